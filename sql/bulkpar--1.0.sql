@@ -1,0 +1,172 @@
+/* sql/bulkpar--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION bulkpar" to load this file. \quit
+
+CREATE TABLE bulkpar_job (
+	job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	owner regrole NOT NULL,
+	target regclass NOT NULL,
+	key_index regclass NOT NULL,
+	column_names text[] NOT NULL,
+	expressions text[] NOT NULL,
+	condition text,
+	batch_size integer NOT NULL,
+	workers integer NOT NULL,
+	settings jsonb NOT NULL,
+	status text NOT NULL
+		CHECK (status IN ('running', 'succeeded', 'failed', 'cancelled')),
+	estimated_rows bigint,
+	end_key text[],
+	created_at timestamptz NOT NULL,
+	started_at timestamptz,
+	finished_at timestamptz,
+	sqlstate text,
+	message text,
+	detail text,
+	hint text,
+	context text
+) WITH (fillfactor = 70);
+
+CREATE TABLE bulkpar_chunk (
+	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
+	chunk_no bigint NOT NULL,
+	lo text[],
+	hi text[] NOT NULL,
+	last_key text[],
+	rows_before bigint NOT NULL,
+	rows_found bigint NOT NULL,
+	rows_done bigint NOT NULL DEFAULT 0,
+	rows_updated bigint NOT NULL DEFAULT 0,
+	batches bigint NOT NULL DEFAULT 0,
+	attempts integer NOT NULL DEFAULT 1,
+	status text NOT NULL
+		CHECK (status IN ('running', 'succeeded', 'failed')),
+	epoch bigint NOT NULL DEFAULT 1,
+	worker integer,
+	worker_pid integer,
+	started_at timestamptz NOT NULL,
+	finished_at timestamptz,
+	sqlstate text,
+	message text,
+	PRIMARY KEY (job_id, chunk_no)
+) WITH (fillfactor = 50);
+
+-- A claim looks for a chunk that a dead worker has left; few rows are here.
+CREATE INDEX bulkpar_chunk_unfinished ON bulkpar_chunk (job_id, chunk_no)
+	WHERE status <> 'succeeded';
+
+SELECT pg_catalog.pg_extension_config_dump('bulkpar_job', '');
+SELECT pg_catalog.pg_extension_config_dump('bulkpar_job_job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('bulkpar_chunk', '');
+
+REVOKE ALL ON bulkpar_job, bulkpar_chunk FROM PUBLIC;
+REVOKE ALL ON SEQUENCE bulkpar_job_job_id_seq FROM PUBLIC;
+
+COMMENT ON TABLE bulkpar_job IS
+'One row for each bulkpar job; people read the view bulkpar_progress';
+COMMENT ON COLUMN bulkpar_job.settings IS
+'Settings of the calling session that give the expressions their meaning';
+COMMENT ON COLUMN bulkpar_job.end_key IS
+'The largest key when the job began, where the job ends';
+COMMENT ON TABLE bulkpar_chunk IS
+'One row for each range of keys (lo, hi] that a worker of a job has claimed';
+COMMENT ON COLUMN bulkpar_chunk.last_key IS
+'The chunk is done up to this key, committed together with its rows';
+COMMENT ON COLUMN bulkpar_chunk.rows_before IS
+'Rows that were counted in the chunks before this one';
+COMMENT ON COLUMN bulkpar_chunk.rows_found IS
+'Rows that were counted in this chunk when it was claimed';
+COMMENT ON COLUMN bulkpar_chunk.rows_done IS
+'Rows of rows_found whose batches have committed';
+COMMENT ON COLUMN bulkpar_chunk.worker IS
+'The number of the worker that has the chunk; null when it can be claimed';
+COMMENT ON COLUMN bulkpar_chunk.epoch IS
+'Goes up when another worker takes the chunk over';
+COMMENT ON INDEX bulkpar_chunk_unfinished IS
+'Finds the chunks that are not yet done';
+
+-- The live coordinator of a job holds a lock on (bulkpar_job, job_id).
+CREATE VIEW bulkpar_progress WITH (security_barrier) AS
+SELECT j.job_id,
+	j.target,
+	CASE WHEN j.status = 'running' AND NOT l.alive THEN 'interrupted'
+		ELSE j.status END AS status,
+	c.rows_done,
+	c.rows_updated,
+	greatest(j.estimated_rows, c.rows_done) AS estimated_rows,
+	CASE WHEN j.status = 'succeeded' THEN 100.0
+		WHEN j.estimated_rows IS NULL THEN 0.0
+		ELSE least(99.9, round(100.0 * c.rows_done
+			/ greatest(j.estimated_rows, 1), 1)) END AS percent,
+	round(c.rows_done / r.seconds)::bigint AS rows_per_second,
+	CASE WHEN j.status = 'running' AND l.alive AND c.rows_done > 0
+		THEN date_trunc('second', make_interval(secs =>
+			greatest(j.estimated_rows - c.rows_done, 0)
+			* r.seconds / c.rows_done)) END AS time_left
+FROM bulkpar_job j
+CROSS JOIN LATERAL (
+	SELECT coalesce(sum(k.rows_done), 0)::bigint AS rows_done,
+		coalesce(sum(k.rows_updated), 0)::bigint AS rows_updated
+	FROM bulkpar_chunk k WHERE k.job_id = j.job_id) c
+CROSS JOIN LATERAL (
+	SELECT greatest(extract(epoch FROM
+		coalesce(j.finished_at, clock_timestamp())
+		- coalesce(j.started_at, j.created_at)), 0.001)::float8 AS seconds) r
+CROSS JOIN LATERAL (
+	SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
+		WHERE locktype = 'object'
+			AND database = (SELECT oid FROM pg_catalog.pg_database
+				WHERE datname = current_database())
+			AND classid = 'bulkpar_job'::regclass
+			AND objid = (j.job_id & 4294967295)::oid
+			AND objsubid = (j.job_id >> 32)
+			AND granted AND mode = 'ExclusiveLock') AS alive) l
+WHERE pg_has_role(j.owner, 'USAGE')
+	OR pg_has_role('pg_read_all_stats', 'USAGE');
+
+COMMENT ON VIEW bulkpar_progress IS
+'How far each bulkpar job is: a role sees its own jobs, pg_read_all_stats all';
+
+GRANT SELECT ON bulkpar_progress TO PUBLIC;
+
+CREATE TYPE bulkpar_result AS (
+	job_id bigint,
+	status text,
+	rows_updated bigint,
+	batches bigint,
+	workers integer,
+	elapsed interval
+);
+
+COMMENT ON TYPE bulkpar_result IS 'What a bulkpar job has done';
+
+CREATE FUNCTION bulkpar_update(
+	target regclass,
+	column_name text,
+	expression text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL)
+RETURNS bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_update_column'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION
+bulkpar_update(regclass, text, text, integer, integer, text) IS
+'Update a column of all rows of a table in parallel batches that commit on their own';
+
+CREATE FUNCTION bulkpar_update(
+	target regclass,
+	column_name text[],
+	expression text[],
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL)
+RETURNS bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_update_columns'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION
+bulkpar_update(regclass, text[], text[], integer, integer, text) IS
+'Update several columns of all rows of a table in parallel batches that commit on their own';

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *		One batch: the rows and the progress in one transaction.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/batch.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_BATCH_H
+#define BULKPAR_BATCH_H
+
+#include "bookkeeping.h"
+#include "job.h"
+#include "target.h"
+
+typedef struct BulkparBatch
+{
+	const Datum *lo;			/* may be NULL */
+	const Datum *hi;
+	int64		rows;			/* that were counted in the range */
+	bool		finishes_chunk;
+	ArrayType  *last_key;		/* hi as text, once the batch runs */
+} BulkparBatch;
+
+typedef enum BulkparBatchResult
+{
+	BULKPAR_BATCH_DONE,
+	BULKPAR_BATCH_TOO_LARGE,	/* others have inserted rows: cut it anew */
+	BULKPAR_BATCH_LOST			/* the chunk is no longer ours */
+} BulkparBatchResult;
+
+extern BulkparBatchResult bulkpar_batch_run(const BulkparJob *job,
+											const BulkparChunk *chunk,
+											BulkparTarget *target,
+											BulkparBatch *batch);
+
+#endif							/* BULKPAR_BATCH_H */

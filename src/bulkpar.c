@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * bulkpar.c
+ *		Module start: the settings.
+ *
+ * The way of a call through the files:
+ *
+ * call.c			the SQL functions: check where they are called, report
+ * request.c		check the arguments, describe the job
+ * wait.c			the caller waits for the coordinator, without a snapshot
+ * coordinator.c	one process per job: launches and watches the workers
+ * worker.c			claims chunk after chunk and runs their batches
+ * chunk.c			the next range of keys, and its batches
+ * batch.c			one transaction: the rows and the progress
+ *
+ * and what serves them: key.c (the unique index), statement.c (the SQL on
+ * the target), settings.c (the caller's settings), bookkeeping.c (the SQL on
+ * bulkpar_job and bulkpar_chunk).
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/bulkpar.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "bulkpar.h"
+
+#ifdef PG_MODULE_MAGIC_EXT
+PG_MODULE_MAGIC_EXT(.name = "bulkpar", .version = "1.0");
+#else
+PG_MODULE_MAGIC;
+#endif
+
+int			bulkpar_progress_interval = 5000;
+bool		bulkpar_report = true;
+int			bulkpar_workers = 0;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	DefineCustomIntVariable("bulkpar.progress_interval",
+							"Time between two progress messages of a waiting bulkpar call.",
+							"0 turns them off.",
+							&bulkpar_progress_interval,
+							5000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("bulkpar.report",
+							 "Reports progress and outcome of a bulkpar call in INFO messages.",
+							 NULL,
+							 &bulkpar_report,
+							 true,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.workers",
+							"Workers of a bulkpar job that does not say how many.",
+							"0 means as many as there are processors online.",
+							&bulkpar_workers,
+							0, 0, BULKPAR_MAX_WORKERS,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("bulkpar");
+}

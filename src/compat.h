@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		Differences between the server versions that bulkpar is built for.
+ *
+ * This is the only file that tests PG_VERSION_NUM.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/compat.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_COMPAT_H
+#define BULKPAR_COMPAT_H
+
+#include "executor/executor.h"
+#include "nodes/plannodes.h"
+#include "storage/lock.h"
+#include "utils/guc.h"
+#include "utils/guc_tables.h"
+
+/* The planner's hook has one more parameter since 19. */
+#if PG_VERSION_NUM >= 190000
+#define BULKPAR_PLANNER_EXTRA_PARAM , ExplainState *es
+#define BULKPAR_PLANNER_EXTRA_ARG , es
+#else
+#define BULKPAR_PLANNER_EXTRA_PARAM
+#define BULKPAR_PLANNER_EXTRA_ARG
+#endif
+
+/* Whether this session holds a lock in just this mode. */
+static inline bool
+bulkpar_compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, mode, false);
+#else
+	return LockHeldByMe(tag, mode);
+#endif
+}
+
+/* All settings of the server; the array must not be changed. */
+static inline struct config_generic **
+bulkpar_compat_guc_variables(int *nvariables)
+{
+#if PG_VERSION_NUM >= 160000
+	return get_guc_variables(nvariables);
+#else
+	*nvariables = GetNumConfigOptions();
+	return get_guc_variables();
+#endif
+}
+
+#endif							/* BULKPAR_COMPAT_H */

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * coordinator.h
+ *		The process that runs a job, and how its caller talks to it.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/coordinator.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_COORDINATOR_H
+#define BULKPAR_COORDINATOR_H
+
+#include "port/atomics.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "storage/proc.h"
+
+/* What caller and coordinator share, in a DSM segment. */
+typedef struct BulkparCall
+{
+	/* set by the caller before the launch, then immutable */
+	Oid			database;
+	Oid			role;
+	Oid			schema;			/* of the extension */
+	PGPROC	   *caller;			/* to wake it */
+
+	/* set by the caller when the job is to be cancelled */
+	pg_atomic_uint32 cancelled;
+
+	/* set by the coordinator when they are known; 0 before */
+	PGPROC	   *coordinator;	/* to wake it */
+	pg_atomic_uint64 job_id;
+	pg_atomic_uint32 workers_wanted;
+	pg_atomic_uint32 workers_started;
+
+	/* set by the coordinator before it ends */
+	pg_atomic_uint64 rows_updated;
+	pg_atomic_uint64 batches;
+
+	/* the job as JSON, immutable */
+	char		request[FLEXIBLE_ARRAY_MEMBER];
+} BulkparCall;
+
+extern BulkparCall *bulkpar_coordinator_launch(Oid schema, const char *request,
+											   dsm_segment **segment,
+											   BackgroundWorkerHandle **handle);
+extern void bulkpar_coordinator_cancel(BulkparCall *call,
+									   BackgroundWorkerHandle *handle);
+extern PGDLLEXPORT void bulkpar_coordinator_main(Datum main_arg);
+
+#endif							/* BULKPAR_COORDINATOR_H */

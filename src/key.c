@@ -1,0 +1,421 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.c
+ *		The unique index whose order a job follows.
+ *
+ * A job goes through its table in the order of a unique btree index on
+ * NOT NULL columns.  This file knows that order: it writes the conditions
+ * "after this key", "up to that key" and the ORDER BY with the operators of
+ * the index's own operator families and its collations, so that they mean the
+ * same order whatever the search_path is, and turns keys into text and back.
+ *
+ * Where all columns have the same direction and operators of the same names,
+ * a row comparison says it, and the planner starts the index scan right at
+ * the key.  Otherwise the comparison is written out column by column.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/key.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "key.h"
+
+static bool usable_index(Relation rel, Relation index);
+static void describe_column(Relation rel, Relation index, int i,
+							BulkparKeyColumn *column);
+static char *operator_name(Relation index, int i, StrategyNumber strategy);
+static bool same_operators(const BulkparKey *key);
+static void append_column_list(StringInfo buf, const BulkparKey *key);
+static void append_params(StringInfo buf, const BulkparKey *key, int param);
+static void append_comparison(StringInfo buf, const BulkparKey *key,
+							  int param, bool after);
+static int	set_text_modes(void);
+
+/*
+ * The index to use: the primary key, else the usable unique index with the
+ * fewest columns.  InvalidOid if there is none.  The caller holds a lock on
+ * rel.
+ */
+Oid
+bulkpar_key_choose(Relation rel)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	Oid			primary = RelationGetPrimaryKeyIndex(rel);
+	Oid			best = InvalidOid;
+	int			best_columns = 0;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		int			ncolumns = IndexRelationGetNumberOfKeyAttributes(index);
+
+		if (usable_index(rel, index) && best != primary &&
+			(RelationGetRelid(index) == primary ||
+			 !OidIsValid(best) || ncolumns < best_columns))
+		{
+			best = RelationGetRelid(index);
+			best_columns = ncolumns;
+		}
+		index_close(index, AccessShareLock);
+	}
+	return best;
+}
+
+/*
+ * Describe the key of an index that bulkpar_key_choose has chosen, in the
+ * current memory context.  The caller holds a lock on rel; if the index is
+ * gone or has become unusable meanwhile that is an error.
+ */
+BulkparKey *
+bulkpar_key_describe(Relation rel, Oid index_oid)
+{
+	BulkparKey *key = palloc0(sizeof(BulkparKey));
+	Relation	index;
+
+	if (!list_member_oid(RelationGetIndexList(rel), index_oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the key index of table \"%s\" no longer exists",
+						RelationGetRelationName(rel)),
+				 errdetail("The job follows the order of the index with OID %u.",
+						   index_oid)));
+
+	index = index_open(index_oid, AccessShareLock);
+	if (!usable_index(rel, index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" is not a valid unique index on NOT NULL columns",
+						RelationGetRelationName(index))));
+
+	key->index = index_oid;
+	key->ncolumns = IndexRelationGetNumberOfKeyAttributes(index);
+	for (int i = 0; i < key->ncolumns; i++)
+		describe_column(rel, index, i, &key->columns[i]);
+	key->row_comparison = same_operators(key);
+	index_close(index, AccessShareLock);
+	return key;
+}
+
+bool
+bulkpar_key_has_column(const BulkparKey *key, AttrNumber attnum)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if (key->columns[i].attnum == attnum)
+			return true;
+	}
+	return false;
+}
+
+/* Append the columns, as a SELECT list. */
+void
+bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+		appendStringInfo(buf, "%s%s", i > 0 ? ", " : "", key->columns[i].name);
+}
+
+/* Append the condition "after the key in the parameters from $param on". */
+void
+bulkpar_key_append_after(StringInfo buf, const BulkparKey *key, int param)
+{
+	append_comparison(buf, key, param, true);
+}
+
+/* Append the condition "up to the key in the parameters from $param on". */
+void
+bulkpar_key_append_upto(StringInfo buf, const BulkparKey *key, int param)
+{
+	append_comparison(buf, key, param, false);
+}
+
+/* Append the index's order, or its reverse, as an ORDER BY list. */
+void
+bulkpar_key_append_order(StringInfo buf, const BulkparKey *key, bool backward)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		const BulkparKeyColumn *column = &key->columns[i];
+
+		appendStringInfo(buf, "%s%s%s USING %s NULLS %s",
+						 i > 0 ? ", " : "", column->name, column->collate,
+						 backward ? column->after : column->before,
+						 column->nulls_first != backward ? "FIRST" : "LAST");
+	}
+}
+
+/*
+ * The key as a text[], the form that is kept in the tables.  The values go
+ * through the output functions of their types, as the current user.
+ */
+ArrayType *
+bulkpar_key_to_text(const BulkparKey *key, const Datum *values)
+{
+	Datum		texts[INDEX_MAX_KEYS];
+	int			nestlevel = set_text_modes();
+
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		Oid			function;
+		bool		varlena;
+
+		getTypeOutputInfo(key->columns[i].type, &function, &varlena);
+		texts[i] = CStringGetTextDatum(OidOutputFunctionCall(function,
+															 values[i]));
+	}
+	AtEOXact_GUC(true, nestlevel);
+	return construct_array(texts, key->ncolumns, TEXTOID, -1, false,
+						   TYPALIGN_INT);
+}
+
+/* The inverse; the result is allocated in the current memory context. */
+Datum *
+bulkpar_key_from_text(const BulkparKey *key, ArrayType *array)
+{
+	Datum	   *values = palloc(sizeof(Datum) * INDEX_MAX_KEYS);
+	Datum	   *texts;
+	int			ntexts;
+	int			nestlevel;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &texts, NULL, &ntexts);
+	if (ntexts != key->ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the key index has changed while the job ran")));
+
+	nestlevel = set_text_modes();
+	for (int i = 0; i < ntexts; i++)
+	{
+		Oid			function;
+		Oid			ioparam;
+
+		getTypeInputInfo(key->columns[i].type, &function, &ioparam);
+		values[i] = OidInputFunctionCall(function,
+										 TextDatumGetCString(texts[i]),
+										 ioparam, -1);
+	}
+	AtEOXact_GUC(true, nestlevel);
+	return values;
+}
+
+/* Copy a key, detoasted, into the current memory context. */
+Datum *
+bulkpar_key_copy(const BulkparKey *key, const Datum *values)
+{
+	Datum	   *copy = palloc(sizeof(Datum) * key->ncolumns);
+
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		const BulkparKeyColumn *column = &key->columns[i];
+
+		if (column->typlen == -1)
+			copy[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[i]));
+		else
+			copy[i] = datumCopy(values[i], column->typbyval, column->typlen);
+	}
+	return copy;
+}
+
+/*
+ * Whether a job can follow an index: a valid unique btree index on plain
+ * NOT NULL columns that are not generated from others, over all rows.
+ */
+static bool
+usable_index(Relation rel, Relation index)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (!form->indisunique || !form->indisvalid || !form->indisready ||
+		index->rd_rel->relam != BTREE_AM_OID ||
+		RelationGetIndexPredicate(index) != NIL)
+		return false;
+
+	for (int i = 0; i < form->indnkeyatts; i++)
+	{
+		AttrNumber	attnum = form->indkey.values[i];
+		Form_pg_attribute attr;
+
+		if (attnum <= 0)
+			return false;
+		attr = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+		if (!attr->attnotnull || attr->attgenerated != '\0')
+			return false;
+	}
+	return true;
+}
+
+static void
+describe_column(Relation rel, Relation index, int i, BulkparKeyColumn *column)
+{
+	Form_pg_attribute attr;
+	int16		option = index->rd_indoption[i];
+	bool		desc = (option & INDOPTION_DESC) != 0;
+	Oid			collation = index->rd_indcollation[i];
+
+	column->attnum = index->rd_index->indkey.values[i];
+	attr = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
+	column->type = getBaseType(attr->atttypid);
+	get_typlenbyval(column->type, &column->typlen, &column->typbyval);
+	column->name = pstrdup(quote_identifier(NameStr(attr->attname)));
+	column->collate = !OidIsValid(collation) ? "" :
+		psprintf(" COLLATE %s", generate_collation_name(collation));
+	column->nulls_first = (option & INDOPTION_NULLS_FIRST) != 0;
+
+	column->before = operator_name(index, i, desc ? BTGreaterStrategyNumber :
+								   BTLessStrategyNumber);
+	column->before_or_equal = operator_name(index, i, desc ?
+											BTGreaterEqualStrategyNumber :
+											BTLessEqualStrategyNumber);
+	column->equal = operator_name(index, i, BTEqualStrategyNumber);
+	column->after_or_equal = operator_name(index, i, desc ?
+										   BTLessEqualStrategyNumber :
+										   BTGreaterEqualStrategyNumber);
+	column->after = operator_name(index, i, desc ? BTLessStrategyNumber :
+								  BTGreaterStrategyNumber);
+}
+
+/* The operator of an index column for a strategy, as OPERATOR(schema.name). */
+static char *
+operator_name(Relation index, int i, StrategyNumber strategy)
+{
+	Oid			type = index->rd_opcintype[i];
+	Oid			operator = get_opfamily_member(index->rd_opfamily[i],
+											   type, type, strategy);
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	Form_pg_operator form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", operator);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	name = psprintf("OPERATOR(%s.%s)",
+					quote_identifier(get_namespace_name(form->oprnamespace)),
+					NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+static bool
+same_operators(const BulkparKey *key)
+{
+	for (int i = 1; i < key->ncolumns; i++)
+	{
+		if (strcmp(key->columns[i].after, key->columns[0].after) != 0 ||
+			strcmp(key->columns[i].before, key->columns[0].before) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Append "key after $param" or "key up to $param".
+ *
+ * Written out, the comparison of (a, b) is
+ *		a >= $1 AND (a > $1 OR (a = $1 AND (b > $2)))
+ * whose first part is what the planner can use for the index.
+ */
+static void
+append_comparison(StringInfo buf, const BulkparKey *key, int param, bool after)
+{
+	int			last = key->ncolumns - 1;
+
+	if (key->row_comparison)
+	{
+		append_column_list(buf, key);
+		appendStringInfo(buf, " %s ", after ? key->columns[0].after :
+						 key->columns[0].before_or_equal);
+		append_params(buf, key, param);
+		return;
+	}
+
+	appendStringInfo(buf, "%s%s %s $%d AND ",
+					 key->columns[0].name, key->columns[0].collate,
+					 after ? key->columns[0].after_or_equal :
+					 key->columns[0].before_or_equal, param);
+	for (int i = 0; i < last; i++)
+	{
+		const BulkparKeyColumn *column = &key->columns[i];
+
+		appendStringInfo(buf, "(%s%s %s $%d OR (%s%s %s $%d AND ",
+						 column->name, column->collate,
+						 after ? column->after : column->before, param + i,
+						 column->name, column->collate,
+						 column->equal, param + i);
+	}
+	appendStringInfo(buf, "%s%s %s $%d",
+					 key->columns[last].name, key->columns[last].collate,
+					 after ? key->columns[last].after :
+					 key->columns[last].before_or_equal, param + last);
+	for (int i = 0; i < last; i++)
+		appendStringInfoString(buf, "))");
+}
+
+static void
+append_column_list(StringInfo buf, const BulkparKey *key)
+{
+	if (key->ncolumns > 1)
+		appendStringInfoChar(buf, '(');
+	for (int i = 0; i < key->ncolumns; i++)
+		appendStringInfo(buf, "%s%s%s", i > 0 ? ", " : "",
+						 key->columns[i].name, key->columns[i].collate);
+	if (key->ncolumns > 1)
+		appendStringInfoChar(buf, ')');
+}
+
+static void
+append_params(StringInfo buf, const BulkparKey *key, int param)
+{
+	if (key->ncolumns > 1)
+		appendStringInfoChar(buf, '(');
+	for (int i = 0; i < key->ncolumns; i++)
+		appendStringInfo(buf, "%s$%d", i > 0 ? ", " : "", param + i);
+	if (key->ncolumns > 1)
+		appendStringInfoChar(buf, ')');
+}
+
+/*
+ * Settings under which the output of a type is read back as the same value
+ * by any session, those that postgres_fdw and pg_dump use.  The caller undoes
+ * them with AtEOXact_GUC(true, result).
+ */
+static int
+set_text_modes(void)
+{
+	static const char *const modes[][2] = {
+		{"datestyle", "ISO"},
+		{"intervalstyle", "postgres"},
+		{"extra_float_digits", "3"},
+		{"lc_monetary", "C"},
+		{"search_path", "pg_catalog"},
+	};
+	int			nestlevel = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(modes); i++)
+		(void) set_config_option(modes[i][0], modes[i][1],
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return nestlevel;
+}

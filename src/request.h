@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *		The arguments of a call, checked.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/request.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_REQUEST_H
+#define BULKPAR_REQUEST_H
+
+#include "fmgr.h"
+
+#include "job.h"
+
+extern BulkparJob *bulkpar_request_read(FunctionCallInfo fcinfo, bool several);
+extern void bulkpar_request_check(BulkparJob *job);
+extern char *bulkpar_request_serialize(const BulkparJob *job);
+
+#endif							/* BULKPAR_REQUEST_H */

@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *		The settings under which a job's expressions are evaluated.
+ *
+ * A job carries the settings that the calling session or its client has set
+ * (search_path, TimeZone, app.user and so on), but for those that concern
+ * the session itself.  A worker takes them over as if its client had sent
+ * them at the start, so that they are what RESET ALL goes back to: that undoes
+ * what user code in one batch has set before the next one begins.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/settings.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/guc_tables.h"
+
+#include "compat.h"
+#include "settings.h"
+
+/* Settings of the session that are not the job's business. */
+static const char *const session_settings[] = {
+	"application_name",
+	"client_encoding",
+	"client_min_messages",
+	"default_transaction_deferrable",
+	"default_transaction_isolation",
+	"default_transaction_read_only",
+	"idle_in_transaction_session_timeout",
+	"idle_session_timeout",
+	"lock_timeout",
+	"log_duration",
+	"log_min_duration_statement",
+	"log_min_error_statement",
+	"log_min_messages",
+	"log_statement",
+	"statement_timeout",
+	"synchronous_commit",
+	"transaction_timeout",
+};
+
+/* What every process of bulkpar runs with. */
+static const char *const process_settings[][2] = {
+	/* the work is parallel already, and its statements are short */
+	{"max_parallel_workers_per_gather", "0"},
+	{"jit", "off"},
+	/* limits that a role has for its own sessions */
+	{"lock_timeout", "0"},
+	{"transaction_timeout", "0"},
+};
+
+static bool is_carried(struct config_generic *setting);
+
+/*
+ * Fill in the settings of the calling session, in the current memory context.
+ */
+void
+bulkpar_settings_collect(BulkparJob *job)
+{
+	int			nvariables;
+	struct config_generic **variables = bulkpar_compat_guc_variables(&nvariables);
+
+	job->nsettings = 0;
+	job->setting_names = palloc(sizeof(char *) * nvariables);
+	job->setting_values = palloc(sizeof(char *) * nvariables);
+	for (int i = 0; i < nvariables; i++)
+	{
+		const char *value;
+
+		if (!is_carried(variables[i]))
+			continue;
+		value = GetConfigOption(variables[i]->name, true, false);
+		if (value == NULL)
+			continue;
+		job->setting_names[job->nsettings] = pstrdup(variables[i]->name);
+		job->setting_values[job->nsettings] = pstrdup(value);
+		job->nsettings++;
+	}
+}
+
+/* Set what every process of bulkpar runs with. */
+void
+bulkpar_settings_start_process(void)
+{
+	for (int i = 0; i < lengthof(process_settings); i++)
+	{
+		if (GetConfigOption(process_settings[i][0], true, false) != NULL)
+			SetConfigOption(process_settings[i][0], process_settings[i][1],
+							PGC_SUSET, PGC_S_OVERRIDE);
+	}
+}
+
+/*
+ * Make the job's settings the defaults of this session, with the privileges
+ * of the current user.  Must be called in a transaction.
+ */
+void
+bulkpar_settings_adopt(const BulkparJob *job)
+{
+	for (int i = 0; i < job->nsettings; i++)
+		(void) set_config_option(job->setting_names[i],
+								 job->setting_values[i],
+								 superuser() ? PGC_SUSET : PGC_USERSET,
+								 PGC_S_CLIENT, GUC_ACTION_SET, true, ERROR,
+								 false);
+}
+
+/*
+ * Start a transaction of the kind that the work needs, whatever the defaults
+ * of the role and the database are or user code has made of them.
+ */
+void
+bulkpar_settings_start_transaction(void)
+{
+	DefaultXactIsoLevel = XACT_READ_COMMITTED;
+	DefaultXactReadOnly = false;
+	DefaultXactDeferrable = false;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+}
+
+/* Go back to the job's settings, whatever user code has set since. */
+void
+bulkpar_settings_restore(void)
+{
+	ResetAllOptions();
+}
+
+static bool
+is_carried(struct config_generic *setting)
+{
+	if (setting->source < PGC_S_CLIENT || setting->source == PGC_S_OVERRIDE)
+		return false;
+	if (setting->context != PGC_USERSET && setting->context != PGC_SUSET)
+		return false;
+	if (setting->flags & GUC_NO_RESET_ALL)
+		return false;
+	if (pg_strncasecmp(setting->name, "bulkpar.", 8) == 0)
+		return false;
+	for (int i = 0; i < lengthof(session_settings); i++)
+	{
+		if (pg_strcasecmp(setting->name, session_settings[i]) == 0)
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *		The SQL that a job runs on its target.
+ *
+ * Two statements do all the work, both over a range of keys: the UPDATE of a
+ * batch, and the SELECT that steps along the index and collects the keys at
+ * which the batches end.  They are prepared once per worker, with a generic
+ * plan.
+ *
+ * Such a plan does not know the range, and the planner guesses its size.  On
+ * a bad guess it could read the whole table, or another index that fits the
+ * user's condition, for every batch.  So while one of these statements is
+ * planned a hook leaves the target no paths but those along the key index.
+ * All the rest of the plan is the planner's own choice.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/statement.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "optimizer/paths.h"
+#include "optimizer/planner.h"
+#include "tcop/dest.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "statement.h"
+
+/* A prepared statement whose target must be reached through its key. */
+typedef struct KeyStatement
+{
+	char	   *sql;
+	Oid			relid;
+	Oid			index;
+	bool		allow_bitmap;
+} KeyStatement;
+
+static List *key_statements = NIL;
+static const KeyStatement *planning = NULL;
+static planner_hook_type prev_planner_hook = NULL;
+static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
+
+static BulkparStatement *make_statement(StringInfo sql, const BulkparKey *key,
+										bool has_lower, bool has_limit);
+static char *quoted_name(Relation rel);
+static void append_range(StringInfo buf, const BulkparKey *key,
+						 bool has_lower);
+static void install_hooks(void);
+static PlannedStmt *plan_statement(Query *parse, const char *query_string,
+								   int cursorOptions,
+								   ParamListInfo boundParams
+								   BULKPAR_PLANNER_EXTRA_PARAM);
+static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
+						   RangeTblEntry *rte);
+
+/*
+ * The UPDATE of a batch.  The expressions and the condition must have passed
+ * request.c: each is one expression that is safe between parentheses.
+ */
+BulkparStatement *
+bulkpar_statement_update(Relation rel, const BulkparKey *key,
+						 const BulkparJob *job, bool has_lower)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE ONLY %s SET ", quoted_name(rel));
+	for (int i = 0; i < job->ncolumns; i++)
+		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
+						 quote_identifier(job->column_names[i]),
+						 job->expressions[i]);
+	append_range(&sql, key, has_lower);
+	if (job->condition != NULL)
+		appendStringInfo(&sql, " AND (%s)", job->condition);
+	return make_statement(&sql, key, has_lower, false);
+}
+
+/* The keys of a range in order, as many as the last parameter says. */
+BulkparStatement *
+bulkpar_statement_collect(Relation rel, const BulkparKey *key, bool has_lower)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	bulkpar_key_append_columns(&sql, key);
+	appendStringInfo(&sql, " FROM ONLY %s", quoted_name(rel));
+	append_range(&sql, key, has_lower);
+	appendStringInfoString(&sql, " ORDER BY ");
+	bulkpar_key_append_order(&sql, key, false);
+	appendStringInfo(&sql, " LIMIT $%d", (has_lower ? 2 : 1) * key->ncolumns + 1);
+	return make_statement(&sql, key, has_lower, true);
+}
+
+/* The SELECT of the largest key. */
+char *
+bulkpar_statement_end_key(Relation rel, const BulkparKey *key)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	bulkpar_key_append_columns(&sql, key);
+	appendStringInfo(&sql, " FROM ONLY %s ORDER BY ", quoted_name(rel));
+	bulkpar_key_append_order(&sql, key, true);
+	appendStringInfoString(&sql, " LIMIT 1");
+	return sql.data;
+}
+
+/*
+ * Go as far with a statement as EXPLAIN does: parse, analyze, plan, check the
+ * privileges of the current user, start the executor; but do not run it.
+ * Whatever is wrong with it is an error.  SPI must be connected.
+ */
+void
+bulkpar_statement_check(BulkparStatement *statement)
+{
+	SPIPlanPtr	plan;
+	CachedPlan *cplan;
+	QueryDesc  *desc;
+
+	plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+							  statement->argtypes, CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cplan = SPI_plan_get_cached_plan(plan);
+	if (cplan == NULL || list_length(cplan->stmt_list) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the batches of this job are not a single statement")));
+
+	desc = CreateQueryDesc(linitial_node(PlannedStmt, cplan->stmt_list),
+						   statement->sql, GetActiveSnapshot(),
+						   InvalidSnapshot, None_Receiver, NULL, NULL, 0);
+	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+	ReleaseCachedPlan(cplan, NULL);
+	PopActiveSnapshot();
+}
+
+/*
+ * Prepare a statement for as long as the process lives, to be planned along
+ * the key index.  The statement must be in a memory context that lives as
+ * long.  SPI must be connected.
+ */
+void
+bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
+						  const BulkparKey *key)
+{
+	MemoryContext oldcontext;
+	KeyStatement *entry;
+
+	install_hooks();
+
+	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	entry = palloc(sizeof(KeyStatement));
+	entry->sql = pstrdup(statement->sql);
+	entry->relid = relid;
+	entry->index = key->index;
+	entry->allow_bitmap = !key->row_comparison;
+	key_statements = lappend(key_statements, entry);
+	MemoryContextSwitchTo(oldcontext);
+
+	statement->plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+										 statement->argtypes,
+										 CURSOR_OPT_GENERIC_PLAN);
+	if (statement->plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(statement->plan);
+}
+
+/* Undo bulkpar_statement_prepare. */
+void
+bulkpar_statement_forget(BulkparStatement *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, key_statements)
+	{
+		KeyStatement *entry = lfirst(lc);
+
+		if (strcmp(entry->sql, statement->sql) == 0)
+		{
+			key_statements = foreach_delete_current(key_statements, lc);
+			pfree(entry->sql);
+			pfree(entry);
+			break;
+		}
+	}
+	if (statement->plan != NULL)
+		SPI_freeplan(statement->plan);
+	statement->plan = NULL;
+}
+
+/* The parameters of a statement, in the current memory context. */
+ParamListInfo
+bulkpar_statement_params(const BulkparStatement *statement,
+						 const BulkparKey *key, const Datum *lo,
+						 const Datum *hi, int64 limit)
+{
+	ParamListInfo params = makeParamList(statement->nargs);
+
+	for (int i = 0; i < statement->nargs; i++)
+	{
+		ParamExternData *param = &params->params[i];
+		int			k = i;
+
+		if (lo != NULL && k < key->ncolumns)
+			param->value = lo[k];
+		else
+		{
+			k -= lo != NULL ? key->ncolumns : 0;
+			param->value = k < key->ncolumns ? hi[k] : Int64GetDatum(limit);
+		}
+		param->isnull = false;
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = statement->argtypes[i];
+	}
+	return params;
+}
+
+static BulkparStatement *
+make_statement(StringInfo sql, const BulkparKey *key, bool has_lower,
+			   bool has_limit)
+{
+	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
+
+	statement->sql = sql->data;
+	for (int bound = has_lower ? 0 : 1; bound < 2; bound++)
+	{
+		for (int i = 0; i < key->ncolumns; i++)
+			statement->argtypes[statement->nargs++] = key->columns[i].type;
+	}
+	if (has_limit)
+		statement->argtypes[statement->nargs++] = INT8OID;
+	return statement;
+}
+
+static char *
+quoted_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
+}
+
+static void
+append_range(StringInfo buf, const BulkparKey *key, bool has_lower)
+{
+	appendStringInfoString(buf, " WHERE ");
+	if (has_lower)
+	{
+		bulkpar_key_append_after(buf, key, 1);
+		appendStringInfoString(buf, " AND ");
+	}
+	bulkpar_key_append_upto(buf, key, has_lower ? key->ncolumns + 1 : 1);
+}
+
+static void
+install_hooks(void)
+{
+	static bool installed = false;
+
+	if (installed)
+		return;
+	installed = true;
+	prev_planner_hook = planner_hook;
+	planner_hook = plan_statement;
+	prev_set_rel_pathlist_hook = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = restrict_paths;
+}
+
+/* planner_hook: note whether the statement is one of ours. */
+static PlannedStmt *
+plan_statement(Query *parse, const char *query_string, int cursorOptions,
+			   ParamListInfo boundParams BULKPAR_PLANNER_EXTRA_PARAM)
+{
+	const KeyStatement *outer = planning;
+	PlannedStmt *result;
+	ListCell   *lc;
+
+	planning = NULL;
+	foreach(lc, key_statements)
+	{
+		KeyStatement *entry = lfirst(lc);
+
+		if (strcmp(entry->sql, query_string) == 0)
+			planning = entry;
+	}
+
+	PG_TRY();
+	{
+		planner_hook_type plan = prev_planner_hook ? prev_planner_hook :
+			standard_planner;
+
+		result = plan(parse, query_string, cursorOptions, boundParams
+					  BULKPAR_PLANNER_EXTRA_ARG);
+	}
+	PG_FINALLY();
+	{
+		planning = outer;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/*
+ * set_rel_pathlist_hook: replace the paths of our statement's target by those
+ * along the key index.  If there is none (row level security with operators
+ * that are not leakproof can hide the key's condition from the index), what
+ * the planner found stays.
+ */
+static void
+restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
+			   RangeTblEntry *rte)
+{
+	Index		target = Max(root->parse->resultRelation, 1);
+	List	   *pathlist;
+	List	   *indexlist = NIL;
+	ListCell   *lc;
+
+	if (prev_set_rel_pathlist_hook)
+		prev_set_rel_pathlist_hook(root, rel, rti, rte);
+
+	if (planning == NULL || root->query_level != 1 || rti != target ||
+		rte->rtekind != RTE_RELATION || rte->relid != planning->relid)
+		return;
+
+	foreach(lc, rel->indexlist)
+	{
+		IndexOptInfo *info = lfirst_node(IndexOptInfo, lc);
+
+		if (info->indexoid == planning->index)
+		{
+			info->amhasgetbitmap &= planning->allow_bitmap;
+			indexlist = lappend(indexlist, info);
+		}
+	}
+	if (indexlist == NIL)
+		return;
+
+	pathlist = rel->pathlist;
+	rel->indexlist = indexlist;
+	rel->pathlist = NIL;
+	rel->partial_pathlist = NIL;
+	create_index_paths(root, rel);
+	if (rel->pathlist == NIL)
+		rel->pathlist = pathlist;
+}

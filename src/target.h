@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.h
+ *		The table of a job as a worker sees it.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/target.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_TARGET_H
+#define BULKPAR_TARGET_H
+
+#include "storage/lock.h"
+
+#include "job.h"
+#include "key.h"
+#include "statement.h"
+
+typedef struct BulkparTarget
+{
+	MemoryContext context;		/* of all that follows */
+	Oid			relid;
+	Oid			schema;
+	NameData	name;
+	BulkparKey *key;
+
+	/* by whether the range has a lower bound */
+	BulkparStatement *update[2];
+	BulkparStatement *collect[2];
+} BulkparTarget;
+
+extern BulkparTarget *bulkpar_target_create(void);
+extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
+								LOCKMODE lockmode);
+extern uint64 bulkpar_target_execute(BulkparTarget *target,
+									 BulkparStatement *statement,
+									 const Datum *lo, const Datum *hi,
+									 int64 limit, DestReceiver *dest);
+
+#endif							/* BULKPAR_TARGET_H */
