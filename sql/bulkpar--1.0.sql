@@ -115,7 +115,7 @@ CROSS JOIN LATERAL (
 		- coalesce(j.started_at, j.created_at)), 0.001)::float8 AS seconds) r
 CROSS JOIN LATERAL (
 	SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
-		WHERE locktype = 'object'
+		WHERE locktype = 'userlock'
 			AND database = (SELECT oid FROM pg_catalog.pg_database
 				WHERE datname = current_database())
 			AND classid = 'bulkpar_job'::regclass

@@ -695,11 +695,18 @@ error_columns(const Bracket *bracket, int first)
 	return error;
 }
 
-/* The lock shows up in pg_locks as an object (bulkpar_job, job_id). */
+/*
+ * The lock is a user lock, which a rollback does not release but the end of
+ * the process does.  pg_locks shows it as a userlock on bulkpar_job and the
+ * job's id; it cannot be confused with an advisory lock.
+ */
 static void
 job_locktag(LOCKTAG *tag, int64 job_id)
 {
-	SET_LOCKTAG_OBJECT(*tag, MyDatabaseId,
-					   get_relname_relid("bulkpar_job", schema),
-					   (uint32) job_id, (uint16) (job_id >> 32));
+	tag->locktag_field1 = MyDatabaseId;
+	tag->locktag_field2 = get_relname_relid("bulkpar_job", schema);
+	tag->locktag_field3 = (uint32) job_id;
+	tag->locktag_field4 = (uint16) (job_id >> 32);
+	tag->locktag_type = LOCKTAG_USERLOCK;
+	tag->locktag_lockmethodid = USER_LOCKMETHOD;
 }

@@ -76,6 +76,7 @@ update(FunctionCallInfo fcinfo, bool several)
 	int			workers;
 
 	check_place(fcinfo->flinfo->fn_oid);
+	bulkpar_bookkeeping_attach(schema);
 	job = bulkpar_request_read(fcinfo, several);
 	bulkpar_request_check(job);
 
@@ -84,14 +85,15 @@ update(FunctionCallInfo fcinfo, bool several)
 	bulkpar_wait_for_job(call, handle);
 	job_id = pg_atomic_read_u64(&call->job_id);
 	workers = pg_atomic_read_u32(&call->workers_started);
-	dsm_detach(segment);
 	if (job_id == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("could not start the coordinator of the job"),
-				 errhint("The server log may say why.")));
+				(errcode(call->sqlstate != 0 ? call->sqlstate :
+						 ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("could not start the job"),
+				 call->sqlstate != 0 ? errdetail_internal("%s", call->message) : 0,
+				 errhint("The server log may say more.")));
+	dsm_detach(segment);
 
-	bulkpar_bookkeeping_attach(schema);
 	return report(fcinfo, job_id, workers, started);
 }
 

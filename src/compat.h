@@ -17,6 +17,7 @@
 
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
+#include "pgstat.h"
 #include "storage/lock.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
@@ -38,6 +39,21 @@ bulkpar_compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
 	return LockHeldByMe(tag, mode, false);
 #else
 	return LockHeldByMe(tag, mode);
+#endif
+}
+
+/* The live rows of a table as the statistics count them; 0 if unknown. */
+static inline double
+bulkpar_compat_live_tuples(Oid relid)
+{
+	PgStat_StatTabEntry *entry = pgstat_fetch_stat_tabentry(relid);
+
+	if (entry == NULL)
+		return 0;
+#if PG_VERSION_NUM >= 160000
+	return entry->live_tuples;
+#else
+	return entry->n_live_tuples;
 #endif
 }
 

@@ -62,6 +62,7 @@ typedef struct Coordinator
 	int		   *numbers;		/* of the worker in the slot */
 } Coordinator;
 
+static void store_job(Coordinator *coordinator);
 static void run_job(Coordinator *coordinator);
 static void prepare_job(Coordinator *coordinator);
 static void find_end(BulkparJob *job, BulkparTarget *target);
@@ -177,24 +178,16 @@ bulkpar_coordinator_main(Datum main_arg)
 
 	BackgroundWorkerInitializeConnectionByOid(coordinator->call->database,
 											  coordinator->call->role, 0);
+	before_shmem_exit(stop_workers_at_exit, PointerGetDatum(coordinator));
 	bulkpar_bookkeeping_attach(coordinator->call->schema);
 	MemoryContextSwitchTo(TopMemoryContext);
 	synchronous = pstrdup(GetConfigOption("synchronous_commit", false, false));
 	bulkpar_settings_start_process();
-
-	bulkpar_settings_start_transaction();
-	coordinator->job_id =
-		bulkpar_bookkeeping_insert_job(coordinator->call->request);
-	if (!bulkpar_bookkeeping_lock_job(coordinator->job_id))
-		elog(ERROR, "bulkpar job " INT64_FORMAT " has a coordinator already",
-			 coordinator->job_id);
-	CommitTransactionCommand();
 	coordinator->call->coordinator = MyProc;
-	pg_atomic_write_u64(&coordinator->call->job_id, coordinator->job_id);
-	before_shmem_exit(stop_workers_at_exit, PointerGetDatum(coordinator));
 
 	PG_TRY();
 	{
+		store_job(coordinator);
 		run_job(coordinator);
 	}
 	PG_CATCH();
@@ -214,7 +207,30 @@ bulkpar_coordinator_main(Datum main_arg)
 	 */
 	SetConfigOption("synchronous_commit", synchronous,
 					PGC_USERSET, PGC_S_OVERRIDE);
-	end_job(coordinator, error);
+	if (coordinator->job_id != 0)
+		end_job(coordinator, error);
+	else
+	{
+		coordinator->call->sqlstate = error->sqlerrcode;
+		strlcpy(coordinator->call->message, error->message,
+				sizeof(coordinator->call->message));
+	}
+}
+
+/* Store the job, and take the lock that says that it is alive. */
+static void
+store_job(Coordinator *coordinator)
+{
+	int64		job_id;
+
+	bulkpar_settings_start_transaction();
+	job_id = bulkpar_bookkeeping_insert_job(coordinator->call->request);
+	if (!bulkpar_bookkeeping_lock_job(job_id))
+		elog(ERROR, "bulkpar job " INT64_FORMAT " has a coordinator already",
+			 job_id);
+	CommitTransactionCommand();
+	coordinator->job_id = job_id;
+	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
 }
 
 static void
@@ -255,7 +271,10 @@ prepare_job(Coordinator *coordinator)
 	MemoryContextSwitchTo(TopMemoryContext);
 }
 
-/* Read the largest key, and estimate the number of rows. */
+/*
+ * Read the largest key, and estimate the number of rows: the counter of live
+ * rows is better than the planner's estimate, which takes bloat for rows.
+ */
 static void
 find_end(BulkparJob *job, BulkparTarget *target)
 {
@@ -265,7 +284,10 @@ find_end(BulkparJob *job, BulkparTarget *target)
 	double		allvisfrac;
 	char	   *sql = bulkpar_statement_end_key(rel, target->key);
 
-	estimate_rel_size(rel, NULL, &pages, &job->estimated_rows, &allvisfrac);
+	job->estimated_rows = bulkpar_compat_live_tuples(job->target);
+	if (job->estimated_rows <= 0)
+		estimate_rel_size(rel, NULL, &pages, &job->estimated_rows,
+						  &allvisfrac);
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_execute(sql, false, 0) != SPI_OK_SELECT)

@@ -39,6 +39,8 @@ typedef struct BulkparCall
 	/* set by the coordinator before it ends */
 	pg_atomic_uint64 rows_updated;
 	pg_atomic_uint64 batches;
+	int			sqlstate;		/* why no job could be stored, or 0 */
+	char		message[256];
 
 	/* the job as JSON, immutable */
 	char		request[FLEXIBLE_ARRAY_MEMBER];
