@@ -105,6 +105,7 @@ int64
 bulkpar_bookkeeping_insert_job(const char *request)
 {
 	static Statement insert = {
+		.sql =
 		"INSERT INTO @bulkpar_job (owner, target, key_index, column_names, "
 		"expressions, condition, batch_size, workers, settings, status, "
 		"created_at) "
@@ -113,7 +114,8 @@ bulkpar_bookkeeping_insert_job(const char *request)
 		"'running', clock_timestamp() "
 		"FROM jsonb_populate_record(NULL::@bulkpar_job, "
 		"$1::jsonb) r RETURNING job_id",
-		1, {TEXTOID}
+		.nargs = 1,
+		.argtypes = {TEXTOID}
 	};
 	Bracket		bracket;
 	Datum		values[1];
@@ -133,6 +135,7 @@ BulkparJob *
 bulkpar_bookkeeping_load_job(int64 job_id)
 {
 	static Statement load = {
+		.sql =
 		"SELECT target::oid::int8, "
 		"key_index::oid::int8, "
 		"batch_size::int8, workers::int8, "
@@ -141,7 +144,8 @@ bulkpar_bookkeeping_load_job(int64 job_id)
 		"array(SELECT s.key FROM jsonb_each_text(settings) s), "
 		"array(SELECT s.value FROM jsonb_each_text(settings) s) "
 		"FROM @bulkpar_job WHERE job_id = $1",
-		1, {INT8OID}
+		.nargs = 1,
+		.argtypes = {INT8OID}
 	};
 	BulkparJob *job = palloc0(sizeof(BulkparJob));
 	Bracket		bracket;
@@ -174,10 +178,12 @@ void
 bulkpar_bookkeeping_start_job(const BulkparJob *job)
 {
 	static Statement start = {
+		.sql =
 		"UPDATE @bulkpar_job SET end_key = $2, estimated_rows = $3, "
 		"workers = $4, started_at = clock_timestamp() "
 		"WHERE job_id = $1",
-		4, {INT8OID, TEXTARRAYOID, INT8OID, INT4OID}
+		.nargs = 4,
+		.argtypes = {INT8OID, TEXTARRAYOID, INT8OID, INT4OID}
 	};
 	Bracket		bracket;
 	Datum		values[4];
@@ -202,10 +208,12 @@ bool
 bulkpar_bookkeeping_fail_job(int64 job_id, const ErrorData *error)
 {
 	static Statement fail = {
+		.sql =
 		"UPDATE @bulkpar_job SET sqlstate = $2, message = $3, detail = $4, "
 		"hint = $5, context = $6 "
 		"WHERE job_id = $1 AND status = 'running' AND sqlstate IS NULL",
-		6, {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+		.nargs = 6,
+		.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 	};
 	Bracket		bracket;
 	Datum		values[6];
@@ -230,10 +238,12 @@ void
 bulkpar_bookkeeping_end_job(int64 job_id, const char *status)
 {
 	static Statement end = {
+		.sql =
 		"UPDATE @bulkpar_job SET status = $2, "
 		"finished_at = clock_timestamp() "
 		"WHERE job_id = $1 AND status = 'running'",
-		2, {INT8OID, TEXTOID}
+		.nargs = 2,
+		.argtypes = {INT8OID, TEXTOID}
 	};
 	Bracket		bracket;
 	Datum		values[2];
@@ -256,6 +266,7 @@ BulkparStatus *
 bulkpar_bookkeeping_status(int64 job_id)
 {
 	static Statement read = {
+		.sql =
 		"SELECT j.status, c.rows_done, c.rows_updated, c.batches, "
 		"coalesce(j.estimated_rows, 0), "
 		"(extract(epoch FROM clock_timestamp() - "
@@ -280,7 +291,8 @@ bulkpar_bookkeeping_status(int64 job_id)
 		"FROM @bulkpar_chunk i WHERE i.job_id = j.job_id "
 		"WINDOW w AS (ORDER BY i.chunk_no)) k) c "
 		"WHERE j.job_id = $1",
-		1, {INT8OID}
+		.nargs = 1,
+		.argtypes = {INT8OID}
 	};
 	BulkparStatus *status = NULL;
 	Bracket		bracket;
@@ -314,24 +326,30 @@ BulkparClaim
 bulkpar_bookkeeping_claim(int64 job_id, int worker, BulkparChunk *chunk)
 {
 	static Statement lock = {
+		.sql =
 		"SELECT 1::int8 FROM @bulkpar_job WHERE job_id = $1 "
 		"AND status = 'running' AND sqlstate IS NULL FOR NO KEY UPDATE",
-		1, {INT8OID}
+		.nargs = 1,
+		.argtypes = {INT8OID}
 	};
 	static Statement take_over = {
+		.sql =
 		"UPDATE @bulkpar_chunk SET worker = $2, worker_pid = $3, epoch = epoch + 1, "
 		"attempts = attempts + 1 WHERE job_id = $1 AND chunk_no = "
 		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
 		"AND status <> 'succeeded' AND worker IS NULL "
 		"ORDER BY chunk_no LIMIT 1) "
 		"RETURNING chunk_no, epoch, rows_before, coalesce(last_key, lo), hi",
-		3, {INT8OID, INT4OID, INT4OID}
+		.nargs = 3,
+		.argtypes = {INT8OID, INT4OID, INT4OID}
 	};
 	static Statement last = {
+		.sql =
 		"SELECT chunk_no, rows_before + rows_found, hi "
 		"FROM @bulkpar_chunk WHERE job_id = $1 "
 		"ORDER BY chunk_no DESC LIMIT 1",
-		1, {INT8OID}
+		.nargs = 1,
+		.argtypes = {INT8OID}
 	};
 	BulkparClaim claim;
 	Bracket		bracket;
@@ -378,10 +396,12 @@ bulkpar_bookkeeping_insert_chunk(int64 job_id, int worker,
 								 const BulkparChunk *chunk, int64 rows_found)
 {
 	static Statement insert = {
+		.sql =
 		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, lo, hi, rows_before, "
 		"rows_found, status, worker, worker_pid, started_at) "
 		"VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, clock_timestamp())",
-		8, {INT8OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID, INT8OID,
+		.nargs = 8,
+		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID, INT8OID,
 		INT4OID, INT4OID}
 	};
 	Bracket		bracket;
@@ -413,6 +433,7 @@ bulkpar_bookkeeping_advance_chunk(int64 job_id, const BulkparChunk *chunk,
 								  const BulkparAdvance *advance)
 {
 	static Statement update = {
+		.sql =
 		"UPDATE @bulkpar_chunk SET last_key = $4, "
 		"rows_done = rows_done + $5, "
 		"rows_updated = rows_updated + $6, "
@@ -421,7 +442,8 @@ bulkpar_bookkeeping_advance_chunk(int64 job_id, const BulkparChunk *chunk,
 		"finished_at = CASE WHEN $7 THEN clock_timestamp() END "
 		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3 "
 		"AND status = 'running'",
-		7, {INT8OID, INT8OID, INT8OID, TEXTARRAYOID, INT8OID, INT8OID, BOOLOID}
+		.nargs = 7,
+		.argtypes = {INT8OID, INT8OID, INT8OID, TEXTARRAYOID, INT8OID, INT8OID, BOOLOID}
 	};
 	Bracket		bracket;
 	Datum		values[7];
@@ -446,10 +468,12 @@ bulkpar_bookkeeping_fail_chunk(int64 job_id, const BulkparChunk *chunk,
 							   const ErrorData *error)
 {
 	static Statement fail = {
+		.sql =
 		"UPDATE @bulkpar_chunk SET status = 'failed', worker = NULL, "
 		"sqlstate = $4, message = $5 "
 		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3",
-		5, {INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID}
+		.nargs = 5,
+		.argtypes = {INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID}
 	};
 	Bracket		bracket;
 	Datum		values[5];
@@ -474,10 +498,12 @@ int64
 bulkpar_bookkeeping_release_chunks(int64 job_id, int worker)
 {
 	static Statement release = {
+		.sql =
 		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
 		"epoch = epoch + 1 WHERE job_id = $1 AND status = 'running' "
 		"AND worker IS NOT NULL AND (worker = $2 OR $2 = 0)",
-		2, {INT8OID, INT4OID}
+		.nargs = 2,
+		.argtypes = {INT8OID, INT4OID}
 	};
 	Bracket		bracket;
 	Datum		values[2];

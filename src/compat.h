@@ -42,6 +42,17 @@ bulkpar_compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
 #endif
 }
 
+/* The primary key's index, also a deferrable one. */
+static inline Oid
+bulkpar_compat_primary_key(Relation rel)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(rel, true);
+#else
+	return RelationGetPrimaryKeyIndex(rel);
+#endif
+}
+
 /* The live rows of a table as the statistics count them; 0 if unknown. */
 static inline double
 bulkpar_compat_live_tuples(Oid relid)

@@ -61,7 +61,7 @@ Oid
 bulkpar_key_choose(Relation rel)
 {
 	List	   *indexes = RelationGetIndexList(rel);
-	Oid			primary = RelationGetPrimaryKeyIndex(rel);
+	Oid			primary = bulkpar_compat_primary_key(rel);
 	Oid			best = InvalidOid;
 	int			best_columns = 0;
 	ListCell   *lc;
@@ -413,7 +413,7 @@ set_text_modes(void)
 	};
 	int			nestlevel = NewGUCNestLevel();
 
-	for (int i = 0; i < lengthof(modes); i++)
+	for (int i = 0; i < (int) lengthof(modes); i++)
 		(void) set_config_option(modes[i][0], modes[i][1],
 								 PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);

@@ -90,7 +90,7 @@ bulkpar_settings_collect(BulkparJob *job)
 void
 bulkpar_settings_start_process(void)
 {
-	for (int i = 0; i < lengthof(process_settings); i++)
+	for (int i = 0; i < (int) lengthof(process_settings); i++)
 	{
 		if (GetConfigOption(process_settings[i][0], true, false) != NULL)
 			SetConfigOption(process_settings[i][0], process_settings[i][1],
@@ -145,7 +145,7 @@ is_carried(struct config_generic *setting)
 		return false;
 	if (pg_strncasecmp(setting->name, "bulkpar.", 8) == 0)
 		return false;
-	for (int i = 0; i < lengthof(session_settings); i++)
+	for (int i = 0; i < (int) lengthof(session_settings); i++)
 	{
 		if (pg_strcasecmp(setting->name, session_settings[i]) == 0)
 			return false;

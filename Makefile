@@ -1,0 +1,48 @@
+# bulkpar/Makefile
+#
+#   make, make install, make installcheck    as for every PGXS extension
+#   make demo, make test, make bench         install what is missing and use a
+#                                            private server; nothing else to do
+
+MODULE_big = bulkpar
+OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c)))
+PGFILEDESC = "bulkpar - bulk updates by parallel workers"
+
+EXTENSION = bulkpar
+DATA = sql/bulkpar--1.0.sql
+
+REGRESS = $(basename $(notdir $(sort $(wildcard $(srcdir)/test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=$(srcdir)/test --load-extension=bulkpar
+ISOLATION = $(basename $(notdir $(sort $(wildcard $(srcdir)/test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test --outputdir=. --load-extension=bulkpar
+TAP_TESTS = 1
+PROVE_TESTS ?= test/t/*.pl
+
+EXTRA_CLEAN = test/output
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+ifneq ($(wildcard $(PGXS)),)
+include $(PGXS)
+
+# PGXS as packaged does not track headers.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h)
+else
+# demo, test and bench install PGXS themselves, so they must work without it.
+all install installcheck clean:
+	$(error PGXS not found by "$(PG_CONFIG)": install postgresql-server-dev-NN or set PG_CONFIG)
+endif
+
+export PG_CONFIG
+
+demo:
+	test/demo.sh
+
+test:
+	test/run.sh
+
+bench:
+	test/bench/run.sh $(BENCH_OPTS)
+
+.PHONY: demo test bench

@@ -1,0 +1,63 @@
+"""The demo: one change of 100,000 Django users, made in four ways."""
+import argparse
+import os
+
+import users
+import ways
+
+WAYS = [
+    ("Django's bulk_update, batches of 1000", ways.django_bulk_update),
+    (f'the same in a pool of {ways.POOL_SIZE} processes', ways.django_pool),
+    ('one UPDATE statement', ways.one_update),
+    ('bulkpar_update, batches of 1000', ways.bulkpar),
+]
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--rows', type=int, default=100_000)
+    return parser.parse_args()
+
+
+def some_users(count=5):
+    """Pairs of the name before and after, from all over the table."""
+    connection = users.connect()
+    names = users.execute(connection, """
+        SELECT lower(username), username FROM auth_user
+        WHERE id IN (SELECT 1 + (SELECT max(id) - 1 FROM auth_user) * i / %s
+                     FROM generate_series(0, %s) AS i)
+        ORDER BY id""", (count - 1, count - 1))
+    connection.close()
+    return names
+
+
+def main():
+    rows = parse_arguments().rows
+    print(f"Creating Django's auth_user with {rows:,} users ...", flush=True)
+    users.create(rows)
+    connection = users.connect('postgres')
+    version = users.execute(connection, 'SHOW server_version')[0][0].split()[0]
+    connection.close()
+
+    print(f'\nPostgreSQL {version}, {os.cpu_count()} cores. Each way sets'
+          ' username = upper(username) in a fresh copy of\nthe same table;'
+          ' Django has loaded its objects before the clock starts.\n',
+          flush=True)
+    times = []
+    for name, run in WAYS:
+        users.start_afresh(rows)
+        times.append(run())
+        users.check(rows)
+        print(f'  {name:<42}{times[-1]:8.2f} s', flush=True)
+
+    print('\nbulkpar_update is')
+    for (name, _), seconds in zip(WAYS[:-1], times):
+        print(f'  {seconds / times[-1]:5.1f} times as fast as {name}')
+
+    print(f'\nEach way changed all {rows:,} users. Five of them:')
+    for before, after in some_users():
+        print(f'  {before}  ->  {after}')
+
+
+if __name__ == '__main__':
+    main()
