@@ -334,8 +334,9 @@ bulkpar_bookkeeping_claim(int64 job_id, int worker, BulkparChunk *chunk)
 	};
 	static Statement take_over = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET worker = $2, worker_pid = $3, epoch = epoch + 1, "
-		"attempts = attempts + 1 WHERE job_id = $1 AND chunk_no = "
+		"UPDATE @bulkpar_chunk SET status = 'running', worker = $2, "
+		"worker_pid = $3, epoch = epoch + 1, attempts = attempts + 1, "
+		"sqlstate = NULL, message = NULL WHERE job_id = $1 AND chunk_no = "
 		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
 		"AND status <> 'succeeded' AND worker IS NULL "
 		"ORDER BY chunk_no LIMIT 1) "

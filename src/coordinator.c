@@ -183,6 +183,8 @@ bulkpar_coordinator_main(Datum main_arg)
 	MemoryContextSwitchTo(TopMemoryContext);
 	synchronous = pstrdup(GetConfigOption("synchronous_commit", false, false));
 	bulkpar_settings_start_process();
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
+					PGC_USERSET, PGC_S_OVERRIDE);
 	coordinator->call->coordinator = MyProc;
 
 	PG_TRY();
@@ -200,6 +202,7 @@ bulkpar_coordinator_main(Datum main_arg)
 		stop_workers(coordinator);
 	}
 	PG_END_TRY();
+	HOLD_CANCEL_INTERRUPTS();
 
 	/*
 	 * The batches have committed asynchronously.  This commit is an ordinary

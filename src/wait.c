@@ -98,6 +98,7 @@ wait_for_end(Wait *wait)
 		pid_t		pid;
 		BgwHandleStatus status = GetBackgroundWorkerPid(wait->handle, &pid);
 
+		report_slots(wait);
 		if (status == BGWH_STOPPED)
 			return;
 		if (status == BGWH_POSTMASTER_DIED)
@@ -105,7 +106,6 @@ wait_for_end(Wait *wait)
 					(errcode(ERRCODE_ADMIN_SHUTDOWN),
 					 errmsg("postmaster exited while a bulkpar job was running")));
 
-		report_slots(wait);
 		report_progress(wait);
 		InvalidateCatalogSnapshot();
 		(void) WaitLatch(MyLatch,
