@@ -55,6 +55,8 @@ static const char *const process_settings[][2] = {
 	/* limits that a role has for its own sessions */
 	{"lock_timeout", "0"},
 	{"transaction_timeout", "0"},
+	/* progress is in the same transaction; the last commit flushes all */
+	{"synchronous_commit", "off"},
 };
 
 static bool is_carried(struct config_generic *setting);

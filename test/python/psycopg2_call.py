@@ -1,66 +1,53 @@
-"""A call through psycopg2, in autocommit and in its default transaction."""
+"""Calls through psycopg2, in autocommit and in its default transaction."""
 import datetime
-import sys
 
-import psycopg2
-import psycopg2.errors
-import psycopg2.extras
+from lib.tap import connect, contains, equal, finish, make_table, ok, raises
+from psycopg2 import errors
 
 CALL = "SELECT * FROM bulkpar_update('person', 'name', 'upper(name)', 100)"
-failed = []
-tests = 0
-
-
-def ok(passed, name):
-    global tests
-    tests += 1
-    print(f'{"ok" if passed else "not ok"} {tests} - {name}')
-    if not passed:
-        failed.append(name)
-
-
-def connect():
-    connection = psycopg2.connect(
-        '', cursor_factory=psycopg2.extras.NamedTupleCursor)
-    connection.autocommit = True
-    return connection
-
 
 connection = connect()
 cursor = connection.cursor()
-cursor.execute('CREATE TABLE person (id integer PRIMARY KEY, name text)')
-cursor.execute("INSERT INTO person SELECT i, 'name ' || i"
-               ' FROM generate_series(1, 1000) AS i')
+make_table(cursor, 'person', 1000)
 
+# The row and the summary.
 cursor.execute(CALL)
 row = cursor.fetchone()
-ok(row.status == 'succeeded', 'status')
-ok(row.rows_updated == 1000, 'rows_updated')
-ok(row.batches == 10, 'batches')
-ok(isinstance(row.job_id, int), 'job_id is a number')
-ok(isinstance(row.elapsed, datetime.timedelta), 'elapsed is an interval')
-ok(any('1000' in notice for notice in connection.notices),
-   'the summary arrives as a notice')
-cursor.execute('SELECT count(*) AS n FROM person WHERE name = upper(name)')
-ok(cursor.fetchone().n == 1000, 'every row is changed')
+equal(row._fields, ('job_id', 'status', 'rows_updated', 'batches', 'workers',
+                    'elapsed'), 'columns of the result')
+equal((row.status, row.rows_updated, row.batches), ('succeeded', 1000, 10),
+      'the result')
+ok(isinstance(row.job_id, int), 'job_id is a number', row.job_id)
+ok(isinstance(row.elapsed, datetime.timedelta), 'elapsed is an interval',
+   row.elapsed)
+contains(connection.notices[-1],
+         f'INFO:  bulkpar job {row.job_id}: 1000 rows updated in ',
+         'the summary arrives as a notice')
+cursor.execute('SELECT count(*) FROM person WHERE name = upper(name)')
+equal(cursor.fetchone()[0], 1000, 'every row is changed')
 
-cursor.execute('SELECT * FROM bulkpar_update(%s, %s, %s, condition => %s)',
-               ('person', ['name'], ['lower(name)'], 'id > 990'))
-ok(cursor.fetchone().rows_updated == 10, 'lists are passed as arrays')
+# Parameters.
+UPDATE = 'SELECT * FROM bulkpar_update(%s, %s, %s, condition => %s)'
+cursor.execute(UPDATE, ('person', ['name'], ['lower(name)'], 'id > 990'))
+equal(cursor.fetchone().rows_updated, 10, 'lists are passed as arrays')
+cursor.execute(UPDATE, ('person', 'n', 'n + 1', None))
+equal(cursor.fetchone().rows_updated, 1000, 'strings pick the first form')
 
-try:
-    cursor.execute(CALL.replace('upper', 'no_such_function'))
-    ok(False, 'an error reaches the client')
-except psycopg2.errors.UndefinedFunction:
-    ok(True, 'an error reaches the client')
+# What a user sees meanwhile and afterwards.
+cursor.execute('SELECT status, rows_done, percent FROM bulkpar_progress'
+               ' ORDER BY job_id DESC LIMIT 1')
+equal(cursor.fetchone(), ('succeeded', 1000, 100), 'the view')
 
+# A transaction block is refused, and nothing is changed.
 connection.autocommit = False
-try:
-    cursor.execute(CALL)
-    ok(False, 'a transaction block is refused')
-except psycopg2.errors.ActiveSqlTransaction:
-    ok(True, 'a transaction block is refused')
+error = raises(errors.ActiveSqlTransaction, 'a transaction block is refused',
+               cursor.execute, UPDATE, ('person', 'n', 'n + 1', None))
+contains(error.diag.message_hint, 'autocommit', 'with a hint')
 connection.rollback()
+connection.autocommit = True
+raises(errors.ActiveSqlTransaction, 'so are two statements at once',
+       cursor.execute, f'SELECT 1; {CALL}')
+cursor.execute('SELECT DISTINCT n FROM person')
+equal(cursor.fetchall(), [(1,)], 'nothing is changed')
 
-print(f'1..{tests}')
-sys.exit(bool(failed))
+finish()
