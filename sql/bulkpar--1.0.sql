@@ -5,6 +5,7 @@
 
 CREATE TABLE bulkpar_job (
 	job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	job_name text,
 	owner regrole NOT NULL,
 	target regclass NOT NULL,
 	key_index regclass NOT NULL,
@@ -13,9 +14,12 @@ CREATE TABLE bulkpar_job (
 	condition text,
 	batch_size integer NOT NULL,
 	workers integer NOT NULL,
+	on_error text NOT NULL CHECK (on_error IN ('stop', 'skip')),
+	max_errors bigint NOT NULL,
 	settings jsonb NOT NULL,
-	status text NOT NULL
-		CHECK (status IN ('running', 'succeeded', 'failed', 'cancelled')),
+	status text NOT NULL CHECK (status IN
+		('running', 'paused', 'succeeded', 'failed', 'cancelled')),
+	runs integer NOT NULL DEFAULT 1,
 	estimated_rows bigint,
 	end_key text[],
 	created_at timestamptz NOT NULL,
@@ -28,6 +32,9 @@ CREATE TABLE bulkpar_job (
 	context text
 ) WITH (fillfactor = 70);
 
+CREATE UNIQUE INDEX bulkpar_job_unfinished_name ON bulkpar_job (owner, job_name)
+	WHERE status <> 'succeeded';
+
 CREATE TABLE bulkpar_chunk (
 	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
 	chunk_no bigint NOT NULL,
@@ -38,7 +45,9 @@ CREATE TABLE bulkpar_chunk (
 	rows_found bigint NOT NULL,
 	rows_done bigint NOT NULL DEFAULT 0,
 	rows_updated bigint NOT NULL DEFAULT 0,
+	rows_failed bigint NOT NULL DEFAULT 0,
 	batches bigint NOT NULL DEFAULT 0,
+	retries bigint NOT NULL DEFAULT 0,
 	attempts integer NOT NULL DEFAULT 1,
 	status text NOT NULL
 		CHECK (status IN ('running', 'succeeded', 'failed')),
@@ -56,21 +65,44 @@ CREATE TABLE bulkpar_chunk (
 CREATE INDEX bulkpar_chunk_unfinished ON bulkpar_chunk (job_id, chunk_no)
 	WHERE status <> 'succeeded';
 
+CREATE TABLE bulkpar_error (
+	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
+	chunk_no bigint NOT NULL,
+	key text[] NOT NULL,
+	sqlstate text NOT NULL,
+	message text NOT NULL,
+	detail text,
+	hint text,
+	context text,
+	failed_at timestamptz NOT NULL,
+	PRIMARY KEY (job_id, key)
+);
+
 SELECT pg_catalog.pg_extension_config_dump('bulkpar_job', '');
 SELECT pg_catalog.pg_extension_config_dump('bulkpar_job_job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('bulkpar_chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('bulkpar_error', '');
 
-REVOKE ALL ON bulkpar_job, bulkpar_chunk FROM PUBLIC;
+REVOKE ALL ON bulkpar_job, bulkpar_chunk, bulkpar_error FROM PUBLIC;
 REVOKE ALL ON SEQUENCE bulkpar_job_job_id_seq FROM PUBLIC;
 
 COMMENT ON TABLE bulkpar_job IS
-'One row for each bulkpar job; people read the view bulkpar_progress';
+'One row for each bulkpar job; people read the view bulkpar_jobs';
+COMMENT ON COLUMN bulkpar_job.job_name IS
+'A name that the caller gave, unique among the unfinished jobs of an owner';
+COMMENT ON INDEX bulkpar_job_unfinished_name IS
+'Keeps the names of unfinished jobs unique';
+COMMENT ON TABLE bulkpar_error IS
+'One row for each row that a job with on_error => ''skip'' could not update';
 COMMENT ON COLUMN bulkpar_job.settings IS
 'Settings of the calling session that give the expressions their meaning';
+COMMENT ON COLUMN bulkpar_job.runs IS
+'How often the job was started; workers of an earlier run do not go on';
 COMMENT ON COLUMN bulkpar_job.end_key IS
 'The largest key when the job began, where the job ends';
 COMMENT ON TABLE bulkpar_chunk IS
-'One row for each range of keys (lo, hi] that a worker of a job has claimed';
+'One row for each range of keys (lo, hi] that a worker of a job has claimed;
+people read the view bulkpar_chunks';
 COMMENT ON COLUMN bulkpar_chunk.last_key IS
 'The chunk is done up to this key, committed together with its rows';
 COMMENT ON COLUMN bulkpar_chunk.rows_before IS
@@ -79,6 +111,8 @@ COMMENT ON COLUMN bulkpar_chunk.rows_found IS
 'Rows that were counted in this chunk when it was claimed';
 COMMENT ON COLUMN bulkpar_chunk.rows_done IS
 'Rows of rows_found whose batches have committed';
+COMMENT ON COLUMN bulkpar_chunk.retries IS
+'Batches that ran again after a deadlock, a lock timeout or the like';
 COMMENT ON COLUMN bulkpar_chunk.worker IS
 'The number of the worker that has the chunk; null when it can be claimed';
 COMMENT ON COLUMN bulkpar_chunk.epoch IS
@@ -87,48 +121,73 @@ COMMENT ON INDEX bulkpar_chunk_unfinished IS
 'Finds the chunks that are not yet done';
 
 -- The live coordinator of a job holds a lock on (bulkpar_job, job_id).
+CREATE VIEW bulkpar_jobs WITH (security_barrier) AS
+SELECT j.job_id, j.job_name, j.owner, j.target, j.key_index, j.column_names,
+	j.expressions, j.condition, j.batch_size, j.workers, j.on_error,
+	j.max_errors, j.settings,
+	CASE WHEN j.status = 'running' AND NOT EXISTS (
+			SELECT FROM pg_catalog.pg_locks
+			WHERE locktype = 'userlock'
+				AND database = (SELECT oid FROM pg_catalog.pg_database
+					WHERE datname = current_database())
+				AND classid = 'bulkpar_job'::regclass
+				AND objid = (j.job_id & 4294967295)::oid
+				AND objsubid = (j.job_id >> 32)
+				AND granted AND mode = 'ExclusiveLock')
+		THEN 'interrupted' ELSE j.status END AS status,
+	j.runs, j.estimated_rows, j.end_key, j.created_at, j.started_at, j.finished_at,
+	j.sqlstate, j.message, j.detail, j.hint, j.context
+FROM bulkpar_job j
+WHERE pg_has_role(j.owner, 'USAGE')
+	OR pg_has_role('pg_read_all_stats', 'USAGE');
+
+CREATE VIEW bulkpar_chunks WITH (security_barrier) AS
+SELECT c.*
+FROM bulkpar_chunk c
+JOIN bulkpar_jobs j USING (job_id);
+
+CREATE VIEW bulkpar_errors WITH (security_barrier) AS
+SELECT e.*
+FROM bulkpar_error e
+JOIN bulkpar_jobs j USING (job_id);
+
 CREATE VIEW bulkpar_progress WITH (security_barrier) AS
 SELECT j.job_id,
 	j.target,
-	CASE WHEN j.status = 'running' AND NOT l.alive THEN 'interrupted'
-		ELSE j.status END AS status,
+	j.status,
 	c.rows_done,
 	c.rows_updated,
+	c.rows_failed,
 	greatest(j.estimated_rows, c.rows_done) AS estimated_rows,
 	CASE WHEN j.status = 'succeeded' THEN 100.0
 		WHEN j.estimated_rows IS NULL THEN 0.0
 		ELSE least(99.9, round(100.0 * c.rows_done
 			/ greatest(j.estimated_rows, 1), 1)) END AS percent,
 	round(c.rows_done / r.seconds)::bigint AS rows_per_second,
-	CASE WHEN j.status = 'running' AND l.alive AND c.rows_done > 0
+	CASE WHEN j.status = 'running' AND c.rows_done > 0
 		THEN date_trunc('second', make_interval(secs =>
 			greatest(j.estimated_rows - c.rows_done, 0)
 			* r.seconds / c.rows_done)) END AS time_left
-FROM bulkpar_job j
+FROM bulkpar_jobs j
 CROSS JOIN LATERAL (
 	SELECT coalesce(sum(k.rows_done), 0)::bigint AS rows_done,
-		coalesce(sum(k.rows_updated), 0)::bigint AS rows_updated
+		coalesce(sum(k.rows_updated), 0)::bigint AS rows_updated,
+		coalesce(sum(k.rows_failed), 0)::bigint AS rows_failed
 	FROM bulkpar_chunk k WHERE k.job_id = j.job_id) c
 CROSS JOIN LATERAL (
 	SELECT greatest(extract(epoch FROM
 		coalesce(j.finished_at, clock_timestamp())
-		- coalesce(j.started_at, j.created_at)), 0.001)::float8 AS seconds) r
-CROSS JOIN LATERAL (
-	SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
-		WHERE locktype = 'userlock'
-			AND database = (SELECT oid FROM pg_catalog.pg_database
-				WHERE datname = current_database())
-			AND classid = 'bulkpar_job'::regclass
-			AND objid = (j.job_id & 4294967295)::oid
-			AND objsubid = (j.job_id >> 32)
-			AND granted AND mode = 'ExclusiveLock') AS alive) l
-WHERE pg_has_role(j.owner, 'USAGE')
-	OR pg_has_role('pg_read_all_stats', 'USAGE');
+		- coalesce(j.started_at, j.created_at)), 0.001)::float8 AS seconds) r;
 
-COMMENT ON VIEW bulkpar_progress IS
-'How far each bulkpar job is: a role sees its own jobs, pg_read_all_stats all';
+COMMENT ON VIEW bulkpar_jobs IS
+'The bulkpar jobs: a role sees its own, pg_read_all_stats all';
+COMMENT ON VIEW bulkpar_chunks IS 'The chunks of the jobs that a role sees';
+COMMENT ON VIEW bulkpar_errors IS
+'The rows that the jobs that a role sees could not update';
+COMMENT ON VIEW bulkpar_progress IS 'How far each job is that a role sees';
 
-GRANT SELECT ON bulkpar_progress TO PUBLIC;
+GRANT SELECT ON bulkpar_jobs, bulkpar_chunks, bulkpar_errors, bulkpar_progress
+	TO PUBLIC;
 
 CREATE TYPE bulkpar_result AS (
 	job_id bigint,
@@ -136,7 +195,8 @@ CREATE TYPE bulkpar_result AS (
 	rows_updated bigint,
 	batches bigint,
 	workers integer,
-	elapsed interval
+	elapsed interval,
+	rows_failed bigint
 );
 
 COMMENT ON TYPE bulkpar_result IS 'What a bulkpar job has done';
@@ -147,13 +207,18 @@ CREATE FUNCTION bulkpar_update(
 	expression text,
 	batch_size integer DEFAULT 1000,
 	workers integer DEFAULT NULL,
-	condition text DEFAULT NULL)
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL)
 RETURNS bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_update_column'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
 
 COMMENT ON FUNCTION
-bulkpar_update(regclass, text, text, integer, integer, text) IS
+bulkpar_update(regclass, text, text, integer, integer, text, boolean, text,
+	bigint, text) IS
 'Update a column of all rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION bulkpar_update(
@@ -162,11 +227,79 @@ CREATE FUNCTION bulkpar_update(
 	expression text[],
 	batch_size integer DEFAULT 1000,
 	workers integer DEFAULT NULL,
-	condition text DEFAULT NULL)
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL)
 RETURNS bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_update_columns'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
 
 COMMENT ON FUNCTION
-bulkpar_update(regclass, text[], text[], integer, integer, text) IS
+bulkpar_update(regclass, text[], text[], integer, integer, text, boolean, text,
+	bigint, text) IS
 'Update several columns of all rows of a table in parallel batches that commit on their own';
+
+CREATE FUNCTION bulkpar_wait(
+	job_id bigint,
+	timeout interval DEFAULT NULL)
+RETURNS bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_wait'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bulkpar_wait(bigint, interval) IS
+'Wait until a job has ended, or for the time given, and return its result';
+
+CREATE PROCEDURE bulkpar_await(
+	job_id bigint,
+	timeout interval DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'bulkpar_await'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE bulkpar_await(bigint, interval) IS
+'Commit, then wait as bulkpar_wait does: for procedures, which keep no snapshot across it';
+
+CREATE FUNCTION bulkpar_pause(job_id bigint)
+RETURNS bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_pause'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bulkpar_pause(bigint) IS
+'Pause a running job, and return when nothing of it commits any more';
+
+CREATE FUNCTION bulkpar_cancel(job_id bigint)
+RETURNS bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_cancel'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bulkpar_cancel(bigint) IS
+'Cancel a job, and return when nothing of it commits any more';
+
+CREATE FUNCTION bulkpar_resume(
+	job_id bigint,
+	workers integer DEFAULT NULL,
+	batch_size integer DEFAULT NULL,
+	wait boolean DEFAULT true)
+RETURNS bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_resume'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION bulkpar_resume(bigint, integer, integer, boolean) IS
+'Go on with a job that is paused, failed, cancelled or interrupted';
+
+CREATE FUNCTION bulkpar_forget(job_id bigint)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bulkpar_forget_job'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bulkpar_forget(bigint) IS
+'Delete all that is kept about a job that does not run';
+
+CREATE FUNCTION bulkpar_forget(age interval)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bulkpar_forget_age'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION bulkpar_forget(interval) IS
+'Delete all that is kept about jobs that ended longer ago, and return their number';

@@ -22,6 +22,14 @@
 #include "batch.h"
 #include "settings.h"
 
+static void start(const BulkparJob *job, BulkparTarget *target,
+				  const BulkparChunk *chunk, BulkparBatch *batch,
+				  LOCKMODE lockmode);
+static BulkparBatchResult finish(const BulkparJob *job,
+								 const BulkparChunk *chunk,
+								 const BulkparBatch *batch, int64 rows_updated,
+								 int64 rows_failed);
+
 /*
  * Run a batch in a transaction of its own.  Unless the result is "done",
  * nothing has changed.  An error of the user's statement, also one at COMMIT,
@@ -33,39 +41,86 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 				  BulkparTarget *target, BulkparBatch *batch)
 {
 	MemoryContext context = CurrentMemoryContext;
-	BulkparBatchResult result = BULKPAR_BATCH_DONE;
-	BulkparAdvance advance;
+	BulkparBatchResult result = BULKPAR_BATCH_TOO_LARGE;
+	int64		rows;
 
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
-	MemoryContextSwitchTo(context);
-
-	bulkpar_target_lock(target, job, RowExclusiveLock);
-	batch->last_key = batch->finishes_chunk ? chunk->hi :
-		bulkpar_key_to_text(target->key, batch->hi);
-
+	start(job, target, chunk, batch, RowExclusiveLock);
 	SPI_connect();
-	advance.rows_updated = bulkpar_target_execute(target,
-												  target->update[batch->lo != NULL],
-												  batch->lo, batch->hi, 0, NULL);
+	rows = bulkpar_target_execute(target, target->update[batch->lo != NULL],
+								  batch->lo, batch->hi, 0, NULL);
 	SPI_finish();
 
-	if (advance.rows_updated > job->batch_size)
-		result = BULKPAR_BATCH_TOO_LARGE;
-	else
-	{
-		advance.last_key = batch->last_key;
-		advance.rows_done = batch->rows;
-		advance.finished = batch->finishes_chunk;
-		if (!bulkpar_bookkeeping_advance_chunk(job->job_id, chunk, &advance))
-			result = BULKPAR_BATCH_LOST;
-	}
-
-	if (result == BULKPAR_BATCH_DONE)
-		CommitTransactionCommand();
+	if (rows <= job->batch_size)
+		result = finish(job, chunk, batch, rows, 0);
 	else
 		AbortCurrentTransaction();
 	MemoryContextSwitchTo(context);
 	pgstat_report_stat(false);
 	return result;
+}
+
+/*
+ * Record that the only row of a batch cannot be updated, and go past it, in a
+ * transaction of its own.  When the job has more such rows than it allows,
+ * that is an error.
+ */
+BulkparBatchResult
+bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
+				   BulkparTarget *target, BulkparBatch *batch,
+				   const ErrorData *error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BulkparBatchResult result;
+	ArrayType  *row_key;
+
+	start(job, target, chunk, batch, AccessShareLock);
+	row_key = bulkpar_key_to_text(target->key, batch->row_key);
+	if (bulkpar_ledger_record_error(job->job_id, chunk, row_key,
+									error) > job->max_errors)
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("%s", error->message),
+				 errdetail("The job has skipped " INT64_FORMAT
+						   " rows with errors before, and allows no more.",
+						   job->max_errors)));
+	result = finish(job, chunk, batch, 0, 1);
+	MemoryContextSwitchTo(context);
+	return result;
+}
+
+static void
+start(const BulkparJob *job, BulkparTarget *target, const BulkparChunk *chunk,
+	  BulkparBatch *batch, LOCKMODE lockmode)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	MemoryContextSwitchTo(context);
+	bulkpar_target_lock(target, job, lockmode);
+	batch->last_key = batch->finishes_chunk ? chunk->hi :
+		bulkpar_key_to_text(target->key, batch->hi);
+}
+
+/* Note the progress and commit, or roll back if the chunk is not ours. */
+static BulkparBatchResult
+finish(const BulkparJob *job, const BulkparChunk *chunk,
+	   const BulkparBatch *batch, int64 rows_updated, int64 rows_failed)
+{
+	BulkparAdvance advance = {
+		.last_key = batch->last_key,
+		.rows_done = batch->rows,
+		.rows_updated = rows_updated,
+		.rows_failed = rows_failed,
+		.retries = batch->retries,
+		.finished = batch->finishes_chunk
+	};
+
+	if (!bulkpar_ledger_advance(job->job_id, chunk, &advance))
+	{
+		AbortCurrentTransaction();
+		return BULKPAR_BATCH_LOST;
+	}
+	CommitTransactionCommand();
+	return BULKPAR_BATCH_DONE;
 }

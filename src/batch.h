@@ -13,16 +13,18 @@
 #ifndef BULKPAR_BATCH_H
 #define BULKPAR_BATCH_H
 
-#include "bookkeeping.h"
 #include "job.h"
+#include "ledger.h"
 #include "target.h"
 
 typedef struct BulkparBatch
 {
 	const Datum *lo;			/* may be NULL */
 	const Datum *hi;
+	const Datum *row_key;		/* of its only row, if it was cut so; or NULL */
 	int64		rows;			/* that were counted in the range */
 	bool		finishes_chunk;
+	int			retries;		/* how often it was tried before */
 	ArrayType  *last_key;		/* hi as text, once the batch runs */
 } BulkparBatch;
 
@@ -37,5 +39,10 @@ extern BulkparBatchResult bulkpar_batch_run(const BulkparJob *job,
 											const BulkparChunk *chunk,
 											BulkparTarget *target,
 											BulkparBatch *batch);
+extern BulkparBatchResult bulkpar_batch_skip(const BulkparJob *job,
+											 const BulkparChunk *chunk,
+											 BulkparTarget *target,
+											 BulkparBatch *batch,
+											 const ErrorData *error);
 
 #endif							/* BULKPAR_BATCH_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * bookkeeping.h
- *		All SQL on bulkpar_job and bulkpar_chunk.
+ *		How the SQL on the tables of bulkpar is run.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -13,74 +13,49 @@
 #ifndef BULKPAR_BOOKKEEPING_H
 #define BULKPAR_BOOKKEEPING_H
 
+#include "executor/spi.h"
 #include "utils/array.h"
-#include "utils/elog.h"
 
-#include "job.h"
-
-/* A chunk as a worker has claimed it. */
-typedef struct BulkparChunk
+/*
+ * A statement, prepared when it is first run.  In the text, @ stands for our
+ * schema and a dot.
+ */
+typedef struct BulkparQuery
 {
-	int64		chunk_no;
-	int64		epoch;
-	ArrayType  *done;			/* all keys up to here are done; may be NULL */
-	ArrayType  *hi;				/* NULL in a chunk that is yet to be cut */
-	int64		rows_before;
-} BulkparChunk;
+	const char *sql;
+	bool		read_only;		/* see the latest, also in REPEATABLE READ */
+	int			nargs;
+	Oid			argtypes[10];
+	SPIPlanPtr	plan;
+	struct BulkparQuery *next;	/* in the list of the prepared ones */
+} BulkparQuery;
 
-/* What a batch adds to its chunk. */
-typedef struct BulkparAdvance
+/* What enter changes and leave puts back. */
+typedef struct BulkparBracket
 {
-	ArrayType  *last_key;
-	int64		rows_done;
-	int64		rows_updated;
-	bool		finished;		/* the chunk ends here */
-} BulkparAdvance;
+	MemoryContext caller_context;	/* results are copied to it */
+	Oid			userid;
+	int			sec_context;
+	int			nestlevel;
+} BulkparBracket;
 
-typedef enum BulkparClaim
-{
-	BULKPAR_CLAIM_NOTHING,		/* no work is left, or the job has ended */
-	BULKPAR_CLAIM_LEFT,			/* a chunk that another worker has left */
-	BULKPAR_CLAIM_NEW			/* where the next chunk begins */
-} BulkparClaim;
-
-/* The state of a job and the sums over its chunks. */
-typedef struct BulkparStatus
-{
-	char	   *status;
-	int64		rows_done;
-	int64		rows_updated;
-	int64		batches;
-	int64		estimated_rows;
-	double		seconds;		/* since the workers were started */
-	bool		complete;		/* the chunks cover all keys and are done */
-	ErrorData  *error;			/* NULL for none */
-} BulkparStatus;
-
-extern void bulkpar_bookkeeping_attach(Oid schema);
+extern void bulkpar_bookkeeping_attach(Oid new_schema);
 extern Oid	bulkpar_bookkeeping_schema(void);
 
-extern int64 bulkpar_bookkeeping_insert_job(const char *request);
-extern BulkparJob *bulkpar_bookkeeping_load_job(int64 job_id);
-extern void bulkpar_bookkeeping_start_job(const BulkparJob *job);
-extern bool bulkpar_bookkeeping_fail_job(int64 job_id, const ErrorData *error);
-extern void bulkpar_bookkeeping_end_job(int64 job_id, const char *status);
-extern BulkparStatus *bulkpar_bookkeeping_status(int64 job_id);
+extern void bulkpar_bookkeeping_enter(BulkparBracket *bracket);
+extern void bulkpar_bookkeeping_leave(const BulkparBracket *bracket);
+extern uint64 bulkpar_bookkeeping_run(BulkparQuery *query,
+									  const Datum *values,
+									  const char *nulls);
 
-extern BulkparClaim bulkpar_bookkeeping_claim(int64 job_id, int worker,
-											  BulkparChunk *chunk);
-extern void bulkpar_bookkeeping_insert_chunk(int64 job_id, int worker,
-											 const BulkparChunk *chunk,
-											 int64 rows_found);
-extern bool bulkpar_bookkeeping_advance_chunk(int64 job_id,
-											  const BulkparChunk *chunk,
-											  const BulkparAdvance *advance);
-extern void bulkpar_bookkeeping_fail_chunk(int64 job_id,
-										   const BulkparChunk *chunk,
-										   const ErrorData *error);
-extern int64 bulkpar_bookkeeping_release_chunks(int64 job_id, int worker);
-
-extern bool bulkpar_bookkeeping_lock_job(int64 job_id);
-extern bool bulkpar_bookkeeping_job_is_alive(int64 job_id);
+extern int64 bulkpar_bookkeeping_int64(int number);
+extern char *bulkpar_bookkeeping_text(const BulkparBracket *bracket,
+									  int number);
+extern ArrayType *bulkpar_bookkeeping_array(const BulkparBracket *bracket,
+											int number);
+extern char **bulkpar_bookkeeping_strings(const BulkparBracket *bracket,
+										  int number, int *count);
+extern void bulkpar_bookkeeping_set_text(Datum *values, char *nulls, int i,
+										 const char *text);
 
 #endif							/* BULKPAR_BOOKKEEPING_H */

@@ -5,17 +5,21 @@
  *
  * The way of a call through the files:
  *
- * call.c			the SQL functions: check where they are called, report
+ * call.c			the SQL functions that start or resume a job
+ * control.c		the SQL functions that wait for, stop and forget one
  * request.c		check the arguments, describe the job
- * wait.c			the caller waits for the coordinator, without a snapshot
+ * wait.c			the caller waits for the job, without a snapshot
  * coordinator.c	one process per job: launches and watches the workers
- * worker.c			claims chunk after chunk and runs their batches
+ * worker.c			claims chunk after chunk
  * chunk.c			the next range of keys, and its batches
+ * range.c			runs the batches of a chunk: retry, skip, cut anew
  * batch.c			one transaction: the rows and the progress
+ * result.c			what the caller gets to see in the end
  *
- * and what serves them: key.c (the unique index), statement.c (the SQL on
- * the target), settings.c (the caller's settings), bookkeeping.c (the SQL on
- * bulkpar_job and bulkpar_chunk).
+ * and what serves them: job.c and ledger.c (all SQL on our tables, run by
+ * bookkeeping.c), target.c (the table), key.c (its unique index),
+ * statement.c (the SQL on the table), settings.c and identity.c (what a
+ * process has from the caller), slots.c (the cap on workers), subxact.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -39,6 +43,7 @@ PG_MODULE_MAGIC_EXT(.name = "bulkpar", .version = "1.0");
 PG_MODULE_MAGIC;
 #endif
 
+int			bulkpar_max_workers = 0;
 int			bulkpar_progress_interval = 5000;
 bool		bulkpar_report = true;
 int			bulkpar_workers = 0;
@@ -48,6 +53,14 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	DefineCustomIntVariable("bulkpar.max_workers",
+							"Workers that all bulkpar jobs together may have at once.",
+							"0 means no limit but \"max_worker_processes\".",
+							&bulkpar_max_workers,
+							0, 0, BULKPAR_MAX_WORKERS,
+							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+
 	DefineCustomIntVariable("bulkpar.progress_interval",
 							"Time between two progress messages of a waiting bulkpar call.",
 							"0 turns them off.",

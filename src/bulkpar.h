@@ -24,6 +24,7 @@
 #define BULKPAR_CHUNK_BATCHES 16
 
 /* Settings, see bulkpar.c. */
+extern int	bulkpar_max_workers;
 extern int	bulkpar_progress_interval;
 extern bool bulkpar_report;
 extern int	bulkpar_workers;

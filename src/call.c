@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * call.c
- *		The SQL functions: check where they are called, run, report.
+ *		The SQL functions that start or resume a job.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -12,23 +12,23 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
-#include "funcapi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/dsm.h"
 #include "tcop/pquery.h"
 #include "tcop/utility.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/portal.h"
 #include "utils/timestamp.h"
 
 #include "bookkeeping.h"
 #include "bulkpar.h"
+#include "control.h"
 #include "coordinator.h"
 #include "request.h"
+#include "result.h"
 #include "wait.h"
 
 /* How often a function is called in a list of expressions. */
@@ -39,15 +39,22 @@ typedef struct CallCount
 } CallCount;
 
 static Datum update(FunctionCallInfo fcinfo, bool several);
-static void check_place(Oid function);
+static Datum start_job(FunctionCallInfo fcinfo, const BulkparJob *job,
+					   bool wait, TimestampTz began);
+static Datum join_job(FunctionCallInfo fcinfo, const BulkparJob *job,
+					  int64 job_id, bool wait, TimestampTz began);
+static Datum resume_job(FunctionCallInfo fcinfo, int64 job_id, Oid owner,
+						const BulkparChange *change, bool wait,
+						TimestampTz began);
+static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
+					  dsm_segment *segment, bool wait, TimestampTz began);
+static void check_place(FunctionCallInfo fcinfo);
 static void check_single_call(Oid function);
 static bool count_calls(Node *node, void *context);
-static Datum report(FunctionCallInfo fcinfo, int64 job_id, int workers,
-					TimestampTz started);
-static void raise_failure(int64 job_id, BulkparStatus *status);
 
 PG_FUNCTION_INFO_V1(bulkpar_update_column);
 PG_FUNCTION_INFO_V1(bulkpar_update_columns);
+PG_FUNCTION_INFO_V1(bulkpar_resume);
 
 /* bulkpar_update(regclass, text, text, ...) */
 Datum
@@ -63,70 +70,189 @@ bulkpar_update_columns(PG_FUNCTION_ARGS)
 	return update(fcinfo, true);
 }
 
+/* bulkpar_resume(job_id, workers, batch_size, wait) */
+Datum
+bulkpar_resume(PG_FUNCTION_ARGS)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	BulkparChange change = {0};
+	int64		job_id;
+	Oid			owner;
+
+	check_place(fcinfo);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("arguments \"%s\" and \"%s\" must not be null",
+						"job_id", "wait")));
+	job_id = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(1))
+	{
+		change.workers = PG_GETARG_INT32(1);
+		bulkpar_request_check_range(change.workers, BULKPAR_MAX_WORKERS,
+									"workers");
+	}
+	if (!PG_ARGISNULL(2))
+	{
+		change.batch_size = PG_GETARG_INT32(2);
+		bulkpar_request_check_range(change.batch_size, BULKPAR_MAX_BATCH_SIZE,
+									"batch_size");
+	}
+
+	owner = bulkpar_control_check_owner(job_id);
+	return resume_job(fcinfo, job_id, owner, &change, PG_GETARG_BOOL(3), began);
+}
+
 static Datum
 update(FunctionCallInfo fcinfo, bool several)
 {
-	TimestampTz started = GetCurrentTimestamp();
-	Oid			schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	TimestampTz began = GetCurrentTimestamp();
 	BulkparJob *job;
-	BulkparCall *call;
-	BackgroundWorkerHandle *handle;
+	bool		wait;
+
+	check_place(fcinfo);
+	job = bulkpar_request_read(fcinfo, several);
+	if (PG_ARGISNULL(6))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", "wait")));
+	wait = PG_GETARG_BOOL(6);
+	bulkpar_request_check(job);
+
+	if (job->name != NULL)
+	{
+		int64		job_id = bulkpar_control_find(job->owner, job->name);
+
+		if (job_id != 0)
+			return join_job(fcinfo, job, job_id, wait, began);
+	}
+	return start_job(fcinfo, job, wait, began);
+}
+
+static Datum
+start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait,
+		  TimestampTz began)
+{
 	dsm_segment *segment;
+	BulkparCall *call =
+		bulkpar_coordinator_prepare(job->owner, bulkpar_request_serialize(job),
+									&segment);
+
+	return run_call(fcinfo, call, segment, wait, began);
+}
+
+/*
+ * There is an unfinished job of the same name: wait for it if it runs, or
+ * resume it, if it is the same work.
+ */
+static Datum
+join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
+		 bool wait, TimestampTz began)
+{
+	BulkparJob *other = bulkpar_control_load(job_id);
+	BulkparChange change = {
+		.batch_size = job->batch_size,
+		.workers = job->workers
+	};
+
+	if (!bulkpar_request_same_work(job, other))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" does other work",
+						job_id, job->name),
+				 errhint("Use another name, or SELECT bulkpar_forget("
+						 INT64_FORMAT ") if the job is not to be resumed.",
+						 job_id)));
+	if (!bulkpar_job_is_alive(job_id))
+	{
+		ereport(NOTICE,
+				(errmsg("resuming bulkpar job " INT64_FORMAT " of the name \"%s\"",
+						job_id, job->name)));
+		return resume_job(fcinfo, job_id, job->owner, &change, wait, began);
+	}
+
+	ereport(NOTICE,
+			(errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" is already running",
+					job_id, job->name)));
+	if (wait)
+		bulkpar_wait_for_job(job_id, DT_NOEND);
+	return bulkpar_result_of_wait(fcinfo, job_id, other->workers, began);
+}
+
+static Datum
+resume_job(FunctionCallInfo fcinfo, int64 job_id, Oid owner,
+		   const BulkparChange *change, bool wait, TimestampTz began)
+{
+	dsm_segment *segment;
+	BulkparCall *call = bulkpar_coordinator_prepare(owner, "", &segment);
+
+	call->resumed = job_id;
+	call->change = *change;
+	return run_call(fcinfo, call, segment, wait, began);
+}
+
+/* Launch the coordinator, and wait for the job's end or only its start. */
+static Datum
+run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
+		 bool wait, TimestampTz began)
+{
+	BackgroundWorkerHandle *handle = bulkpar_coordinator_launch(segment);
 	int64		job_id;
 	int			workers;
 
-	check_place(fcinfo->flinfo->fn_oid);
-	bulkpar_bookkeeping_attach(schema);
-	job = bulkpar_request_read(fcinfo, several);
-	bulkpar_request_check(job);
-
-	call = bulkpar_coordinator_launch(schema, bulkpar_request_serialize(job),
-									  &segment, &handle);
-	bulkpar_wait_for_job(call, handle);
+	bulkpar_wait_for_call(call, handle, !wait);
 	job_id = pg_atomic_read_u64(&call->job_id);
 	workers = pg_atomic_read_u32(&call->workers_started);
+	if (job_id == 0 && call->sqlstate != 0)
+		ereport(ERROR,
+				(errcode(call->sqlstate),
+				 errmsg("%s", call->message)));
 	if (job_id == 0)
 		ereport(ERROR,
-				(errcode(call->sqlstate != 0 ? call->sqlstate :
-						 ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("could not start the job"),
-				 call->sqlstate != 0 ? errdetail_internal("%s", call->message) : 0,
-				 errhint("The server log may say more.")));
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("could not start the coordinator of the job"),
+				 errhint("The server log may say why.")));
 	dsm_detach(segment);
-
-	return report(fcinfo, job_id, workers, started);
+	return bulkpar_result_of_wait(fcinfo, job_id, workers, began);
 }
 
 /*
  * Check that the function is called where its job can work.  The workers
  * commit on their own, so the calling transaction must not have done anything
- * that they would have to see or to wait for.
+ * that they would have to see or to wait for.  Also attach to the extension's
+ * tables.
  */
 static void
-check_place(Oid function)
+check_place(FunctionCallInfo fcinfo)
 {
-	PreventCommandDuringRecovery("bulkpar_update()");
-	PreventCommandIfReadOnly("bulkpar_update()");
-	PreventCommandIfParallelMode("bulkpar_update()");
+	Oid			function = fcinfo->flinfo->fn_oid;
+	char	   *name = psprintf("%s()", get_func_name(function));
+
+	PreventCommandDuringRecovery(name);
+	PreventCommandIfReadOnly(name);
+	PreventCommandIfParallelMode(name);
 
 	if (IsTransactionBlock())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("bulkpar_update() cannot run inside a transaction block"),
+				 errmsg("%s cannot run inside a transaction block", name),
 				 errhint("Its batches commit on their own. In a client library, turn on autocommit.")));
 	if (IsSubTransaction())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("bulkpar_update() cannot run inside a subtransaction")));
+				 errmsg("%s cannot run inside a subtransaction", name)));
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("bulkpar_update() cannot run in a transaction that has already changed data")));
+				 errmsg("%s cannot run in a transaction that has already changed data",
+						name)));
 	if (InSecurityRestrictedOperation())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("cannot call bulkpar_update() within security-restricted operation")));
+				 errmsg("cannot call %s within security-restricted operation",
+						name)));
 	check_single_call(function);
+	bulkpar_bookkeeping_attach(get_func_namespace(function));
 }
 
 /*
@@ -145,9 +271,10 @@ check_single_call(Oid function)
 	if (count.calls > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("bulkpar_update() is called %d times in one SELECT list",
-						count.calls),
-				 errhint("Write SELECT * FROM bulkpar_update(...).")));
+				 errmsg("%s() is called %d times in one SELECT list",
+						get_func_name(function), count.calls),
+				 errhint("Write SELECT * FROM %s(...).",
+						 get_func_name(function))));
 }
 
 static bool
@@ -160,62 +287,4 @@ count_calls(Node *node, void *context)
 	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == count->function)
 		count->calls++;
 	return expression_tree_walker(node, count_calls, context);
-}
-
-/* Return the result of a job that has ended, or raise its error. */
-static Datum
-report(FunctionCallInfo fcinfo, int64 job_id, int workers,
-	   TimestampTz started)
-{
-	BulkparStatus *status = bulkpar_bookkeeping_status(job_id);
-	TimestampTz ended = GetCurrentTimestamp();
-	double		seconds = (ended - started) / 1000000.0;
-	TupleDesc	tupdesc;
-	Datum		values[6];
-	bool		nulls[6] = {0};
-
-	if (status == NULL || strcmp(status->status, "succeeded") != 0)
-		raise_failure(job_id, status);
-
-	if (bulkpar_report)
-		ereport(INFO,
-				(errmsg("bulkpar job " INT64_FORMAT ": " INT64_FORMAT
-						" rows updated in %.2f s (%.0f rows/s) by %d workers in "
-						INT64_FORMAT " batches",
-						job_id, status->rows_updated, seconds,
-						status->rows_updated / Max(seconds, 0.000001),
-						workers, status->batches)));
-
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	values[0] = Int64GetDatum(job_id);
-	values[1] = CStringGetTextDatum(status->status);
-	values[2] = Int64GetDatum(status->rows_updated);
-	values[3] = Int64GetDatum(status->batches);
-	values[4] = Int32GetDatum(workers);
-	values[5] = DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(ended),
-									TimestampTzGetDatum(started));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc),
-											 values, nulls));
-}
-
-/* Raise the error of a job that has not succeeded. */
-static void
-raise_failure(int64 job_id, BulkparStatus *status)
-{
-	if (status == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
-						job_id)));
-
-	if (status->error != NULL)
-		ThrowErrorData(status->error);
-	ereport(ERROR,
-			(errcode(ERRCODE_ADMIN_SHUTDOWN),
-			 errmsg("the coordinator of bulkpar job " INT64_FORMAT
-					" was terminated", job_id),
-			 errdetail(INT64_FORMAT " rows in " INT64_FORMAT
-					   " batches are updated and stay so.",
-					   status->rows_updated, status->batches)));
 }

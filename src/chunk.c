@@ -78,7 +78,7 @@ bulkpar_chunk_collect(BulkparTarget *target, const Datum *lo,
 	if (bounds->rows_in_last == 0 && bounds->rows > 0)
 	{
 		bounds->rows_in_last = batch_size;
-		bounds->nbatches--;
+		bounds->last_row = bounds->keys[--bounds->nbatches];
 	}
 	if (bounds->complete)
 		bounds->keys[bounds->nbatches] = bulkpar_key_copy(target->key, hi);
@@ -95,7 +95,7 @@ bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
 					BulkparRange *range, BulkparBounds *bounds)
 {
 	BulkparChunk *chunk = &range->chunk;
-	BulkparClaim claim = bulkpar_bookkeeping_claim(job->job_id, worker, chunk);
+	BulkparClaim claim = bulkpar_ledger_claim(job, worker, chunk);
 	int			max_batches = BULKPAR_CHUNK_BATCHES;
 
 	if (claim == BULKPAR_CLAIM_NOTHING ||
@@ -119,7 +119,7 @@ bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
 		chunk->hi = bounds->complete ? job->end_key :
 			bulkpar_key_to_text(target->key, range->hi);
 		bounds->complete = true;
-		bulkpar_bookkeeping_insert_chunk(job->job_id, worker, chunk,
+		bulkpar_ledger_insert(job->job_id, worker, chunk,
 										 bounds->rows);
 	}
 	return true;

@@ -13,8 +13,8 @@
 #ifndef BULKPAR_CHUNK_H
 #define BULKPAR_CHUNK_H
 
-#include "bookkeeping.h"
 #include "job.h"
+#include "ledger.h"
 #include "target.h"
 
 /*
@@ -27,6 +27,7 @@ typedef struct BulkparBounds
 	Datum	  **keys;
 	int64		rows;			/* in all batches */
 	int64		rows_in_last;
+	Datum	   *last_row;		/* the last row's key if batch_size is 1 */
 	bool		complete;		/* the last batch ends where the range ends */
 } BulkparBounds;
 

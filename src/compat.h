@@ -18,6 +18,7 @@
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
 #include "pgstat.h"
+#include "postmaster/bgworker.h"
 #include "storage/lock.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
@@ -29,6 +30,13 @@
 #else
 #define BULKPAR_PLANNER_EXTRA_PARAM
 #define BULKPAR_PLANNER_EXTRA_ARG
+#endif
+
+/* Lets a background worker connect as a role that cannot log in; 0: cannot. */
+#ifdef BGWORKER_BYPASS_ROLELOGINCHECK
+#define BULKPAR_COMPAT_BYPASS_LOGIN BGWORKER_BYPASS_ROLELOGINCHECK
+#else
+#define BULKPAR_COMPAT_BYPASS_LOGIN 0
 #endif
 
 /* Whether this session holds a lock in just this mode. */

@@ -38,18 +38,31 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "bookkeeping.h"
 #include "bulkpar.h"
 #include "chunk.h"
 #include "compat.h"
 #include "coordinator.h"
+#include "ledger.h"
 #include "settings.h"
+#include "slots.h"
 #include "target.h"
 #include "worker.h"
 
 /* How many workers of a job may die before it fails. */
 #define MAX_DEATHS 5
+
+/* How long to wait for workers that were terminated, in milliseconds. */
+#define STOP_TIMEOUT 10000
+
+typedef struct WorkerSlot
+{
+	BackgroundWorkerHandle *handle; /* NULL for none */
+	int			number;			/* of the worker in its job */
+	int			slot;			/* under the cap on all workers */
+} WorkerSlot;
 
 typedef struct Coordinator
 {
@@ -58,45 +71,51 @@ typedef struct Coordinator
 	BulkparJob *job;
 	int			launched;		/* workers, also those that have ended */
 	int			deaths;
-	BackgroundWorkerHandle **handles;	/* by slot; NULL for none */
-	int		   *numbers;		/* of the worker in the slot */
+	WorkerSlot *workers;		/* as many as the job asks for */
 } Coordinator;
 
+/* Set by SIGUSR2, when the job is to be paused. */
+static volatile sig_atomic_t pause_requested = false;
+
 static void store_job(Coordinator *coordinator);
+static void resume_job(Coordinator *coordinator);
+static void lock_job(int64 job_id);
+static void handle_pause(SIGNAL_ARGS);
 static void run_job(Coordinator *coordinator);
 static void prepare_job(Coordinator *coordinator);
 static void find_end(BulkparJob *job, BulkparTarget *target);
 static int	count_workers(const BulkparJob *job, BulkparTarget *target);
 static void launch_workers(Coordinator *coordinator);
 static bool launch_worker(Coordinator *coordinator, int slot);
+static void drop_worker(WorkerSlot *worker);
 static void watch_workers(Coordinator *coordinator);
 static int	reap_workers(Coordinator *coordinator);
-static void replace_worker(Coordinator *coordinator, int slot);
+static void count_death(Coordinator *coordinator);
+static void raise_no_slot(int64 job_id);
 static void stop_workers(Coordinator *coordinator);
 static void stop_workers_at_exit(int code, Datum arg);
 static void end_job(Coordinator *coordinator, const ErrorData *error);
 static BulkparStatus *read_status(int64 job_id);
 
 /*
- * Launch the coordinator of a job for the current user.  The segment must be
- * detached by the caller after the coordinator has ended; it and the handle
- * belong to the current resource owner and memory context.
+ * Make the segment through which a coordinator gets its work: a new job as
+ * JSON, or, filled in by our caller, one to resume.  It belongs to the current
+ * resource owner; the coordinator keeps it as long as it needs it.
  */
 BulkparCall *
-bulkpar_coordinator_launch(Oid schema, const char *request,
-						   dsm_segment **segment,
-						   BackgroundWorkerHandle **handle)
+bulkpar_coordinator_prepare(Oid owner, const char *request,
+							dsm_segment **segment)
 {
-	BackgroundWorker worker = {0};
 	BulkparCall *call;
+	BulkparIdentity identity;
 	Size		size = strlen(request) + 1;
 
+	bulkpar_identity_choose(&identity, owner);
 	*segment = dsm_create(add_size(offsetof(BulkparCall, request), size), 0);
 	call = dsm_segment_address(*segment);
 	memset(call, 0, offsetof(BulkparCall, request));
-	call->database = MyDatabaseId;
-	call->role = GetUserId();
-	call->schema = schema;
+	call->identity = identity;
+	call->schema = bulkpar_bookkeeping_schema();
 	call->caller = MyProc;
 	pg_atomic_init_u32(&call->cancelled, 0);
 	pg_atomic_init_u64(&call->job_id, 0);
@@ -105,6 +124,15 @@ bulkpar_coordinator_launch(Oid schema, const char *request,
 	pg_atomic_init_u64(&call->rows_updated, 0);
 	pg_atomic_init_u64(&call->batches, 0);
 	memcpy(call->request, request, size);
+	return call;
+}
+
+/* Launch the coordinator for a prepared segment. */
+BackgroundWorkerHandle *
+bulkpar_coordinator_launch(dsm_segment *segment)
+{
+	BackgroundWorker worker = {0};
+	BackgroundWorkerHandle *handle;
 
 	strlcpy(worker.bgw_name, "bulkpar coordinator", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "bulkpar coordinator", BGW_MAXLEN);
@@ -116,16 +144,16 @@ bulkpar_coordinator_launch(Oid schema, const char *request,
 			sizeof(worker.bgw_library_name));
 	strlcpy(worker.bgw_function_name, "bulkpar_coordinator_main",
 			sizeof(worker.bgw_function_name));
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(*segment));
+	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
 	worker.bgw_notify_pid = MyProcPid;
 
-	if (!RegisterDynamicBackgroundWorker(&worker, handle))
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not register a background worker for the job"),
 				 errdetail("All background worker slots are in use."),
 				 errhint("You may need to increase \"max_worker_processes\"; a job needs at least two slots.")));
-	return call;
+	return handle;
 }
 
 /*
@@ -163,6 +191,7 @@ bulkpar_coordinator_main(Datum main_arg)
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGUSR2, handle_pause);
 	BackgroundWorkerUnblockSignals();
 
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "bulkpar coordinator");
@@ -176,8 +205,7 @@ bulkpar_coordinator_main(Datum main_arg)
 										 sizeof(Coordinator));
 	coordinator->call = dsm_segment_address(segment);
 
-	BackgroundWorkerInitializeConnectionByOid(coordinator->call->database,
-											  coordinator->call->role, 0);
+	bulkpar_identity_assume(&coordinator->call->identity);
 	before_shmem_exit(stop_workers_at_exit, PointerGetDatum(coordinator));
 	bulkpar_bookkeeping_attach(coordinator->call->schema);
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -189,7 +217,10 @@ bulkpar_coordinator_main(Datum main_arg)
 
 	PG_TRY();
 	{
-		store_job(coordinator);
+		if (coordinator->call->resumed != 0)
+			resume_job(coordinator);
+		else
+			store_job(coordinator);
 		run_job(coordinator);
 	}
 	PG_CATCH();
@@ -227,13 +258,51 @@ store_job(Coordinator *coordinator)
 	int64		job_id;
 
 	bulkpar_settings_start_transaction();
-	job_id = bulkpar_bookkeeping_insert_job(coordinator->call->request);
-	if (!bulkpar_bookkeeping_lock_job(job_id))
-		elog(ERROR, "bulkpar job " INT64_FORMAT " has a coordinator already",
-			 job_id);
+	job_id = bulkpar_job_insert(coordinator->call->request);
+	lock_job(job_id);
 	CommitTransactionCommand();
 	coordinator->job_id = job_id;
 	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
+}
+
+/* Take over a job that has stopped. */
+static void
+resume_job(Coordinator *coordinator)
+{
+	int64		job_id = coordinator->call->resumed;
+
+	bulkpar_settings_start_transaction();
+	lock_job(job_id);
+	if (!bulkpar_job_restart(job_id, &coordinator->call->change))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("bulkpar job " INT64_FORMAT " has already succeeded",
+						job_id)));
+	(void) bulkpar_ledger_release(job_id, 0);
+	CommitTransactionCommand();
+	coordinator->job_id = job_id;
+	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
+}
+
+static void
+lock_job(int64 job_id)
+{
+	if (!bulkpar_job_lock(job_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("bulkpar job " INT64_FORMAT " is already running",
+						job_id)));
+}
+
+/* SIGUSR2 */
+static void
+handle_pause(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	pause_requested = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
 }
 
 static void
@@ -259,18 +328,18 @@ prepare_job(Coordinator *coordinator)
 
 	bulkpar_settings_start_transaction();
 	MemoryContextSwitchTo(context);
-	job = coordinator->job = bulkpar_bookkeeping_load_job(coordinator->job_id);
+	job = coordinator->job = bulkpar_job_load(coordinator->job_id);
 	bulkpar_settings_adopt(job);
 	bulkpar_target_lock(target, job, AccessShareLock);
-	find_end(job, target);
+	if (!job->prepared)
+		find_end(job, target);
 	if (job->end_key != NULL)
 		job->workers = count_workers(job, target);
-	bulkpar_bookkeeping_start_job(job);
+	bulkpar_job_start(job);
 	CommitTransactionCommand();
 
-	slots = mul_size(job->workers, sizeof(void *));
-	coordinator->handles = MemoryContextAllocZero(context, slots);
-	coordinator->numbers = MemoryContextAllocZero(context, slots);
+	slots = mul_size(job->workers, sizeof(WorkerSlot));
+	coordinator->workers = MemoryContextAllocZero(context, slots);
 	MemoryContextSwitchTo(TopMemoryContext);
 }
 
@@ -335,12 +404,7 @@ launch_workers(Coordinator *coordinator)
 		   launch_worker(coordinator, started))
 		started++;
 	if (started == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not register a background worker for job "
-						INT64_FORMAT, coordinator->job_id),
-				 errdetail("All background worker slots are in use."),
-				 errhint("You may need to increase \"max_worker_processes\"; a job needs at least two slots.")));
+		raise_no_slot(coordinator->job_id);
 
 	pg_atomic_write_u32(&call->workers_wanted, coordinator->job->workers);
 	pg_atomic_write_u32(&call->workers_started, started);
@@ -354,17 +418,30 @@ launch_workers(Coordinator *coordinator)
 static bool
 launch_worker(Coordinator *coordinator, int slot)
 {
+	WorkerSlot *worker = &coordinator->workers[slot];
 	int			number = coordinator->launched + 1;
 
-	if (!bulkpar_worker_launch(coordinator->job_id, number,
-							   &coordinator->handles[slot]))
+	if (!bulkpar_slots_acquire(&worker->slot))
+		return false;
+	if (!bulkpar_worker_launch(&coordinator->call->identity, coordinator->job,
+							   number, &worker->handle))
 	{
-		coordinator->handles[slot] = NULL;
+		bulkpar_slots_release(worker->slot);
+		worker->handle = NULL;
 		return false;
 	}
 	coordinator->launched = number;
-	coordinator->numbers[slot] = number;
+	worker->number = number;
 	return true;
+}
+
+/* Forget a worker that has ended. */
+static void
+drop_worker(WorkerSlot *worker)
+{
+	pfree(worker->handle);
+	worker->handle = NULL;
+	bulkpar_slots_release(worker->slot);
 }
 
 /*
@@ -382,14 +459,19 @@ watch_workers(Coordinator *coordinator)
 		{
 			if (read_status(coordinator->job_id)->complete)
 				return;
-			coordinator->deaths++;
-			replace_worker(coordinator, 0);
+			count_death(coordinator);
+			if (!launch_worker(coordinator, 0))
+				raise_no_slot(coordinator->job_id);
 		}
 
 		if (pg_atomic_read_u32(&coordinator->call->cancelled) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_QUERY_CANCELED),
 					 errmsg("canceling job at the request of its caller")));
+		if (pause_requested)
+			ereport(ERROR,
+					(errcode(ERRCODE_QUERY_CANCELED),
+					 errmsg("pausing job at the request of a user")));
 
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -415,43 +497,42 @@ reap_workers(Coordinator *coordinator)
 
 	for (int slot = 0; slot < coordinator->job->workers; slot++)
 	{
-		BackgroundWorkerHandle *handle = coordinator->handles[slot];
+		WorkerSlot *worker = &coordinator->workers[slot];
 		BulkparStatus *status;
 		int64		left;
 		pid_t		pid;
 
-		if (handle == NULL)
+		if (worker->handle == NULL)
 			continue;
-		if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
+		if (GetBackgroundWorkerPid(worker->handle, &pid) != BGWH_STOPPED)
 		{
 			running++;
 			continue;
 		}
-		pfree(handle);
-		coordinator->handles[slot] = NULL;
+		drop_worker(worker);
 
 		status = read_status(coordinator->job_id);
 		if (status->error != NULL)
 			ThrowErrorData(status->error);
 
 		bulkpar_settings_start_transaction();
-		left = bulkpar_bookkeeping_release_chunks(coordinator->job_id,
-												  coordinator->numbers[slot]);
+		left = bulkpar_ledger_release(coordinator->job_id, worker->number);
 		CommitTransactionCommand();
 		if (left > 0)
 		{
-			coordinator->deaths++;
-			replace_worker(coordinator, slot);
-			running++;
+			count_death(coordinator);
+			if (launch_worker(coordinator, slot))
+				running++;
 		}
 	}
 	return running;
 }
 
+/* Another worker has died; too many are an error. */
 static void
-replace_worker(Coordinator *coordinator, int slot)
+count_death(Coordinator *coordinator)
 {
-	if (coordinator->deaths > MAX_DEATHS)
+	if (++coordinator->deaths > MAX_DEATHS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OPERATOR_INTERVENTION),
 				 errmsg("workers of bulkpar job " INT64_FORMAT
@@ -459,31 +540,57 @@ replace_worker(Coordinator *coordinator, int slot)
 				 errdetail("%d workers ended without finishing their work.",
 						   coordinator->deaths),
 				 errhint("The server log may say why.")));
-	if (!launch_worker(coordinator, slot))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not replace a worker of bulkpar job "
-						INT64_FORMAT, coordinator->job_id),
-				 errdetail("All background worker slots are in use."),
-				 errhint("You may need to increase \"max_worker_processes\".")));
 }
 
-/* Terminate the workers and wait until they have ended. */
+static void
+raise_no_slot(int64 job_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("could not register a background worker for job "
+					INT64_FORMAT, job_id),
+			 errdetail("All background worker slots are in use."),
+			 errhint("You may need to increase \"max_worker_processes\"%s; a job needs at least two slots.",
+					 bulkpar_max_workers > 0 ?
+					 " or \"bulkpar.max_workers\"" : "")));
+}
+
+/*
+ * Terminate the workers and wait until they have ended.  One that does not
+ * end in time (somebody has stopped the process) cannot commit any more once
+ * its chunk is released.
+ */
 static void
 stop_workers(Coordinator *coordinator)
 {
-	if (coordinator->handles == NULL)
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   STOP_TIMEOUT);
+	pid_t		pid;
+
+	if (coordinator->workers == NULL)
 		return;
 	for (int slot = 0; slot < coordinator->job->workers; slot++)
 	{
-		if (coordinator->handles[slot] != NULL)
-			TerminateBackgroundWorker(coordinator->handles[slot]);
+		if (coordinator->workers[slot].handle != NULL)
+			TerminateBackgroundWorker(coordinator->workers[slot].handle);
 	}
 	for (int slot = 0; slot < coordinator->job->workers; slot++)
 	{
-		if (coordinator->handles[slot] != NULL)
-			WaitForBackgroundWorkerShutdown(coordinator->handles[slot]);
-		coordinator->handles[slot] = NULL;
+		WorkerSlot *worker = &coordinator->workers[slot];
+
+		if (worker->handle == NULL)
+			continue;
+		while (GetBackgroundWorkerPid(worker->handle, &pid) == BGWH_STARTED &&
+			   GetCurrentTimestamp() < deadline)
+		{
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 100, PG_WAIT_EXTENSION);
+			ResetLatch(MyLatch);
+			if (ProcSignalBarrierPending)
+				ProcessProcSignalBarrier();
+		}
+		drop_worker(worker);
 	}
 }
 
@@ -502,19 +609,23 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 {
 	BulkparCall *call = coordinator->call;
 	int64		job_id = coordinator->job_id;
+	const char *outcome = "failed";
 	BulkparStatus *status;
 
 	bulkpar_settings_start_transaction();
-	(void) bulkpar_bookkeeping_release_chunks(job_id, 0);
-	status = bulkpar_bookkeeping_status(job_id);
+	(void) bulkpar_ledger_release(job_id, 0);
+	status = bulkpar_job_status(job_id);
 	if (error == NULL && !status->complete)
 		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
 			 job_id);
-	if (error != NULL)
-		(void) bulkpar_bookkeeping_fail_job(job_id, error);
-	bulkpar_bookkeeping_end_job(job_id, error == NULL ? "succeeded" :
-								error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-								status->error == NULL ? "cancelled" : "failed");
+	if (error == NULL)
+		outcome = "succeeded";
+	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+			 status->error == NULL)
+		outcome = pause_requested ? "paused" : "cancelled";
+	else
+		(void) bulkpar_job_fail(job_id, error);
+	bulkpar_job_end(job_id, outcome);
 	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
 	pg_atomic_write_u64(&call->batches, status->batches);
 	CommitTransactionCommand();
@@ -533,7 +644,7 @@ read_status(int64 job_id)
 	MemoryContextReset(context);
 	bulkpar_settings_start_transaction();
 	MemoryContextSwitchTo(context);
-	status = bulkpar_bookkeeping_status(job_id);
+	status = bulkpar_job_status(job_id);
 	CommitTransactionCommand();
 	if (status == NULL)
 		ereport(ERROR,

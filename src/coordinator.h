@@ -18,14 +18,18 @@
 #include "storage/dsm.h"
 #include "storage/proc.h"
 
+#include "identity.h"
+#include "job.h"
+
 /* What caller and coordinator share, in a DSM segment. */
 typedef struct BulkparCall
 {
 	/* set by the caller before the launch, then immutable */
-	Oid			database;
-	Oid			role;
+	BulkparIdentity identity;
 	Oid			schema;			/* of the extension */
-	PGPROC	   *caller;			/* to wake it */
+	PGPROC	   *caller;			/* to wake it; it may have gone on */
+	int64		resumed;		/* the job to resume, or 0 for a new one */
+	BulkparChange change;		/* what a resumed job does otherwise */
 
 	/* set by the caller when the job is to be cancelled */
 	pg_atomic_uint32 cancelled;
@@ -42,13 +46,13 @@ typedef struct BulkparCall
 	int			sqlstate;		/* why no job could be stored, or 0 */
 	char		message[256];
 
-	/* the job as JSON, immutable */
+	/* a new job as JSON, immutable */
 	char		request[FLEXIBLE_ARRAY_MEMBER];
 } BulkparCall;
 
-extern BulkparCall *bulkpar_coordinator_launch(Oid schema, const char *request,
-											   dsm_segment **segment,
-											   BackgroundWorkerHandle **handle);
+extern BulkparCall *bulkpar_coordinator_prepare(Oid owner, const char *request,
+												dsm_segment **segment);
+extern BackgroundWorkerHandle *bulkpar_coordinator_launch(dsm_segment *segment);
 extern void bulkpar_coordinator_cancel(BulkparCall *call,
 									   BackgroundWorkerHandle *handle);
 extern PGDLLEXPORT void bulkpar_coordinator_main(Datum main_arg);

@@ -1,10 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * job.h
- *		What a job is to do.
- *
- * Filled from the arguments of the call by request.c, kept in bulkpar_job,
- * and read from there by the coordinator and the workers.
+ *		A job: what it is to do, and its row in bulkpar_job.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -17,10 +14,14 @@
 #define BULKPAR_JOB_H
 
 #include "utils/array.h"
+#include "utils/elog.h"
 
+/* What a job is to do: the arguments of the call, kept in bulkpar_job. */
 typedef struct BulkparJob
 {
 	int64		job_id;			/* 0 before the job is stored */
+	char	   *name;			/* NULL for none */
+	Oid			owner;
 	Oid			target;
 	Oid			key_index;
 	int			ncolumns;
@@ -29,13 +30,57 @@ typedef struct BulkparJob
 	char	   *condition;		/* NULL for none */
 	int			batch_size;
 	int			workers;
-	double		estimated_rows;
-	ArrayType  *end_key;		/* NULL for an empty table */
+	bool		skip_errors;
+	int64		max_errors;
 
 	/* settings of the calling session, see settings.c */
 	int			nsettings;
 	char	  **setting_names;
 	char	  **setting_values;
+
+	/* found out by the coordinator */
+	int			runs;			/* how often the job was started */
+	bool		prepared;
+	double		estimated_rows;
+	ArrayType  *end_key;		/* NULL for an empty table */
 } BulkparJob;
+
+/* What a resumed job does otherwise than before; 0 for as before. */
+typedef struct BulkparChange
+{
+	int			batch_size;
+	int			workers;
+} BulkparChange;
+
+/* The state of a job and the sums over its chunks. */
+typedef struct BulkparStatus
+{
+	char	   *status;			/* as stored: not "interrupted" */
+	int64		rows_done;
+	int64		rows_updated;
+	int64		rows_failed;
+	int64		batches;
+	int64		estimated_rows;
+	double		seconds;		/* since the workers were started */
+	bool		complete;		/* the chunks cover all keys and are done */
+	ErrorData  *error;			/* NULL for none */
+} BulkparStatus;
+
+extern int64 bulkpar_job_insert(const char *request);
+extern int64 bulkpar_job_find(Oid owner, const char *name);
+extern Oid	bulkpar_job_owner(int64 job_id);
+extern BulkparJob *bulkpar_job_load(int64 job_id);
+extern bool bulkpar_job_restart(int64 job_id, const BulkparChange *change);
+extern void bulkpar_job_start(const BulkparJob *job);
+extern bool bulkpar_job_fail(int64 job_id, const ErrorData *error);
+extern void bulkpar_job_end(int64 job_id, const char *status);
+extern void bulkpar_job_abandon(int64 job_id);
+extern BulkparStatus *bulkpar_job_status(int64 job_id);
+extern bool bulkpar_job_delete(int64 job_id);
+extern int64 *bulkpar_job_older_than(Oid role, Datum age, int *count);
+
+extern bool bulkpar_job_lock(int64 job_id);
+extern bool bulkpar_job_is_alive(int64 job_id);
+extern int	bulkpar_job_coordinator(int64 job_id);
 
 #endif							/* BULKPAR_JOB_H */

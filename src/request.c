@@ -58,7 +58,8 @@ static void check_text(const char *text, const char *name);
 static char **read_list(FunctionCallInfo fcinfo, int arg, bool several,
 						const char *name, int *count);
 static void check_target(void *arg);
-static void check_range(int value, int max, const char *name);
+static char *read_text(FunctionCallInfo fcinfo, int arg, const char *name);
+static void read_error_policy(FunctionCallInfo fcinfo, BulkparJob *job);
 static void check_not_in_use(Oid relid);
 static void check_table(Relation rel);
 static void check_columns(Relation rel, const BulkparKey *key,
@@ -75,7 +76,8 @@ static void append_json_list(StringInfo buf, const char *name, char **values,
 /*
  * Read the arguments of bulkpar_update into a job, in the current memory
  * context: target, column_name, expression, batch_size, workers, condition,
- * where column_name and expression are arrays if several.
+ * wait (not read here), on_error, max_errors, job_name; column_name and
+ * expression are arrays if several.
  */
 BulkparJob *
 bulkpar_request_read(FunctionCallInfo fcinfo, bool several)
@@ -101,20 +103,48 @@ bulkpar_request_read(FunctionCallInfo fcinfo, bool several)
 						   job->ncolumns, nexpressions)));
 
 	job->batch_size = PG_GETARG_INT32(3);
-	check_range(job->batch_size, BULKPAR_MAX_BATCH_SIZE, "batch_size");
+	bulkpar_request_check_range(job->batch_size, BULKPAR_MAX_BATCH_SIZE,
+								"batch_size");
 
 	job->workers = PG_ARGISNULL(4) ? bulkpar_workers : PG_GETARG_INT32(4);
 	if (PG_ARGISNULL(4) && job->workers == 0)
 		job->workers = Min(Max(sysconf(_SC_NPROCESSORS_ONLN), 1),
 						   BULKPAR_MAX_WORKERS);
-	check_range(job->workers, BULKPAR_MAX_WORKERS, "workers");
+	bulkpar_request_check_range(job->workers, BULKPAR_MAX_WORKERS, "workers");
 
-	if (!PG_ARGISNULL(5))
-	{
-		job->condition = text_to_cstring(PG_GETARG_TEXT_PP(5));
-		check_text(job->condition, "condition");
-	}
+	job->condition = read_text(fcinfo, 5, "condition");
+	read_error_policy(fcinfo, job);
+	job->name = read_text(fcinfo, 9, "job_name");
+	job->owner = GetUserId();
 	return job;
+}
+
+/* Check a number that must be between 1 and max. */
+void
+bulkpar_request_check_range(int value, int max, const char *name)
+{
+	if (value < 1 || value > max)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be between 1 and %d",
+						name, max)));
+}
+
+/* Whether two jobs do the same to the same rows. */
+bool
+bulkpar_request_same_work(const BulkparJob *a, const BulkparJob *b)
+{
+	if (a->target != b->target || a->ncolumns != b->ncolumns)
+		return false;
+	for (int i = 0; i < a->ncolumns; i++)
+	{
+		if (strcmp(a->column_names[i], b->column_names[i]) != 0 ||
+			strcmp(a->expressions[i], b->expressions[i]) != 0)
+			return false;
+	}
+	if (a->condition == NULL || b->condition == NULL)
+		return a->condition == b->condition;
+	return strcmp(a->condition, b->condition) == 0;
 }
 
 /*
@@ -130,7 +160,7 @@ bulkpar_request_check(BulkparJob *job)
 	bulkpar_settings_collect(job);
 }
 
-/* The job as JSON, for bulkpar_bookkeeping_insert_job. */
+/* The job as JSON, for bulkpar_job_insert. */
 char *
 bulkpar_request_serialize(const BulkparJob *job)
 {
@@ -139,15 +169,22 @@ bulkpar_request_serialize(const BulkparJob *job)
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "{\"owner\": \"%u\", \"target\": \"%u\", "
 					 "\"key_index\": \"%u\", \"batch_size\": %d, "
-					 "\"workers\": %d",
-					 GetUserId(), job->target, job->key_index,
-					 job->batch_size, job->workers);
+					 "\"workers\": %d, \"on_error\": \"%s\", "
+					 "\"max_errors\": " INT64_FORMAT,
+					 job->owner, job->target, job->key_index,
+					 job->batch_size, job->workers,
+					 job->skip_errors ? "skip" : "stop", job->max_errors);
 	append_json_list(&buf, "column_names", job->column_names, job->ncolumns);
 	append_json_list(&buf, "expressions", job->expressions, job->ncolumns);
 	if (job->condition != NULL)
 	{
 		appendStringInfoString(&buf, ", ");
 		append_json(&buf, "condition", job->condition);
+	}
+	if (job->name != NULL)
+	{
+		appendStringInfoString(&buf, ", ");
+		append_json(&buf, "job_name", job->name);
 	}
 	appendStringInfoString(&buf, ", \"settings\": {");
 	for (int i = 0; i < job->nsettings; i++)
@@ -223,14 +260,41 @@ read_list(FunctionCallInfo fcinfo, int arg, bool several, const char *name,
 	return strings;
 }
 
-static void
-check_range(int value, int max, const char *name)
+/* A text argument that may be null. */
+static char *
+read_text(FunctionCallInfo fcinfo, int arg, const char *name)
 {
-	if (value < 1 || value > max)
+	char	   *value;
+
+	if (PG_ARGISNULL(arg))
+		return NULL;
+	value = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	check_text(value, name);
+	return value;
+}
+
+static void
+read_error_policy(FunctionCallInfo fcinfo, BulkparJob *job)
+{
+	char	   *on_error;
+
+	require(fcinfo, 7, "on_error");
+	require(fcinfo, 8, "max_errors");
+
+	on_error = text_to_cstring(PG_GETARG_TEXT_PP(7));
+	job->skip_errors = strcmp(on_error, "skip") == 0;
+	if (!job->skip_errors && strcmp(on_error, "stop") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be between 1 and %d",
-						name, max)));
+				 errmsg("argument \"%s\" must be \"stop\" or \"skip\"",
+						"on_error")));
+
+	job->max_errors = PG_GETARG_INT64(8);
+	if (job->max_errors < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be negative",
+						"max_errors")));
 }
 
 /*

@@ -19,6 +19,9 @@
 
 extern BulkparJob *bulkpar_request_read(FunctionCallInfo fcinfo, bool several);
 extern void bulkpar_request_check(BulkparJob *job);
+extern void bulkpar_request_check_range(int value, int max, const char *name);
+extern bool bulkpar_request_same_work(const BulkparJob *a,
+									  const BulkparJob *b);
 extern char *bulkpar_request_serialize(const BulkparJob *job);
 
 #endif							/* BULKPAR_REQUEST_H */

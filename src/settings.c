@@ -24,6 +24,7 @@
 #include "utils/guc_tables.h"
 
 #include "compat.h"
+#include "identity.h"
 #include "settings.h"
 
 /* Settings of the session that are not the job's business. */
@@ -129,10 +130,11 @@ bulkpar_settings_start_transaction(void)
 	StartTransactionCommand();
 }
 
-/* Go back to the job's settings, whatever user code has set since. */
+/* Go back to the job's role and settings, whatever user code has set since. */
 void
 bulkpar_settings_restore(void)
 {
+	bulkpar_identity_restore();
 	ResetAllOptions();
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wait.c
- *		The caller waits for its job, without a snapshot where that can be.
+ *		A session waits for a job, without a snapshot where that can be.
  *
  * The statement that waits would hold back, with its snapshot, the removal of
  * all the dead rows that the job makes.  Where the statement is nothing but
@@ -29,44 +29,61 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "bookkeeping.h"
 #include "bulkpar.h"
+#include "job.h"
+#include "ledger.h"
 #include "subxact.h"
 #include "wait.h"
 
-/* A running call, for its cancellation at exit. */
+/* A wait for a job, of the call that runs it or of another. */
 typedef struct Wait
 {
-	BulkparCall *call;
-	BackgroundWorkerHandle *handle;
+	int64		job_id;			/* if there is no call */
+	BulkparCall *call;			/* NULL in a wait for another's job */
+	BackgroundWorkerHandle *handle; /* of the call's coordinator */
+	bool		until_started;	/* do not wait for the end */
+	TimestampTz deadline;
 	TimestampTz next_report;
+	TimestampTz next_check;
 	bool		slots_reported;
+	bool		deadlock;
 } Wait;
 
+/* Milliseconds between two looks at what the workers wait for. */
+#define DEADLOCK_INTERVAL 2000
+
 static void wait_for_end(Wait *wait);
+static bool has_ended(const Wait *wait);
+static int64 job_of(const Wait *wait);
 static void report_slots(Wait *wait);
 static void report_progress(Wait *wait);
 static void show_progress(void *arg);
-static long time_to_report(const Wait *wait);
+static void check_deadlock(Wait *wait);
+static void look_for_deadlock(void *arg);
+static long time_to_wait(const Wait *wait);
 static void rethrow_cancelled(BulkparCall *call, ErrorData *error);
 static void cancel_at_exit(int code, Datum arg);
 static bool give_back_snapshot(void);
 static void take_snapshot(void);
 
 /*
- * Wait until the job's coordinator has ended.  On a cancel, a timeout or the
- * end of this session the job is cancelled, and nothing of it commits any
- * more when this returns.
+ * Wait until the job's coordinator has ended, or if asked so until it has
+ * started the job.  On a cancel, a timeout or the end of this session the job
+ * is cancelled, and nothing of it commits any more when this returns.
  */
 void
-bulkpar_wait_for_job(BulkparCall *call, BackgroundWorkerHandle *handle)
+bulkpar_wait_for_call(BulkparCall *call, BackgroundWorkerHandle *handle,
+					  bool until_started)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Wait		wait = {.call = call, .handle = handle};
+	Wait		wait = {
+		.call = call,
+		.handle = handle,
+		.until_started = until_started,
+		.deadline = DT_NOEND
+	};
 	bool		given_back;
 
-	wait.next_report = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												   bulkpar_progress_interval);
 	before_shmem_exit(cancel_at_exit, PointerGetDatum(&wait));
 	given_back = give_back_snapshot();
 	PG_TRY();
@@ -90,49 +107,100 @@ bulkpar_wait_for_job(BulkparCall *call, BackgroundWorkerHandle *handle)
 		take_snapshot();
 }
 
+/*
+ * Wait until a job that runs in any session has ended, or until the deadline.
+ * It goes on when the wait is cancelled.
+ */
+void
+bulkpar_wait_for_job(int64 job_id, TimestampTz deadline)
+{
+	Wait		wait = {.job_id = job_id, .deadline = deadline};
+	bool		given_back = give_back_snapshot();
+
+	wait_for_end(&wait);
+	if (given_back)
+		take_snapshot();
+}
+
 static void
 wait_for_end(Wait *wait)
 {
+	TimestampTz now = GetCurrentTimestamp();
+
+	wait->next_report = TimestampTzPlusMilliseconds(now,
+													bulkpar_progress_interval);
+	wait->next_check = TimestampTzPlusMilliseconds(now, DEADLOCK_INTERVAL);
 	for (;;)
 	{
-		pid_t		pid;
-		BgwHandleStatus status = GetBackgroundWorkerPid(wait->handle, &pid);
+		bool		ended = has_ended(wait);
 
 		report_slots(wait);
-		if (status == BGWH_STOPPED)
+		if (ended)
 			return;
-		if (status == BGWH_POSTMASTER_DIED)
-			ereport(FATAL,
-					(errcode(ERRCODE_ADMIN_SHUTDOWN),
-					 errmsg("postmaster exited while a bulkpar job was running")));
 
 		report_progress(wait);
+		check_deadlock(wait);
 		InvalidateCatalogSnapshot();
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 time_to_report(wait), PG_WAIT_EXTENSION);
+						 time_to_wait(wait), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* Whether what we wait for has come. */
+static bool
+has_ended(const Wait *wait)
+{
+	BgwHandleStatus status;
+	pid_t		pid;
+
+	if (GetCurrentTimestamp() >= wait->deadline)
+		return true;
+	if (wait->call == NULL)
+		return !bulkpar_job_is_alive(wait->job_id);
+	if (wait->until_started &&
+		pg_atomic_read_u32(&wait->call->workers_started) > 0)
+		return true;
+	status = GetBackgroundWorkerPid(wait->handle, &pid);
+	if (status == BGWH_POSTMASTER_DIED)
+		ereport(FATAL,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("postmaster exited while a bulkpar job was running")));
+	return status == BGWH_STOPPED;
+}
+
+/* The job's id; 0 while its coordinator has not yet stored it. */
+static int64
+job_of(const Wait *wait)
+{
+	return wait->call == NULL ? wait->job_id :
+		(int64) pg_atomic_read_u64(&wait->call->job_id);
 }
 
 /* Say so when the job got fewer workers than it asked for. */
 static void
 report_slots(Wait *wait)
 {
-	uint32		started = pg_atomic_read_u32(&wait->call->workers_started);
-	uint32		wanted = pg_atomic_read_u32(&wait->call->workers_wanted);
+	uint32		started;
+	uint32		wanted;
 
-	if (wait->slots_reported || started == 0)
+	if (wait->call == NULL || wait->slots_reported)
 		return;
+	started = pg_atomic_read_u32(&wait->call->workers_started);
+	if (started == 0)
+		return;
+	wanted = pg_atomic_read_u32(&wait->call->workers_wanted);
 	wait->slots_reported = true;
 	if (started < wanted)
 		ereport(NOTICE,
-				(errmsg("bulkpar job " UINT64_FORMAT " runs with %u instead of %u workers",
-						pg_atomic_read_u64(&wait->call->job_id),
-						started, wanted),
+				(errmsg("bulkpar job " INT64_FORMAT " runs with %u instead of %u workers",
+						job_of(wait), started, wanted),
 				 errdetail("All background worker slots are in use."),
-				 errhint("You may need to increase \"max_worker_processes\".")));
+				 errhint("You may need to increase \"max_worker_processes\"%s.",
+						 bulkpar_max_workers > 0 ?
+						 " or \"bulkpar.max_workers\"" : "")));
 }
 
 /* Show how far the job is, when it is time. */
@@ -140,19 +208,18 @@ static void
 report_progress(Wait *wait)
 {
 	if (!bulkpar_report || bulkpar_progress_interval == 0 ||
-		GetCurrentTimestamp() < wait->next_report)
+		job_of(wait) == 0 || GetCurrentTimestamp() < wait->next_report)
 		return;
 	wait->next_report = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													bulkpar_progress_interval);
-	bulkpar_subxact_run(show_progress, wait->call);
+	bulkpar_subxact_run(show_progress, wait);
 }
 
 static void
 show_progress(void *arg)
 {
-	BulkparCall *call = arg;
-	int64		job_id = pg_atomic_read_u64(&call->job_id);
-	BulkparStatus *status = bulkpar_bookkeeping_status(job_id);
+	int64		job_id = job_of(arg);
+	BulkparStatus *status = bulkpar_job_status(job_id);
 	double		rate;
 	double		estimated;
 
@@ -168,15 +235,49 @@ show_progress(void *arg)
 					(estimated - status->rows_done) / rate)));
 }
 
-/* Milliseconds until the next report, or until it is time to look around. */
-static long
-time_to_report(const Wait *wait)
+/*
+ * A worker may wait for a lock that this very session holds, or for somebody
+ * who waits for us.  The deadlock detector cannot see that we wait for the
+ * worker, so we look ourselves.
+ */
+static void
+check_deadlock(Wait *wait)
 {
-	long		left = 1000;
+	if (job_of(wait) == 0 || GetCurrentTimestamp() < wait->next_check)
+		return;
+	wait->next_check = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												   DEADLOCK_INTERVAL);
+	bulkpar_subxact_run(look_for_deadlock, wait);
+	if (wait->deadlock)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
+				 errmsg("deadlock detected"),
+				 errdetail("A worker of bulkpar job " INT64_FORMAT
+						   " waits for a lock that this session holds, while the session waits for the job.",
+						   job_of(wait))));
+}
+
+static void
+look_for_deadlock(void *arg)
+{
+	Wait	   *wait = arg;
+
+	wait->deadlock = bulkpar_ledger_waits_for(job_of(wait), MyProcPid);
+}
+
+/* Milliseconds until there is something to do or to look at. */
+static long
+time_to_wait(const Wait *wait)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		left = wait->call == NULL ? 100 : 1000;
 
 	if (bulkpar_report && bulkpar_progress_interval > 0)
-		left = Min(left, TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+		left = Min(left, TimestampDifferenceMilliseconds(now,
 														 wait->next_report));
+	if (wait->deadline != DT_NOEND)
+		left = Min(left, TimestampDifferenceMilliseconds(now,
+														 wait->deadline));
 	return Max(left, 1);
 }
 
@@ -193,6 +294,9 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 								 job_id,
 								 pg_atomic_read_u64(&call->rows_updated),
 								 pg_atomic_read_u64(&call->batches));
+	if (job_id != 0 && error->hint == NULL)
+		error->hint = psprintf("SELECT bulkpar_resume(" INT64_FORMAT
+							   ") goes on with the job.", job_id);
 	ReThrowError(error);
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * wait.h
- *		The caller waits for its job.
+ *		A session waits for a job.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -13,11 +13,14 @@
 #ifndef BULKPAR_WAIT_H
 #define BULKPAR_WAIT_H
 
+#include "datatype/timestamp.h"
 #include "postmaster/bgworker.h"
 
 #include "coordinator.h"
 
-extern void bulkpar_wait_for_job(BulkparCall *call,
-								 BackgroundWorkerHandle *handle);
+extern void bulkpar_wait_for_call(BulkparCall *call,
+								  BackgroundWorkerHandle *handle,
+								  bool until_started);
+extern void bulkpar_wait_for_job(int64 job_id, TimestampTz deadline);
 
 #endif							/* BULKPAR_WAIT_H */

@@ -15,7 +15,11 @@
 
 #include "postmaster/bgworker.h"
 
-extern bool bulkpar_worker_launch(int64 job_id, int number,
+#include "identity.h"
+#include "job.h"
+
+extern bool bulkpar_worker_launch(const BulkparIdentity *identity,
+								  const BulkparJob *job, int number,
 								  BackgroundWorkerHandle **handle);
 extern PGDLLEXPORT void bulkpar_worker_main(Datum main_arg);
 

@@ -1,0 +1,516 @@
+/*-------------------------------------------------------------------------
+ *
+ * job.c
+ *		A job's row in bulkpar_job, and the lock that says that it is alive.
+ *
+ * Unless a function says otherwise it must be called in a transaction, throws
+ * an ERROR when its statement fails, and leaves commit and rollback to its
+ * caller.  Results are allocated in the current memory context.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/job.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "bookkeeping.h"
+#include "job.h"
+
+static ErrorData *error_columns(const BulkparBracket *bracket, int first);
+static void job_locktag(LOCKTAG *tag, int64 job_id);
+
+/* Store a job that request.c has described, and return its id. */
+int64
+bulkpar_job_insert(const char *request)
+{
+	static BulkparQuery insert = {
+		.sql =
+		"INSERT INTO @bulkpar_job (job_name, owner, target, key_index, "
+		"column_names, expressions, condition, batch_size, workers, "
+		"on_error, max_errors, settings, status, created_at) "
+		"SELECT r.job_name, r.owner, r.target, r.key_index, "
+		"r.column_names, r.expressions, r.condition, r.batch_size, r.workers, "
+		"r.on_error, r.max_errors, r.settings, 'running', clock_timestamp() "
+		"FROM jsonb_populate_record(NULL::@bulkpar_job, "
+		"$1::jsonb) r RETURNING job_id",
+		.nargs = 1,
+		.argtypes = {TEXTOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[1];
+	int64		job_id;
+
+	values[0] = CStringGetTextDatum(request);
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&insert, values, NULL) != 1)
+		elog(ERROR, "bulkpar job was not stored");
+	job_id = bulkpar_bookkeeping_int64(1);
+	bulkpar_bookkeeping_leave(&bracket);
+	return job_id;
+}
+
+/* The unfinished job of a role with a name; 0 if there is none. */
+int64
+bulkpar_job_find(Oid owner, const char *name)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT job_id FROM @bulkpar_job "
+		"WHERE owner = $1 AND job_name = $2 AND status <> 'succeeded'",
+		.nargs = 2,
+		.argtypes = {OIDOID, TEXTOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[2];
+	int64		job_id = 0;
+
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = CStringGetTextDatum(name);
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&find, values, NULL) > 0)
+		job_id = bulkpar_bookkeeping_int64(1);
+	bulkpar_bookkeeping_leave(&bracket);
+	return job_id;
+}
+
+/* The owner of a job; InvalidOid if there is no such job. */
+Oid
+bulkpar_job_owner(int64 job_id)
+{
+	static BulkparQuery read = {
+		.read_only = true,
+		.sql = "SELECT owner::oid::int8 FROM @bulkpar_job WHERE job_id = $1",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[1];
+	Oid			owner = InvalidOid;
+
+	values[0] = Int64GetDatum(job_id);
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&read, values, NULL) == 1)
+		owner = (Oid) bulkpar_bookkeeping_int64(1);
+	bulkpar_bookkeeping_leave(&bracket);
+	return owner;
+}
+
+/*
+ * Make a job that has stopped run again, with what is changed.  False if it
+ * has succeeded or is gone.  The caller holds the job's lock.
+ */
+bool
+bulkpar_job_restart(int64 job_id, const BulkparChange *change)
+{
+	static BulkparQuery restart = {
+		.sql =
+		"UPDATE @bulkpar_job SET status = 'running', finished_at = NULL, "
+		"runs = runs + 1, "
+		"batch_size = coalesce(nullif($2, 0), batch_size), "
+		"workers = coalesce(nullif($3, 0), workers), "
+		"sqlstate = NULL, message = NULL, detail = NULL, hint = NULL, "
+		"context = NULL WHERE job_id = $1 AND status <> 'succeeded'",
+		.nargs = 3,
+		.argtypes = {INT8OID, INT4OID, INT4OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[3];
+	uint64		changed;
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = Int32GetDatum(change->batch_size);
+	values[2] = Int32GetDatum(change->workers);
+	bulkpar_bookkeeping_enter(&bracket);
+	changed = bulkpar_bookkeeping_run(&restart, values, NULL);
+	bulkpar_bookkeeping_leave(&bracket);
+	return changed == 1;
+}
+
+/* Read a job. */
+BulkparJob *
+bulkpar_job_load(int64 job_id)
+{
+	static BulkparQuery load = {
+		.read_only = true,
+		.sql =
+		"SELECT owner::oid::int8, target::oid::int8, key_index::oid::int8, "
+		"batch_size::int8, workers::int8, "
+		"(on_error = 'skip')::int4::int8, max_errors, "
+		"(started_at IS NOT NULL)::int4::int8, "
+		"coalesce(estimated_rows, 0), end_key, condition, job_name, "
+		"runs::int8, column_names, expressions, "
+		"array(SELECT s.key FROM jsonb_each_text(settings) s), "
+		"array(SELECT s.value FROM jsonb_each_text(settings) s) "
+		"FROM @bulkpar_job WHERE job_id = $1",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	BulkparJob *job = palloc0(sizeof(BulkparJob));
+	BulkparBracket bracket;
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job_id);
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&load, values, NULL) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " does not exist", job_id)));
+	job->job_id = job_id;
+	job->owner = (Oid) bulkpar_bookkeeping_int64(1);
+	job->target = (Oid) bulkpar_bookkeeping_int64(2);
+	job->key_index = (Oid) bulkpar_bookkeeping_int64(3);
+	job->batch_size = (int) bulkpar_bookkeeping_int64(4);
+	job->workers = (int) bulkpar_bookkeeping_int64(5);
+	job->skip_errors = bulkpar_bookkeeping_int64(6) != 0;
+	job->max_errors = bulkpar_bookkeeping_int64(7);
+	job->prepared = bulkpar_bookkeeping_int64(8) != 0;
+	job->estimated_rows = (double) bulkpar_bookkeeping_int64(9);
+	job->end_key = bulkpar_bookkeeping_array(&bracket, 10);
+	job->condition = bulkpar_bookkeeping_text(&bracket, 11);
+	job->name = bulkpar_bookkeeping_text(&bracket, 12);
+	job->runs = (int) bulkpar_bookkeeping_int64(13);
+	job->column_names = bulkpar_bookkeeping_strings(&bracket, 14,
+													&job->ncolumns);
+	job->expressions = bulkpar_bookkeeping_strings(&bracket, 15,
+												   &job->ncolumns);
+	job->setting_names = bulkpar_bookkeeping_strings(&bracket, 16,
+													 &job->nsettings);
+	job->setting_values = bulkpar_bookkeeping_strings(&bracket, 17,
+													  &job->nsettings);
+	bulkpar_bookkeeping_leave(&bracket);
+	return job;
+}
+
+/* Store what the coordinator has found out: end, size and workers. */
+void
+bulkpar_job_start(const BulkparJob *job)
+{
+	static BulkparQuery start = {
+		.sql =
+		"UPDATE @bulkpar_job SET end_key = $2, estimated_rows = $3, "
+		"workers = $4, started_at = coalesce(started_at, clock_timestamp()) "
+		"WHERE job_id = $1",
+		.nargs = 4,
+		.argtypes = {INT8OID, TEXTARRAYOID, INT8OID, INT4OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[4];
+	char		nulls[4] = {' ', ' ', ' ', ' '};
+
+	values[0] = Int64GetDatum(job->job_id);
+	values[1] = PointerGetDatum(job->end_key);
+	if (job->end_key == NULL)
+		nulls[1] = 'n';
+	values[2] = Int64GetDatum((int64) job->estimated_rows);
+	values[3] = Int32GetDatum(job->workers);
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&start, values, nulls);
+	bulkpar_bookkeeping_leave(&bracket);
+}
+
+/*
+ * Record the error that ends a job, unless there is one already: the first
+ * counts.  Returns whether it was recorded.
+ */
+bool
+bulkpar_job_fail(int64 job_id, const ErrorData *error)
+{
+	static BulkparQuery fail = {
+		.sql =
+		"UPDATE @bulkpar_job SET sqlstate = $2, message = $3, detail = $4, "
+		"hint = $5, context = $6 "
+		"WHERE job_id = $1 AND status = 'running' AND sqlstate IS NULL",
+		.nargs = 6,
+		.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[6];
+	char		nulls[6];
+	uint64		changed;
+
+	values[0] = Int64GetDatum(job_id);
+	nulls[0] = ' ';
+	bulkpar_bookkeeping_set_text(values, nulls, 1, unpack_sql_state(error->sqlerrcode));
+	bulkpar_bookkeeping_set_text(values, nulls, 2, error->message);
+	bulkpar_bookkeeping_set_text(values, nulls, 3, error->detail);
+	bulkpar_bookkeeping_set_text(values, nulls, 4, error->hint);
+	bulkpar_bookkeeping_set_text(values, nulls, 5, error->context);
+	bulkpar_bookkeeping_enter(&bracket);
+	changed = bulkpar_bookkeeping_run(&fail, values, nulls);
+	bulkpar_bookkeeping_leave(&bracket);
+	return changed == 1;
+}
+
+/* End a running job with the given status. */
+void
+bulkpar_job_end(int64 job_id, const char *status)
+{
+	static BulkparQuery end = {
+		.sql =
+		"UPDATE @bulkpar_job SET status = $2, "
+		"finished_at = clock_timestamp() "
+		"WHERE job_id = $1 AND status = 'running'",
+		.nargs = 2,
+		.argtypes = {INT8OID, TEXTOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = CStringGetTextDatum(status);
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&end, values, NULL) != 1)
+		elog(ERROR, "bulkpar job " INT64_FORMAT " is not running", job_id);
+	bulkpar_bookkeeping_leave(&bracket);
+}
+
+/*
+ * Read the state of a job, and whether its own rows prove that it is
+ * complete: the chunks follow each other from before the first key to the
+ * end key without a gap, and each has succeeded.  NULL if there is no such
+ * job.
+ */
+BulkparStatus *
+bulkpar_job_status(int64 job_id)
+{
+	static BulkparQuery read = {
+		.read_only = true,
+		.sql =
+		"SELECT j.status, c.rows_done, c.rows_updated, c.rows_failed, "
+		"c.batches, "
+		"coalesce(j.estimated_rows, 0), "
+		"(extract(epoch FROM clock_timestamp() - "
+		"coalesce(j.started_at, j.created_at)) * 1000)::int8, "
+		"(CASE WHEN j.started_at IS NULL THEN false "
+		"WHEN j.end_key IS NULL THEN c.chunks = 0 "
+		"ELSE c.complete AND c.last_hi = j.end_key END)::int4"
+		"::int8, "
+		"j.sqlstate, j.message, j.detail, j.hint, j.context "
+		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
+		"SELECT count(*) AS chunks, "
+		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "
+		"coalesce(sum(k.rows_updated), 0)::int8 AS rows_updated, "
+		"coalesce(sum(k.rows_failed), 0)::int8 AS rows_failed, "
+		"coalesce(sum(k.batches), 0)::int8 AS batches, "
+		"coalesce(bool_and(k.status = 'succeeded' "
+		"AND k.last_key = k.hi AND k.lo IS NOT DISTINCT FROM k.previous_hi), "
+		"false) AS complete, "
+		"(max(k.last_hi) FILTER (WHERE k.is_last)) AS last_hi "
+		"FROM (SELECT i.*, "
+		"lag(i.hi) OVER w AS previous_hi, i.hi AS last_hi, "
+		"lead(i.chunk_no) OVER w IS NULL AS is_last "
+		"FROM @bulkpar_chunk i WHERE i.job_id = j.job_id "
+		"WINDOW w AS (ORDER BY i.chunk_no)) k) c "
+		"WHERE j.job_id = $1",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	BulkparStatus *status = NULL;
+	BulkparBracket bracket;
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job_id);
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&read, values, NULL) == 1)
+	{
+		status = MemoryContextAllocZero(bracket.caller_context,
+										sizeof(BulkparStatus));
+		status->status = bulkpar_bookkeeping_text(&bracket, 1);
+		status->rows_done = bulkpar_bookkeeping_int64(2);
+		status->rows_updated = bulkpar_bookkeeping_int64(3);
+		status->rows_failed = bulkpar_bookkeeping_int64(4);
+		status->batches = bulkpar_bookkeeping_int64(5);
+		status->estimated_rows = bulkpar_bookkeeping_int64(6);
+		status->seconds = bulkpar_bookkeeping_int64(7) / 1000.0;
+		status->complete = bulkpar_bookkeeping_int64(8) != 0;
+		status->error = error_columns(&bracket, 9);
+	}
+	bulkpar_bookkeeping_leave(&bracket);
+	return status;
+}
+
+/*
+ * Cancel a job that has no coordinator, unless it has succeeded or is
+ * cancelled already.
+ */
+void
+bulkpar_job_abandon(int64 job_id)
+{
+	static BulkparQuery abandon = {
+		.sql =
+		"UPDATE @bulkpar_job SET status = 'cancelled', "
+		"finished_at = clock_timestamp() "
+		"WHERE job_id = $1 AND status NOT IN ('succeeded', 'cancelled')",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job_id);
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&abandon, values, NULL);
+	bulkpar_bookkeeping_leave(&bracket);
+}
+
+/* Delete a job and all about it.  False if there is no such job. */
+bool
+bulkpar_job_delete(int64 job_id)
+{
+	static BulkparQuery delete = {
+		.sql = "DELETE FROM @bulkpar_job WHERE job_id = $1",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[1];
+	uint64		deleted;
+
+	values[0] = Int64GetDatum(job_id);
+	bulkpar_bookkeeping_enter(&bracket);
+	deleted = bulkpar_bookkeeping_run(&delete, values, NULL);
+	bulkpar_bookkeeping_leave(&bracket);
+	return deleted == 1;
+}
+
+/*
+ * The jobs that ended longer ago than age (an interval), of owners whose
+ * privileges the role has.
+ */
+int64 *
+bulkpar_job_older_than(Oid role, Datum age, int *count)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT array(SELECT job_id::text FROM @bulkpar_job "
+		"WHERE finished_at < clock_timestamp() - $2 "
+		"AND pg_has_role($1, owner::oid, 'USAGE') ORDER BY job_id)",
+		.nargs = 2,
+		.argtypes = {OIDOID, INTERVALOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[2];
+	char	  **texts;
+	int64	   *job_ids;
+
+	values[0] = ObjectIdGetDatum(role);
+	values[1] = age;
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&find, values, NULL);
+	texts = bulkpar_bookkeeping_strings(&bracket, 1, count);
+	bulkpar_bookkeeping_leave(&bracket);
+
+	job_ids = palloc(sizeof(int64) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+		job_ids[i] = strtoi64(texts[i], NULL, 10);
+	return job_ids;
+}
+
+/*
+ * Take the lock that says that a job's coordinator is alive.  It is held
+ * until the process ends.  False if another process holds it.
+ */
+bool
+bulkpar_job_lock(int64 job_id)
+{
+	LOCKTAG		tag;
+
+	job_locktag(&tag, job_id);
+	return LockAcquire(&tag, ExclusiveLock, true, true) !=
+		LOCKACQUIRE_NOT_AVAIL;
+}
+
+/* Whether some process holds that lock. */
+bool
+bulkpar_job_is_alive(int64 job_id)
+{
+	LOCKTAG		tag;
+
+	job_locktag(&tag, job_id);
+	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, ShareLock, false);
+	return false;
+}
+
+/*
+ * The pid of the process that holds that lock; 0 if there is none.  It is
+ * right only as long as the process lives.
+ */
+int
+bulkpar_job_coordinator(int64 job_id)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT l.pid::int8 FROM pg_locks l WHERE l.locktype = 'userlock' "
+		"AND l.granted AND l.mode = 'ExclusiveLock' "
+		"AND l.classid = $2 "
+		"AND l.objid = ($1 & 4294967295)::oid AND l.objsubid = ($1 >> 32) "
+		"AND l.database = (SELECT d.oid FROM pg_database d "
+		"WHERE d.datname = current_database())",
+		.nargs = 2,
+		.argtypes = {INT8OID, OIDOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[2];
+	int			pid = 0;
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = ObjectIdGetDatum(get_relname_relid("bulkpar_job",
+												   bulkpar_bookkeeping_schema()));
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&find, values, NULL) > 0)
+		pid = (int) bulkpar_bookkeeping_int64(1);
+	bulkpar_bookkeeping_leave(&bracket);
+	return pid;
+}
+
+/* The error in the five columns from the first on; NULL if there is none. */
+static ErrorData *
+error_columns(const BulkparBracket *bracket, int first)
+{
+	char	   *sqlstate = bulkpar_bookkeeping_text(bracket, first);
+	ErrorData  *error;
+
+	if (sqlstate == NULL)
+		return NULL;
+	error = MemoryContextAllocZero(bracket->caller_context, sizeof(ErrorData));
+	error->elevel = ERROR;
+	error->sqlerrcode = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
+									  sqlstate[3], sqlstate[4]);
+	error->message = bulkpar_bookkeeping_text(bracket, first + 1);
+	error->detail = bulkpar_bookkeeping_text(bracket, first + 2);
+	error->hint = bulkpar_bookkeeping_text(bracket, first + 3);
+	error->context = bulkpar_bookkeeping_text(bracket, first + 4);
+	return error;
+}
+
+/*
+ * The lock is a user lock, which a rollback does not release but the end of
+ * the process does.  pg_locks shows it as a userlock on bulkpar_job and the
+ * job's id; it cannot be confused with an advisory lock.
+ */
+static void
+job_locktag(LOCKTAG *tag, int64 job_id)
+{
+	tag->locktag_field1 = MyDatabaseId;
+	tag->locktag_field2 = get_relname_relid("bulkpar_job",
+											bulkpar_bookkeeping_schema());
+	tag->locktag_field3 = (uint32) job_id;
+	tag->locktag_field4 = (uint16) (job_id >> 32);
+	tag->locktag_type = LOCKTAG_USERLOCK;
+	tag->locktag_lockmethodid = USER_LOCKMETHOD;
+}

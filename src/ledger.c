@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.c
+ *		What is done of a job: the rows of bulkpar_chunk and bulkpar_error.
+ *
+ * Unless a function says otherwise it must be called in a transaction, throws
+ * an ERROR when its statement fails, and leaves commit and rollback to its
+ * caller.  Results are allocated in the current memory context.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/ledger.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "bookkeeping.h"
+#include "ledger.h"
+
+/*
+ * Look for a chunk to do, and lock the job so that no other worker gets the
+ * same.  A chunk that was left is taken over with a new epoch; where a new
+ * one begins is returned for bulkpar_ledger_insert.
+ */
+BulkparClaim
+bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
+{
+	static BulkparQuery lock = {
+		.sql =
+		"SELECT 1::int8 FROM @bulkpar_job WHERE job_id = $1 "
+		"AND status = 'running' AND sqlstate IS NULL AND runs = $2 "
+		"FOR NO KEY UPDATE",
+		.nargs = 2,
+		.argtypes = {INT8OID, INT4OID}
+	};
+	static BulkparQuery take_over = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET status = 'running', worker = $2, "
+		"worker_pid = $3, epoch = epoch + 1, attempts = attempts + 1, "
+		"sqlstate = NULL, message = NULL WHERE job_id = $1 AND chunk_no = "
+		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
+		"AND status <> 'succeeded' AND worker IS NULL "
+		"ORDER BY chunk_no LIMIT 1) "
+		"RETURNING chunk_no, epoch, rows_before, coalesce(last_key, lo), hi",
+		.nargs = 3,
+		.argtypes = {INT8OID, INT4OID, INT4OID}
+	};
+	static BulkparQuery last = {
+		.sql =
+		"SELECT chunk_no, rows_before + rows_found, hi "
+		"FROM @bulkpar_chunk WHERE job_id = $1 "
+		"ORDER BY chunk_no DESC LIMIT 1",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	BulkparClaim claim;
+	BulkparBracket bracket;
+	Datum		values[3];
+
+	memset(chunk, 0, sizeof(BulkparChunk));
+	values[0] = Int64GetDatum(job->job_id);
+	values[1] = Int32GetDatum(job->runs);
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&lock, values, NULL) == 0)
+	{
+		bulkpar_bookkeeping_leave(&bracket);
+		return BULKPAR_CLAIM_NOTHING;
+	}
+
+	values[1] = Int32GetDatum(worker);
+	values[2] = Int32GetDatum(MyProcPid);
+	if (bulkpar_bookkeeping_run(&take_over, values, NULL) == 1)
+	{
+		claim = BULKPAR_CLAIM_LEFT;
+		chunk->chunk_no = bulkpar_bookkeeping_int64(1);
+		chunk->epoch = bulkpar_bookkeeping_int64(2);
+		chunk->rows_before = bulkpar_bookkeeping_int64(3);
+		chunk->done = bulkpar_bookkeeping_array(&bracket, 4);
+		chunk->hi = bulkpar_bookkeeping_array(&bracket, 5);
+	}
+	else
+	{
+		claim = BULKPAR_CLAIM_NEW;
+		chunk->chunk_no = 1;
+		chunk->epoch = 1;
+		if (bulkpar_bookkeeping_run(&last, values, NULL) == 1)
+		{
+			chunk->chunk_no = bulkpar_bookkeeping_int64(1) + 1;
+			chunk->rows_before = bulkpar_bookkeeping_int64(2);
+			chunk->done = bulkpar_bookkeeping_array(&bracket, 3);
+		}
+	}
+	bulkpar_bookkeeping_leave(&bracket);
+	return claim;
+}
+
+/*
+ * Insert a claimed new chunk.  The job is still locked by the claim in the
+ * same transaction.
+ */
+void
+bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
+					  int64 rows_found)
+{
+	static BulkparQuery insert = {
+		.sql =
+		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, lo, hi, rows_before, "
+		"rows_found, status, worker, worker_pid, started_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, clock_timestamp())",
+		.nargs = 8,
+		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID, INT8OID,
+		INT4OID, INT4OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[8];
+	char		nulls[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = Int64GetDatum(chunk->chunk_no);
+	values[2] = PointerGetDatum(chunk->done);
+	if (chunk->done == NULL)
+		nulls[2] = 'n';
+	values[3] = PointerGetDatum(chunk->hi);
+	values[4] = Int64GetDatum(chunk->rows_before);
+	values[5] = Int64GetDatum(rows_found);
+	values[6] = Int32GetDatum(worker);
+	values[7] = Int32GetDatum(MyProcPid);
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&insert, values, nulls);
+	bulkpar_bookkeeping_leave(&bracket);
+}
+
+/*
+ * Advance a chunk by the batch that this transaction has done.  False means
+ * that another worker has taken the chunk over: the transaction must not
+ * commit.
+ */
+bool
+bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
+					   const BulkparAdvance *advance)
+{
+	static BulkparQuery update = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET last_key = $4, "
+		"rows_done = rows_done + $5, "
+		"rows_updated = rows_updated + $6, "
+		"rows_failed = rows_failed + $7, "
+		"retries = retries + $8, "
+		"batches = batches + 1, "
+		"status = CASE WHEN $9 THEN 'succeeded' ELSE status END, "
+		"finished_at = CASE WHEN $9 THEN clock_timestamp() END "
+		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3 "
+		"AND status = 'running'",
+		.nargs = 9,
+		.argtypes = {INT8OID, INT8OID, INT8OID, TEXTARRAYOID, INT8OID,
+		INT8OID, INT8OID, INT8OID, BOOLOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[9];
+	uint64		changed;
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = Int64GetDatum(chunk->chunk_no);
+	values[2] = Int64GetDatum(chunk->epoch);
+	values[3] = PointerGetDatum(advance->last_key);
+	values[4] = Int64GetDatum(advance->rows_done);
+	values[5] = Int64GetDatum(advance->rows_updated);
+	values[6] = Int64GetDatum(advance->rows_failed);
+	values[7] = Int64GetDatum(advance->retries);
+	values[8] = BoolGetDatum(advance->finished);
+	bulkpar_bookkeeping_enter(&bracket);
+	changed = bulkpar_bookkeeping_run(&update, values, NULL);
+	bulkpar_bookkeeping_leave(&bracket);
+	return changed == 1;
+}
+
+/* Record the error of a chunk that is still ours. */
+void
+bulkpar_ledger_fail(int64 job_id, const BulkparChunk *chunk,
+					const ErrorData *error)
+{
+	static BulkparQuery fail = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET status = 'failed', worker = NULL, "
+		"sqlstate = $4, message = $5 "
+		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3",
+		.nargs = 5,
+		.argtypes = {INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[5];
+	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = Int64GetDatum(chunk->chunk_no);
+	values[2] = Int64GetDatum(chunk->epoch);
+	bulkpar_bookkeeping_set_text(values, nulls, 3, unpack_sql_state(error->sqlerrcode));
+	bulkpar_bookkeeping_set_text(values, nulls, 4, error->message);
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&fail, values, nulls);
+	bulkpar_bookkeeping_leave(&bracket);
+}
+
+/*
+ * Free the chunks of a worker that has ended without finishing them, or with
+ * 0 for worker those of all, so that another can claim them.  Returns how
+ * many there were.
+ */
+int64
+bulkpar_ledger_release(int64 job_id, int worker)
+{
+	static BulkparQuery release = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
+		"epoch = epoch + 1 WHERE job_id = $1 AND status = 'running' "
+		"AND worker IS NOT NULL AND (worker = $2 OR $2 = 0)",
+		.nargs = 2,
+		.argtypes = {INT8OID, INT4OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[2];
+	uint64		changed;
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = Int32GetDatum(worker);
+	bulkpar_bookkeeping_enter(&bracket);
+	changed = bulkpar_bookkeeping_run(&release, values, NULL);
+	bulkpar_bookkeeping_leave(&bracket);
+	return (int64) changed;
+}
+
+/*
+ * Record the error of one row, with its key, and return how many rows of the
+ * job have failed by now, as far as they are committed or ours.
+ */
+int64
+bulkpar_ledger_record_error(int64 job_id, const BulkparChunk *chunk,
+							ArrayType *key, const ErrorData *error)
+{
+	static BulkparQuery insert = {
+		.sql =
+		"INSERT INTO @bulkpar_error (job_id, chunk_no, key, sqlstate, message, "
+		"detail, hint, context, failed_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())",
+		.nargs = 8,
+		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID,
+		TEXTOID, TEXTOID, TEXTOID}
+	};
+	static BulkparQuery count = {
+		.sql =
+		"SELECT count(*) FROM @bulkpar_error WHERE job_id = $1",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[8];
+	char		nulls[8] = {' ', ' ', ' '};
+	int64		failed;
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = Int64GetDatum(chunk->chunk_no);
+	values[2] = PointerGetDatum(key);
+	bulkpar_bookkeeping_set_text(values, nulls, 3,
+								 unpack_sql_state(error->sqlerrcode));
+	bulkpar_bookkeeping_set_text(values, nulls, 4, error->message);
+	bulkpar_bookkeeping_set_text(values, nulls, 5, error->detail);
+	bulkpar_bookkeeping_set_text(values, nulls, 6, error->hint);
+	bulkpar_bookkeeping_set_text(values, nulls, 7, error->context);
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&insert, values, nulls);
+	(void) bulkpar_bookkeeping_run(&count, values, NULL);
+	failed = bulkpar_bookkeeping_int64(1);
+	bulkpar_bookkeeping_leave(&bracket);
+	return failed;
+}
+
+/*
+ * Whether a worker of the job waits for a lock that the process with this pid
+ * holds, directly or through others.
+ */
+bool
+bulkpar_ledger_waits_for(int64 job_id, int pid)
+{
+	static BulkparQuery look = {
+		.read_only = true,
+		.sql =
+		"WITH RECURSIVE waiting(pid) AS ("
+		"SELECT a.pid FROM pg_stat_activity a "
+		"WHERE a.backend_type = 'bulkpar worker' "
+		"AND a.application_name LIKE '%of job ' || $1 "
+		"UNION SELECT b.pid FROM waiting w, unnest(pg_blocking_pids(w.pid)) b(pid)) "
+		"SELECT count(*) FROM waiting w WHERE w.pid = $2",
+		.nargs = 2,
+		.argtypes = {INT8OID, INT4OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[2];
+	bool		waits;
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = Int32GetDatum(pid);
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&look, values, NULL);
+	waits = bulkpar_bookkeeping_int64(1) > 0;
+	bulkpar_bookkeeping_leave(&bracket);
+	return waits;
+}

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.h
+ *		What is done of a job: the rows of bulkpar_chunk and bulkpar_error.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/ledger.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_LEDGER_H
+#define BULKPAR_LEDGER_H
+
+#include "utils/array.h"
+#include "utils/elog.h"
+
+#include "job.h"
+
+/* A chunk as a worker has claimed it. */
+typedef struct BulkparChunk
+{
+	int64		chunk_no;
+	int64		epoch;
+	ArrayType  *done;			/* all keys up to here are done; may be NULL */
+	ArrayType  *hi;				/* NULL in a chunk that is yet to be cut */
+	int64		rows_before;
+} BulkparChunk;
+
+/* What a batch adds to its chunk. */
+typedef struct BulkparAdvance
+{
+	ArrayType  *last_key;
+	int64		rows_done;
+	int64		rows_updated;
+	int64		rows_failed;
+	int64		retries;
+	bool		finished;		/* the chunk ends here */
+} BulkparAdvance;
+
+typedef enum BulkparClaim
+{
+	BULKPAR_CLAIM_NOTHING,		/* no work is left, or the job has ended */
+	BULKPAR_CLAIM_LEFT,			/* a chunk that another worker has left */
+	BULKPAR_CLAIM_NEW			/* where the next chunk begins */
+} BulkparClaim;
+
+extern BulkparClaim bulkpar_ledger_claim(const BulkparJob *job, int worker,
+										 BulkparChunk *chunk);
+extern void bulkpar_ledger_insert(int64 job_id, int worker,
+								  const BulkparChunk *chunk, int64 rows_found);
+extern bool bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
+								   const BulkparAdvance *advance);
+extern void bulkpar_ledger_fail(int64 job_id, const BulkparChunk *chunk,
+								const ErrorData *error);
+extern int64 bulkpar_ledger_release(int64 job_id, int worker);
+extern int64 bulkpar_ledger_record_error(int64 job_id,
+										 const BulkparChunk *chunk,
+										 ArrayType *key,
+										 const ErrorData *error);
+
+extern bool bulkpar_ledger_waits_for(int64 job_id, int pid);
+
+#endif							/* BULKPAR_LEDGER_H */

@@ -1,0 +1,311 @@
+/*-------------------------------------------------------------------------
+ *
+ * range.c
+ *		Running the batches of a chunk.
+ *
+ * A batch that meets a deadlock or the like is tried again.  Where the job
+ * skips errors, a batch that fails is halved until the rows that fail are
+ * alone; these are recorded, and all others are updated.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/range.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "bulkpar.h"
+#include "range.h"
+#include "settings.h"
+
+/* How often a batch is tried again before that is an error. */
+#define MAX_RETRIES 10
+
+/* The longest pause between two tries, in milliseconds. */
+#define MAX_PAUSE 1000
+
+static BulkparBatchResult run_bounds(BulkparRun *run,
+									 const BulkparBounds *bounds,
+									 int batch_size, bool finishes_chunk);
+static BulkparBatchResult run_batch(BulkparRun *run, BulkparBatch *batch);
+static ErrorData *try_batch(BulkparRun *run, BulkparBatch *batch,
+							BulkparBatchResult *result);
+static BulkparBatchResult skip_errors(BulkparRun *run, BulkparBatch *batch,
+									  ErrorData *error);
+static void note_done(BulkparRun *run, const BulkparBatch *batch);
+static void collect(BulkparRun *run, const Datum *hi, int batch_size,
+					int max_batches, BulkparBounds *bounds);
+static bool is_transient(const ErrorData *error);
+static bool is_of_a_row(const ErrorData *error);
+static void pause_before_retry(int retries);
+static void check_interrupts(void);
+static char *key_list(ArrayType *key);
+
+/*
+ * Run the batches of the claimed chunk, which the claim has collected.  False
+ * if the chunk was taken from us: then somebody thinks that we are dead, and
+ * so we had better be.
+ */
+bool
+bulkpar_range_run(BulkparRun *run, BulkparBounds *bounds)
+{
+	for (;;)
+	{
+		BulkparBatchResult result = run_bounds(run, bounds,
+											   run->job->batch_size, true);
+
+		if (result == BULKPAR_BATCH_LOST)
+			return false;
+		if (result == BULKPAR_BATCH_DONE && bounds->complete)
+			return true;
+		collect(run, run->range.hi, run->job->batch_size,
+				BULKPAR_CHUNK_BATCHES, bounds);
+	}
+}
+
+/*
+ * Run batches from range.lo on.  Unless the result is "done", the last of
+ * them has not been run, or not all of it, and range.lo says how far we are.
+ */
+static BulkparBatchResult
+run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
+		   bool finishes_chunk)
+{
+	for (int i = 0; i < bounds->nbatches; i++)
+	{
+		bool		last = i == bounds->nbatches - 1;
+		BulkparBatch batch = {
+			.lo = run->range.lo,
+			.hi = bounds->keys[i],
+			.row_key = batch_size > 1 ? NULL :
+			last ? bounds->last_row : bounds->keys[i],
+			.rows = last ? bounds->rows_in_last : batch_size,
+			.finishes_chunk = last && bounds->complete && finishes_chunk
+		};
+		BulkparBatchResult result;
+
+		check_interrupts();
+		result = run_batch(run, &batch);
+		if (result != BULKPAR_BATCH_DONE)
+			return result;
+		run->range.lo = bounds->keys[i];
+	}
+	return BULKPAR_BATCH_DONE;
+}
+
+/* Run a batch, again and again if need be, or skip its rows that fail. */
+static BulkparBatchResult
+run_batch(BulkparRun *run, BulkparBatch *batch)
+{
+	for (;;)
+	{
+		BulkparBatchResult result;
+		ErrorData  *error = try_batch(run, batch, &result);
+
+		if (error == NULL)
+			return result;
+		if (is_transient(error) && batch->retries < MAX_RETRIES)
+		{
+			FreeErrorData(error);
+			pause_before_retry(batch->retries++);
+			continue;
+		}
+		if (run->job->skip_errors &&
+			(is_transient(error) || is_of_a_row(error)))
+			return skip_errors(run, batch, error);
+		ReThrowError(error);
+	}
+}
+
+/* Run a batch once.  The error, if there is one, is for the caller to free. */
+static ErrorData *
+try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
+{
+	ErrorData  *volatile error = NULL;
+
+	MemoryContextReset(run->batch_context);
+	MemoryContextSwitchTo(run->batch_context);
+	run->batch = batch;
+	PG_TRY();
+	{
+		*result = bulkpar_batch_run(run->job, &run->range.chunk, run->target,
+									batch);
+		if (*result == BULKPAR_BATCH_DONE)
+			note_done(run, batch);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(run->chunk_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+	}
+	PG_END_TRY();
+	run->batch = NULL;
+	return error;
+}
+
+/*
+ * Of a batch that has failed, update the rows that can be, half by half, and
+ * record those that cannot.
+ */
+static BulkparBatchResult
+skip_errors(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
+{
+	int			half = (batch->rows + 1) / 2;
+	BulkparBounds bounds;
+	BulkparBatchResult result;
+
+	if (batch->row_key != NULL && batch->rows == 1)
+	{
+		MemoryContextReset(run->batch_context);
+		MemoryContextSwitchTo(run->batch_context);
+		result = bulkpar_batch_skip(run->job, &run->range.chunk, run->target,
+									batch, error);
+		if (result == BULKPAR_BATCH_DONE)
+			note_done(run, batch);
+		return result;
+	}
+
+	/* The error is not of a row if there is none. */
+	collect(run, batch->hi, Max(half, 1), 2, &bounds);
+	if (bounds.rows == 0)
+		ReThrowError(error);
+	FreeErrorData(error);
+	result = run_bounds(run, &bounds, Max(half, 1), batch->finishes_chunk);
+	if (result == BULKPAR_BATCH_DONE && !bounds.complete)
+		result = BULKPAR_BATCH_TOO_LARGE;
+	return result;
+}
+
+/* The batch has committed: remember up to which key the chunk is done. */
+static void
+note_done(BulkparRun *run, const BulkparBatch *batch)
+{
+	MemoryContextSwitchTo(run->chunk_context);
+	run->range.chunk.done =
+		DatumGetArrayTypePCopy(PointerGetDatum(batch->last_key));
+}
+
+/* Collect batches from range.lo up to hi, in a transaction of its own. */
+static void
+collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
+		BulkparBounds *bounds)
+{
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	MemoryContextSwitchTo(run->chunk_context);
+	bulkpar_target_lock(run->target, run->job, AccessShareLock);
+	bulkpar_chunk_collect(run->target, run->range.lo, hi, batch_size,
+						  max_batches, bounds);
+	CommitTransactionCommand();
+}
+
+/* Whether the same batch may well succeed when it is tried again. */
+static bool
+is_transient(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+/*
+ * Whether an error can be one of a row's values: not if its class is one of
+ * the statement, the server or the session, which every other batch would
+ * meet as well.
+ */
+static bool
+is_of_a_row(const ErrorData *error)
+{
+	static const char *const classes[] = {
+		"08", "0A", "25", "26", "28", "2B", "2D", "3D", "3F", "40", "42",
+		"53", "55", "57", "58", "72", "F0", "HV", "XX"
+	};
+	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
+
+	for (int i = 0; i < (int) lengthof(classes); i++)
+	{
+		if (strncmp(sqlstate, classes[i], 2) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Wait a little, longer each time, and not as long as others do. */
+static void
+pause_before_retry(int retries)
+{
+	double		pause = Min(MAX_PAUSE, 10 << retries);
+
+	pause *= 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Max((long) pause, 1), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	check_interrupts();
+}
+
+static void
+check_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/* Error context: name the job, the chunk and the keys of the batch. */
+void
+bulkpar_range_error_context(void *arg)
+{
+	const BulkparRun *run = arg;
+	const BulkparChunk *chunk = &run->range.chunk;
+	const BulkparBatch *batch = run->batch;
+
+	if (batch == NULL || batch->last_key == NULL)
+		return;
+	if (chunk->done == NULL)
+		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
+				   " of table \"%s\", keys up to (%s)",
+				   run->job->job_id, chunk->chunk_no,
+				   NameStr(run->target->name), key_list(batch->last_key));
+	else
+		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
+				   " of table \"%s\", keys after (%s) up to (%s)",
+				   run->job->job_id, chunk->chunk_no,
+				   NameStr(run->target->name), key_list(chunk->done),
+				   key_list(batch->last_key));
+}
+
+/* The key for people: its columns with commas between. */
+static char *
+key_list(ArrayType *key)
+{
+	StringInfoData buf;
+	Datum	   *texts;
+	int			ntexts;
+
+	deconstruct_array(key, TEXTOID, -1, false, TYPALIGN_INT,
+					  &texts, NULL, &ntexts);
+	initStringInfo(&buf);
+	for (int i = 0; i < ntexts; i++)
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "",
+						 TextDatumGetCString(texts[i]));
+	return buf.data;
+}

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * range.h
+ *		Running the batches of a chunk.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/range.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_RANGE_H
+#define BULKPAR_RANGE_H
+
+#include "batch.h"
+#include "chunk.h"
+#include "job.h"
+#include "target.h"
+
+/* What a worker works with. */
+typedef struct BulkparRun
+{
+	const BulkparJob *job;
+	BulkparTarget *target;
+	BulkparRange range;			/* chunk_no is 0 when nothing is claimed */
+	const BulkparBatch *batch;	/* the running one, for the error context */
+	MemoryContext chunk_context;	/* reset for each chunk */
+	MemoryContext batch_context;	/* reset for each batch */
+} BulkparRun;
+
+extern bool bulkpar_range_run(BulkparRun *run, BulkparBounds *bounds);
+extern void bulkpar_range_error_context(void *arg);
+
+#endif							/* BULKPAR_RANGE_H */
