@@ -38,40 +38,24 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "bookkeeping.h"
 #include "bulkpar.h"
 #include "chunk.h"
 #include "compat.h"
 #include "coordinator.h"
+#include "crew.h"
+#include "launch.h"
 #include "ledger.h"
 #include "settings.h"
-#include "slots.h"
 #include "target.h"
-#include "worker.h"
-
-/* How many workers of a job may die before it fails. */
-#define MAX_DEATHS 5
-
-/* How long to wait for workers that were terminated, in milliseconds. */
-#define STOP_TIMEOUT 10000
-
-typedef struct WorkerSlot
-{
-	BackgroundWorkerHandle *handle; /* NULL for none */
-	int			number;			/* of the worker in its job */
-	int			slot;			/* under the cap on all workers */
-} WorkerSlot;
 
 typedef struct Coordinator
 {
 	BulkparCall *call;
 	int64		job_id;
 	BulkparJob *job;
-	int			launched;		/* workers, also those that have ended */
-	int			deaths;
-	WorkerSlot *workers;		/* as many as the job asks for */
+	BulkparCrew *crew;			/* NULL before there is work for it */
 } Coordinator;
 
 /* Set by SIGUSR2, when the job is to be paused. */
@@ -86,16 +70,9 @@ static void prepare_job(Coordinator *coordinator);
 static void find_end(BulkparJob *job, BulkparTarget *target);
 static int	count_workers(const BulkparJob *job, BulkparTarget *target);
 static void launch_workers(Coordinator *coordinator);
-static bool launch_worker(Coordinator *coordinator, int slot);
-static void drop_worker(WorkerSlot *worker);
 static void watch_workers(Coordinator *coordinator);
-static int	reap_workers(Coordinator *coordinator);
-static void count_death(Coordinator *coordinator);
-static void raise_no_slot(int64 job_id);
-static void stop_workers(Coordinator *coordinator);
 static void stop_workers_at_exit(int code, Datum arg);
 static void end_job(Coordinator *coordinator, const ErrorData *error);
-static BulkparStatus *read_status(int64 job_id);
 
 /*
  * Make the segment through which a coordinator gets its work: a new job as
@@ -131,28 +108,16 @@ bulkpar_coordinator_prepare(Oid owner, const char *request,
 BackgroundWorkerHandle *
 bulkpar_coordinator_launch(dsm_segment *segment)
 {
-	BackgroundWorker worker = {0};
-	BackgroundWorkerHandle *handle;
+	BulkparLaunch launch = {
+		.type = "bulkpar coordinator",
+		.function = "bulkpar_coordinator_main",
+		.main_arg = UInt32GetDatum(dsm_segment_handle(segment))
+	};
+	BackgroundWorkerHandle *handle = bulkpar_launch_process(&launch,
+															launch.type);
 
-	strlcpy(worker.bgw_name, "bulkpar coordinator", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "bulkpar coordinator", BGW_MAXLEN);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, BULKPAR_LIBRARY,
-			sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "bulkpar_coordinator_main",
-			sizeof(worker.bgw_function_name));
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
-	worker.bgw_notify_pid = MyProcPid;
-
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not register a background worker for the job"),
-				 errdetail("All background worker slots are in use."),
-				 errhint("You may need to increase \"max_worker_processes\"; a job needs at least two slots.")));
+	if (handle == NULL)
+		bulkpar_launch_raise_no_slot();
 	return handle;
 }
 
@@ -163,22 +128,12 @@ bulkpar_coordinator_launch(dsm_segment *segment)
 void
 bulkpar_coordinator_cancel(BulkparCall *call, BackgroundWorkerHandle *handle)
 {
-	pid_t		pid;
-	BgwHandleStatus status;
-
 	pg_atomic_write_u32(&call->cancelled, 1);
-	while ((status = GetBackgroundWorkerPid(handle, &pid)) != BGWH_STOPPED &&
-		   status != BGWH_POSTMASTER_DIED)
+	do
 	{
 		if (call->coordinator != NULL)
 			SetLatch(&call->coordinator->procLatch);
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 100, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		if (ProcSignalBarrierPending)
-			ProcessProcSignalBarrier();
-	}
+	} while (!bulkpar_launch_await_end(handle, 1000));
 }
 
 void
@@ -230,7 +185,7 @@ bulkpar_coordinator_main(Datum main_arg)
 		error = CopyErrorData();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
-		stop_workers(coordinator);
+		stop_workers_at_exit(0, PointerGetDatum(coordinator));
 	}
 	PG_END_TRY();
 	HOLD_CANCEL_INTERRUPTS();
@@ -324,7 +279,6 @@ prepare_job(Coordinator *coordinator)
 												  ALLOCSET_SMALL_SIZES);
 	BulkparTarget *target = bulkpar_target_create();
 	BulkparJob *job;
-	Size		slots;
 
 	bulkpar_settings_start_transaction();
 	MemoryContextSwitchTo(context);
@@ -338,9 +292,8 @@ prepare_job(Coordinator *coordinator)
 	bulkpar_job_start(job);
 	CommitTransactionCommand();
 
-	slots = mul_size(job->workers, sizeof(WorkerSlot));
-	coordinator->workers = MemoryContextAllocZero(context, slots);
 	MemoryContextSwitchTo(TopMemoryContext);
+	coordinator->crew = bulkpar_crew_create(&coordinator->call->identity, job);
 }
 
 /*
@@ -392,19 +345,13 @@ count_workers(const BulkparJob *job, BulkparTarget *target)
 	return bounds.nbatches;
 }
 
-/* Launch the workers, or as many as there are slots for. */
+/* Launch the workers, and tell our caller. */
 static void
 launch_workers(Coordinator *coordinator)
 {
 	BulkparCall *call = coordinator->call;
 	char		activity[80];
-	int			started = 0;
-
-	while (started < coordinator->job->workers &&
-		   launch_worker(coordinator, started))
-		started++;
-	if (started == 0)
-		raise_no_slot(coordinator->job_id);
+	int			started = bulkpar_crew_launch(coordinator->crew);
 
 	pg_atomic_write_u32(&call->workers_wanted, coordinator->job->workers);
 	pg_atomic_write_u32(&call->workers_started, started);
@@ -415,55 +362,12 @@ launch_workers(Coordinator *coordinator)
 	pgstat_report_activity(STATE_RUNNING, activity);
 }
 
-static bool
-launch_worker(Coordinator *coordinator, int slot)
-{
-	WorkerSlot *worker = &coordinator->workers[slot];
-	int			number = coordinator->launched + 1;
-
-	if (!bulkpar_slots_acquire(&worker->slot))
-		return false;
-	if (!bulkpar_worker_launch(&coordinator->call->identity, coordinator->job,
-							   number, &worker->handle))
-	{
-		bulkpar_slots_release(worker->slot);
-		worker->handle = NULL;
-		return false;
-	}
-	coordinator->launched = number;
-	worker->number = number;
-	return true;
-}
-
-/* Forget a worker that has ended. */
-static void
-drop_worker(WorkerSlot *worker)
-{
-	pfree(worker->handle);
-	worker->handle = NULL;
-	bulkpar_slots_release(worker->slot);
-}
-
-/*
- * Wait until all workers have ended and the job is complete.  The first error
- * that a worker has recorded is thrown.
- */
+/* Wait until the job is complete.  What ends it before that is thrown. */
 static void
 watch_workers(Coordinator *coordinator)
 {
-	for (;;)
+	while (bulkpar_crew_look_after(coordinator->crew))
 	{
-		int			running = reap_workers(coordinator);
-
-		if (running == 0)
-		{
-			if (read_status(coordinator->job_id)->complete)
-				return;
-			count_death(coordinator);
-			if (!launch_worker(coordinator, 0))
-				raise_no_slot(coordinator->job_id);
-		}
-
 		if (pg_atomic_read_u32(&coordinator->call->cancelled) != 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_QUERY_CANCELED),
@@ -486,118 +390,13 @@ watch_workers(Coordinator *coordinator)
 	}
 }
 
-/*
- * See which workers have ended, and return how many have not.  One that has
- * left a chunk unfinished has died and is replaced.
- */
-static int
-reap_workers(Coordinator *coordinator)
-{
-	int			running = 0;
-
-	for (int slot = 0; slot < coordinator->job->workers; slot++)
-	{
-		WorkerSlot *worker = &coordinator->workers[slot];
-		BulkparStatus *status;
-		int64		left;
-		pid_t		pid;
-
-		if (worker->handle == NULL)
-			continue;
-		if (GetBackgroundWorkerPid(worker->handle, &pid) != BGWH_STOPPED)
-		{
-			running++;
-			continue;
-		}
-		drop_worker(worker);
-
-		status = read_status(coordinator->job_id);
-		if (status->error != NULL)
-			ThrowErrorData(status->error);
-
-		bulkpar_settings_start_transaction();
-		left = bulkpar_ledger_release(coordinator->job_id, worker->number);
-		CommitTransactionCommand();
-		if (left > 0)
-		{
-			count_death(coordinator);
-			if (launch_worker(coordinator, slot))
-				running++;
-		}
-	}
-	return running;
-}
-
-/* Another worker has died; too many are an error. */
-static void
-count_death(Coordinator *coordinator)
-{
-	if (++coordinator->deaths > MAX_DEATHS)
-		ereport(ERROR,
-				(errcode(ERRCODE_OPERATOR_INTERVENTION),
-				 errmsg("workers of bulkpar job " INT64_FORMAT
-						" ended unexpectedly", coordinator->job_id),
-				 errdetail("%d workers ended without finishing their work.",
-						   coordinator->deaths),
-				 errhint("The server log may say why.")));
-}
-
-static void
-raise_no_slot(int64 job_id)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-			 errmsg("could not register a background worker for job "
-					INT64_FORMAT, job_id),
-			 errdetail("All background worker slots are in use."),
-			 errhint("You may need to increase \"max_worker_processes\"%s; a job needs at least two slots.",
-					 bulkpar_max_workers > 0 ?
-					 " or \"bulkpar.max_workers\"" : "")));
-}
-
-/*
- * Terminate the workers and wait until they have ended.  One that does not
- * end in time (somebody has stopped the process) cannot commit any more once
- * its chunk is released.
- */
-static void
-stop_workers(Coordinator *coordinator)
-{
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   STOP_TIMEOUT);
-	pid_t		pid;
-
-	if (coordinator->workers == NULL)
-		return;
-	for (int slot = 0; slot < coordinator->job->workers; slot++)
-	{
-		if (coordinator->workers[slot].handle != NULL)
-			TerminateBackgroundWorker(coordinator->workers[slot].handle);
-	}
-	for (int slot = 0; slot < coordinator->job->workers; slot++)
-	{
-		WorkerSlot *worker = &coordinator->workers[slot];
-
-		if (worker->handle == NULL)
-			continue;
-		while (GetBackgroundWorkerPid(worker->handle, &pid) == BGWH_STARTED &&
-			   GetCurrentTimestamp() < deadline)
-		{
-			(void) WaitLatch(MyLatch,
-							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 100, PG_WAIT_EXTENSION);
-			ResetLatch(MyLatch);
-			if (ProcSignalBarrierPending)
-				ProcessProcSignalBarrier();
-		}
-		drop_worker(worker);
-	}
-}
-
 static void
 stop_workers_at_exit(int code, Datum arg)
 {
-	stop_workers((Coordinator *) DatumGetPointer(arg));
+	Coordinator *coordinator = (Coordinator *) DatumGetPointer(arg);
+
+	if (coordinator->crew != NULL)
+		bulkpar_crew_stop(coordinator->crew);
 }
 
 /*
@@ -629,27 +428,4 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
 	pg_atomic_write_u64(&call->batches, status->batches);
 	CommitTransactionCommand();
-}
-
-/* The status of the job, in a transaction of its own, until the next one. */
-static BulkparStatus *
-read_status(int64 job_id)
-{
-	static MemoryContext context = NULL;
-	BulkparStatus *status;
-
-	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext, "bulkpar status",
-										ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(context);
-	bulkpar_settings_start_transaction();
-	MemoryContextSwitchTo(context);
-	status = bulkpar_job_status(job_id);
-	CommitTransactionCommand();
-	if (status == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
-						job_id)));
-	return status;
 }

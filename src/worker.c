@@ -26,9 +26,9 @@
 #include "utils/memutils.h"
 
 #include "bookkeeping.h"
-#include "bulkpar.h"
 #include "chunk.h"
 #include "identity.h"
+#include "launch.h"
 #include "ledger.h"
 #include "range.h"
 #include "settings.h"
@@ -55,36 +55,30 @@ static void record_error(const BulkparRun *run, int64 job_id,
 static void report_chunk(const BulkparRun *run);
 
 /*
- * Register a worker of a job, which wakes this process when it starts and ends.  False if no slot is free.  The handle is
+ * Launch a worker of a job.  NULL if no slot is free; else the handle is
  * allocated in the current memory context.
  */
-bool
+BackgroundWorkerHandle *
 bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
-					  int number, BackgroundWorkerHandle **handle)
+					  int number)
 {
-	BackgroundWorker worker = {0};
-	WorkerArgs	args = {0};
+	WorkerArgs	args = {
+		.identity = *identity,
+		.schema = bulkpar_bookkeeping_schema(),
+		.number = number,
+		.runs = job->runs,
+		.job_id = job->job_id
+	};
+	BulkparLaunch launch = {
+		.type = "bulkpar worker",
+		.function = "bulkpar_worker_main",
+		.extra = &args,
+		.extra_size = sizeof(args)
+	};
 
-	args.identity = *identity;
-	args.schema = bulkpar_bookkeeping_schema();
-	args.number = number;
-	args.runs = job->runs;
-	args.job_id = job->job_id;
-
-	snprintf(worker.bgw_name, BGW_MAXLEN,
-			 "bulkpar worker %d of job " INT64_FORMAT, number, job->job_id);
-	strlcpy(worker.bgw_type, "bulkpar worker", BGW_MAXLEN);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, BULKPAR_LIBRARY,
-			sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "bulkpar_worker_main",
-			sizeof(worker.bgw_function_name));
-	memcpy(worker.bgw_extra, &args, sizeof(args));
-	worker.bgw_notify_pid = MyProcPid;
-	return RegisterDynamicBackgroundWorker(&worker, handle);
+	return bulkpar_launch_process(&launch,
+								  psprintf("bulkpar worker %d of job " INT64_FORMAT,
+										   number, job->job_id));
 }
 
 void

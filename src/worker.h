@@ -18,9 +18,9 @@
 #include "identity.h"
 #include "job.h"
 
-extern bool bulkpar_worker_launch(const BulkparIdentity *identity,
-								  const BulkparJob *job, int number,
-								  BackgroundWorkerHandle **handle);
+extern BackgroundWorkerHandle *bulkpar_worker_launch(const BulkparIdentity *identity,
+													 const BulkparJob *job,
+													 int number);
 extern PGDLLEXPORT void bulkpar_worker_main(Datum main_arg);
 
 #endif							/* BULKPAR_WORKER_H */

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * crew.h
+ *		The workers of a job, as its coordinator sees them.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/crew.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_CREW_H
+#define BULKPAR_CREW_H
+
+#include "identity.h"
+#include "job.h"
+
+typedef struct BulkparCrew BulkparCrew;
+
+extern BulkparCrew *bulkpar_crew_create(const BulkparIdentity *identity,
+										const BulkparJob *job);
+extern int	bulkpar_crew_launch(BulkparCrew *crew);
+extern bool bulkpar_crew_look_after(BulkparCrew *crew);
+extern void bulkpar_crew_stop(BulkparCrew *crew);
+
+#endif							/* BULKPAR_CREW_H */

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * launch.h
+ *		Registering the processes of bulkpar.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/launch.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_LAUNCH_H
+#define BULKPAR_LAUNCH_H
+
+#include "postmaster/bgworker.h"
+
+/* What a process is launched with. */
+typedef struct BulkparLaunch
+{
+	const char *type;			/* as in pg_stat_activity.backend_type */
+	const char *function;		/* its entry point */
+	Datum		main_arg;
+	const void *extra;			/* copied to bgw_extra; may be NULL */
+	Size		extra_size;
+} BulkparLaunch;
+
+extern BackgroundWorkerHandle *bulkpar_launch_process(const BulkparLaunch *launch,
+													  const char *name);
+extern void bulkpar_launch_raise_no_slot(void) pg_attribute_noreturn();
+extern bool bulkpar_launch_await_end(BackgroundWorkerHandle *handle,
+									 int milliseconds);
+
+#endif							/* BULKPAR_LAUNCH_H */
