@@ -18,13 +18,18 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "pgstat.h"
+#include "utils/snapmgr.h"
 
 #include "batch.h"
+#include "collect.h"
 #include "settings.h"
 
 static void start(const BulkparJob *job, BulkparTarget *target,
-				  const BulkparChunk *chunk, BulkparBatch *batch,
 				  LOCKMODE lockmode);
+static void cut(const BulkparJob *job, BulkparTarget *target,
+				BulkparBatch *batch);
+static ArrayType *last_key(const BulkparChunk *chunk, BulkparTarget *target,
+						   const BulkparBatch *batch);
 static BulkparBatchResult finish(const BulkparJob *job,
 								 const BulkparChunk *chunk,
 								 const BulkparBatch *batch, int64 rows_updated,
@@ -44,11 +49,15 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	BulkparBatchResult result = BULKPAR_BATCH_TOO_LARGE;
 	int64		rows;
 
-	start(job, target, chunk, batch, RowExclusiveLock);
+	start(job, target, RowExclusiveLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (batch->cut)
+		cut(job, target, batch);
+	batch->last_key = last_key(chunk, target, batch);
 	SPI_connect();
-	rows = bulkpar_target_execute(target, target->update[batch->lo != NULL],
-								  batch->lo, batch->hi, 0, NULL);
+	rows = bulkpar_target_update(target, batch->lo, batch->hi);
 	SPI_finish();
+	PopActiveSnapshot();
 
 	if (rows <= job->batch_size)
 		result = finish(job, chunk, batch, rows, 0);
@@ -73,7 +82,8 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
 	BulkparBatchResult result;
 	ArrayType  *row_key;
 
-	start(job, target, chunk, batch, AccessShareLock);
+	start(job, target, AccessShareLock);
+	batch->last_key = last_key(chunk, target, batch);
 	row_key = bulkpar_key_to_text(target->key, batch->row_key);
 	if (bulkpar_ledger_record_error(job->job_id, chunk, row_key,
 									error) > job->max_errors)
@@ -89,8 +99,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
 }
 
 static void
-start(const BulkparJob *job, BulkparTarget *target, const BulkparChunk *chunk,
-	  BulkparBatch *batch, LOCKMODE lockmode)
+start(const BulkparJob *job, BulkparTarget *target, LOCKMODE lockmode)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -98,7 +107,31 @@ start(const BulkparJob *job, BulkparTarget *target, const BulkparChunk *chunk,
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(context);
 	bulkpar_target_lock(target, job, lockmode);
-	batch->last_key = batch->finishes_chunk ? chunk->hi :
+}
+
+/*
+ * Let the batch end after batch_size rows as the active snapshot sees them,
+ * which is also what the UPDATE sees.
+ */
+static void
+cut(const BulkparJob *job, BulkparTarget *target, BulkparBatch *batch)
+{
+	MemoryContext context = MemoryContextSwitchTo(batch->cut_context);
+	BulkparBounds bounds;
+
+	bulkpar_collect(target, batch->lo, batch->hi, job->batch_size, 1, &bounds);
+	MemoryContextSwitchTo(context);
+	batch->hi = bounds.keys[0];
+	batch->rows = bounds.rows;
+	batch->finishes_chunk = bounds.complete;
+}
+
+/* Up to where the chunk is done with this batch, as text. */
+static ArrayType *
+last_key(const BulkparChunk *chunk, BulkparTarget *target,
+		 const BulkparBatch *batch)
+{
+	return batch->finishes_chunk ? chunk->hi :
 		bulkpar_key_to_text(target->key, batch->hi);
 }
 

@@ -21,6 +21,8 @@ typedef struct BulkparBatch
 {
 	const Datum *lo;			/* may be NULL */
 	const Datum *hi;
+	bool		cut;			/* take batch_size rows of what is up to hi */
+	MemoryContext cut_context;	/* for the key where it is cut */
 	const Datum *row_key;		/* of its only row, if it was cut so; or NULL */
 	int64		rows;			/* that were counted in the range */
 	bool		finishes_chunk;

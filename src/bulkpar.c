@@ -11,14 +11,14 @@
  * wait.c			the caller waits for the job, without a snapshot
  * coordinator.c	one process per job: launches and watches the workers
  * worker.c			claims chunk after chunk
- * chunk.c			the next range of keys, and its batches
+ * chunk.c			the next range of keys
  * range.c			runs the batches of a chunk: retry, skip, cut anew
  * batch.c			one transaction: the rows and the progress
  * result.c			what the caller gets to see in the end
  *
  * and what serves them: job.c and ledger.c (all SQL on our tables, run by
  * bookkeeping.c), target.c (the table), key.c (its unique index),
- * statement.c (the SQL on the table), settings.c and identity.c (what a
+ * statement.c (the SQL on the table), collect.c (where batches end), settings.c and identity.c (what a
  * process has from the caller), slots.c (the cap on workers), subxact.c.
  *
  * Copyright (c) 2026, bulkpar contributors

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * chunk.c
- *		Cutting the key range of a job into chunks and batches.
+ *		Claiming the next chunk of a job.
  *
  * Nothing is cut in advance.  A free worker claims the next chunk: it locks
  * the job row, reads where the last chunk ends, and steps along the key index
@@ -19,71 +19,11 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
-#include "tcop/dest.h"
-
 #include "bulkpar.h"
 #include "chunk.h"
 
-/* Receives the keys of a range in order, keeps each batch_size-th. */
-typedef struct KeyReceiver
-{
-	DestReceiver pub;
-	const BulkparKey *key;
-	MemoryContext context;		/* where the kept keys go */
-	int			batch_size;
-	int64		received;
-	BulkparBounds *bounds;
-} KeyReceiver;
-
 static int	choose_batches(const BulkparJob *job, const BulkparChunk *chunk);
 static bool same_key(const ArrayType *a, const ArrayType *b);
-static void receive_startup(DestReceiver *self, int operation,
-							TupleDesc typeinfo);
-static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
-static void receive_nothing(DestReceiver *self);
-
-/*
- * Collect where the batches of the range (lo, hi] end, max_batches at the
- * most.  The keys are allocated in the current memory context.  Must be
- * called in a transaction that has locked the target.
- */
-void
-bulkpar_chunk_collect(BulkparTarget *target, const Datum *lo,
-					  const Datum *hi, int batch_size, int max_batches,
-					  BulkparBounds *bounds)
-{
-	int64		limit = (int64) batch_size * max_batches;
-	KeyReceiver receiver = {
-		.pub = {receive_key, receive_startup, receive_nothing,
-		receive_nothing, DestNone},
-		.key = target->key,
-		.context = CurrentMemoryContext,
-		.batch_size = batch_size,
-		.bounds = bounds
-	};
-
-	memset(bounds, 0, sizeof(BulkparBounds));
-	bounds->keys = palloc(sizeof(Datum *) * (max_batches + 1));
-
-	/* One key more than wanted shows whether the range ends here. */
-	SPI_connect();
-	(void) bulkpar_target_execute(target, target->collect[lo != NULL],
-								  lo, hi, limit + 1, &receiver.pub);
-	SPI_finish();
-
-	bounds->complete = receiver.received <= limit;
-	bounds->rows = Min(receiver.received, limit);
-	bounds->rows_in_last = bounds->rows % batch_size;
-	if (bounds->rows_in_last == 0 && bounds->rows > 0)
-	{
-		bounds->rows_in_last = batch_size;
-		bounds->last_row = bounds->keys[--bounds->nbatches];
-	}
-	if (bounds->complete)
-		bounds->keys[bounds->nbatches] = bulkpar_key_copy(target->key, hi);
-	bounds->nbatches++;
-}
 
 /*
  * Claim a chunk for a worker and collect its batches, in a transaction of its
@@ -110,8 +50,8 @@ bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
 									  job->end_key : chunk->hi);
 	if (claim == BULKPAR_CLAIM_NEW)
 		max_batches = choose_batches(job, chunk);
-	bulkpar_chunk_collect(target, range->lo, range->hi, job->batch_size,
-						  max_batches, bounds);
+	bulkpar_collect(target, range->lo, range->hi, job->batch_size, max_batches,
+					bounds);
 
 	if (claim == BULKPAR_CLAIM_NEW)
 	{
@@ -148,33 +88,4 @@ same_key(const ArrayType *a, const ArrayType *b)
 	if (a == NULL || b == NULL)
 		return a == b;
 	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
-}
-
-static void
-receive_startup(DestReceiver *self, int operation, TupleDesc typeinfo)
-{
-}
-
-static bool
-receive_key(TupleTableSlot *slot, DestReceiver *self)
-{
-	KeyReceiver *receiver = (KeyReceiver *) self;
-	BulkparBounds *bounds = receiver->bounds;
-
-	receiver->received++;
-	if (receiver->received % receiver->batch_size == 0)
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(receiver->context);
-
-		slot_getallattrs(slot);
-		bounds->keys[bounds->nbatches++] =
-			bulkpar_key_copy(receiver->key, slot->tts_values);
-		MemoryContextSwitchTo(oldcontext);
-	}
-	return true;
-}
-
-static void
-receive_nothing(DestReceiver *self)
-{
 }

@@ -41,7 +41,7 @@
 
 #include "bookkeeping.h"
 #include "bulkpar.h"
-#include "chunk.h"
+#include "collect.h"
 #include "compat.h"
 #include "coordinator.h"
 #include "crew.h"
@@ -339,9 +339,9 @@ count_workers(const BulkparJob *job, BulkparTarget *target)
 {
 	BulkparBounds bounds;
 
-	bulkpar_chunk_collect(target, NULL,
-						  bulkpar_key_from_text(target->key, job->end_key),
-						  job->batch_size, job->workers, &bounds);
+	bulkpar_collect(target, NULL,
+					bulkpar_key_from_text(target->key, job->end_key),
+					job->batch_size, job->workers, &bounds);
 	return bounds.nbatches;
 }
 

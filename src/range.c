@@ -40,6 +40,7 @@
 static BulkparBatchResult run_bounds(BulkparRun *run,
 									 const BulkparBounds *bounds,
 									 int batch_size, bool finishes_chunk);
+static BulkparBatchResult run_cut(BulkparRun *run);
 static BulkparBatchResult run_batch(BulkparRun *run, BulkparBatch *batch);
 static ErrorData *try_batch(BulkparRun *run, BulkparBatch *batch,
 							BulkparBatchResult *result);
@@ -67,12 +68,43 @@ bulkpar_range_run(BulkparRun *run, BulkparBounds *bounds)
 		BulkparBatchResult result = run_bounds(run, bounds,
 											   run->job->batch_size, true);
 
-		if (result == BULKPAR_BATCH_LOST)
-			return false;
-		if (result == BULKPAR_BATCH_DONE && bounds->complete)
-			return true;
-		collect(run, run->range.hi, run->job->batch_size,
-				BULKPAR_CHUNK_BATCHES, bounds);
+		if (result == BULKPAR_BATCH_TOO_LARGE)
+			result = run_cut(run);
+		else if (result == BULKPAR_BATCH_DONE && !bounds->complete)
+		{
+			collect(run, run->range.hi, run->job->batch_size,
+					BULKPAR_CHUNK_BATCHES, bounds);
+			continue;
+		}
+		return result == BULKPAR_BATCH_DONE;
+	}
+}
+
+/*
+ * Run the rest of the chunk in batches that are cut as they are run.  That is
+ * for tables into which others insert so much that what was collected before
+ * does not hold.
+ */
+static BulkparBatchResult
+run_cut(BulkparRun *run)
+{
+	for (;;)
+	{
+		BulkparBatch batch = {
+			.lo = run->range.lo,
+			.hi = run->range.hi,
+			.cut = true,
+			.cut_context = run->chunk_context
+		};
+		BulkparBatchResult result;
+
+		check_interrupts();
+		result = run_batch(run, &batch);
+		if (result == BULKPAR_BATCH_LOST ||
+			(result == BULKPAR_BATCH_DONE && batch.finishes_chunk))
+			return result;
+		if (result == BULKPAR_BATCH_DONE)
+			run->range.lo = (Datum *) batch.hi;
 	}
 }
 
@@ -209,8 +241,8 @@ collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(run->chunk_context);
 	bulkpar_target_lock(run->target, run->job, AccessShareLock);
-	bulkpar_chunk_collect(run->target, run->range.lo, hi, batch_size,
-						  max_batches, bounds);
+	bulkpar_collect(run->target, run->range.lo, hi, batch_size, max_batches,
+					bounds);
 	CommitTransactionCommand();
 }
 

@@ -208,17 +208,15 @@ bulkpar_statement_forget(BulkparStatement *statement)
 	statement->plan = NULL;
 }
 
-/* The parameters of a statement, in the current memory context. */
-ParamListInfo
+/* Fill in the parameters of a statement. */
+void
 bulkpar_statement_params(const BulkparStatement *statement,
 						 const BulkparKey *key, const Datum *lo,
-						 const Datum *hi, int64 limit)
+						 const Datum *hi, int64 limit, ParamExternData *params)
 {
-	ParamListInfo params = makeParamList(statement->nargs);
-
 	for (int i = 0; i < statement->nargs; i++)
 	{
-		ParamExternData *param = &params->params[i];
+		ParamExternData *param = &params[i];
 		int			k = i;
 
 		if (lo != NULL && k < key->ncolumns)
@@ -232,7 +230,6 @@ bulkpar_statement_params(const BulkparStatement *statement,
 		param->pflags = PARAM_FLAG_CONST;
 		param->ptype = statement->argtypes[i];
 	}
-	return params;
 }
 
 static BulkparStatement *

@@ -45,10 +45,9 @@ extern void bulkpar_statement_check(BulkparStatement *statement);
 extern void bulkpar_statement_prepare(BulkparStatement *statement,
 									  Oid relid, const BulkparKey *key);
 extern void bulkpar_statement_forget(BulkparStatement *statement);
-extern ParamListInfo bulkpar_statement_params(const BulkparStatement *statement,
-											  const BulkparKey *key,
-											  const Datum *lo,
-											  const Datum *hi,
-											  int64 limit);
+extern void bulkpar_statement_params(const BulkparStatement *statement,
+									 const BulkparKey *key, const Datum *lo,
+									 const Datum *hi, int64 limit,
+									 ParamExternData *params);
 
 #endif							/* BULKPAR_STATEMENT_H */

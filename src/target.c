@@ -29,6 +29,7 @@
 
 #include "target.h"
 
+static void prepare(BulkparTarget *target, BulkparStatement *statement);
 static bool is_current(const BulkparTarget *target);
 static void describe(BulkparTarget *target, const BulkparJob *job,
 					 Relation rel);
@@ -71,32 +72,65 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 }
 
 /*
- * Run one of the target's statements over the keys (lo, hi]; lo may be NULL.
- * With dest the statement is a collecting one, and its rows go there.  Returns the number of rows.  SPI must be
- * connected and the target locked.
+ * Run the collecting statement over the keys (lo, hi], of which lo may be
+ * NULL; its rows, as many as the limit says, go to dest.  It sees what the
+ * active snapshot does, if there is one.  SPI must be connected and the
+ * target locked.
  */
-uint64
-bulkpar_target_execute(BulkparTarget *target, BulkparStatement *statement,
-					   const Datum *lo, const Datum *hi, int64 limit,
-					   DestReceiver *dest)
+void
+bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
+					   const Datum *hi, int64 limit, DestReceiver *dest)
 {
+	BulkparStatement *statement = target->collect[lo != NULL];
 	SPIExecuteOptions options = {0};
 	int			result;
 
-	if (statement->plan == NULL)
-		bulkpar_statement_prepare(statement, target->relid, target->key);
-
-	options.params = bulkpar_statement_params(statement, target->key,
-											  lo, hi, limit);
-	options.read_only = dest != NULL;
+	prepare(target, statement);
+	options.params = makeParamList(statement->nargs);
+	bulkpar_statement_params(statement, target->key, lo, hi, limit,
+							 options.params->params);
+	options.read_only = true;
 	options.dest = dest;
-	PushActiveSnapshot(GetTransactionSnapshot());
+	PushActiveSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
+					   GetTransactionSnapshot());
 	result = SPI_execute_plan_extended(statement->plan, &options);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s",
 			 SPI_result_code_string(result));
 	PopActiveSnapshot();
-	return SPI_processed;
+}
+
+/*
+ * Run the UPDATE over the keys (lo, hi], of which lo may be NULL, with the
+ * active snapshot.  Returns the number of rows.  SPI must be connected and
+ * the target locked.
+ */
+int64
+bulkpar_target_update(BulkparTarget *target, const Datum *lo, const Datum *hi)
+{
+	BulkparStatement *statement = target->update[lo != NULL];
+	ParamExternData params[2 * INDEX_MAX_KEYS];
+	Datum		values[2 * INDEX_MAX_KEYS];
+	int			result;
+
+	prepare(target, statement);
+	bulkpar_statement_params(statement, target->key, lo, hi, 0, params);
+	for (int i = 0; i < statement->nargs; i++)
+		values[i] = params[i].value;
+	result = SPI_execute_snapshot(statement->plan, values, NULL,
+								  GetActiveSnapshot(), InvalidSnapshot,
+								  false, true, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
+			 SPI_result_code_string(result));
+	return (int64) SPI_processed;
+}
+
+static void
+prepare(BulkparTarget *target, BulkparStatement *statement)
+{
+	if (statement->plan == NULL)
+		bulkpar_statement_prepare(statement, target->relid, target->key);
 }
 
 /* Whether the names are those of the table, and its key index is still there. */

@@ -35,9 +35,10 @@ typedef struct BulkparTarget
 extern BulkparTarget *bulkpar_target_create(void);
 extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 								LOCKMODE lockmode);
-extern uint64 bulkpar_target_execute(BulkparTarget *target,
-									 BulkparStatement *statement,
-									 const Datum *lo, const Datum *hi,
-									 int64 limit, DestReceiver *dest);
+extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
+								   const Datum *hi, int64 limit,
+								   DestReceiver *dest);
+extern int64 bulkpar_target_update(BulkparTarget *target, const Datum *lo,
+								   const Datum *hi);
 
 #endif							/* BULKPAR_TARGET_H */

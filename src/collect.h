@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * collect.h
+ *		Stepping along the key index, and where batches end.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/collect.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_COLLECT_H
+#define BULKPAR_COLLECT_H
+
+#include "target.h"
+
+/*
+ * Where the batches of a range end.  Batch i takes the keys after those of
+ * batch i - 1 up to keys[i], batch_size of them, in the last one rows_in_last.
+ */
+typedef struct BulkparBounds
+{
+	int			nbatches;
+	Datum	  **keys;
+	int64		rows;			/* in all batches */
+	int64		rows_in_last;
+	Datum	   *last_row;		/* the last row's key if batch_size is 1 */
+	bool		complete;		/* the last batch ends where the range ends */
+} BulkparBounds;
+
+extern void bulkpar_collect(BulkparTarget *target, const Datum *lo,
+							const Datum *hi, int batch_size, int max_batches,
+							BulkparBounds *bounds);
+
+#endif							/* BULKPAR_COLLECT_H */
