@@ -9,6 +9,7 @@ CREATE TABLE bulkpar_job (
 	owner regrole NOT NULL,
 	target regclass NOT NULL,
 	key_index regclass NOT NULL,
+	key_order text NOT NULL,
 	column_names text[] NOT NULL,
 	expressions text[] NOT NULL,
 	condition text,
@@ -94,6 +95,8 @@ COMMENT ON INDEX bulkpar_job_unfinished_name IS
 'Keeps the names of unfinished jobs unique';
 COMMENT ON TABLE bulkpar_error IS
 'One row for each row that a job with on_error => ''skip'' could not update';
+COMMENT ON COLUMN bulkpar_job.key_order IS
+'The order of key_index, by which an index that has replaced it is found';
 COMMENT ON COLUMN bulkpar_job.settings IS
 'Settings of the calling session that give the expressions their meaning';
 COMMENT ON COLUMN bulkpar_job.runs IS
@@ -201,6 +204,14 @@ CREATE TYPE bulkpar_result AS (
 
 COMMENT ON TYPE bulkpar_result IS 'What a bulkpar job has done';
 
+CREATE FUNCTION bulkpar_support(internal)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'bulkpar_support'
+LANGUAGE C STRICT;
+
+COMMENT ON FUNCTION bulkpar_support(internal) IS
+'Planner support of the functions that run a job';
+
 CREATE FUNCTION bulkpar_update(
 	target regclass,
 	column_name text,
@@ -214,7 +225,7 @@ CREATE FUNCTION bulkpar_update(
 	job_name text DEFAULT NULL)
 RETURNS bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_update_column'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
 
 COMMENT ON FUNCTION
 bulkpar_update(regclass, text, text, integer, integer, text, boolean, text,
@@ -234,7 +245,7 @@ CREATE FUNCTION bulkpar_update(
 	job_name text DEFAULT NULL)
 RETURNS bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_update_columns'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
 
 COMMENT ON FUNCTION
 bulkpar_update(regclass, text[], text[], integer, integer, text, boolean, text,
@@ -283,7 +294,7 @@ CREATE FUNCTION bulkpar_resume(
 	wait boolean DEFAULT true)
 RETURNS bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_resume'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
 
 COMMENT ON FUNCTION bulkpar_resume(bigint, integer, integer, boolean) IS
 'Go on with a job that is paused, failed, cancelled or interrupted';

@@ -16,11 +16,11 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
+#include "nodes/supportnodes.h"
 #include "storage/dsm.h"
-#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/lsyscache.h"
-#include "utils/portal.h"
 #include "utils/timestamp.h"
 
 #include "bookkeeping.h"
@@ -31,12 +31,12 @@
 #include "result.h"
 #include "wait.h"
 
-/* How often a function is called in a list of expressions. */
-typedef struct CallCount
+/* The calls of a function in a list of expressions. */
+typedef struct CallSearch
 {
 	Oid			function;
-	int			calls;
-} CallCount;
+	List	   *locations;
+} CallSearch;
 
 static Datum update(FunctionCallInfo fcinfo, bool several);
 static Datum start_job(FunctionCallInfo fcinfo, const BulkparJob *job,
@@ -49,12 +49,12 @@ static Datum resume_job(FunctionCallInfo fcinfo, int64 job_id, Oid owner,
 static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
 					  dsm_segment *segment, bool wait, TimestampTz began);
 static void check_place(FunctionCallInfo fcinfo);
-static void check_single_call(Oid function);
-static bool count_calls(Node *node, void *context);
+static bool find_copied_call(Node *node, void *context);
 
 PG_FUNCTION_INFO_V1(bulkpar_update_column);
 PG_FUNCTION_INFO_V1(bulkpar_update_columns);
 PG_FUNCTION_INFO_V1(bulkpar_resume);
+PG_FUNCTION_INFO_V1(bulkpar_support);
 
 /* bulkpar_update(regclass, text, text, ...) */
 Datum
@@ -101,6 +101,34 @@ bulkpar_resume(PG_FUNCTION_ARGS)
 
 	owner = bulkpar_control_check_owner(job_id);
 	return resume_job(fcinfo, job_id, owner, &change, PG_GETARG_BOOL(3), began);
+}
+
+/*
+ * The planner asks this of the functions that run a job.  It refuses
+ * SELECT (bulkpar_update(...)).*, which would run one for each column of the
+ * result: the parser copies the call, and all copies have its location.
+ */
+Datum
+bulkpar_support(PG_FUNCTION_ARGS)
+{
+	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+
+	if (IsA(request, SupportRequestSimplify))
+	{
+		SupportRequestSimplify *simplify = (SupportRequestSimplify *) request;
+		CallSearch	search = {.function = simplify->fcall->funcid};
+
+		if (simplify->root != NULL &&
+			find_copied_call((Node *) simplify->root->parse->targetList,
+							 &search))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s() would be called for each column of its result",
+							get_func_name(search.function)),
+					 errhint("Write SELECT * FROM %s(...).",
+							 get_func_name(search.function))));
+	}
+	PG_RETURN_POINTER(NULL);
 }
 
 static Datum
@@ -232,15 +260,16 @@ check_place(FunctionCallInfo fcinfo)
 	PreventCommandIfReadOnly(name);
 	PreventCommandIfParallelMode(name);
 
+	if (IsSubTransaction())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run inside a subtransaction", name),
+				 errdetail("Its batches commit on their own.")));
 	if (IsTransactionBlock())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s cannot run inside a transaction block", name),
 				 errhint("Its batches commit on their own. In a client library, turn on autocommit.")));
-	if (IsSubTransaction())
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run inside a subtransaction", name)));
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
@@ -251,40 +280,24 @@ check_place(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot call %s within security-restricted operation",
 						name)));
-	check_single_call(function);
 	bulkpar_bookkeeping_attach(get_func_namespace(function));
 }
 
-/*
- * SELECT (bulkpar_update(...)).* would run a job for each column of the
- * result.
- */
-static void
-check_single_call(Oid function)
-{
-	CallCount	count = {.function = function};
-
-	if (ActivePortal == NULL || ActivePortal->queryDesc == NULL)
-		return;
-	(void) count_calls((Node *) ActivePortal->queryDesc->plannedstmt->planTree->targetlist,
-					   &count);
-	if (count.calls > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("%s() is called %d times in one SELECT list",
-						get_func_name(function), count.calls),
-				 errhint("Write SELECT * FROM %s(...).",
-						 get_func_name(function))));
-}
-
+/* Whether two calls of the function stand at one place of the SQL text. */
 static bool
-count_calls(Node *node, void *context)
+find_copied_call(Node *node, void *context)
 {
-	CallCount  *count = context;
+	CallSearch *search = context;
 
 	if (node == NULL)
 		return false;
-	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == count->function)
-		count->calls++;
-	return expression_tree_walker(node, count_calls, context);
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == search->function)
+	{
+		int			location = ((FuncExpr *) node)->location;
+
+		if (location >= 0 && list_member_int(search->locations, location))
+			return true;
+		search->locations = lappend_int(search->locations, location);
+	}
+	return expression_tree_walker(node, find_copied_call, context);
 }

@@ -27,6 +27,7 @@ typedef struct KeyReceiver
 	const BulkparKey *key;
 	MemoryContext context;		/* where the kept keys go */
 	int			batch_size;
+	int64		limit;			/* more keys than that only show that there are */
 	int64		received;
 	BulkparBounds *bounds;
 } KeyReceiver;
@@ -53,6 +54,7 @@ bulkpar_collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
 		.key = target->key,
 		.context = CurrentMemoryContext,
 		.batch_size = batch_size,
+		.limit = limit,
 		.bounds = bounds
 	};
 
@@ -89,7 +91,8 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 	BulkparBounds *bounds = receiver->bounds;
 
 	receiver->received++;
-	if (receiver->received % receiver->batch_size == 0)
+	if (receiver->received <= receiver->limit &&
+		receiver->received % receiver->batch_size == 0)
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(receiver->context);
 

@@ -22,6 +22,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -68,7 +70,7 @@ static void handle_pause(SIGNAL_ARGS);
 static void run_job(Coordinator *coordinator);
 static void prepare_job(Coordinator *coordinator);
 static void find_end(BulkparJob *job, BulkparTarget *target);
-static int	count_workers(const BulkparJob *job, BulkparTarget *target);
+static int	count_workers(BulkparJob *job, BulkparTarget *target);
 static void launch_workers(Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
 static void stop_workers_at_exit(int code, Datum arg);
@@ -94,7 +96,6 @@ bulkpar_coordinator_prepare(Oid owner, const char *request,
 	call->identity = identity;
 	call->schema = bulkpar_bookkeeping_schema();
 	call->caller = MyProc;
-	pg_atomic_init_u32(&call->cancelled, 0);
 	pg_atomic_init_u64(&call->job_id, 0);
 	pg_atomic_init_u32(&call->workers_wanted, 0);
 	pg_atomic_init_u32(&call->workers_started, 0);
@@ -126,14 +127,15 @@ bulkpar_coordinator_launch(dsm_segment *segment)
  * it commits any more.  Does not throw, and can be called in an exit callback.
  */
 void
-bulkpar_coordinator_cancel(BulkparCall *call, BackgroundWorkerHandle *handle)
+bulkpar_coordinator_cancel(BackgroundWorkerHandle *handle)
 {
-	pg_atomic_write_u32(&call->cancelled, 1);
 	do
 	{
-		if (call->coordinator != NULL)
-			SetLatch(&call->coordinator->procLatch);
-	} while (!bulkpar_launch_await_end(handle, 1000));
+		pid_t		pid;
+
+		if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED)
+			(void) kill(pid, SIGINT);
+	} while (!bulkpar_launch_await_end(handle, 200));
 }
 
 void
@@ -168,7 +170,6 @@ bulkpar_coordinator_main(Datum main_arg)
 	bulkpar_settings_start_process();
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
 					PGC_USERSET, PGC_S_OVERRIDE);
-	coordinator->call->coordinator = MyProc;
 
 	PG_TRY();
 	{
@@ -249,13 +250,15 @@ lock_job(int64 job_id)
 						job_id)));
 }
 
-/* SIGUSR2 */
+/* SIGUSR2: as a cancel, but the job is paused. */
 static void
 handle_pause(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
 	pause_requested = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
 	SetLatch(MyLatch);
 	errno = save_errno;
 }
@@ -297,8 +300,9 @@ prepare_job(Coordinator *coordinator)
 }
 
 /*
- * Read the largest key, and estimate the number of rows: the counter of live
- * rows is better than the planner's estimate, which takes bloat for rows.
+ * Read the largest key, and estimate the number of rows as the planner does.
+ * That takes bloat for rows; the counter of live rows knows better, unless it
+ * has been reset.
  */
 static void
 find_end(BulkparJob *job, BulkparTarget *target)
@@ -307,12 +311,13 @@ find_end(BulkparJob *job, BulkparTarget *target)
 	Relation	rel = table_open(job->target, NoLock);
 	BlockNumber pages;
 	double		allvisfrac;
+	double		live = bulkpar_compat_live_tuples(job->target);
 	char	   *sql = bulkpar_statement_end_key(rel, target->key);
 
-	job->estimated_rows = bulkpar_compat_live_tuples(job->target);
-	if (job->estimated_rows <= 0)
-		estimate_rel_size(rel, NULL, &pages, &job->estimated_rows,
-						  &allvisfrac);
+	estimate_rel_size(rel, NULL, &pages, &job->estimated_rows, &allvisfrac);
+	if (live > 0 && live < job->estimated_rows &&
+		live >= rel->rd_rel->reltuples / 2)
+		job->estimated_rows = live;
 	SPI_connect();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_execute(sql, false, 0) != SPI_OK_SELECT)
@@ -335,13 +340,15 @@ find_end(BulkparJob *job, BulkparTarget *target)
 
 /* As many workers as the job asks for, but not more than it has batches. */
 static int
-count_workers(const BulkparJob *job, BulkparTarget *target)
+count_workers(BulkparJob *job, BulkparTarget *target)
 {
 	BulkparBounds bounds;
 
 	bulkpar_collect(target, NULL,
 					bulkpar_key_from_text(target->key, job->end_key),
 					job->batch_size, job->workers, &bounds);
+	if (bounds.complete)
+		job->estimated_rows = bounds.rows;
 	return bounds.nbatches;
 }
 
@@ -368,15 +375,6 @@ watch_workers(Coordinator *coordinator)
 {
 	while (bulkpar_crew_look_after(coordinator->crew))
 	{
-		if (pg_atomic_read_u32(&coordinator->call->cancelled) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_QUERY_CANCELED),
-					 errmsg("canceling job at the request of its caller")));
-		if (pause_requested)
-			ereport(ERROR,
-					(errcode(ERRCODE_QUERY_CANCELED),
-					 errmsg("pausing job at the request of a user")));
-
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 1000, PG_WAIT_EXTENSION);

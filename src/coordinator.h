@@ -31,11 +31,7 @@ typedef struct BulkparCall
 	int64		resumed;		/* the job to resume, or 0 for a new one */
 	BulkparChange change;		/* what a resumed job does otherwise */
 
-	/* set by the caller when the job is to be cancelled */
-	pg_atomic_uint32 cancelled;
-
 	/* set by the coordinator when they are known; 0 before */
-	PGPROC	   *coordinator;	/* to wake it */
 	pg_atomic_uint64 job_id;
 	pg_atomic_uint32 workers_wanted;
 	pg_atomic_uint32 workers_started;
@@ -53,8 +49,7 @@ typedef struct BulkparCall
 extern BulkparCall *bulkpar_coordinator_prepare(Oid owner, const char *request,
 												dsm_segment **segment);
 extern BackgroundWorkerHandle *bulkpar_coordinator_launch(dsm_segment *segment);
-extern void bulkpar_coordinator_cancel(BulkparCall *call,
-									   BackgroundWorkerHandle *handle);
+extern void bulkpar_coordinator_cancel(BackgroundWorkerHandle *handle);
 extern PGDLLEXPORT void bulkpar_coordinator_main(Datum main_arg);
 
 #endif							/* BULKPAR_COORDINATOR_H */

@@ -35,10 +35,10 @@ bulkpar_job_insert(const char *request)
 {
 	static BulkparQuery insert = {
 		.sql =
-		"INSERT INTO @bulkpar_job (job_name, owner, target, key_index, "
+		"INSERT INTO @bulkpar_job (job_name, owner, target, key_index, key_order, "
 		"column_names, expressions, condition, batch_size, workers, "
 		"on_error, max_errors, settings, status, created_at) "
-		"SELECT r.job_name, r.owner, r.target, r.key_index, "
+		"SELECT r.job_name, r.owner, r.target, r.key_index, r.key_order, "
 		"r.column_names, r.expressions, r.condition, r.batch_size, r.workers, "
 		"r.on_error, r.max_errors, r.settings, 'running', clock_timestamp() "
 		"FROM jsonb_populate_record(NULL::@bulkpar_job, "
@@ -149,7 +149,7 @@ bulkpar_job_load(int64 job_id)
 		"(on_error = 'skip')::int4::int8, max_errors, "
 		"(started_at IS NOT NULL)::int4::int8, "
 		"coalesce(estimated_rows, 0), end_key, condition, job_name, "
-		"runs::int8, column_names, expressions, "
+		"runs::int8, key_order, column_names, expressions, "
 		"array(SELECT s.key FROM jsonb_each_text(settings) s), "
 		"array(SELECT s.value FROM jsonb_each_text(settings) s) "
 		"FROM @bulkpar_job WHERE job_id = $1",
@@ -180,13 +180,14 @@ bulkpar_job_load(int64 job_id)
 	job->condition = bulkpar_bookkeeping_text(&bracket, 11);
 	job->name = bulkpar_bookkeeping_text(&bracket, 12);
 	job->runs = (int) bulkpar_bookkeeping_int64(13);
-	job->column_names = bulkpar_bookkeeping_strings(&bracket, 14,
+	job->key_order = bulkpar_bookkeeping_text(&bracket, 14);
+	job->column_names = bulkpar_bookkeeping_strings(&bracket, 15,
 													&job->ncolumns);
-	job->expressions = bulkpar_bookkeeping_strings(&bracket, 15,
+	job->expressions = bulkpar_bookkeeping_strings(&bracket, 16,
 												   &job->ncolumns);
-	job->setting_names = bulkpar_bookkeeping_strings(&bracket, 16,
+	job->setting_names = bulkpar_bookkeeping_strings(&bracket, 17,
 													 &job->nsettings);
-	job->setting_values = bulkpar_bookkeeping_strings(&bracket, 17,
+	job->setting_values = bulkpar_bookkeeping_strings(&bracket, 18,
 													  &job->nsettings);
 	bulkpar_bookkeeping_leave(&bracket);
 	return job;
@@ -382,6 +383,33 @@ bulkpar_job_delete(int64 job_id)
 	deleted = bulkpar_bookkeeping_run(&delete, values, NULL);
 	bulkpar_bookkeeping_leave(&bracket);
 	return deleted == 1;
+}
+
+/* The names of the settings that a role or this database has defaults for. */
+char **
+bulkpar_job_role_defaults(Oid role, int *count)
+{
+	static BulkparQuery read = {
+		.read_only = true,
+		.sql =
+		"SELECT array(SELECT DISTINCT split_part(c, '=', 1) "
+		"FROM pg_db_role_setting s, unnest(s.setconfig) c "
+		"WHERE s.setrole IN (0, $1) AND s.setdatabase IN (0, "
+		"(SELECT d.oid FROM pg_database d "
+		"WHERE d.datname = current_database())))",
+		.nargs = 1,
+		.argtypes = {OIDOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[1];
+	char	  **names;
+
+	values[0] = ObjectIdGetDatum(role);
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&read, values, NULL);
+	names = bulkpar_bookkeeping_strings(&bracket, 1, count);
+	bulkpar_bookkeeping_leave(&bracket);
+	return names;
 }
 
 /*

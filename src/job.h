@@ -24,6 +24,7 @@ typedef struct BulkparJob
 	Oid			owner;
 	Oid			target;
 	Oid			key_index;
+	char	   *key_order;		/* which tells an index that has replaced it */
 	int			ncolumns;
 	char	  **column_names;
 	char	  **expressions;
@@ -77,6 +78,7 @@ extern void bulkpar_job_end(int64 job_id, const char *status);
 extern void bulkpar_job_abandon(int64 job_id);
 extern BulkparStatus *bulkpar_job_status(int64 job_id);
 extern bool bulkpar_job_delete(int64 job_id);
+extern char **bulkpar_job_role_defaults(Oid role, int *count);
 extern int64 *bulkpar_job_older_than(Oid role, Datum age, int *count);
 
 extern bool bulkpar_job_lock(int64 job_id);

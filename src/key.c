@@ -71,9 +71,9 @@ bulkpar_key_choose(Relation rel)
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
 		int			ncolumns = IndexRelationGetNumberOfKeyAttributes(index);
 
-		if (usable_index(rel, index) && best != primary &&
-			(RelationGetRelid(index) == primary ||
-			 !OidIsValid(best) || ncolumns < best_columns))
+		if (usable_index(rel, index) &&
+			(!OidIsValid(best) || RelationGetRelid(index) == primary ||
+			 (best != primary && ncolumns < best_columns)))
 		{
 			best = RelationGetRelid(index);
 			best_columns = ncolumns;
@@ -84,31 +84,61 @@ bulkpar_key_choose(Relation rel)
 }
 
 /*
- * Describe the key of an index that bulkpar_key_choose has chosen, in the
- * current memory context.  The caller holds a lock on rel; if the index is
- * gone or has become unusable meanwhile that is an error.
+ * Describe the key of the index that a job follows, or of one of the same
+ * order that has replaced it (REINDEX CONCURRENTLY does that).  If there is
+ * none any more that is an error.
+ */
+BulkparKey *
+bulkpar_key_follow(Relation rel, Oid index, const char *order)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+
+	if (list_member_oid(indexes, index))
+		indexes = lcons_oid(index, indexes);
+	foreach(lc, indexes)
+	{
+		BulkparKey *key = bulkpar_key_describe(rel, lfirst_oid(lc));
+
+		if (key != NULL && strcmp(bulkpar_key_order(key), order) == 0)
+			return key;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the key index of table \"%s\" no longer exists",
+					RelationGetRelationName(rel)),
+			 errdetail("The job follows the order %s.", order),
+			 errhint("Create such a unique index again and resume the job.")));
+}
+
+/* The order of a key as text, in the current memory context. */
+char *
+bulkpar_key_order(const BulkparKey *key)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	bulkpar_key_append_order(&buf, key, false);
+	return buf.data;
+}
+
+/*
+ * Describe the key of an index, in the current memory context; NULL if a job
+ * cannot follow that.  The caller holds a lock on rel.
  */
 BulkparKey *
 bulkpar_key_describe(Relation rel, Oid index_oid)
 {
-	BulkparKey *key = palloc0(sizeof(BulkparKey));
-	Relation	index;
+	BulkparKey *key;
+	Relation	index = index_open(index_oid, AccessShareLock);
 
-	if (!list_member_oid(RelationGetIndexList(rel), index_oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the key index of table \"%s\" no longer exists",
-						RelationGetRelationName(rel)),
-				 errdetail("The job follows the order of the index with OID %u.",
-						   index_oid)));
-
-	index = index_open(index_oid, AccessShareLock);
 	if (!usable_index(rel, index))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("index \"%s\" is not a valid unique index on NOT NULL columns",
-						RelationGetRelationName(index))));
+	{
+		index_close(index, AccessShareLock);
+		return NULL;
+	}
 
+	key = palloc0(sizeof(BulkparKey));
 	key->index = index_oid;
 	key->ncolumns = IndexRelationGetNumberOfKeyAttributes(index);
 	for (int i = 0; i < key->ncolumns; i++)

@@ -44,6 +44,9 @@ typedef struct BulkparKey
 
 extern Oid	bulkpar_key_choose(Relation rel);
 extern BulkparKey *bulkpar_key_describe(Relation rel, Oid index);
+extern BulkparKey *bulkpar_key_follow(Relation rel, Oid index,
+									  const char *order);
+extern char *bulkpar_key_order(const BulkparKey *key);
 extern bool bulkpar_key_has_column(const BulkparKey *key, AttrNumber attnum);
 
 extern void bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key);

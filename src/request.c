@@ -38,6 +38,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "bookkeeping.h"
 #include "bulkpar.h"
 #include "compat.h"
 #include "key.h"
@@ -157,7 +158,6 @@ bulkpar_request_check(BulkparJob *job)
 {
 	check_not_in_use(job->target);
 	bulkpar_subxact_run(check_target, job);
-	bulkpar_settings_collect(job);
 }
 
 /* The job as JSON, for bulkpar_job_insert. */
@@ -174,6 +174,8 @@ bulkpar_request_serialize(const BulkparJob *job)
 					 job->owner, job->target, job->key_index,
 					 job->batch_size, job->workers,
 					 job->skip_errors ? "skip" : "stop", job->max_errors);
+	appendStringInfoString(&buf, ", ");
+	append_json(&buf, "key_order", job->key_order);
 	append_json_list(&buf, "column_names", job->column_names, job->ncolumns);
 	append_json_list(&buf, "expressions", job->expressions, job->ncolumns);
 	if (job->condition != NULL)
@@ -342,6 +344,7 @@ check_target(void *arg)
 				 errdetail("A job goes through its table in the order of the primary key, or of another unique index on NOT NULL columns without expressions or a WHERE clause."),
 				 errhint("Add a primary key, or use CREATE UNIQUE INDEX CONCURRENTLY on columns that are NOT NULL.")));
 	key = bulkpar_key_describe(rel, job->key_index);
+	job->key_order = bulkpar_key_order(key);
 
 	check_columns(rel, key, job);
 	for (int i = 0; i < job->ncolumns; i++)
@@ -361,8 +364,9 @@ check_target(void *arg)
 	bulkpar_statement_check(bulkpar_statement_collect(rel, key, true));
 	bulkpar_statement_check(bulkpar_statement_update(rel, key, job, true));
 	SPI_finish();
-
 	relation_close(rel, NoLock);
+
+	bulkpar_settings_collect(job);
 }
 
 /* Reject everything but a plain table that stands on its own. */
@@ -386,6 +390,13 @@ check_table(Relation rel)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied: \"%s\" is a system catalog",
+						name)));
+	if (relid == get_relname_relid("bulkpar_job", bulkpar_bookkeeping_schema()) ||
+		relid == get_relname_relid("bulkpar_chunk", bulkpar_bookkeeping_schema()) ||
+		relid == get_relname_relid("bulkpar_error", bulkpar_bookkeeping_schema()))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" of extension bulkpar is not supported",
 						name)));
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
@@ -413,7 +424,8 @@ check_table(Relation rel)
 
 /*
  * A job cannot change the key that it follows.  All else that can be wrong
- * with a column is found with the whole statement.
+ * with a column is found with the whole statement, but for a name so long
+ * that the parser would make another of it.
  */
 static void
 check_columns(Relation rel, const BulkparKey *key, const BulkparJob *job)
@@ -423,7 +435,13 @@ check_columns(Relation rel, const BulkparKey *key, const BulkparJob *job)
 		AttrNumber	attnum = get_attnum(RelationGetRelid(rel),
 										job->column_names[i]);
 
-		if (attnum != InvalidAttrNumber && bulkpar_key_has_column(key, attnum))
+		if (attnum == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of relation \"%s\" does not exist",
+							job->column_names[i],
+							RelationGetRelationName(rel))));
+		if (bulkpar_key_has_column(key, attnum))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("cannot update key column \"%s\" of table \"%s\" in batches",

@@ -40,11 +40,13 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
 	if (bulkpar_report && strcmp(status->status, "succeeded") == 0)
 		ereport(INFO,
 				(errmsg("bulkpar job " INT64_FORMAT ": " INT64_FORMAT
-						" rows updated in %.2f s (%.0f rows/s) by %d workers in "
-						INT64_FORMAT " batches",
+						" rows updated in %.2f s (%.0f rows/s) by %d %s in "
+						INT64_FORMAT " %s",
 						job_id, status->rows_updated, seconds,
 						status->rows_updated / Max(seconds, 0.000001),
-						workers, status->batches)));
+						workers, workers == 1 ? "worker" : "workers",
+						status->batches,
+						status->batches == 1 ? "batch" : "batches")));
 	if (status->rows_failed > 0)
 		ereport(NOTICE,
 				(errmsg("bulkpar job " INT64_FORMAT " has skipped "

@@ -3,8 +3,9 @@
  * settings.c
  *		The settings under which a job's expressions are evaluated.
  *
- * A job carries the settings that the calling session or its client has set
- * (search_path, TimeZone, app.user and so on), but for those that concern
+ * A job carries the settings that the calling session has (search_path,
+ * TimeZone, app.user and so on) other than by the server's configuration, and
+ * those that the job's owner would have by default, but for those that concern
  * the session itself.  A worker takes them over as if its client had sent
  * them at the start, so that they are what RESET ALL goes back to: that undoes
  * what user code in one batch has set before the next one begins.
@@ -60,7 +61,10 @@ static const char *const process_settings[][2] = {
 	{"synchronous_commit", "off"},
 };
 
-static bool is_carried(struct config_generic *setting);
+static bool is_set(const struct config_generic *setting);
+static bool is_carried(const struct config_generic *setting);
+static bool is_listed(const char *name, char **list, int count);
+static void add_setting(BulkparJob *job, const char *name, const char *value);
 
 /*
  * Fill in the settings of the calling session, in the current memory context.
@@ -70,22 +74,26 @@ bulkpar_settings_collect(BulkparJob *job)
 {
 	int			nvariables;
 	struct config_generic **variables = bulkpar_compat_guc_variables(&nvariables);
+	int			ndefaults;
+	char	  **defaults = bulkpar_job_role_defaults(job->owner, &ndefaults);
 
 	job->nsettings = 0;
-	job->setting_names = palloc(sizeof(char *) * nvariables);
-	job->setting_values = palloc(sizeof(char *) * nvariables);
+	job->setting_names = palloc(sizeof(char *) * (nvariables + ndefaults));
+	job->setting_values = palloc(sizeof(char *) * (nvariables + ndefaults));
 	for (int i = 0; i < nvariables; i++)
 	{
-		const char *value;
+		if (is_carried(variables[i]) &&
+			(is_set(variables[i]) ||
+			 is_listed(variables[i]->name, defaults, ndefaults)))
+			add_setting(job, variables[i]->name,
+						GetConfigOption(variables[i]->name, true, false));
+	}
 
-		if (!is_carried(variables[i]))
-			continue;
-		value = GetConfigOption(variables[i]->name, true, false);
-		if (value == NULL)
-			continue;
-		job->setting_names[job->nsettings] = pstrdup(variables[i]->name);
-		job->setting_values[job->nsettings] = pstrdup(value);
-		job->nsettings++;
+	/* Those that this session does not have at all, the workers have empty. */
+	for (int i = 0; i < ndefaults; i++)
+	{
+		if (GetConfigOption(defaults[i], true, false) == NULL)
+			add_setting(job, defaults[i], "");
 	}
 }
 
@@ -102,8 +110,8 @@ bulkpar_settings_start_process(void)
 }
 
 /*
- * Make the job's settings the defaults of this session, with the privileges
- * of the current user.  Must be called in a transaction.
+ * Make the job's settings the defaults of this session.  The session that
+ * they are from had the right to set them.  Must be called in a transaction.
  */
 void
 bulkpar_settings_adopt(const BulkparJob *job)
@@ -111,8 +119,7 @@ bulkpar_settings_adopt(const BulkparJob *job)
 	for (int i = 0; i < job->nsettings; i++)
 		(void) set_config_option(job->setting_names[i],
 								 job->setting_values[i],
-								 superuser() ? PGC_SUSET : PGC_USERSET,
-								 PGC_S_CLIENT, GUC_ACTION_SET, true, ERROR,
+								 PGC_SUSET, PGC_S_CLIENT, GUC_ACTION_SET, true, ERROR,
 								 false);
 }
 
@@ -138,21 +145,46 @@ bulkpar_settings_restore(void)
 	ResetAllOptions();
 }
 
+/*
+ * Whether the session, its client, its role or its database has set this, and
+ * not just the server's configuration.
+ */
 static bool
-is_carried(struct config_generic *setting)
+is_set(const struct config_generic *setting)
 {
-	if (setting->source < PGC_S_CLIENT || setting->source == PGC_S_OVERRIDE)
-		return false;
-	if (setting->context != PGC_USERSET && setting->context != PGC_SUSET)
-		return false;
-	if (setting->flags & GUC_NO_RESET_ALL)
-		return false;
-	if (pg_strncasecmp(setting->name, "bulkpar.", 8) == 0)
-		return false;
-	for (int i = 0; i < (int) lengthof(session_settings); i++)
+	return setting->source >= PGC_S_GLOBAL &&
+		setting->source != PGC_S_OVERRIDE;
+}
+
+/* Whether a job can carry a setting, and it does not concern the session. */
+static bool
+is_carried(const struct config_generic *setting)
+{
+	return (setting->context == PGC_USERSET ||
+			setting->context == PGC_SUSET) &&
+		(setting->flags & GUC_NO_RESET_ALL) == 0 &&
+		pg_strncasecmp(setting->name, "bulkpar.", 8) != 0 &&
+		!is_listed(setting->name, (char **) session_settings,
+				   lengthof(session_settings));
+}
+
+static bool
+is_listed(const char *name, char **list, int count)
+{
+	for (int i = 0; i < count; i++)
 	{
-		if (pg_strcasecmp(setting->name, session_settings[i]) == 0)
-			return false;
+		if (pg_strcasecmp(name, list[i]) == 0)
+			return true;
 	}
-	return true;
+	return false;
+}
+
+static void
+add_setting(BulkparJob *job, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	job->setting_names[job->nsettings] = pstrdup(name);
+	job->setting_values[job->nsettings] = pstrdup(value);
+	job->nsettings++;
 }

@@ -23,8 +23,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "tcop/dest.h"
@@ -51,6 +53,10 @@ static const KeyStatement *planning = NULL;
 static planner_hook_type prev_planner_hook = NULL;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
 
+static void check_temporary_functions(SPIPlanPtr plan);
+static bool find_temporary(Node *node, void *context);
+static bool is_temporary_function(Oid function, void *context);
+static void raise_temporary(const char *kind, const char *name);
 static BulkparStatement *make_statement(StringInfo sql, const BulkparKey *key,
 										bool has_lower, bool has_limit);
 static char *quoted_name(Relation rel);
@@ -128,7 +134,9 @@ bulkpar_statement_check(BulkparStatement *statement)
 {
 	SPIPlanPtr	plan;
 	CachedPlan *cplan;
+	PlannedStmt *stmt;
 	QueryDesc  *desc;
+	ListCell   *lc;
 
 	plan = SPI_prepare_cursor(statement->sql, statement->nargs,
 							  statement->argtypes, CURSOR_OPT_GENERIC_PLAN);
@@ -143,7 +151,15 @@ bulkpar_statement_check(BulkparStatement *statement)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the batches of this job are not a single statement")));
 
-	desc = CreateQueryDesc(linitial_node(PlannedStmt, cplan->stmt_list),
+	stmt = linitial_node(PlannedStmt, cplan->stmt_list);
+	foreach(lc, stmt->relationOids)
+	{
+		if (isAnyTempNamespace(get_rel_namespace(lfirst_oid(lc))))
+			raise_temporary("table", get_rel_name(lfirst_oid(lc)));
+	}
+	check_temporary_functions(plan);
+
+	desc = CreateQueryDesc(stmt,
 						   statement->sql, GetActiveSnapshot(),
 						   InvalidSnapshot, None_Receiver, NULL, NULL, 0);
 	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
@@ -230,6 +246,47 @@ bulkpar_statement_params(const BulkparStatement *statement,
 		param->pflags = PARAM_FLAG_CONST;
 		param->ptype = statement->argtypes[i];
 	}
+}
+
+/* The workers could not see a function of pg_temp either. */
+static void
+check_temporary_functions(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	ListCell   *lc;
+
+	foreach(lc, source->query_list)
+		(void) query_tree_walker(lfirst_node(Query, lc), find_temporary, NULL,
+								 0);
+}
+
+static bool
+find_temporary(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	(void) check_functions_in_node(node, is_temporary_function, context);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_temporary, context, 0);
+	return expression_tree_walker(node, find_temporary, context);
+}
+
+static bool
+is_temporary_function(Oid function, void *context)
+{
+	if (isAnyTempNamespace(get_func_namespace(function)))
+		raise_temporary("function", get_func_name(function));
+	return false;
+}
+
+static void
+raise_temporary(const char *kind, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("temporary %s \"%s\" cannot be used in a bulkpar job",
+					kind, name),
+			 errdetail("Background workers cannot see the temporary objects of another session.")));
 }
 
 static BulkparStatement *

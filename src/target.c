@@ -20,6 +20,7 @@
 
 #include "access/relation.h"
 #include "access/table.h"
+#include "catalog/pg_index.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
@@ -133,7 +134,7 @@ prepare(BulkparTarget *target, BulkparStatement *statement)
 		bulkpar_statement_prepare(statement, target->relid, target->key);
 }
 
-/* Whether the names are those of the table, and its key index is still there. */
+/* Whether the names are those of the table, and its key index is still valid. */
 static bool
 is_current(const BulkparTarget *target)
 {
@@ -150,8 +151,15 @@ is_current(const BulkparTarget *target)
 	same = form->relnamespace == target->schema &&
 		strcmp(NameStr(form->relname), NameStr(target->name)) == 0;
 	ReleaseSysCache(tuple);
-	return same && SearchSysCacheExists1(RELOID,
-										 ObjectIdGetDatum(target->key->index));
+	if (!same)
+		return false;
+
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(target->key->index));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	same = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return same;
 }
 
 static void
@@ -173,7 +181,7 @@ describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
 	oldcontext = MemoryContextSwitchTo(target->context);
 	target->schema = RelationGetNamespace(rel);
 	target->name = rel->rd_rel->relname;
-	target->key = bulkpar_key_describe(rel, job->key_index);
+	target->key = bulkpar_key_follow(rel, job->key_index, job->key_order);
 	for (int i = 0; i < 2; i++)
 	{
 		target->update[i] = bulkpar_statement_update(rel, target->key, job,

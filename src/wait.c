@@ -98,7 +98,7 @@ bulkpar_wait_for_call(BulkparCall *call, BackgroundWorkerHandle *handle,
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		bulkpar_coordinator_cancel(call, handle);
+		bulkpar_coordinator_cancel(handle);
 		rethrow_cancelled(call, error);
 	}
 	PG_END_TRY();
@@ -305,7 +305,7 @@ cancel_at_exit(int code, Datum arg)
 {
 	Wait	   *wait = (Wait *) DatumGetPointer(arg);
 
-	bulkpar_coordinator_cancel(wait->call, wait->handle);
+	bulkpar_coordinator_cancel(wait->handle);
 }
 
 /*

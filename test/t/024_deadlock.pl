@@ -141,13 +141,14 @@ succeeds($node, $job, 'lock of a third session');
 
 # A session that waits for a job of another.
 make_table($node, 't', 1000);
-my $gate = close_gate($node);
+my $gate = $node->background_psql('postgres', on_error_stop => 0);
+$gate->query_safe('SELECT pg_advisory_lock(0)');
 $node->safe_psql('postgres',
 	"SELECT bulkpar_update('t', 'n', 'n + 1 + gate()', 100, 2, wait => false)");
 wait_for_workers($node, 2);
 $job = last_job($node);
-eval { $gate->query_safe("SELECT bulkpar_wait($job, '20s')") };
-like($@, qr/deadlock detected/, 'bulkpar_wait: is detected');
+$gate->query("SELECT bulkpar_wait($job, '20s')");
+like($gate->{stderr}, qr/deadlock detected/, 'bulkpar_wait: is detected');
 status_is($node, $job, 'running', 'bulkpar_wait');
 open_gate($gate);
 is( $node->safe_psql('postgres', "SELECT status FROM bulkpar_wait($job)"),

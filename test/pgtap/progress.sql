@@ -1,0 +1,89 @@
+-- bulkpar_progress over jobs and chunks that were put there: how it counts, and
+-- who sees what.
+\ir settings.psql
+BEGIN;
+SELECT plan(12);
+
+CREATE ROLE bulkpar_owner;
+CREATE ROLE bulkpar_other;
+CREATE ROLE bulkpar_monitor IN ROLE pg_read_all_stats;
+CREATE ROLE bulkpar_boss IN ROLE bulkpar_owner;
+
+CREATE TABLE person (id integer PRIMARY KEY, name text);
+
+-- A job that began 10,000 seconds ago.
+CREATE FUNCTION put_job(status text, estimated_rows bigint, owner regrole)
+RETURNS bigint LANGUAGE sql AS $$
+	INSERT INTO bulkpar_job (owner, target, key_index, column_names,
+		expressions, batch_size, workers, settings, status, estimated_rows,
+		created_at, started_at, finished_at)
+	VALUES (owner, 'person', 'person_pkey', '{name}', '{upper(name)}', 100, 2,
+		'{}', status, estimated_rows, now() - interval '10001 seconds',
+		now() - interval '10000 seconds',
+		CASE WHEN status <> 'running' THEN now() END)
+	RETURNING job_id
+$$;
+
+CREATE FUNCTION progress(job bigint) RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', target, status, rows_done, rows_updated,
+		estimated_rows, percent, rows_per_second, time_left)
+	FROM bulkpar_progress WHERE job_id = job
+$$;
+
+SELECT put_job('running', 100000, 'bulkpar_owner') AS running,
+	put_job('succeeded', 90000, 'bulkpar_owner') AS succeeded,
+	put_job('failed', 100000, 'bulkpar_owner') AS failed,
+	put_job('cancelled', NULL, 'bulkpar_other') AS cancelled,
+	put_job('running', 10000, 'bulkpar_other') AS exceeded \gset
+INSERT INTO bulkpar_chunk (job_id, chunk_no, hi, rows_before, rows_found,
+	rows_done, rows_updated, status, started_at)
+SELECT job_id, chunk_no, ARRAY[(chunk_no * 50000)::text], (chunk_no - 1) * 50000,
+	50000, rows_done, rows_done / 2, 'running', now()
+FROM (VALUES (:running, 1, 30000), (:running, 2, 10000), (:succeeded, 1, 50000),
+	(:succeeded, 2, 50000), (:failed, 1, 50000), (:exceeded, 1, 30000))
+	AS chunk (job_id, chunk_no, rows_done);
+
+SELECT is(progress(:running), 'person interrupted 40000 20000 100000 40.0 4',
+	'a running job without its coordinator is interrupted');
+SELECT is(progress(:succeeded), 'person succeeded 100000 50000 100000 100.0 10',
+	'a succeeded job');
+SELECT is(progress(:failed), 'person failed 50000 25000 100000 50.0 5',
+	'a failed job');
+SELECT is(progress(:cancelled), 'person cancelled 0 0 0 0.0 0',
+	'a job that was cancelled before it began');
+SELECT is(progress(:exceeded), 'person interrupted 30000 15000 30000 99.9 3',
+	'more rows than estimated');
+
+-- who sees what
+CREATE FUNCTION seen_by(role text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	seen bigint;
+BEGIN
+	EXECUTE format('SET LOCAL ROLE %I', role);
+	SELECT count(*) INTO seen FROM bulkpar_progress
+	WHERE target = 'public.person'::regclass;
+	RESET ROLE;
+	RETURN seen;
+END $$;
+SELECT is(seen_by('bulkpar_owner'), 3::bigint, 'a role sees its own jobs');
+SELECT is(seen_by('bulkpar_boss'), 3::bigint, 'and those of its roles');
+SELECT is(seen_by('bulkpar_other'), 2::bigint, 'but not those of others');
+SELECT is(seen_by('bulkpar_monitor'), 5::bigint,
+	'pg_read_all_stats sees all jobs');
+
+SET LOCAL ROLE bulkpar_owner;
+SELECT throws_ok('SELECT FROM bulkpar_job', '42501', NULL,
+	'only the owner of the extension reads bulkpar_job');
+SELECT throws_ok('SELECT FROM bulkpar_chunk', '42501', NULL,
+	'and bulkpar_chunk');
+RESET ROLE;
+
+-- A job's chunks go with it.
+DELETE FROM bulkpar_job WHERE target = 'person'::regclass;
+SELECT is_empty(
+	format('SELECT FROM bulkpar_chunk WHERE job_id BETWEEN %s AND %s',
+		:running, :exceeded),
+	'the chunks of a job are deleted with it');
+
+SELECT * FROM finish();
+ROLLBACK;

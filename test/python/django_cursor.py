@@ -1,0 +1,49 @@
+"""Calls through Django's connection.cursor()."""
+import os
+
+try:
+    import django
+    from django.conf import settings
+    from django.db import connection, transaction
+    from django.db.utils import DataError, InternalError
+except ImportError:
+    print('1..0 # SKIP needs Django')
+    raise SystemExit(0)
+
+from lib.tap import equal, finish, make_table, ok
+
+settings.configure(DATABASES={'default': {
+    'ENGINE': 'django.db.backends.postgresql',
+    'HOST': os.environ.get('PGHOST', ''),
+    'PORT': os.environ.get('PGPORT', ''),
+    'USER': os.environ.get('PGUSER', ''),
+    'NAME': os.environ.get('PGDATABASE', ''),
+}})
+django.setup()
+
+UPDATE = 'SELECT status, rows_updated FROM bulkpar_update(%s, %s, %s)'
+
+with connection.cursor() as cursor:
+    make_table(cursor, 'django_item', 1000)
+    cursor.execute(UPDATE, ['django_item', 'n', 'n + 1'])
+    equal(cursor.fetchone(), ('succeeded', 1000), 'autocommit is the default')
+    cursor.execute(UPDATE, ['django_item', ['n', 'name'],
+                            ['n + 1', "replace(name, ' ', '%')"]])
+    equal(cursor.fetchone(), ('succeeded', 1000), 'several columns')
+    cursor.execute('SELECT DISTINCT n FROM django_item'
+                   ' WHERE strpos(name, %s) > 0', ['%'])
+    equal(cursor.fetchall(), [(2,)], 'every row is changed')
+    try:
+        cursor.execute(UPDATE, ['django_item', 'n', '1 / (id - 500)'])
+        ok(False, 'an error of a worker')
+    except DataError as error:
+        equal(error.__cause__.pgcode, '22012', 'an error of a worker')
+    try:
+        with transaction.atomic():
+            cursor.execute(UPDATE, ['django_item', 'n', 'n + 1'])
+        ok(False, 'transaction.atomic() is refused')
+    except InternalError as error:
+        equal(error.__cause__.pgcode, '25001',
+              'transaction.atomic() is refused')
+
+finish()

@@ -1,0 +1,86 @@
+# A server that ends in the middle of a job leaves every batch whole.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use BulkparTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $node = start_server('crash', 'restart_after_crash = on');
+
+# After kill9 the children that are still there hold the shared memory.
+sub start_server_again
+{
+	my $attempts = 10 * $PostgreSQL::Test::Utils::timeout_default;
+
+	for (1 .. $attempts)
+	{
+		return 1 if $node->start(fail_ok => 1);
+		usleep(100_000);
+		$node->stop('fast', fail_ok => 1);
+	}
+	return 0;
+}
+
+# The server starts by itself when another process than the first has crashed.
+sub wait_for_restart
+{
+	return $node->poll_query_until('postgres', 'SELECT true');
+}
+
+sub kill_worker
+{
+	kill 'KILL',
+	  $node->safe_psql('postgres',
+		"SELECT min(pid) FROM pg_stat_activity"
+		  . " WHERE backend_type = 'bulkpar worker'");
+	return;
+}
+
+my @kill9 = (sub { $node->kill9 }, \&start_server_again);
+my @ways = (
+	[ 'kill -9', @kill9 ],
+	[ 'kill -9 again', @kill9 ],
+	[ 'kill -9 once more', @kill9 ],
+	[ 'kill -9 of a worker', \&kill_worker, \&wait_for_restart ],
+	[ 'immediate stop', sub { $node->stop('immediate') }, \&start_server_again ],
+	[ 'fast stop', sub { $node->stop('fast') }, \&start_server_again ]);
+
+foreach my $way (@ways)
+{
+	my ($name, $end, $restart) = @$way;
+	my $rows = 100 + int(rand(4000));
+
+	make_table($node, 't', 20000);
+	my $after = last_job($node);
+	my $call = start_call($node,
+		"SELECT bulkpar_update('t', 'n', 'n + 1 + slow(0.5)', 50, 4)");
+	my $job = wait_for_rows($node, $rows, $after);
+	usleep(rand(200_000));
+	note("$name after more than $rows rows");
+	$end->();
+	like(call_error($call), qr/connection to server was lost/,
+		"$name: the caller loses its connection");
+	ok($restart->(), "$name: the server starts again");
+
+	is_whole($node, 't', $job, $name);
+	is_quiet($node, 't', $name);
+	is( $node->safe_psql('postgres',
+			'SELECT status, rows_done BETWEEN 1 AND 19999'
+			  . " FROM bulkpar_progress WHERE job_id = $job"),
+		'interrupted|t', "$name: the job is interrupted");
+}
+
+is( $node->safe_psql('postgres',
+		"SELECT status FROM"
+		  . " bulkpar_update('t', 'n', 'n + 1', condition => 'n = 0')"),
+	'succeeded', 'another job does the rest');
+is_exactly($node, 't', 1, 'every row is updated once');
+
+$node->stop;
+done_testing();

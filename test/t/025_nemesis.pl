@@ -1,0 +1,235 @@
+# A job after the other, random faults all the time, and other sessions that
+# update the same rows: in the end every row was updated once by each job.
+#
+# BULKPAR_NEMESIS_SECONDS says for how long, BULKPAR_NEMESIS_SEED repeats the
+# faults of another run, as far as that can be.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use BulkparFaults;
+use BulkparTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+my $seconds = $ENV{BULKPAR_NEMESIS_SECONDS} // 30;
+my $seed = srand($ENV{BULKPAR_NEMESIS_SEED} // time ^ $$);
+my $node = start_fault_server('nemesis', 'deadlock_timeout = 100ms');
+my $segments = shared_segments($node);
+my (%faults, %outcomes, @calls, $transfers);
+
+diag("BULKPAR_NEMESIS_SECONDS=$seconds BULKPAR_NEMESIS_SEED=$seed");
+
+# Run SQL that may meet a server that is not there.
+sub attempt
+{
+	my ($sql) = @_;
+	my ($status, $out, $error) = $node->psql('postgres', $sql,
+		timeout => $PostgreSQL::Test::Utils::timeout_default);
+
+	return $status == 0 ? $out : undef;
+}
+
+sub start_transfers
+{
+	local $ENV{PGHOST} = $node->host;
+	local $ENV{PGPORT} = $node->port;
+	my $out = '';
+
+	$transfers->finish if defined $transfers;
+	$transfers = IPC::Run::start(
+		[
+			'pgbench', '-n', '-c', '2', '-R', '100', '-T', '3600', '-f',
+			$node->basedir . '/transfer.sql', 'postgres'
+		],
+		'<', \undef, '>', \$out, '2>&1');
+	return;
+}
+
+sub start_server_again
+{
+	die 'the server does not start' if !start_again($node);
+	start_transfers();
+	return;
+}
+
+# A call in a session of its own, that some fault may end.
+sub call
+{
+	my ($sql) = @_;
+
+	push @calls, start_call($node, $sql);
+	return;
+}
+
+# What the jobs are at: the one that is not over, and its status.
+sub unfinished_job
+{
+	my $row = attempt('SELECT job_id, status FROM bulkpar_jobs'
+		  . " WHERE status <> 'succeeded'");
+
+	return split /\|/, $row // '';
+}
+
+# Start the next job when there is none, or go on with one that was stopped.
+sub keep_going
+{
+	my ($job, $status) = unfinished_job();
+	my $wait = rand() < 0.7 ? 'true' : 'false';
+	my $size = 20 + int(rand(200));
+
+	if (!defined $job)
+	{
+		call("SELECT bulkpar_update('t', 'n', 'n + 1 + tempo()', $size, 3,"
+			  . " wait => $wait, job_name => 'nemesis')");
+	}
+	elsif ($status ne 'running')
+	{
+		$outcomes{$status}++;
+		call("SELECT bulkpar_resume($job, batch_size => $size, wait => $wait)");
+	}
+	usleep(300_000);
+	return;
+}
+
+sub hit
+{
+	my ($function, $condition) = @_;
+
+	attempt("SELECT $function(pid) FROM pg_stat_activity"
+		  . " WHERE $condition ORDER BY random() LIMIT 1");
+	return;
+}
+
+# The pid of a worker, if there is one.
+sub some_worker
+{
+	return attempt('SELECT pid FROM pg_stat_activity WHERE backend_type ='
+		  . " 'bulkpar worker' ORDER BY random() LIMIT 1");
+}
+
+sub stop_worker_for_a_while
+{
+	my $pid = some_worker() || return;
+
+	signal_process('STOP', $pid);
+	usleep(rand(1_000_000));
+	if (rand() < 0.5)
+	{
+		hit('pg_terminate_backend', "backend_type = 'bulkpar coordinator'");
+		keep_going();
+	}
+	signal_process('CONT', $pid);
+	return;
+}
+
+my %nemesis = (
+	'kill -9 of the postmaster' => sub {
+		$node->kill9;
+		start_server_again();
+	},
+	'kill -9 of a worker' => sub {
+		my $pid = some_worker() || return;
+		signal_process('KILL', $pid);
+		$node->poll_query_until('postgres', 'SELECT true');
+		start_transfers();
+	},
+	'immediate stop' => sub {
+		$node->stop('immediate');
+		start_server_again();
+	},
+	'terminated worker' =>
+	  sub { hit('pg_terminate_backend', "backend_type = 'bulkpar worker'") },
+	'cancelled worker' =>
+	  sub { hit('pg_cancel_backend', "backend_type = 'bulkpar worker'") },
+	'terminated coordinator' => sub {
+		hit('pg_terminate_backend', "backend_type = 'bulkpar coordinator'");
+	},
+	'terminated caller' =>
+	  sub { hit('pg_terminate_backend', "application_name = 'caller'") },
+	'cancelled caller' =>
+	  sub { hit('pg_cancel_backend', "application_name = 'caller'") },
+	'cancel' => sub {
+		my ($job) = unfinished_job();
+		attempt("SELECT bulkpar_cancel($job)") if defined $job;
+	},
+	'pause' => sub {
+		my ($job) = unfinished_job();
+		attempt("SELECT bulkpar_pause($job)") if defined $job;
+	},
+	'two resumes' => sub {
+		my ($job) = unfinished_job();
+		return if !defined $job;
+		attempt("SELECT bulkpar_cancel($job)");
+		call("SELECT bulkpar_resume($job, 2)") foreach 1, 2;
+	},
+	'stopped worker' => \&stop_worker_for_a_while,
+	'locked table' => sub {
+		attempt('BEGIN; LOCK TABLE t; SELECT pg_sleep(random()); COMMIT');
+	});
+
+make_table($node, 't', 20000);
+$node->safe_psql('postgres',
+	'ALTER TABLE t ADD COLUMN balance integer NOT NULL DEFAULT 0');
+set_tempo($node, 0.1);
+append_to_file($node->basedir . '/transfer.sql', <<'END');
+\set low random(1, 19000)
+\set high :low + random(1, 1000)
+\set amount random(1, 100)
+BEGIN;
+UPDATE t SET balance = balance - :amount WHERE id = :low;
+UPDATE t SET balance = balance + :amount WHERE id = :high;
+END;
+END
+start_transfers();
+
+my $until = time + $seconds;
+while (time < $until)
+{
+	my $fault = (sort keys %nemesis)[ rand keys %nemesis ];
+
+	keep_going();
+	usleep(700_000 + rand(2_000_000));
+	note($fault);
+	$faults{$fault}++;
+	$nemesis{$fault}->();
+	start_transfers() if !$transfers->pumpable;
+}
+
+# No fault any more: the last job gets to its end.
+set_tempo($node, 0);
+for (1 .. 100)
+{
+	last if !defined((unfinished_job())[0]) && $_ > 1;
+	keep_going() if defined((unfinished_job())[0]);
+}
+is(join('|', unfinished_job()), '', 'the last job succeeds');
+$transfers->signal('INT');
+$transfers->finish;
+stop_call($_) foreach @calls;
+
+my $jobs = $node->safe_psql('postgres',
+	"SELECT count(*) FROM bulkpar_jobs WHERE status = 'succeeded'");
+diag("$jobs jobs; " . join(', ', map { "$faults{$_} $_" } sort keys %faults));
+diag('resumed: '
+	  . join(', ', map { "$outcomes{$_} $_" } sort keys %outcomes));
+cmp_ok($jobs, '>', 0, 'some jobs have succeeded');
+is_exactly($node, 't', $jobs, 'every row is updated once by each');
+is($node->safe_psql('postgres', 'SELECT sum(balance) FROM t'),
+	'0', 'the transfers agree');
+isnt(
+	$node->safe_psql('postgres', 'SELECT count(*) FROM t WHERE balance <> 0'),
+	'0', 'and there were some');
+is( $node->safe_psql('postgres',
+		'SELECT bool_and(rows_updated = 20000) FROM bulkpar_progress'),
+	't', 'each job has counted its rows');
+is_quiet($node, 't', 'nemesis');
+is(shared_segments($node), $segments, 'no shared memory segment is left');
+log_is_clean($node, 'nemesis');
+
+$node->stop;
+done_testing();
