@@ -55,7 +55,7 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 		cut(job, target, batch);
 	batch->last_key = last_key(chunk, target, batch);
 	SPI_connect();
-	rows = bulkpar_target_update(target, batch->lo, batch->hi);
+	rows = bulkpar_target_update(target, job, batch->lo, batch->hi);
 	SPI_finish();
 	PopActiveSnapshot();
 

@@ -4,14 +4,15 @@
  *		The unique index whose order a job follows.
  *
  * A job goes through its table in the order of a unique btree index on
- * NOT NULL columns.  This file knows that order: it writes the conditions
- * "after this key", "up to that key" and the ORDER BY with the operators of
- * the index's own operator families and its collations, so that they mean the
- * same order whatever the search_path is, and turns keys into text and back.
+ * NOT NULL columns.  This file knows that order: it writes the conditions of
+ * a range and the ORDER BY with the operators of the index's own operator
+ * families and its collations, so that they mean the same order whatever the
+ * search_path is, and turns keys into text and back.
  *
  * Where all columns have the same direction and operators of the same names,
- * a row comparison says it, and the planner starts the index scan right at
- * the key.  Otherwise the comparison is written out column by column.
+ * a row comparison says where a range begins and ends.  Otherwise the range
+ * is cut into pieces that do with comparisons of single columns.  Either way
+ * an index scan reads the rows of the range and no others.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -23,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/nbtree.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_am.h"
@@ -46,10 +48,14 @@ static void describe_column(Relation rel, Relation index, int i,
 							BulkparKeyColumn *column);
 static char *operator_name(Relation index, int i, StrategyNumber strategy);
 static bool same_operators(const BulkparKey *key);
-static void append_column_list(StringInfo buf, const BulkparKey *key);
-static void append_params(StringInfo buf, const BulkparKey *key, int param);
 static void append_comparison(StringInfo buf, const BulkparKey *key,
-							  int param, bool after);
+							  const BulkparShape *shape, const char *operator,
+							  int *nargs, Oid *argtypes);
+static void add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
+					  const Datum *after, BulkparBound bound,
+					  const Datum *limit, BulkparPiece *piece);
+static bool same_value(const BulkparKey *key, int i, const Datum *a,
+					   const Datum *b);
 static int	set_text_modes(void);
 
 /*
@@ -167,18 +173,84 @@ bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key)
 		appendStringInfo(buf, "%s%s", i > 0 ? ", " : "", key->columns[i].name);
 }
 
-/* Append the condition "after the key in the parameters from $param on". */
-void
-bulkpar_key_append_after(StringInfo buf, const BulkparKey *key, int param)
+/*
+ * Append the condition of a shape, with parameters from $1 on.  Returns their
+ * number, and their types.
+ */
+int
+bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
+						 const BulkparShape *shape, Oid *argtypes)
 {
-	append_comparison(buf, key, param, true);
+	const BulkparKeyColumn *column = &key->columns[shape->nprefix];
+	int			nargs = 0;
+
+	for (int i = 0; i < shape->nprefix; i++)
+	{
+		argtypes[nargs++] = key->columns[i].type;
+		appendStringInfo(buf, "%s%s%s %s $%d", i > 0 ? " AND " : "",
+						 key->columns[i].name, key->columns[i].collate,
+						 key->columns[i].equal, nargs);
+	}
+	if (shape->after)
+	{
+		appendStringInfoString(buf, nargs > 0 ? " AND " : "");
+		append_comparison(buf, key, shape, column->after, &nargs, argtypes);
+	}
+	if (shape->bound != BULKPAR_BOUND_NONE)
+	{
+		appendStringInfoString(buf, nargs > 0 ? " AND " : "");
+		append_comparison(buf, key, shape,
+						  shape->bound == BULKPAR_BOUND_UPTO ?
+						  column->before_or_equal : column->before,
+						  &nargs, argtypes);
+	}
+	return nargs;
 }
 
-/* Append the condition "up to the key in the parameters from $param on". */
-void
-bulkpar_key_append_upto(StringInfo buf, const BulkparKey *key, int param)
+/* The shape that nearly all pieces have. */
+BulkparShape
+bulkpar_key_usual_shape(const BulkparKey *key)
 {
-	append_comparison(buf, key, param, false);
+	BulkparShape shape = {
+		.nprefix = key->row_comparison ? 0 : key->ncolumns - 1,
+		.after = true,
+		.bound = BULKPAR_BOUND_UPTO
+	};
+
+	return shape;
+}
+
+/*
+ * Cut the range (lo, hi], of which lo may be NULL, into pieces, in the order
+ * of the index; returns their number.  Where no row comparison means that
+ * order, the range (1, 'b') to (4, 'y') is cut into 1 and after 'b', after 1
+ * and before 4, 4 and up to 'y'.
+ */
+int
+bulkpar_key_cut(const BulkparKey *key, const Datum *lo, const Datum *hi,
+				BulkparPiece *pieces)
+{
+	int			last = key->ncolumns - 1;
+	int			common = 0;
+	int			npieces = 0;
+
+	if (key->row_comparison)
+	{
+		add_piece(key, 0, lo, lo, BULKPAR_BOUND_UPTO, hi, &pieces[npieces++]);
+		return npieces;
+	}
+
+	while (lo != NULL && common < last && same_value(key, common, lo, hi))
+		common++;
+	for (int i = last; lo != NULL && i > common; i--)
+		add_piece(key, i, lo, lo, BULKPAR_BOUND_NONE, NULL,
+				  &pieces[npieces++]);
+	add_piece(key, common, hi, lo, common == last ? BULKPAR_BOUND_UPTO :
+			  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
+	for (int i = common + 1; i <= last; i++)
+		add_piece(key, i, hi, NULL, i == last ? BULKPAR_BOUND_UPTO :
+				  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
+	return npieces;
 }
 
 /* Append the index's order, or its reverse, as an ORDER BY list. */
@@ -320,11 +392,12 @@ describe_column(Relation rel, Relation index, int i, BulkparKeyColumn *column)
 											BTGreaterEqualStrategyNumber :
 											BTLessEqualStrategyNumber);
 	column->equal = operator_name(index, i, BTEqualStrategyNumber);
-	column->after_or_equal = operator_name(index, i, desc ?
-										   BTLessEqualStrategyNumber :
-										   BTGreaterEqualStrategyNumber);
 	column->after = operator_name(index, i, desc ? BTLessStrategyNumber :
 								  BTGreaterStrategyNumber);
+	column->compare = get_opfamily_proc(index->rd_opfamily[i],
+										index->rd_opcintype[i],
+										index->rd_opcintype[i], BTORDER_PROC);
+	column->collation = collation;
 }
 
 /* The operator of an index column for a strategy, as OPERATOR(schema.name). */
@@ -360,70 +433,58 @@ same_operators(const BulkparKey *key)
 	return true;
 }
 
+/* Append the comparison of what follows the prefix with parameters. */
+static void
+append_comparison(StringInfo buf, const BulkparKey *key,
+				  const BulkparShape *shape, const char *operator,
+				  int *nargs, Oid *argtypes)
+{
+	int			first = shape->nprefix;
+	int			ncolumns = key->row_comparison ? key->ncolumns : 1;
+
+	appendStringInfoString(buf, ncolumns > 1 ? "(" : "");
+	for (int i = first; i < first + ncolumns; i++)
+		appendStringInfo(buf, "%s%s%s", i > first ? ", " : "",
+						 key->columns[i].name, key->columns[i].collate);
+	appendStringInfo(buf, "%s %s %s", ncolumns > 1 ? ")" : "", operator,
+					 ncolumns > 1 ? "(" : "");
+	for (int i = first; i < first + ncolumns; i++)
+	{
+		argtypes[(*nargs)++] = key->columns[i].type;
+		appendStringInfo(buf, "%s$%d", i > first ? ", " : "", *nargs);
+	}
+	appendStringInfoString(buf, ncolumns > 1 ? ")" : "");
+}
+
 /*
- * Append "key after $param" or "key up to $param".
- *
- * Written out, the comparison of (a, b) is
- *		a >= $1 AND (a > $1 OR (a = $1 AND (b > $2)))
- * whose first part is what the planner can use for the index.
+ * Fill in a piece: the first nprefix columns as in prefix, the next after
+ * that of after, if not NULL, and within the bound of limit, if there is one.
  */
 static void
-append_comparison(StringInfo buf, const BulkparKey *key, int param, bool after)
+add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
+		  const Datum *after, BulkparBound bound, const Datum *limit,
+		  BulkparPiece *piece)
 {
-	int			last = key->ncolumns - 1;
+	int			ncolumns = key->row_comparison ? key->ncolumns : 1;
 
-	if (key->row_comparison)
-	{
-		append_column_list(buf, key);
-		appendStringInfo(buf, " %s ", after ? key->columns[0].after :
-						 key->columns[0].before_or_equal);
-		append_params(buf, key, param);
-		return;
-	}
-
-	appendStringInfo(buf, "%s%s %s $%d AND ",
-					 key->columns[0].name, key->columns[0].collate,
-					 after ? key->columns[0].after_or_equal :
-					 key->columns[0].before_or_equal, param);
-	for (int i = 0; i < last; i++)
-	{
-		const BulkparKeyColumn *column = &key->columns[i];
-
-		appendStringInfo(buf, "(%s%s %s $%d OR (%s%s %s $%d AND ",
-						 column->name, column->collate,
-						 after ? column->after : column->before, param + i,
-						 column->name, column->collate,
-						 column->equal, param + i);
-	}
-	appendStringInfo(buf, "%s%s %s $%d",
-					 key->columns[last].name, key->columns[last].collate,
-					 after ? key->columns[last].after :
-					 key->columns[last].before_or_equal, param + last);
-	for (int i = 0; i < last; i++)
-		appendStringInfoString(buf, "))");
+	piece->shape.nprefix = nprefix;
+	piece->shape.after = after != NULL;
+	piece->shape.bound = bound;
+	piece->nvalues = 0;
+	for (int i = 0; i < nprefix; i++)
+		piece->values[piece->nvalues++] = prefix[i];
+	for (int i = nprefix; after != NULL && i < nprefix + ncolumns; i++)
+		piece->values[piece->nvalues++] = after[i];
+	for (int i = nprefix; limit != NULL && i < nprefix + ncolumns; i++)
+		piece->values[piece->nvalues++] = limit[i];
 }
 
-static void
-append_column_list(StringInfo buf, const BulkparKey *key)
+static bool
+same_value(const BulkparKey *key, int i, const Datum *a, const Datum *b)
 {
-	if (key->ncolumns > 1)
-		appendStringInfoChar(buf, '(');
-	for (int i = 0; i < key->ncolumns; i++)
-		appendStringInfo(buf, "%s%s%s", i > 0 ? ", " : "",
-						 key->columns[i].name, key->columns[i].collate);
-	if (key->ncolumns > 1)
-		appendStringInfoChar(buf, ')');
-}
-
-static void
-append_params(StringInfo buf, const BulkparKey *key, int param)
-{
-	if (key->ncolumns > 1)
-		appendStringInfoChar(buf, '(');
-	for (int i = 0; i < key->ncolumns; i++)
-		appendStringInfo(buf, "%s$%d", i > 0 ? ", " : "", param + i);
-	if (key->ncolumns > 1)
-		appendStringInfoChar(buf, ')');
+	return DatumGetInt32(OidFunctionCall2Coll(key->columns[i].compare,
+											  key->columns[i].collation,
+											  a[i], b[i])) == 0;
 }
 
 /*

@@ -30,9 +30,13 @@ typedef struct BulkparKeyColumn
 	char	   *before;			/* operators in the order of the index */
 	char	   *before_or_equal;
 	char	   *equal;
-	char	   *after_or_equal;
 	char	   *after;
+	Oid			compare;		/* the operator class's comparison function */
+	Oid			collation;
 } BulkparKeyColumn;
+
+/* A range of a key of n columns has at most 2n - 1 pieces. */
+#define BULKPAR_MAX_PIECES (2 * INDEX_MAX_KEYS - 1)
 
 typedef struct BulkparKey
 {
@@ -42,6 +46,33 @@ typedef struct BulkparKey
 	BulkparKeyColumn columns[INDEX_MAX_KEYS];
 } BulkparKey;
 
+typedef enum BulkparBound
+{
+	BULKPAR_BOUND_NONE,
+	BULKPAR_BOUND_BEFORE,
+	BULKPAR_BOUND_UPTO
+} BulkparBound;
+
+/*
+ * The form of a condition on the key: the first nprefix columns equal, the
+ * next one after a value and before, or up to, another.  With row_comparison
+ * the whole key stands for that next column.
+ */
+typedef struct BulkparShape
+{
+	int			nprefix;
+	bool		after;
+	BulkparBound bound;
+} BulkparShape;
+
+/* A part of a range of keys that one scan of the index can read. */
+typedef struct BulkparPiece
+{
+	BulkparShape shape;
+	int			nvalues;
+	Datum		values[2 * INDEX_MAX_KEYS]; /* in the order of the columns */
+} BulkparPiece;
+
 extern Oid	bulkpar_key_choose(Relation rel);
 extern BulkparKey *bulkpar_key_describe(Relation rel, Oid index);
 extern BulkparKey *bulkpar_key_follow(Relation rel, Oid index,
@@ -50,12 +81,14 @@ extern char *bulkpar_key_order(const BulkparKey *key);
 extern bool bulkpar_key_has_column(const BulkparKey *key, AttrNumber attnum);
 
 extern void bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key);
-extern void bulkpar_key_append_after(StringInfo buf, const BulkparKey *key,
-									 int param);
-extern void bulkpar_key_append_upto(StringInfo buf, const BulkparKey *key,
-									int param);
+extern int	bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
+									 const BulkparShape *shape, Oid *argtypes);
 extern void bulkpar_key_append_order(StringInfo buf, const BulkparKey *key,
 									 bool backward);
+
+extern BulkparShape bulkpar_key_usual_shape(const BulkparKey *key);
+extern int	bulkpar_key_cut(const BulkparKey *key, const Datum *lo,
+							const Datum *hi, BulkparPiece *pieces);
 
 extern ArrayType *bulkpar_key_to_text(const BulkparKey *key,
 									  const Datum *values);

@@ -327,6 +327,7 @@ check_target(void *arg)
 	BulkparJob *job = arg;
 	Relation	rel;
 	BulkparKey *key;
+	BulkparShape shape;
 
 	rel = try_relation_open(job->target, AccessShareLock);
 	if (rel == NULL)
@@ -361,8 +362,9 @@ check_target(void *arg)
 	}
 
 	SPI_connect();
-	bulkpar_statement_check(bulkpar_statement_collect(rel, key, true));
-	bulkpar_statement_check(bulkpar_statement_update(rel, key, job, true));
+	shape = bulkpar_key_usual_shape(key);
+	bulkpar_statement_check(bulkpar_statement_collect(rel, key, &shape));
+	bulkpar_statement_check(bulkpar_statement_update(rel, key, job, &shape));
 	SPI_finish();
 	relation_close(rel, NoLock);
 

@@ -45,7 +45,6 @@ typedef struct KeyStatement
 	char	   *sql;
 	Oid			relid;
 	Oid			index;
-	bool		allow_bitmap;
 } KeyStatement;
 
 static List *key_statements = NIL;
@@ -57,11 +56,7 @@ static void check_temporary_functions(SPIPlanPtr plan);
 static bool find_temporary(Node *node, void *context);
 static bool is_temporary_function(Oid function, void *context);
 static void raise_temporary(const char *kind, const char *name);
-static BulkparStatement *make_statement(StringInfo sql, const BulkparKey *key,
-										bool has_lower, bool has_limit);
 static char *quoted_name(Relation rel);
-static void append_range(StringInfo buf, const BulkparKey *key,
-						 bool has_lower);
 static void install_hooks(void);
 static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursorOptions,
@@ -76,8 +71,9 @@ static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
  */
 BulkparStatement *
 bulkpar_statement_update(Relation rel, const BulkparKey *key,
-						 const BulkparJob *job, bool has_lower)
+						 const BulkparJob *job, const BulkparShape *shape)
 {
+	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -86,27 +82,37 @@ bulkpar_statement_update(Relation rel, const BulkparKey *key,
 		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
 						 quote_identifier(job->column_names[i]),
 						 job->expressions[i]);
-	append_range(&sql, key, has_lower);
+	appendStringInfoString(&sql, " WHERE ");
+	statement->nargs = bulkpar_key_append_shape(&sql, key, shape,
+												statement->argtypes);
 	if (job->condition != NULL)
 		appendStringInfo(&sql, " AND (%s)", job->condition);
-	return make_statement(&sql, key, has_lower, false);
+	statement->shape = *shape;
+	statement->sql = sql.data;
+	return statement;
 }
 
 /* The keys of a range in order, as many as the last parameter says. */
 BulkparStatement *
-bulkpar_statement_collect(Relation rel, const BulkparKey *key, bool has_lower)
+bulkpar_statement_collect(Relation rel, const BulkparKey *key,
+						  const BulkparShape *shape)
 {
+	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
 	StringInfoData sql;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	bulkpar_key_append_columns(&sql, key);
-	appendStringInfo(&sql, " FROM ONLY %s", quoted_name(rel));
-	append_range(&sql, key, has_lower);
+	appendStringInfo(&sql, " FROM ONLY %s WHERE ", quoted_name(rel));
+	statement->nargs = bulkpar_key_append_shape(&sql, key, shape,
+												statement->argtypes);
 	appendStringInfoString(&sql, " ORDER BY ");
 	bulkpar_key_append_order(&sql, key, false);
-	appendStringInfo(&sql, " LIMIT $%d", (has_lower ? 2 : 1) * key->ncolumns + 1);
-	return make_statement(&sql, key, has_lower, true);
+	statement->argtypes[statement->nargs++] = INT8OID;
+	appendStringInfo(&sql, " LIMIT $%d", statement->nargs);
+	statement->shape = *shape;
+	statement->sql = sql.data;
+	return statement;
 }
 
 /* The SELECT of the largest key. */
@@ -188,7 +194,6 @@ bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
 	entry->sql = pstrdup(statement->sql);
 	entry->relid = relid;
 	entry->index = key->index;
-	entry->allow_bitmap = !key->row_comparison;
 	key_statements = lappend(key_statements, entry);
 	MemoryContextSwitchTo(oldcontext);
 
@@ -222,30 +227,6 @@ bulkpar_statement_forget(BulkparStatement *statement)
 	if (statement->plan != NULL)
 		SPI_freeplan(statement->plan);
 	statement->plan = NULL;
-}
-
-/* Fill in the parameters of a statement. */
-void
-bulkpar_statement_params(const BulkparStatement *statement,
-						 const BulkparKey *key, const Datum *lo,
-						 const Datum *hi, int64 limit, ParamExternData *params)
-{
-	for (int i = 0; i < statement->nargs; i++)
-	{
-		ParamExternData *param = &params[i];
-		int			k = i;
-
-		if (lo != NULL && k < key->ncolumns)
-			param->value = lo[k];
-		else
-		{
-			k -= lo != NULL ? key->ncolumns : 0;
-			param->value = k < key->ncolumns ? hi[k] : Int64GetDatum(limit);
-		}
-		param->isnull = false;
-		param->pflags = PARAM_FLAG_CONST;
-		param->ptype = statement->argtypes[i];
-	}
 }
 
 /* The workers could not see a function of pg_temp either. */
@@ -289,40 +270,11 @@ raise_temporary(const char *kind, const char *name)
 			 errdetail("Background workers cannot see the temporary objects of another session.")));
 }
 
-static BulkparStatement *
-make_statement(StringInfo sql, const BulkparKey *key, bool has_lower,
-			   bool has_limit)
-{
-	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
-
-	statement->sql = sql->data;
-	for (int bound = has_lower ? 0 : 1; bound < 2; bound++)
-	{
-		for (int i = 0; i < key->ncolumns; i++)
-			statement->argtypes[statement->nargs++] = key->columns[i].type;
-	}
-	if (has_limit)
-		statement->argtypes[statement->nargs++] = INT8OID;
-	return statement;
-}
-
 static char *
 quoted_name(Relation rel)
 {
 	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 									  RelationGetRelationName(rel));
-}
-
-static void
-append_range(StringInfo buf, const BulkparKey *key, bool has_lower)
-{
-	appendStringInfoString(buf, " WHERE ");
-	if (has_lower)
-	{
-		bulkpar_key_append_after(buf, key, 1);
-		appendStringInfoString(buf, " AND ");
-	}
-	bulkpar_key_append_upto(buf, key, has_lower ? key->ncolumns + 1 : 1);
 }
 
 static void
@@ -401,7 +353,7 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 
 		if (info->indexoid == planning->index)
 		{
-			info->amhasgetbitmap &= planning->allow_bitmap;
+			info->amhasgetbitmap = false;
 			indexlist = lappend(indexlist, info);
 		}
 	}

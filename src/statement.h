@@ -20,12 +20,12 @@
 #include "key.h"
 
 /*
- * A statement over the keys (lo, hi]; without has_lower, over all keys up to
- * hi.  Its parameters are those of lo, if any, those of hi, and for a
- * collecting statement the limit.
+ * A statement over a piece of the keys.  Its parameters are the values of the
+ * piece, and for a collecting statement the limit.
  */
 typedef struct BulkparStatement
 {
+	BulkparShape shape;
 	char	   *sql;
 	int			nargs;
 	Oid			argtypes[2 * INDEX_MAX_KEYS + 1];
@@ -35,19 +35,15 @@ typedef struct BulkparStatement
 extern BulkparStatement *bulkpar_statement_update(Relation rel,
 												  const BulkparKey *key,
 												  const BulkparJob *job,
-												  bool has_lower);
+												  const BulkparShape *shape);
 extern BulkparStatement *bulkpar_statement_collect(Relation rel,
 												   const BulkparKey *key,
-												   bool has_lower);
+												   const BulkparShape *shape);
 extern char *bulkpar_statement_end_key(Relation rel, const BulkparKey *key);
 
 extern void bulkpar_statement_check(BulkparStatement *statement);
 extern void bulkpar_statement_prepare(BulkparStatement *statement,
 									  Oid relid, const BulkparKey *key);
 extern void bulkpar_statement_forget(BulkparStatement *statement);
-extern void bulkpar_statement_params(const BulkparStatement *statement,
-									 const BulkparKey *key, const Datum *lo,
-									 const Datum *hi, int64 limit,
-									 ParamExternData *params);
 
 #endif							/* BULKPAR_STATEMENT_H */

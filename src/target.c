@@ -30,7 +30,9 @@
 
 #include "target.h"
 
-static void prepare(BulkparTarget *target, BulkparStatement *statement);
+static BulkparStatement *find_statement(BulkparTarget *target,
+										const BulkparJob *job,
+										const BulkparShape *shape);
 static bool is_current(const BulkparTarget *target);
 static void describe(BulkparTarget *target, const BulkparJob *job,
 					 Relation rel);
@@ -73,65 +75,116 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 }
 
 /*
- * Run the collecting statement over the keys (lo, hi], of which lo may be
- * NULL; its rows, as many as the limit says, go to dest.  It sees what the
- * active snapshot does, if there is one.  SPI must be connected and the
- * target locked.
+ * Collect the keys (lo, hi], of which lo may be NULL, in order; as many as
+ * the limit says go to dest.  Sees what the active snapshot does, if there is
+ * one.  SPI must be connected and the target locked.
  */
 void
 bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 					   const Datum *hi, int64 limit, DestReceiver *dest)
 {
-	BulkparStatement *statement = target->collect[lo != NULL];
-	SPIExecuteOptions options = {0};
-	int			result;
+	BulkparPiece pieces[BULKPAR_MAX_PIECES];
+	int			npieces = bulkpar_key_cut(target->key, lo, hi, pieces);
 
-	prepare(target, statement);
-	options.params = makeParamList(statement->nargs);
-	bulkpar_statement_params(statement, target->key, lo, hi, limit,
-							 options.params->params);
-	options.read_only = true;
-	options.dest = dest;
 	PushActiveSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
 					   GetTransactionSnapshot());
-	result = SPI_execute_plan_extended(statement->plan, &options);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan_extended failed: %s",
-			 SPI_result_code_string(result));
+	for (int i = 0; i < npieces && limit > 0; i++)
+	{
+		BulkparStatement *statement = find_statement(target, NULL,
+													 &pieces[i].shape);
+		SPIExecuteOptions options = {
+			.params = makeParamList(statement->nargs),
+			.read_only = true,
+			.dest = dest
+		};
+		int			result;
+
+		for (int k = 0; k < statement->nargs; k++)
+		{
+			ParamExternData *param = &options.params->params[k];
+
+			param->value = k < pieces[i].nvalues ? pieces[i].values[k] :
+				Int64GetDatum(limit);
+			param->isnull = false;
+			param->pflags = PARAM_FLAG_CONST;
+			param->ptype = statement->argtypes[k];
+		}
+		result = SPI_execute_plan_extended(statement->plan, &options);
+		if (result < 0)
+			elog(ERROR, "SPI_execute_plan_extended failed: %s",
+				 SPI_result_code_string(result));
+		limit -= SPI_processed;
+	}
 	PopActiveSnapshot();
 }
 
 /*
- * Run the UPDATE over the keys (lo, hi], of which lo may be NULL, with the
- * active snapshot.  Returns the number of rows.  SPI must be connected and
- * the target locked.
+ * Update the rows of the keys (lo, hi], of which lo may be NULL, as the active
+ * snapshot sees them, and return how many there were.  SPI must be connected
+ * and the target locked.
  */
 int64
-bulkpar_target_update(BulkparTarget *target, const Datum *lo, const Datum *hi)
+bulkpar_target_update(BulkparTarget *target, const BulkparJob *job,
+					  const Datum *lo, const Datum *hi)
 {
-	BulkparStatement *statement = target->update[lo != NULL];
-	ParamExternData params[2 * INDEX_MAX_KEYS];
-	Datum		values[2 * INDEX_MAX_KEYS];
-	int			result;
+	BulkparPiece pieces[BULKPAR_MAX_PIECES];
+	int			npieces = bulkpar_key_cut(target->key, lo, hi, pieces);
+	int64		rows = 0;
 
-	prepare(target, statement);
-	bulkpar_statement_params(statement, target->key, lo, hi, 0, params);
-	for (int i = 0; i < statement->nargs; i++)
-		values[i] = params[i].value;
-	result = SPI_execute_snapshot(statement->plan, values, NULL,
-								  GetActiveSnapshot(), InvalidSnapshot,
-								  false, true, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s",
-			 SPI_result_code_string(result));
-	return (int64) SPI_processed;
+	for (int i = 0; i < npieces; i++)
+	{
+		BulkparStatement *statement = find_statement(target, job,
+													 &pieces[i].shape);
+		int			result = SPI_execute_snapshot(statement->plan,
+												  pieces[i].values, NULL,
+												  GetActiveSnapshot(),
+												  InvalidSnapshot, false,
+												  true, 0);
+
+		if (result < 0)
+			elog(ERROR, "SPI_execute_snapshot failed: %s",
+				 SPI_result_code_string(result));
+		rows += SPI_processed;
+	}
+	return rows;
 }
 
-static void
-prepare(BulkparTarget *target, BulkparStatement *statement)
+/*
+ * The prepared statement of a shape: the UPDATE of the job, or without a job
+ * the collecting one.
+ */
+static BulkparStatement *
+find_statement(BulkparTarget *target, const BulkparJob *job,
+			   const BulkparShape *shape)
 {
-	if (statement->plan == NULL)
-		bulkpar_statement_prepare(statement, target->relid, target->key);
+	List	  **list = job != NULL ? &target->updates : &target->collects;
+	BulkparStatement *statement;
+	MemoryContext oldcontext;
+	Relation	rel;
+	ListCell   *lc;
+
+	foreach(lc, *list)
+	{
+		statement = lfirst(lc);
+		if (statement->shape.nprefix == shape->nprefix &&
+			statement->shape.after == shape->after &&
+			statement->shape.bound == shape->bound)
+			return statement;
+	}
+
+	rel = table_open(target->relid, NoLock);
+	oldcontext = MemoryContextSwitchTo(target->context);
+	statement = job != NULL ?
+		bulkpar_statement_update(rel, target->key, job, shape) :
+		bulkpar_statement_collect(rel, target->key, shape);
+	MemoryContextSwitchTo(oldcontext);
+	table_close(rel, NoLock);
+
+	bulkpar_statement_prepare(statement, target->relid, target->key);
+	oldcontext = MemoryContextSwitchTo(target->context);
+	*list = lappend(*list, statement);
+	MemoryContextSwitchTo(oldcontext);
+	return statement;
 }
 
 /* Whether the names are those of the table, and its key index is still valid. */
@@ -166,15 +219,14 @@ static void
 describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
 {
 	MemoryContext oldcontext;
+	BulkparShape shape;
+	ListCell   *lc;
 
-	for (int i = 0; i < 2; i++)
-	{
-		if (target->update[i] != NULL)
-			bulkpar_statement_forget(target->update[i]);
-		if (target->collect[i] != NULL)
-			bulkpar_statement_forget(target->collect[i]);
-		target->update[i] = target->collect[i] = NULL;
-	}
+	foreach(lc, target->updates)
+		bulkpar_statement_forget(lfirst(lc));
+	foreach(lc, target->collects)
+		bulkpar_statement_forget(lfirst(lc));
+	target->updates = target->collects = NIL;
 	target->relid = InvalidOid;
 	MemoryContextReset(target->context);
 
@@ -182,13 +234,8 @@ describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
 	target->schema = RelationGetNamespace(rel);
 	target->name = rel->rd_rel->relname;
 	target->key = bulkpar_key_follow(rel, job->key_index, job->key_order);
-	for (int i = 0; i < 2; i++)
-	{
-		target->update[i] = bulkpar_statement_update(rel, target->key, job,
-													 i == 1);
-		target->collect[i] = bulkpar_statement_collect(rel, target->key,
-													   i == 1);
-	}
+	shape = bulkpar_key_usual_shape(target->key);
+	target->sql = bulkpar_statement_update(rel, target->key, job, &shape)->sql;
 	target->relid = RelationGetRelid(rel);
 	MemoryContextSwitchTo(oldcontext);
 }

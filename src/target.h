@@ -26,10 +26,11 @@ typedef struct BulkparTarget
 	Oid			schema;
 	NameData	name;
 	BulkparKey *key;
+	char	   *sql;			/* the UPDATE in its usual form, to show it */
 
-	/* by whether the range has a lower bound */
-	BulkparStatement *update[2];
-	BulkparStatement *collect[2];
+	/* the statements that were needed so far, of each shape one */
+	List	   *updates;
+	List	   *collects;
 } BulkparTarget;
 
 extern BulkparTarget *bulkpar_target_create(void);
@@ -38,7 +39,8 @@ extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 								   const Datum *hi, int64 limit,
 								   DestReceiver *dest);
-extern int64 bulkpar_target_update(BulkparTarget *target, const Datum *lo,
+extern int64 bulkpar_target_update(BulkparTarget *target,
+								   const BulkparJob *job, const Datum *lo,
 								   const Datum *hi);
 
 #endif							/* BULKPAR_TARGET_H */

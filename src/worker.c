@@ -193,9 +193,10 @@ static void
 report_chunk(const BulkparRun *run)
 {
 	char	   *activity = psprintf("bulkpar job " INT64_FORMAT ", chunk "
-									INT64_FORMAT ": %s", run->job->job_id,
+									INT64_FORMAT ": %s",
+									run->job->job_id,
 									run->range.chunk.chunk_no,
-									run->target->update[1]->sql);
+									run->target->sql);
 
 	pgstat_report_activity(STATE_RUNNING, activity);
 	pfree(activity);

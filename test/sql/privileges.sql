@@ -79,7 +79,7 @@ SELECT DISTINCT who FROM item;
 RESET SESSION AUTHORIZATION;
 -- a role that cannot log in
 SET ROLE regress_bulkpar_group;
-SELECT rows_updated FROM bulkpar_update('item', 'who', :'who', 10, 2); :message
+SELECT rows_updated FROM bulkpar_update('item', 'who', 'current_user', 10, 2);
 RESET ROLE;
 SELECT DISTINCT who FROM item;
 -- a superuser who has given up being one
@@ -206,5 +206,5 @@ DROP SCHEMA regress_bulkpar_trap CASCADE;
 DROP TABLE item, accounts, doc, doc_numeric;
 DROP FUNCTION hidden, uses_hidden, update_accounts, peep;
 DROP OWNED BY regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group;
-TRUNCATE bulkpar_job, bulkpar_chunk;
+TRUNCATE bulkpar_job, bulkpar_chunk, bulkpar_error;
 DROP ROLE regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group, regress_bulkpar_stats;

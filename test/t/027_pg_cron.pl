@@ -15,55 +15,64 @@ my $library = `pg_config --pkglibdir`;
 chomp $library;
 plan skip_all => 'pg_cron is not installed' if !-e "$library/pg_cron.so";
 
-my $node = start_fault_server('cron', <<'END');
+# A server whose pg_cron runs a job as often as it can.
+sub start_cron
+{
+	my ($name, $setting) = @_;
+	my $cron = start_fault_server($name, <<"END");
 shared_preload_libraries = 'pg_cron'
 cron.database_name = 'postgres'
+$setting
 END
-$node->append_conf('postgresql.conf', "cron.host = '" . $node->host . "'");
-$node->restart;
-$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
-set_tempo($node, 0);
 
-# As often as this pg_cron can.
-my $schedule =
-  $node->safe_psql('postgres',
-	"SELECT extversion ~ '^1\\.[0-4]\\M' FROM pg_extension"
-	  . " WHERE extname = 'pg_cron'") eq 't' ? '* * * * *' : '2 seconds';
-
-foreach my $workers ('off', 'on')
-{
-	my $name = "cron.use_background_workers = $workers";
-
-	make_table($node, 't', 4000);
-	my $after = last_job($node);
-	$node->append_conf('postgresql.conf', $name);
-	$node->restart;
-	my $id = $node->safe_psql('postgres',
-		"SELECT cron.schedule('nightly', '$schedule', \$\$SELECT"
-		  . " bulkpar_update('t', 'n', 'n + 1 + tempo()', 100, 2)\$\$)");
-	wait_until($node,
-		"EXISTS (SELECT FROM cron.job_run_details WHERE jobid = $id"
-		  . " AND end_time IS NOT NULL)");
-	$node->safe_psql('postgres', "SELECT cron.unschedule($id)");
-	is( $node->safe_psql('postgres',
-			'SELECT DISTINCT status FROM cron.job_run_details'
-			  . " WHERE jobid = $id AND end_time IS NOT NULL"),
-		'succeeded', "$name: the run")
-	  or diag(
-		$node->safe_psql('postgres',
-			'SELECT return_message FROM cron.job_run_details'
-			  . " WHERE jobid = $id"));
-	my $runs = $node->safe_psql('postgres',
-		'SELECT count(*) FROM cron.job_run_details'
-		  . " WHERE jobid = $id AND status = 'succeeded'");
-	is_exactly($node, 't', $runs, "$name: every row is updated once by a run");
-	is( $node->safe_psql('postgres',
-			'SELECT count(*) FROM bulkpar_jobs'
-			  . " WHERE status = 'succeeded' AND job_id > $after"),
-		$runs, "$name: each run was a job");
-	is_quiet($node, 't', $name);
+	$cron->append_conf('postgresql.conf', "cron.host = '" . $cron->host . "'");
+	$cron->restart;
+	make_table($cron, 't', 4000);
+	$cron->safe_psql('postgres', <<'END');
+CREATE EXTENSION pg_cron;
+SELECT cron.schedule('job',
+	CASE WHEN extversion ~ '^1\.[0-4]\M' THEN '* * * * *' ELSE '2 seconds' END,
+	$$SELECT bulkpar_update('t', 'n', 'n + 1 + tempo()', 100, 2)$$)
+FROM pg_extension WHERE extname = 'pg_cron';
+END
+	return $cron;
 }
 
-log_is_clean($node, 'pg_cron');
-$node->stop;
+my @crons = map { start_cron($_->[0], "cron.use_background_workers = $_->[1]") }
+  ([ 'libpq', 'off' ], [ 'worker', 'on' ]);
+
+foreach my $node (@crons)
+{
+	my $name = $node->name;
+
+	wait_for_rows($node, 100, 0);
+	is( $node->safe_psql('postgres',
+			'SELECT count(*) FROM pg_stat_activity'
+			  . " WHERE backend_type NOT LIKE 'bulkpar%'"
+			  . ' AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid()'),
+		'0', "$name: the session of pg_cron holds no snapshot");
+	wait_until($node,
+		"EXISTS (SELECT FROM cron.job_run_details WHERE end_time IS NOT NULL)");
+	$node->safe_psql('postgres', "SELECT cron.unschedule('job')");
+	wait_until($node,
+		"count(*) = 0 FROM cron.job_run_details WHERE end_time IS NULL");
+	is( $node->safe_psql('postgres',
+			"SELECT string_agg(DISTINCT status, ',')"
+			  . ' FROM cron.job_run_details'),
+		'succeeded', "$name: every run succeeds")
+	  or diag(
+		$node->safe_psql('postgres',
+			'SELECT return_message FROM cron.job_run_details'));
+
+	my $runs = $node->safe_psql('postgres',
+		'SELECT count(*) FROM cron.job_run_details');
+	is_exactly($node, 't', $runs, "$name: every row is updated once by a run");
+	is( $node->safe_psql('postgres',
+			"SELECT count(*) FROM bulkpar_jobs WHERE status = 'succeeded'"),
+		$runs, "$name: each run was a job");
+	is_quiet($node, 't', $name);
+	log_is_clean($node, $name);
+	$node->stop;
+}
+
 done_testing();
