@@ -89,6 +89,7 @@ REVOKE ALL ON SEQUENCE bulkpar_job_job_id_seq FROM PUBLIC;
 
 COMMENT ON TABLE bulkpar_job IS
 'One row for each bulkpar job; people read the view bulkpar_jobs';
+COMMENT ON SEQUENCE bulkpar_job_job_id_seq IS 'Numbers the bulkpar jobs';
 COMMENT ON COLUMN bulkpar_job.job_name IS
 'A name that the caller gave, unique among the unfinished jobs of an owner';
 COMMENT ON INDEX bulkpar_job_unfinished_name IS

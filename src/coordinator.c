@@ -426,4 +426,5 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
 	pg_atomic_write_u64(&call->batches, status->batches);
 	CommitTransactionCommand();
+	call->succeeded = error == NULL;
 }

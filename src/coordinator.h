@@ -37,6 +37,7 @@ typedef struct BulkparCall
 	pg_atomic_uint32 workers_started;
 
 	/* set by the coordinator before it ends */
+	bool		succeeded;
 	pg_atomic_uint64 rows_updated;
 	pg_atomic_uint64 batches;
 	int			sqlstate;		/* why no job could be stored, or 0 */

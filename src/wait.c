@@ -287,14 +287,17 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 {
 	int64		job_id = pg_atomic_read_u64(&call->job_id);
 
-	if (job_id != 0 && error->detail == NULL)
+	if (call->succeeded)
+		error->detail = psprintf("Job " INT64_FORMAT " has succeeded before it could be cancelled.",
+								 job_id);
+	else if (job_id != 0 && error->detail == NULL)
 		error->detail = psprintf("Job " INT64_FORMAT " is cancelled; " UINT64_FORMAT
 								 " rows in " UINT64_FORMAT
 								 " batches are updated and stay so.",
 								 job_id,
 								 pg_atomic_read_u64(&call->rows_updated),
 								 pg_atomic_read_u64(&call->batches));
-	if (job_id != 0 && error->hint == NULL)
+	if (job_id != 0 && !call->succeeded && error->hint == NULL)
 		error->hint = psprintf("SELECT bulkpar_resume(" INT64_FORMAT
 							   ") goes on with the job.", job_id);
 	ReThrowError(error);

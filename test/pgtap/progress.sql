@@ -14,11 +14,11 @@ CREATE TABLE person (id integer PRIMARY KEY, name text);
 -- A job that began 10,000 seconds ago.
 CREATE FUNCTION put_job(status text, estimated_rows bigint, owner regrole)
 RETURNS bigint LANGUAGE sql AS $$
-	INSERT INTO bulkpar_job (owner, target, key_index, column_names,
-		expressions, batch_size, workers, settings, status, estimated_rows,
-		created_at, started_at, finished_at)
-	VALUES (owner, 'person', 'person_pkey', '{name}', '{upper(name)}', 100, 2,
-		'{}', status, estimated_rows, now() - interval '10001 seconds',
+	INSERT INTO bulkpar_job (owner, target, key_index, key_order, column_names,
+		expressions, batch_size, workers, on_error, max_errors, settings, status,
+		estimated_rows, created_at, started_at, finished_at)
+	VALUES (owner, 'person', 'person_pkey', 'id', '{name}', '{upper(name)}', 100,
+		2, 'stop', 0, '{}', status, estimated_rows, now() - interval '10001 seconds',
 		now() - interval '10000 seconds',
 		CASE WHEN status <> 'running' THEN now() END)
 	RETURNING job_id

@@ -97,11 +97,11 @@ ends('a killed client', sub { $_[0]->{psql}->signal('KILL') },
 
 ends('cancelled coordinator',
 	sub { signal_processes('pg_cancel_backend', $coordinator) },
-	error => $cancelled, status => 'cancelled');
+	error => qr/^ERROR:  57014: bulkpar job \d+ was cancelled/m, status => 'cancelled');
 
 ends('terminated coordinator',
 	sub { signal_processes('pg_terminate_backend', $coordinator) },
-	error => qr/^ERROR:  57P01: the coordinator of bulkpar job \d+ was terminated/m,
+	error => qr/^ERROR:  57P01: bulkpar job \d+ was interrupted/m,
 	status => 'interrupted');
 
 ends('cancelled worker',

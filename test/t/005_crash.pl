@@ -11,7 +11,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-my $node = start_server('crash', 'restart_after_crash = on');
+my $node = start_server('crash', <<'END');
+restart_after_crash = on
+wal_writer_delay = 10s
+END
 
 # After kill9 the children that are still there hold the shared memory.
 sub start_server_again
@@ -81,6 +84,19 @@ is( $node->safe_psql('postgres',
 		  . " bulkpar_update('t', 'n', 'n + 1', condition => 'n = 0')"),
 	'succeeded', 'another job does the rest');
 is_exactly($node, 't', 1, 'every row is updated once');
+
+# A job that has succeeded is there after a crash, though its batches have
+# committed asynchronously.
+make_table($node, 't', 5000);
+is( $node->safe_psql('postgres',
+		"SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 50, 4)"),
+	'succeeded', 'a job without a crash');
+$node->kill9;
+ok(start_server_again(), 'and a crash after it');
+is_exactly($node, 't', 1, 'all that it has done is there');
+is( $node->safe_psql('postgres',
+		'SELECT status FROM bulkpar_job ORDER BY job_id DESC LIMIT 1'),
+	'succeeded', 'and that it has succeeded');
 
 $node->stop;
 done_testing();
