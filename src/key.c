@@ -117,13 +117,19 @@ bulkpar_key_follow(Relation rel, Oid index, const char *order)
 			 errhint("Create such a unique index again and resume the job.")));
 }
 
-/* The order of a key as text, in the current memory context. */
+/* The types and order of a key as text, in the current memory context. */
 char *
 bulkpar_key_order(const BulkparKey *key)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '(');
+	for (int i = 0; i < key->ncolumns; i++)
+		appendStringInfo(&buf, "%s%s %s", i > 0 ? ", " : "",
+						 key->columns[i].name,
+						 format_type_be_qualified(key->columns[i].type));
+	appendStringInfoString(&buf, ") BY ");
 	bulkpar_key_append_order(&buf, key, false);
 	return buf.data;
 }
