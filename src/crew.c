@@ -17,6 +17,7 @@
 
 #include "access/xact.h"
 #include "postmaster/bgworker.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 #include "crew.h"

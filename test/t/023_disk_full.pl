@@ -98,7 +98,8 @@ $node->start;
 fill_disk($wal, 1024);
 my ($status, $out, $error) = $node->psql('postgres',
 	"CREATE TABLE waste AS SELECT i, repeat('x', 1000) FROM"
-	  . ' generate_series(1, 100000) AS i');
+	  . ' generate_series(1, 100000) AS i;'
+	  . ' SELECT pg_switch_wal()');
 isnt($status, 0, 'full WAL: another session gets an error');
 like(call_error($call),
 	qr/^ERROR:  (?:53100|57P0[123])|connection to server was lost/m,

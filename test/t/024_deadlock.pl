@@ -70,7 +70,7 @@ is( stop_call(
 			  . " bulkpar_update('t', 'n', 'n + 1 + tempo()', 50, 2)")),
 	'succeeded',
 	'the job succeeds in spite of deadlocks');
-$_->signal('INT'), $_->finish foreach @pgbench;
+$_->signal('TERM'), $_->finish foreach @pgbench;
 cmp_ok(
 	$node->safe_psql('postgres',
 		'SELECT sum(retries) FROM bulkpar_chunks WHERE job_id = '

@@ -66,6 +66,21 @@ sub call
 	return;
 }
 
+# Forget the calls that have ended.
+sub reap_calls
+{
+	my @running;
+
+	foreach my $call (@calls)
+	{
+		$call->{psql}->pump_nb if $call->{psql}->pumpable;
+		push @running, $call if $call->{psql}->pumpable;
+		stop_call($call) if !$call->{psql}->pumpable;
+	}
+	@calls = @running;
+	return;
+}
+
 # What the jobs are at: the one that is not over, and its status.
 sub unfinished_job
 {
@@ -192,6 +207,7 @@ while (time < $until)
 {
 	my $fault = (sort keys %nemesis)[ rand keys %nemesis ];
 
+	reap_calls();
 	keep_going();
 	usleep(700_000 + rand(2_000_000));
 	note($fault);
@@ -208,7 +224,7 @@ for (1 .. 100)
 	keep_going() if defined((unfinished_job())[0]);
 }
 is(join('|', unfinished_job()), '', 'the last job succeeds');
-$transfers->signal('INT');
+$transfers->signal('TERM');
 $transfers->finish;
 stop_call($_) foreach @calls;
 
