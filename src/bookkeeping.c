@@ -90,6 +90,21 @@ bulkpar_bookkeeping_enter(BulkparBracket *bracket)
 	PushActiveSnapshot(GetLatestSnapshot());
 }
 
+/*
+ * The same, and run a query whose only parameter is the id of a job; returns
+ * the number of rows.
+ */
+uint64
+bulkpar_bookkeeping_enter_for(BulkparBracket *bracket, BulkparQuery *query,
+							  int64 job_id)
+{
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job_id);
+	bulkpar_bookkeeping_enter(bracket);
+	return bulkpar_bookkeeping_run(query, values, NULL);
+}
+
 /* Undo bulkpar_bookkeeping_enter. */
 void
 bulkpar_bookkeeping_leave(const BulkparBracket *bracket)

@@ -43,6 +43,9 @@ extern void bulkpar_bookkeeping_attach(Oid new_schema);
 extern Oid	bulkpar_bookkeeping_schema(void);
 
 extern void bulkpar_bookkeeping_enter(BulkparBracket *bracket);
+extern uint64 bulkpar_bookkeeping_enter_for(BulkparBracket *bracket,
+											BulkparQuery *query,
+											int64 job_id);
 extern void bulkpar_bookkeeping_leave(const BulkparBracket *bracket);
 extern uint64 bulkpar_bookkeeping_run(BulkparQuery *query,
 									  const Datum *values,

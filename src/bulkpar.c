@@ -16,10 +16,11 @@
  * batch.c			one transaction: the rows and the progress
  * result.c			what the caller gets to see in the end
  *
- * and what serves them: job.c and ledger.c (all SQL on our tables, run by
- * bookkeeping.c), target.c (the table), key.c (its unique index),
- * statement.c (the SQL on the table), collect.c (where batches end), settings.c and identity.c (what a
- * process has from the caller), slots.c (the cap on workers), subxact.c.
+ * and what serves them: target.c (the table), key.c (its unique index),
+ * statement.c (the SQL on the table), collect.c (where batches end), job.c and
+ * ledger.c (the SQL on our tables, run by bookkeeping.c), crew.c (the workers
+ * as the coordinator sees them), launch.c and slots.c (getting processes),
+ * settings.c and identity.c (what a process has from the caller), subxact.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *

@@ -95,12 +95,9 @@ bulkpar_job_owner(int64 job_id)
 		.argtypes = {INT8OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[1];
 	Oid			owner = InvalidOid;
 
-	values[0] = Int64GetDatum(job_id);
-	bulkpar_bookkeeping_enter(&bracket);
-	if (bulkpar_bookkeeping_run(&read, values, NULL) == 1)
+	if (bulkpar_bookkeeping_enter_for(&bracket, &read, job_id) == 1)
 		owner = (Oid) bulkpar_bookkeeping_int64(1);
 	bulkpar_bookkeeping_leave(&bracket);
 	return owner;
@@ -158,11 +155,8 @@ bulkpar_job_load(int64 job_id)
 	};
 	BulkparJob *job = palloc0(sizeof(BulkparJob));
 	BulkparBracket bracket;
-	Datum		values[1];
 
-	values[0] = Int64GetDatum(job_id);
-	bulkpar_bookkeeping_enter(&bracket);
-	if (bulkpar_bookkeeping_run(&load, values, NULL) != 1)
+	if (bulkpar_bookkeeping_enter_for(&bracket, &load, job_id) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("bulkpar job " INT64_FORMAT " does not exist", job_id)));
@@ -319,11 +313,8 @@ bulkpar_job_status(int64 job_id)
 	};
 	BulkparStatus *status = NULL;
 	BulkparBracket bracket;
-	Datum		values[1];
 
-	values[0] = Int64GetDatum(job_id);
-	bulkpar_bookkeeping_enter(&bracket);
-	if (bulkpar_bookkeeping_run(&read, values, NULL) == 1)
+	if (bulkpar_bookkeeping_enter_for(&bracket, &read, job_id) == 1)
 	{
 		status = MemoryContextAllocZero(bracket.caller_context,
 										sizeof(BulkparStatus));
@@ -357,11 +348,8 @@ bulkpar_job_abandon(int64 job_id)
 		.argtypes = {INT8OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[1];
 
-	values[0] = Int64GetDatum(job_id);
-	bulkpar_bookkeeping_enter(&bracket);
-	(void) bulkpar_bookkeeping_run(&abandon, values, NULL);
+	(void) bulkpar_bookkeeping_enter_for(&bracket, &abandon, job_id);
 	bulkpar_bookkeeping_leave(&bracket);
 }
 
@@ -375,12 +363,9 @@ bulkpar_job_delete(int64 job_id)
 		.argtypes = {INT8OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[1];
 	uint64		deleted;
 
-	values[0] = Int64GetDatum(job_id);
-	bulkpar_bookkeeping_enter(&bracket);
-	deleted = bulkpar_bookkeeping_run(&delete, values, NULL);
+	deleted = bulkpar_bookkeeping_enter_for(&bracket, &delete, job_id);
 	bulkpar_bookkeeping_leave(&bracket);
 	return deleted == 1;
 }
