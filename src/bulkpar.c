@@ -59,7 +59,7 @@ _PG_init(void)
 							"0 means no limit but \"max_worker_processes\".",
 							&bulkpar_max_workers,
 							0, 0, BULKPAR_MAX_WORKERS,
-							PGC_SUSET, 0,
+							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("bulkpar.progress_interval",

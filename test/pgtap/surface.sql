@@ -299,7 +299,7 @@ SELECT results_eq(
 	$$SELECT concat_ws(' ', name, vartype, context, boot_val, unit, min_val)
 	FROM pg_settings WHERE name LIKE 'bulkpar.%' ORDER BY name$$,
 	ARRAY[
-		'bulkpar.max_workers integer superuser 0 0',
+		'bulkpar.max_workers integer sighup 0 0',
 		'bulkpar.progress_interval integer user 5000 ms 0',
 		'bulkpar.report bool user on',
 		'bulkpar.workers integer user 0 0'
