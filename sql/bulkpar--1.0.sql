@@ -60,7 +60,7 @@ CREATE TABLE bulkpar_chunk (
 	sqlstate text,
 	message text,
 	PRIMARY KEY (job_id, chunk_no)
-) WITH (fillfactor = 50);
+) WITH (fillfactor = 90);
 
 -- A claim looks for a chunk that a dead worker has left; few rows are here.
 CREATE INDEX bulkpar_chunk_unfinished ON bulkpar_chunk (job_id, chunk_no)

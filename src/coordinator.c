@@ -167,7 +167,6 @@ bulkpar_coordinator_main(Datum main_arg)
 	bulkpar_bookkeeping_attach(coordinator->call->schema);
 	MemoryContextSwitchTo(TopMemoryContext);
 	synchronous = pstrdup(GetConfigOption("synchronous_commit", false, false));
-	bulkpar_settings_start_process();
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
 					PGC_USERSET, PGC_S_OVERRIDE);
 
@@ -177,6 +176,9 @@ bulkpar_coordinator_main(Datum main_arg)
 			resume_job(coordinator);
 		else
 			store_job(coordinator);
+
+		/* The job is on disk; what comes now may be lost in a crash. */
+		bulkpar_settings_start_process();
 		run_job(coordinator);
 	}
 	PG_CATCH();

@@ -117,7 +117,10 @@ bulkpar_key_follow(Relation rel, Oid index, const char *order)
 			 errhint("Create such a unique index again and resume the job.")));
 }
 
-/* The types and order of a key as text, in the current memory context. */
+/*
+ * The columns, by number, and the order of a key as text, in the current
+ * memory context.
+ */
 char *
 bulkpar_key_order(const BulkparKey *key)
 {
@@ -126,12 +129,32 @@ bulkpar_key_order(const BulkparKey *key)
 	initStringInfo(&buf);
 	appendStringInfoChar(&buf, '(');
 	for (int i = 0; i < key->ncolumns; i++)
-		appendStringInfo(&buf, "%s%s %s", i > 0 ? ", " : "",
-						 key->columns[i].name,
-						 format_type_be_qualified(key->columns[i].type));
-	appendStringInfoString(&buf, ") BY ");
-	bulkpar_key_append_order(&buf, key, false);
+	{
+		const BulkparKeyColumn *column = &key->columns[i];
+
+		appendStringInfo(&buf, "%scolumn %d %s%s USING %s NULLS %s",
+						 i > 0 ? ", " : "", column->attnum,
+						 format_type_be_qualified(column->type),
+						 column->collate, column->before,
+						 column->nulls_first ? "FIRST" : "LAST");
+	}
+	appendStringInfoChar(&buf, ')');
 	return buf.data;
+}
+
+/* Whether the columns still have the names that the key was described with. */
+bool
+bulkpar_key_has_its_names(const BulkparKey *key, Oid relid)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		char	   *name = get_attname(relid, key->columns[i].attnum, true);
+
+		if (name == NULL ||
+			strcmp(quote_identifier(name), key->columns[i].name) != 0)
+			return false;
+	}
+	return true;
 }
 
 /*

@@ -78,6 +78,7 @@ extern BulkparKey *bulkpar_key_describe(Relation rel, Oid index);
 extern BulkparKey *bulkpar_key_follow(Relation rel, Oid index,
 									  const char *order);
 extern char *bulkpar_key_order(const BulkparKey *key);
+extern bool bulkpar_key_has_its_names(const BulkparKey *key, Oid relid);
 extern bool bulkpar_key_has_column(const BulkparKey *key, AttrNumber attnum);
 
 extern void bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key);

@@ -30,7 +30,6 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
-#include "rewrite/prs2lock.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -46,6 +45,7 @@
 #include "settings.h"
 #include "statement.h"
 #include "subxact.h"
+#include "target.h"
 
 /* Which argument an expression is from, for messages. */
 typedef struct ExpressionSource
@@ -411,17 +411,7 @@ check_table(Relation rel)
 				 errmsg("table \"%s\" with inheritance children is not supported yet",
 						name),
 				 errhint("Call the function for each child that has no children.")));
-	if (rel->rd_rules != NULL)
-	{
-		for (int i = 0; i < rel->rd_rules->numLocks; i++)
-		{
-			if (rel->rd_rules->rules[i]->event == CMD_UPDATE)
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("table \"%s\" with a rule on UPDATE is not supported",
-								name)));
-		}
-	}
+	bulkpar_target_check_rules(rel);
 }
 
 /*

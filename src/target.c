@@ -22,6 +22,7 @@
 #include "access/table.h"
 #include "catalog/pg_index.h"
 #include "executor/spi.h"
+#include "rewrite/prs2lock.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -72,6 +73,23 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 				 errdetail("It had the OID %u.", job->target)));
 	describe(target, job, rel);
 	relation_close(rel, NoLock);
+}
+
+/*
+ * A rule would put another statement in the place of a batch, which would not
+ * do what the job says it has done.
+ */
+void
+bulkpar_target_check_rules(Relation rel)
+{
+	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
+	{
+		if (rel->rd_rules->rules[i]->event == CMD_UPDATE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table \"%s\" with a rule on UPDATE is not supported",
+							RelationGetRelationName(rel))));
+	}
 }
 
 /*
@@ -202,9 +220,10 @@ is_current(const BulkparTarget *target)
 		return false;
 	form = (Form_pg_class) GETSTRUCT(tuple);
 	same = form->relnamespace == target->schema &&
+		form->relhasrules == target->has_rules &&
 		strcmp(NameStr(form->relname), NameStr(target->name)) == 0;
 	ReleaseSysCache(tuple);
-	if (!same)
+	if (!same || !bulkpar_key_has_its_names(target->key, target->relid))
 		return false;
 
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(target->key->index));
@@ -222,6 +241,7 @@ describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
 	BulkparShape shape;
 	ListCell   *lc;
 
+	bulkpar_target_check_rules(rel);
 	foreach(lc, target->updates)
 		bulkpar_statement_forget(lfirst(lc));
 	foreach(lc, target->collects)
@@ -233,6 +253,7 @@ describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
 	oldcontext = MemoryContextSwitchTo(target->context);
 	target->schema = RelationGetNamespace(rel);
 	target->name = rel->rd_rel->relname;
+	target->has_rules = rel->rd_rel->relhasrules;
 	target->key = bulkpar_key_follow(rel, job->key_index, job->key_order);
 	shape = bulkpar_key_usual_shape(target->key);
 	target->sql = bulkpar_statement_update(rel, target->key, job, &shape)->sql;

@@ -25,6 +25,7 @@ typedef struct BulkparTarget
 	Oid			relid;
 	Oid			schema;
 	NameData	name;
+	bool		has_rules;
 	BulkparKey *key;
 	char	   *sql;			/* the UPDATE in its usual form, to show it */
 
@@ -36,6 +37,7 @@ typedef struct BulkparTarget
 extern BulkparTarget *bulkpar_target_create(void);
 extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 								LOCKMODE lockmode);
+extern void bulkpar_target_check_rules(Relation rel);
 extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 								   const Datum *hi, int64 limit,
 								   DestReceiver *dest);

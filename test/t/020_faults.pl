@@ -24,7 +24,8 @@ $call = start_call($node,
 wait_for_workers($node, 1);
 my $dead = backend_pid($node, 'bulkpar worker');
 signal_backends($node, 'pg_terminate_backend', 'bulkpar worker');
-wait_until($node, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $dead)");
+wait_until($node,
+	"NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $dead)");
 open_gate($gate);
 is(stop_call($call), 'succeeded', 'a terminated worker is replaced');
 is_exactly($node, 't', 1, 'terminated worker: every row is updated once');

@@ -120,22 +120,45 @@ like(call_error($call), qr/^ERROR:  42703:/m,
 	'dropped column: what the caller gets');
 no_process_is_left('dropped column');
 
-# The key.  The index of another type is another index.
-breaks('type of the key', 'ALTER TABLE t ALTER COLUMN id TYPE bigint', '55000');
-breaks('dropped key', 'ALTER TABLE t DROP CONSTRAINT t_pkey', '55000');
+# The key: another index of the same order and types will do.
+goes_on('REINDEX CONCURRENTLY', 'REINDEX INDEX CONCURRENTLY t_pkey');
+foreach my $type ('bigint', 'float8', 'numeric', 'text')
+{
+	breaks("key of type $type", "ALTER TABLE t ALTER COLUMN id TYPE $type",
+		'55000',
+		'ALTER TABLE t ALTER COLUMN id TYPE integer USING id::integer');
+}
+breaks(
+	'descending key',
+	'CREATE UNIQUE INDEX i ON t (id DESC);'
+	  . ' ALTER TABLE t DROP CONSTRAINT t_pkey',
+	'55000', 'CREATE UNIQUE INDEX ON t (id)');
+breaks(
+	'dropped key', 'ALTER TABLE t DROP CONSTRAINT t_pkey',
+	'55000', 'ALTER TABLE t ADD PRIMARY KEY (id)');
 breaks('dropped key column', 'ALTER TABLE t DROP COLUMN id', '55000');
+goes_on('renamed key', 'ALTER TABLE t RENAME COLUMN id TO key');
 
-# Neither changes what the key is.
-TODO:
-{
-	local $TODO = 'the job knows the key by the OID of the index';
-	goes_on('REINDEX CONCURRENTLY', 'REINDEX INDEX CONCURRENTLY t_pkey');
-}
-TODO:
-{
-	local $TODO = 'the statements know the key by its name';
-	goes_on('renamed key', 'ALTER TABLE t RENAME COLUMN id TO key');
-}
+# A column that takes over the name of the key is another key.
+start_and_run(
+	'swapped names', <<'END',
+BEGIN;
+ALTER TABLE t RENAME COLUMN id TO old;
+ALTER TABLE t RENAME COLUMN other TO id;
+COMMIT;
+END
+	prepare => <<'END');
+ALTER TABLE t ADD COLUMN other integer UNIQUE;
+UPDATE t SET other = 10001 - id;
+ALTER TABLE t ALTER COLUMN other SET NOT NULL;
+END
+set_tempo($node, 0);
+stop_call($call);
+is( $node->safe_psql('postgres',
+		"SELECT max(n), min(n) = 1 OR status = 'failed' FROM t, bulkpar_jobs"
+		  . " WHERE job_id = $job GROUP BY status"),
+	'1|t', 'swapped names: no row is updated twice, and none left out unseen');
+no_process_is_left('swapped names');
 
 # A trigger fires in the batches from then on.
 goes_on('trigger', <<'END');
@@ -147,6 +170,9 @@ is( $node->safe_psql('postgres',
 		'SELECT count(pid) BETWEEN 1 AND 9999, bool_and(pid IS NOT NULL)'
 		  . " FILTER (WHERE id > 9000) FROM t"),
 	't|t', 'trigger: fires');
+
+breaks('rule', 'CREATE RULE nothing AS ON UPDATE TO t DO INSTEAD NOTHING',
+	'0A000', 'DROP RULE nothing ON t');
 
 # The role.
 my $role = 'CREATE ROLE somebody LOGIN; GRANT SELECT, UPDATE ON t TO somebody';

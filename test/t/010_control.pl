@@ -1,0 +1,179 @@
+# Control of jobs from other sessions: wait, pause, resume, cancel, forget,
+# names, who may do what, and the cap on workers.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use BulkparTest;
+use Test::More;
+
+my $node = start_server('control', 'bulkpar.report = off');
+my $alive = "EXISTS (SELECT FROM pg_stat_activity"
+  . " WHERE backend_type LIKE 'bulkpar%')";
+
+# Start a job that nobody waits for; each row takes a millisecond.
+sub start_job
+{
+	my ($options) = @_;
+
+	make_table($node, 't', 2000);
+	return $node->safe_psql('postgres',
+		"SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 20, 2,"
+		  . " wait => false" . ($options // '') . ')');
+}
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+sub status_is
+{
+	my ($job, $status, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(sql("SELECT status FROM bulkpar_jobs WHERE job_id = $job"),
+		$status, $name);
+	return;
+}
+
+# Start without waiting, wait for a while, and to the end.
+my $job = start_job();
+status_is($job, 'running', 'wait => false returns while the job runs');
+is(sql("SELECT status FROM bulkpar_wait($job, '50 ms')"),
+	'running', 'a wait may be limited');
+is(sql("SELECT status, rows_updated FROM bulkpar_wait($job)"),
+	'succeeded|2000', 'or not');
+is_exactly($node, 't', 1, 'every row is updated once');
+$node->safe_psql('postgres', <<'END');
+CREATE PROCEDURE update_and_wait() LANGUAGE plpgsql AS $$
+DECLARE
+	job bigint;
+BEGIN
+	SELECT job_id INTO job
+	FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 20, 2, wait => false);
+	CALL bulkpar_await(job);
+END $$
+END
+my $call = start_call($node, 'CALL update_and_wait()');
+wait_for_workers($node, 2);
+wait_until($node,
+	"backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity"
+	  . " WHERE query = 'CALL update_and_wait()'",
+	'a procedure waits without a snapshot');
+stop_call($call);
+is_exactly($node, 't', 2, 'the job of the procedure');
+
+# Pause and resume, with other workers and another batch size.
+$job = start_job();
+wait_for_rows($node, 100, $job - 1);
+is(sql("SELECT status FROM bulkpar_pause($job)"), 'paused', 'pause');
+is_quiet($node, 't', 'a paused job');
+is_whole($node, 't', $job, 'a paused job');
+is(sql("SELECT status, workers FROM bulkpar_resume($job, 1, 50)"),
+	'succeeded|1', 'resume with one worker');
+is_exactly($node, 't', 1, 'a paused and resumed job');
+is(sql("SELECT batch_size, runs FROM bulkpar_jobs WHERE job_id = $job"),
+	'50|2', 'and another batch size');
+fails_with($node, "SELECT bulkpar_resume($job)", '55000',
+	'a job that has succeeded is not resumed');
+
+# Cancel, as the last word of those who wait, and from a transaction block.
+$job = start_job();
+my $waiting = start_call($node, "SELECT bulkpar_wait($job)");
+wait_for_rows($node, 100, $job - 1);
+is(sql("BEGIN; SELECT status FROM bulkpar_cancel($job); COMMIT"),
+	'cancelled', 'cancel');
+is_quiet($node, 't', 'a cancelled job');
+like(call_error($waiting), qr/^ERROR:  57014: bulkpar job $job was cancelled$/m,
+	'those who wait are told');
+
+# Two sessions resume at once: one wins, the other is told.
+my @calls = map { start_call($node, "SELECT status FROM bulkpar_resume($job)") } 1 .. 2;
+my @results = map { stop_call($_) } @calls;
+is(join('', sort @results), 'succeeded', 'one of two resumes wins');
+like(join('', map { $_->{err} } @calls),
+	qr/^ERROR:  55006: bulkpar job $job is already running$/m,
+	'and the other is told');
+is_exactly($node, 't', 1, 'two resumes at once');
+
+# Names.
+$job = start_job(", job_name => 'count'");
+is( sql("SELECT job_id, status FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)',"
+		  . " wait => false, job_name => 'count')"),
+	"$job|running", 'a call of the same name and work reports the job');
+fails_with($node,
+	"SELECT bulkpar_update('t', 'n', 'n + 2', job_name => 'count')",
+	'42710', 'other work of the same name is refused');
+sql("SELECT bulkpar_pause($job)");
+is( sql("SELECT job_id, status FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)',"
+		  . " 100, job_name => 'count')"),
+	"$job|succeeded", 'or resumes it');
+is_exactly($node, 't', 1, 'two calls of the same name');
+isnt(sql("SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1', job_name => 'count')"),
+	$job, 'the name is free again');
+
+# Who may see and control a job.
+sql(<<'END');
+CREATE ROLE ann LOGIN;
+CREATE ROLE bob LOGIN;
+CREATE ROLE boss LOGIN IN ROLE ann;
+CREATE ROLE monitor LOGIN IN ROLE pg_read_all_stats;
+END
+make_table($node, 't', 2000);
+sql('GRANT SELECT, UPDATE ON t TO ann');
+$job = $node->safe_psql('postgres',
+	"SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 20, 2, wait => false)",
+	extra_params => [ '-U', 'ann' ]);
+foreach my $view (qw(jobs chunks progress))
+{
+	wait_for_rows($node, 20, $job - 1);
+	is($node->safe_psql('postgres',
+			"SELECT count(*) > 0 FROM bulkpar_$view WHERE job_id = $job",
+			extra_params => [ '-U', $_->[0] ]),
+		$_->[1], "$_->[0] and bulkpar_$view")
+	  foreach ([ 'ann', 't' ], [ 'boss', 't' ], [ 'monitor', 't' ], [ 'bob', 'f' ]);
+}
+foreach my $function (qw(wait pause cancel resume forget))
+{
+	my ($ret, $out, $err) = $node->psql('postgres',
+		"\\set VERBOSITY sqlstate\nSELECT bulkpar_$function($job)",
+		extra_params => [ '-U', 'bob' ]);
+	like($err, qr/ERROR:  42501/, "bob and bulkpar_$function");
+}
+fails_with($node, "SELECT bulkpar_forget($job)", '55006',
+	'a running job is not forgotten');
+is($node->safe_psql('postgres', "SELECT status FROM bulkpar_cancel($job)",
+		extra_params => [ '-U', 'boss' ]), 'cancelled',
+	'a member of the owner cancels');
+
+# Forget.
+is(sql("SELECT bulkpar_forget($job)"), '1', 'forget a job');
+is(sql("SELECT count(*) FROM bulkpar_chunk WHERE job_id = $job"),
+	'0', 'and its chunks');
+is(sql("SELECT bulkpar_forget(interval '1 day')"), '0', 'no job is so old');
+is(sql("SELECT bulkpar_forget(interval '0') > 0"), 't', 'forget by age');
+is(sql('SELECT count(*) FROM bulkpar_jobs'), '0', 'all are forgotten');
+fails_with($node, 'SELECT bulkpar_wait(4711)', '42704', 'no such job');
+
+# The cap on the workers of all jobs.
+$node->append_conf('postgresql.conf', 'bulkpar.max_workers = 3');
+$node->reload;
+make_table($node, 'other', 2000);
+$job = start_job();
+$call = start_call($node,
+	"SELECT status, workers FROM bulkpar_update('other', 'n', 'n + 1 + slow(1)', 20, 4)");
+wait_for_workers($node, 3);
+is(stop_call($call), 'succeeded|1', 'a job gets what the cap leaves');
+like($call->{err}, qr/NOTICE:  .*runs with 1 instead of 4 workers/,
+	'and is told');
+sql("SELECT bulkpar_wait($job)");
+wait_until($node, "NOT $alive");
+is(sql("SELECT workers FROM bulkpar_update('other', 'n', 'n + 1', 20, 3)"),
+	'3', 'the cap is free again');
+is_exactly($node, 'other', 2, 'jobs under the cap');
+is(sql("SELECT count(*) FROM pg_locks WHERE locktype = 'userlock'"),
+	'0', 'no lock is left');
+
+$node->stop;
+done_testing();
