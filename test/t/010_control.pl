@@ -11,6 +11,7 @@ use BulkparTest;
 use Test::More;
 
 my $node = start_server('control', 'bulkpar.report = off');
+my $workers = "FROM pg_stat_activity WHERE backend_type = 'bulkpar worker'";
 my $alive = "EXISTS (SELECT FROM pg_stat_activity"
   . " WHERE backend_type LIKE 'bulkpar%')";
 
@@ -56,7 +57,7 @@ BEGIN
 END $$
 END
 my $call = start_call($node, 'CALL update_and_wait()');
-wait_for_workers($node, 2);
+wait_until($node, "count(*) = 2 $workers");
 wait_until($node,
 	"backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity"
 	  . " WHERE query = 'CALL update_and_wait()'",
@@ -163,7 +164,7 @@ make_table($node, 'other', 2000);
 $job = start_job();
 $call = start_call($node,
 	"SELECT status, workers FROM bulkpar_update('other', 'n', 'n + 1 + slow(1)', 20, 4)");
-wait_for_workers($node, 3);
+wait_until($node, "count(*) = 3 $workers");
 is(stop_call($call), 'succeeded|1', 'a job gets what the cap leaves');
 like($call->{err}, qr/NOTICE:  .*runs with 1 instead of 4 workers/,
 	'and is told');

@@ -120,6 +120,7 @@ is( $node->safe_psql('postgres',
 		extra_params => [ '-U', 'ann' ]),
 	'succeeded', 'a role that cannot log in, by SET ROLE');
 is(sql('SELECT DISTINCT who FROM t'), 'team', 'the workers are that role');
+sql('TRUNCATE witness');
 foreach my $case (
 	[ 'SET ROLE postgres', '42501 keeper' ],
 	[ 'RESET ROLE', 'keeper' ],
@@ -135,7 +136,7 @@ foreach my $case (
 		'succeeded', "SECURITY DEFINER: $attempt");
 	is(sql('SELECT DISTINCT who FROM t'), $who, "$attempt does not climb");
 }
-is(sql("SELECT DISTINCT who, climbed FROM witness WHERE who <> 'team'"),
+is(sql('SELECT DISTINCT who, climbed FROM witness'),
 	'keeper|keeper', 'nor does a deferred trigger');
 
 # User code that sets a role: the next batch begins as the owner again.
