@@ -55,7 +55,7 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner)
 	}
 
 	identity->login = GetSessionUserId();
-	if (InLocalUserIdChange() ||
+	if (InLocalUserIdChange() || identity->login == owner ||
 		!is_member_of_role(identity->login, owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),

@@ -1,0 +1,43 @@
+--
+-- Names of all kinds: quotes, percent signs, other letters, 63 bytes, keywords
+--
+SET bulkpar.report = off;
+CREATE SCHEMA "sch""ema %s";
+CREATE TABLE "sch""ema %s"."täble ""x"" %d; --" (
+	"i d" int PRIMARY KEY,
+	"n%1$s" int DEFAULT 0,
+	"ünd ""n""" int DEFAULT 0,
+	"select" int DEFAULT 0,
+	"c234567890123456789012345678901234567890123456789012345678901 3" int DEFAULT 0
+);
+INSERT INTO "sch""ema %s"."täble ""x"" %d; --" SELECT generate_series(1, 100);
+SELECT status, rows_updated FROM bulkpar_update(
+	'"sch""ema %s"."täble ""x"" %d; --"',
+	ARRAY['n%1$s', 'ünd "n"', 'select',
+		'c234567890123456789012345678901234567890123456789012345678901 3'],
+	ARRAY['"n%1$s" + 1', '"ünd ""n""" + 1', '"select" + 1',
+		'"c234567890123456789012345678901234567890123456789012345678901 3" + 1'],
+	7, 2, '"i d" > 0');
+SELECT DISTINCT "n%1$s", "ünd ""n""", "select",
+	"c234567890123456789012345678901234567890123456789012345678901 3" AS long
+FROM "sch""ema %s"."täble ""x"" %d; --";
+-- names are taken as they are: no quotes, no upper or lower case
+SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', '"select"', '1');
+SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', 'SELECT', '1');
+SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', 'select = 1, "n%1$s"', '1');
+-- the name in the context of an error
+\set VERBOSITY sqlstate
+SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', 'select', '1 / ("i d" - 50)', 7, 1);
+\set VERBOSITY default
+SELECT context ~ 'of table "täble "x" %d; --", keys after \(49\) up to \(56\)$' AS context
+FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
+-- an extension in a schema with such a name
+DROP EXTENSION bulkpar;
+CREATE EXTENSION bulkpar SCHEMA "sch""ema %s";
+SELECT status, rows_updated FROM "sch""ema %s".bulkpar_update(
+	'"sch""ema %s"."täble ""x"" %d; --"', 'select', '"select" + 1', 7, 2);
+SELECT status, percent FROM "sch""ema %s".bulkpar_progress;
+DROP EXTENSION bulkpar;
+CREATE EXTENSION bulkpar;
+DROP TABLE "sch""ema %s"."täble ""x"" %d; --";
+DROP SCHEMA "sch""ema %s";
