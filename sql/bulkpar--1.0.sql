@@ -15,6 +15,8 @@ CREATE TABLE bulkpar_job (
 	condition text,
 	batch_size integer NOT NULL,
 	workers integer NOT NULL,
+	stripes integer,
+	stripes_chosen boolean NOT NULL DEFAULT false,
 	on_error text NOT NULL CHECK (on_error IN ('stop', 'skip')),
 	max_errors bigint NOT NULL,
 	settings jsonb NOT NULL,
@@ -23,9 +25,17 @@ CREATE TABLE bulkpar_job (
 	runs integer NOT NULL DEFAULT 1,
 	estimated_rows bigint,
 	end_key text[],
+	xmin_holders text,
 	created_at timestamptz NOT NULL,
 	started_at timestamptz,
 	finished_at timestamptz,
+	rows_hot bigint,
+	wal_bytes bigint,
+	table_bytes_before bigint,
+	table_bytes_after bigint,
+	index_bytes_before bigint,
+	index_bytes_after bigint,
+	dead_rows bigint,
 	sqlstate text,
 	message text,
 	detail text,
@@ -41,12 +51,16 @@ CREATE TABLE bulkpar_chunk (
 	chunk_no bigint NOT NULL,
 	lo text[],
 	hi text[] NOT NULL,
+	stripes integer NOT NULL,
+	stripe integer NOT NULL DEFAULT 0,
 	last_key text[],
 	rows_before bigint NOT NULL,
 	rows_found bigint NOT NULL,
 	rows_done bigint NOT NULL DEFAULT 0,
 	rows_updated bigint NOT NULL DEFAULT 0,
 	rows_failed bigint NOT NULL DEFAULT 0,
+	rows_hot bigint NOT NULL DEFAULT 0,
+	wal_bytes bigint NOT NULL DEFAULT 0,
 	batches bigint NOT NULL DEFAULT 0,
 	retries bigint NOT NULL DEFAULT 0,
 	attempts integer NOT NULL DEFAULT 1,
@@ -100,6 +114,19 @@ COMMENT ON COLUMN bulkpar_job.key_order IS
 'The order of key_index, by which an index that has replaced it is found';
 COMMENT ON COLUMN bulkpar_job.settings IS
 'Settings of the calling session that give the expressions their meaning';
+COMMENT ON COLUMN bulkpar_job.stripes IS
+'In how many stripes each chunk is updated; null until the number is chosen';
+COMMENT ON COLUMN bulkpar_job.stripes_chosen IS
+'Whether bulkpar chose that number; then chunks have one stripe while dead rows cannot be removed';
+COMMENT ON COLUMN bulkpar_job.xmin_holders IS
+'Who held back the removal of dead rows when the job was last started';
+COMMENT ON COLUMN bulkpar_job.rows_hot IS
+'Updates that were HOT: the new version is on the page of the old, and no index grew';
+COMMENT ON COLUMN bulkpar_job.wal_bytes IS 'WAL that the batches have written';
+COMMENT ON COLUMN bulkpar_job.table_bytes_before IS
+'Size of the table with its TOAST table when the job was first started';
+COMMENT ON COLUMN bulkpar_job.dead_rows IS
+'Dead rows of the table when the job last ended, as the statistics counted them';
 COMMENT ON COLUMN bulkpar_job.runs IS
 'How often the job was started; workers of an earlier run do not go on';
 COMMENT ON COLUMN bulkpar_job.end_key IS
@@ -107,8 +134,12 @@ COMMENT ON COLUMN bulkpar_job.end_key IS
 COMMENT ON TABLE bulkpar_chunk IS
 'One row for each range of keys (lo, hi] that a worker of a job has claimed;
 people read the view bulkpar_chunks';
+COMMENT ON COLUMN bulkpar_chunk.stripes IS
+'The chunk is updated in so many stripes, each of which goes from lo to hi';
+COMMENT ON COLUMN bulkpar_chunk.stripe IS
+'Those before this one are done';
 COMMENT ON COLUMN bulkpar_chunk.last_key IS
-'The chunk is done up to this key, committed together with its rows';
+'The stripe is done up to this key, committed together with its rows';
 COMMENT ON COLUMN bulkpar_chunk.rows_before IS
 'Rows that were counted in the chunks before this one';
 COMMENT ON COLUMN bulkpar_chunk.rows_found IS
@@ -127,7 +158,8 @@ COMMENT ON INDEX bulkpar_chunk_unfinished IS
 -- The live coordinator of a job holds a lock on (bulkpar_job, job_id).
 CREATE VIEW bulkpar_jobs WITH (security_barrier) AS
 SELECT j.job_id, j.job_name, j.owner, j.target, j.key_index, j.column_names,
-	j.expressions, j.condition, j.batch_size, j.workers, j.on_error,
+	j.expressions, j.condition, j.batch_size, j.workers, j.stripes,
+	j.stripes_chosen, j.on_error,
 	j.max_errors, j.settings,
 	CASE WHEN j.status = 'running' AND NOT EXISTS (
 			SELECT FROM pg_catalog.pg_locks
@@ -139,8 +171,11 @@ SELECT j.job_id, j.job_name, j.owner, j.target, j.key_index, j.column_names,
 				AND objsubid = (j.job_id >> 32)
 				AND granted AND mode = 'ExclusiveLock')
 		THEN 'interrupted' ELSE j.status END AS status,
-	j.runs, j.estimated_rows, j.end_key, j.created_at, j.started_at, j.finished_at,
-	j.sqlstate, j.message, j.detail, j.hint, j.context
+	j.runs, j.estimated_rows, j.end_key, j.xmin_holders, j.created_at,
+	j.started_at, j.finished_at, j.rows_hot, j.wal_bytes,
+	j.table_bytes_before, j.table_bytes_after, j.index_bytes_before,
+	j.index_bytes_after, j.dead_rows, j.sqlstate,
+	j.message, j.detail, j.hint, j.context
 FROM bulkpar_job j
 WHERE pg_has_role(j.owner, 'USAGE')
 	OR pg_has_role('pg_read_all_stats', 'USAGE');
@@ -154,6 +189,44 @@ CREATE VIEW bulkpar_errors WITH (security_barrier) AS
 SELECT e.*
 FROM bulkpar_error e
 JOIN bulkpar_jobs j USING (job_id);
+
+-- Dead rows that any of these may still see cannot be removed.  Those who read
+-- bulkpar_progress may not see the sessions of others, the extension's owner may.
+CREATE FUNCTION bulkpar_xmin_holders(pid integer DEFAULT NULL)
+RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT string_agg(h.holder, ', ' ORDER BY h.since)
+FROM (
+	SELECT format('session %s (%s s)', a.pid,
+			extract(epoch FROM clock_timestamp() - a.xact_start)::bigint),
+		a.xact_start
+	FROM pg_stat_activity a
+	WHERE (a.backend_xid IS NOT NULL
+			OR (a.backend_xmin IS NOT NULL AND a.datname = current_database()))
+		AND a.backend_type IN ('client backend', 'background worker',
+			'logical replication worker', 'pg_cron')
+		AND (a.state <> 'active' OR a.pid = $1
+			OR a.xact_start < clock_timestamp() - interval '1 second')
+	UNION ALL
+	SELECT format('prepared transaction "%s" (%s s)', p.gid,
+			extract(epoch FROM clock_timestamp() - p.prepared)::bigint),
+		p.prepared
+	FROM pg_prepared_xacts p
+	UNION ALL
+	SELECT format('replication slot "%s" (%s transactions)', s.slot_name,
+			age(s.xmin)), NULL
+	FROM pg_replication_slots s
+	WHERE s.xmin IS NOT NULL
+	UNION ALL
+	SELECT format('standby "%s" (%s transactions)', r.application_name,
+			age(r.backend_xmin)), NULL
+	FROM pg_stat_replication r
+	WHERE r.backend_xmin IS NOT NULL) h(holder, since)
+$$;
+
+COMMENT ON FUNCTION bulkpar_xmin_holders(integer) IS
+'Who holds back the removal of dead rows in this database; the session with that pid counts even if it has just begun';
 
 CREATE VIEW bulkpar_progress WITH (security_barrier) AS
 SELECT j.job_id,
@@ -171,7 +244,9 @@ SELECT j.job_id,
 	CASE WHEN j.status = 'running' AND c.rows_done > 0
 		THEN date_trunc('second', make_interval(secs =>
 			greatest(j.estimated_rows - c.rows_done, 0)
-			* r.seconds / c.rows_done)) END AS time_left
+			* r.seconds / c.rows_done)) END AS time_left,
+	CASE WHEN j.status = 'running'
+		THEN bulkpar_xmin_holders() END AS xmin_holders
 FROM bulkpar_jobs j
 CROSS JOIN LATERAL (
 	SELECT coalesce(sum(k.rows_done), 0)::bigint AS rows_done,
@@ -213,6 +288,17 @@ LANGUAGE C STRICT;
 COMMENT ON FUNCTION bulkpar_support(internal) IS
 'Planner support of the functions that run a job';
 
+-- So cheap that it comes before all that may fail: a batch looks at rows of
+-- other stripes, but must not evaluate the user's condition for them.
+CREATE FUNCTION bulkpar_in_stripe(stripes integer, stripe integer,
+	VARIADIC key "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'bulkpar_in_stripe'
+LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE COST 0.0001;
+
+COMMENT ON FUNCTION bulkpar_in_stripe(integer, integer, "any") IS
+'Whether a job with that many stripes puts a key into the one with that number';
+
 CREATE FUNCTION bulkpar_update(
 	target regclass,
 	column_name text,
@@ -223,14 +309,15 @@ CREATE FUNCTION bulkpar_update(
 	wait boolean DEFAULT true,
 	on_error text DEFAULT 'stop',
 	max_errors bigint DEFAULT 1000,
-	job_name text DEFAULT NULL)
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL)
 RETURNS bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_update_column'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
 
 COMMENT ON FUNCTION
 bulkpar_update(regclass, text, text, integer, integer, text, boolean, text,
-	bigint, text) IS
+	bigint, text, integer) IS
 'Update a column of all rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION bulkpar_update(
@@ -243,14 +330,15 @@ CREATE FUNCTION bulkpar_update(
 	wait boolean DEFAULT true,
 	on_error text DEFAULT 'stop',
 	max_errors bigint DEFAULT 1000,
-	job_name text DEFAULT NULL)
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL)
 RETURNS bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_update_columns'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
 
 COMMENT ON FUNCTION
 bulkpar_update(regclass, text[], text[], integer, integer, text, boolean, text,
-	bigint, text) IS
+	bigint, text, integer) IS
 'Update several columns of all rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION bulkpar_wait(

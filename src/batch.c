@@ -16,24 +16,26 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "executor/instrument.h"
 #include "executor/spi.h"
 #include "pgstat.h"
 #include "utils/snapmgr.h"
 
 #include "batch.h"
 #include "collect.h"
+#include "compat.h"
 #include "settings.h"
 
 static void start(const BulkparJob *job, BulkparTarget *target,
 				  LOCKMODE lockmode);
-static void cut(const BulkparJob *job, BulkparTarget *target,
-				BulkparBatch *batch);
+static void cut(const BulkparJob *job, const BulkparChunk *chunk,
+				BulkparTarget *target, BulkparBatch *batch);
 static ArrayType *last_key(const BulkparChunk *chunk, BulkparTarget *target,
 						   const BulkparBatch *batch);
 static BulkparBatchResult finish(const BulkparJob *job,
 								 const BulkparChunk *chunk,
 								 const BulkparBatch *batch, int64 rows_updated,
-								 int64 rows_failed);
+								 int64 rows_hot, int64 rows_failed);
 
 /*
  * Run a batch in a transaction of its own.  Unless the result is "done",
@@ -48,19 +50,23 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	MemoryContext context = CurrentMemoryContext;
 	BulkparBatchResult result = BULKPAR_BATCH_TOO_LARGE;
 	int64		rows;
+	int64		hot;
 
 	start(job, target, RowExclusiveLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (batch->cut)
-		cut(job, target, batch);
+		cut(job, chunk, target, batch);
 	batch->last_key = last_key(chunk, target, batch);
+	hot = bulkpar_compat_hot_updates(job->target);
 	SPI_connect();
-	rows = bulkpar_target_update(target, job, batch->lo, batch->hi);
+	rows = bulkpar_target_update(target, job, batch->lo, batch->hi,
+								 &chunk->stripe);
 	SPI_finish();
+	hot = bulkpar_compat_hot_updates(job->target) - hot;
 	PopActiveSnapshot();
 
 	if (rows <= job->batch_size)
-		result = finish(job, chunk, batch, rows, 0);
+		result = finish(job, chunk, batch, rows, hot, 0);
 	else
 		AbortCurrentTransaction();
 	MemoryContextSwitchTo(context);
@@ -93,7 +99,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
 				 errdetail("The job has skipped " INT64_FORMAT
 						   " rows with errors before, and allows no more.",
 						   job->max_errors)));
-	result = finish(job, chunk, batch, 0, 1);
+	result = finish(job, chunk, batch, 0, 0, 1);
 	MemoryContextSwitchTo(context);
 	return result;
 }
@@ -114,46 +120,63 @@ start(const BulkparJob *job, BulkparTarget *target, LOCKMODE lockmode)
  * which is also what the UPDATE sees.
  */
 static void
-cut(const BulkparJob *job, BulkparTarget *target, BulkparBatch *batch)
+cut(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
+	BulkparBatch *batch)
 {
 	MemoryContext context = MemoryContextSwitchTo(batch->cut_context);
 	BulkparBounds bounds;
 
-	bulkpar_collect(target, batch->lo, batch->hi, job->batch_size, 1, &bounds);
+	bulkpar_collect(target, batch->lo, batch->hi, &chunk->stripe,
+					job->batch_size, 1, &bounds);
 	MemoryContextSwitchTo(context);
 	batch->hi = bounds.keys[0];
 	batch->rows = bounds.rows;
-	batch->finishes_chunk = bounds.complete;
+	batch->finishes_stripe = bounds.complete;
 }
 
-/* Up to where the chunk is done with this batch, as text. */
+/* Up to where the stripe is done with this batch, as text. */
 static ArrayType *
 last_key(const BulkparChunk *chunk, BulkparTarget *target,
 		 const BulkparBatch *batch)
 {
-	return batch->finishes_chunk ? chunk->hi :
+	return batch->finishes_stripe ? chunk->hi :
 		bulkpar_key_to_text(target->key, batch->hi);
 }
 
 /* Note the progress and commit, or roll back if the chunk is not ours. */
 static BulkparBatchResult
 finish(const BulkparJob *job, const BulkparChunk *chunk,
-	   const BulkparBatch *batch, int64 rows_updated, int64 rows_failed)
+	   const BulkparBatch *batch, int64 rows_updated, int64 rows_hot,
+	   int64 rows_failed)
 {
+	static uint64 wal_noted = 0;
+	uint64		wal = pgWalUsage.wal_bytes;
 	BulkparAdvance advance = {
+		.stripe = chunk->stripe.number,
 		.last_key = batch->last_key,
 		.rows_done = batch->rows,
 		.rows_updated = rows_updated,
 		.rows_failed = rows_failed,
-		.retries = batch->retries,
-		.finished = batch->finishes_chunk
+		.rows_hot = rows_hot,
+		.wal_bytes = wal - wal_noted,
+		.retries = batch->retries
 	};
 
+	if (batch->finishes_stripe)
+	{
+		advance.finished = chunk->stripe.number == chunk->stripe.count - 1;
+		if (!advance.finished)
+		{
+			advance.stripe++;
+			advance.last_key = NULL;
+		}
+	}
 	if (!bulkpar_ledger_advance(job->job_id, chunk, &advance))
 	{
 		AbortCurrentTransaction();
 		return BULKPAR_BATCH_LOST;
 	}
 	CommitTransactionCommand();
+	wal_noted = wal;
 	return BULKPAR_BATCH_DONE;
 }

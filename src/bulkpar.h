@@ -20,8 +20,7 @@
 #define BULKPAR_MAX_BATCH_SIZE 1000000
 #define BULKPAR_MAX_WORKERS 1024
 
-/* Batches in a chunk, at the most. */
-#define BULKPAR_CHUNK_BATCHES 16
+#define BULKPAR_MAX_STRIPES 64
 
 /* Settings, see bulkpar.c. */
 extern int	bulkpar_max_workers;

@@ -224,10 +224,13 @@ static Datum
 run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 		 bool wait, TimestampTz began)
 {
-	BackgroundWorkerHandle *handle = bulkpar_coordinator_launch(segment);
+	BackgroundWorkerHandle *handle;
 	int64		job_id;
 	int			workers;
 
+	if (wait && bulkpar_wait_keeps_snapshot())
+		call->snapshot_holder = MyProcPid;
+	handle = bulkpar_coordinator_launch(segment);
 	bulkpar_wait_for_call(call, handle, !wait);
 	job_id = pg_atomic_read_u64(&call->job_id);
 	workers = pg_atomic_read_u32(&call->workers_started);

@@ -19,67 +19,148 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
+#include "access/table.h"
+#include "access/transam.h"
+#include "storage/procarray.h"
+
 #include "bulkpar.h"
 #include "chunk.h"
 
-static int	choose_batches(const BulkparJob *job, const BulkparChunk *chunk);
+/* Batches in a chunk at the most, and with stripes in each of these. */
+#define CHUNK_BATCHES 16
+#define STRIPE_BATCHES 4
+
+#define MIN_STRIPE_BATCHES 2
+
+static void cut(const BulkparJob *job, int worker, BulkparTarget *target,
+				BulkparRange *range);
+static int	choose_stripes(const BulkparJob *job);
+static int64 choose_size(const BulkparJob *job, BulkparRange *range);
+static Datum *read_key(const BulkparTarget *target, ArrayType *key);
 static bool same_key(const ArrayType *a, const ArrayType *b);
 
 /*
- * Claim a chunk for a worker and collect its batches, in a transaction of its
- * own.  Results are allocated in the current memory context.  False means
- * that there is nothing left to claim, or that the job has ended.
+ * Claim a chunk for a worker, in a transaction of its own.  The batches of a
+ * new chunk are collected, those of one that another has left are not.
+ * Results are allocated in the current memory context.  False means that
+ * there is nothing left to claim, or that the job has ended.
  */
 bool
 bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
-					BulkparRange *range, BulkparBounds *bounds)
+					BulkparRange *range)
 {
 	BulkparChunk *chunk = &range->chunk;
 	BulkparClaim claim = bulkpar_ledger_claim(job, worker, chunk);
-	int			max_batches = BULKPAR_CHUNK_BATCHES;
 
 	if (claim == BULKPAR_CLAIM_NOTHING ||
-		(claim == BULKPAR_CLAIM_NEW && same_key(chunk->done, job->end_key)))
+		(claim == BULKPAR_CLAIM_NEW && same_key(chunk->lo, job->end_key)))
 		return false;
 
 	bulkpar_target_lock(target, job, AccessShareLock);
-	range->lo = chunk->done == NULL ? NULL :
-		bulkpar_key_from_text(target->key, chunk->done);
-	range->hi = bulkpar_key_from_text(target->key,
-									  claim == BULKPAR_CLAIM_NEW ?
-									  job->end_key : chunk->hi);
+	range->batch_size = job->batch_size;
+	range->start = read_key(target, chunk->lo);
+	range->lo = read_key(target, chunk->done);
 	if (claim == BULKPAR_CLAIM_NEW)
-		max_batches = choose_batches(job, chunk);
-	bulkpar_collect(target, range->lo, range->hi, job->batch_size, max_batches,
-					bounds);
-
-	if (claim == BULKPAR_CLAIM_NEW)
-	{
-		range->hi = bounds->keys[bounds->nbatches - 1];
-		chunk->hi = bounds->complete ? job->end_key :
-			bulkpar_key_to_text(target->key, range->hi);
-		bounds->complete = true;
-		bulkpar_ledger_insert(job->job_id, worker, chunk,
-										 bounds->rows);
-	}
+		cut(job, worker, target, range);
+	else
+		range->hi = read_key(target, chunk->hi);
 	return true;
 }
 
+/* Cut a new chunk off what is left of the table, and store it. */
+static void
+cut(const BulkparJob *job, int worker, BulkparTarget *target,
+	BulkparRange *range)
+{
+	BulkparChunk *chunk = &range->chunk;
+	int64		max_rows = choose_size(job, range);
+	int64		rows = 0;
+	BulkparBounds *bounds;
+
+	bounds = bulkpar_collect_stripes(target, range->lo,
+									 read_key(target, job->end_key),
+									 chunk->stripe.count, range->batch_size,
+									 max_rows);
+	for (int i = 0; i < chunk->stripe.count; i++)
+		rows += bounds[i].rows;
+	range->hi = bounds[0].keys[bounds[0].nbatches - 1];
+	chunk->hi = bounds[0].complete ? job->end_key :
+		bulkpar_key_to_text(target->key, range->hi);
+	for (int i = 0; i < chunk->stripe.count; i++)
+		bounds[i].complete = true;
+	range->bounds = bounds;
+	bulkpar_ledger_insert(job->job_id, worker, chunk, rows);
+}
+
 /*
- * The number of batches of a new chunk: so many that each worker will come
- * back at least twice for what is left, within the limits.  When there are
- * more rows than estimated nobody knows what is left; then a quarter of the
- * limit is a compromise between idle workers and many claims.
+ * The stripes of a new chunk.  While dead rows cannot be removed stripes cost
+ * time and gain nothing: those of the chunk before could not be if some
+ * snapshot is older than that chunk.
  */
 static int
-choose_batches(const BulkparJob *job, const BulkparChunk *chunk)
+choose_stripes(const BulkparJob *job)
 {
-	double		left = job->estimated_rows - chunk->rows_before;
-	double		batches = left / job->batch_size / (2 * job->workers);
+	static TransactionId last_claim = InvalidTransactionId;
+	bool		held = job->xmin_holders != NULL;
 
-	if (left <= 0)
-		return BULKPAR_CHUNK_BATCHES / 4;
-	return Max(1, Min(BULKPAR_CHUNK_BATCHES, (int) batches));
+	if (TransactionIdIsValid(last_claim))
+	{
+		Relation	rel = table_open(job->target, NoLock);
+
+		held = TransactionIdPrecedes(GetOldestNonRemovableTransactionId(rel),
+									 last_claim);
+		table_close(rel, NoLock);
+	}
+	last_claim = ReadNextTransactionId();
+	return held && job->stripes_chosen ? 1 : job->stripes;
+}
+
+/*
+ * Choose the number of rows of a new chunk: so many that there is as much left
+ * for each of the other workers, within the limits.  When there are more rows
+ * than estimated nobody knows what is left; then a quarter of the limit is a
+ * compromise between idle workers and many claims.
+ *
+ * Also choose its stripes, and how large their batches are.  Dead rows can be
+ * removed when no worker runs a batch any more that began before they were
+ * dead, so a stripe must not follow the one before it too soon: each has
+ * several batches, smaller ones in a small chunk.  How many rows a hash puts
+ * into a stripe varies; the chunk is so much smaller that most stripes will not
+ * need one more batch for a few rows.
+ */
+static int64
+choose_size(const BulkparJob *job, BulkparRange *range)
+{
+	BulkparStripe *stripe = &range->chunk.stripe;
+	int			stripes = choose_stripes(job);
+	int			limit = Max(CHUNK_BATCHES, stripes * STRIPE_BATCHES);
+	double		left = job->estimated_rows - range->chunk.rows_before;
+	double		batches = left <= 0 ? limit / 4 :
+		left / job->batch_size / job->workers;
+	int			stripe_batches;
+	double		stripe_rows;
+
+	batches = Max(1, Min(limit, floor(batches)));
+	stripe->count = Min(stripes, batches * MIN_STRIPE_BATCHES);
+	if (stripe->count == 1)
+		return (int64) batches * job->batch_size;
+
+	stripe_batches = Max(MIN_STRIPE_BATCHES, batches / stripe->count);
+	stripe_rows = batches * job->batch_size / stripe->count;
+	range->batch_size = Max(1, (int) (stripe_rows / stripe_batches));
+	range->batch_size = Min(range->batch_size, job->batch_size);
+	stripe_rows = (double) range->batch_size * stripe_batches;
+	stripe_rows -= Min(3 * sqrt(stripe_rows), stripe_rows / 4);
+	return (int64) (stripe_rows * stripe->count);
+}
+
+/* A key of the ledger, which may be NULL. */
+static Datum *
+read_key(const BulkparTarget *target, ArrayType *key)
+{
+	return key == NULL ? NULL : bulkpar_key_from_text(target->key, key);
 }
 
 static bool

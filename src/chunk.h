@@ -22,12 +22,14 @@
 typedef struct BulkparRange
 {
 	BulkparChunk chunk;
-	Datum	   *lo;				/* all keys up to here are done; may be NULL */
+	Datum	   *start;			/* where the chunk starts; may be NULL */
 	Datum	   *hi;				/* where the chunk ends */
+	Datum	   *lo;				/* up to here the stripe is done; may be NULL */
+	int			batch_size;		/* at the most */
+	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be collected */
 } BulkparRange;
 
 extern bool bulkpar_chunk_claim(const BulkparJob *job, int worker,
-								BulkparTarget *target, BulkparRange *range,
-								BulkparBounds *bounds);
+								BulkparTarget *target, BulkparRange *range);
 
 #endif							/* BULKPAR_CHUNK_H */

@@ -19,8 +19,12 @@
 #include "tcop/dest.h"
 
 #include "collect.h"
+#include "stripe.h"
 
-/* Receives the keys of a range in order, keeps each batch_size-th. */
+/*
+ * Receives the keys of a range in order, and keeps of each stripe every
+ * batch_size-th.
+ */
 typedef struct KeyReceiver
 {
 	DestReceiver pub;
@@ -29,54 +33,106 @@ typedef struct KeyReceiver
 	int			batch_size;
 	int64		limit;			/* more keys than that only show that there are */
 	int64		received;
-	BulkparBounds *bounds;
+	Datum	   *last;			/* the key that the limit allows as the last */
+	int			stripes;
+	BulkparBounds *bounds;		/* of each stripe */
 } KeyReceiver;
 
+static void collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
+					const BulkparStripe *stripe, KeyReceiver *receiver);
+static void finish_bounds(BulkparBounds *bounds, int batch_size, Datum *end);
 static void receive_startup(DestReceiver *self, int operation,
 							TupleDesc typeinfo);
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
 static void receive_nothing(DestReceiver *self);
 
 /*
- * Collect where the batches of the range (lo, hi] end, max_batches at the
- * most.  The keys are allocated in the current memory context.  Must be
- * called in a transaction that has locked the target; sees what the active
- * snapshot does, if there is one.
+ * Collect where the batches of a stripe in the range (lo, hi] end,
+ * max_batches at the most.  The keys are allocated in the current memory
+ * context.  Must be called in a transaction that has locked the target; sees
+ * what the active snapshot does, if there is one.
  */
 void
 bulkpar_collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
-				int batch_size, int max_batches, BulkparBounds *bounds)
+				const BulkparStripe *stripe, int batch_size, int max_batches,
+				BulkparBounds *bounds)
 {
-	int64		limit = (int64) batch_size * max_batches;
 	KeyReceiver receiver = {
-		.pub = {receive_key, receive_startup, receive_nothing,
-		receive_nothing, DestNone},
-		.key = target->key,
-		.context = CurrentMemoryContext,
 		.batch_size = batch_size,
-		.limit = limit,
+		.limit = (int64) batch_size * max_batches,
+		.stripes = 1,
 		.bounds = bounds
 	};
 
 	memset(bounds, 0, sizeof(BulkparBounds));
-	bounds->keys = palloc(sizeof(Datum *) * (max_batches + 1));
+	collect(target, lo, hi, stripe, &receiver);
+}
+
+/*
+ * Collect where the batches of each stripe end, in the first max_rows rows of
+ * the range.  All end at the same key, in any case at the end of the range if
+ * they are complete.
+ */
+BulkparBounds *
+bulkpar_collect_stripes(BulkparTarget *target, const Datum *lo,
+						const Datum *hi, int stripes, int batch_size,
+						int64 max_rows)
+{
+	BulkparStripe all = {.count = 1};
+	KeyReceiver receiver = {
+		.batch_size = batch_size,
+		.limit = max_rows,
+		.stripes = stripes,
+		.bounds = palloc0(sizeof(BulkparBounds) * stripes)
+	};
+
+	collect(target, lo, hi, &all, &receiver);
+	return receiver.bounds;
+}
+
+static void
+collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
+		const BulkparStripe *stripe, KeyReceiver *receiver)
+{
+	bool		complete;
+
+	receiver->pub.receiveSlot = receive_key;
+	receiver->pub.rStartup = receive_startup;
+	receiver->pub.rShutdown = receive_nothing;
+	receiver->pub.rDestroy = receive_nothing;
+	receiver->pub.mydest = DestNone;
+	receiver->key = target->key;
+	receiver->context = CurrentMemoryContext;
 
 	/* One key more than wanted shows whether the range ends here. */
 	SPI_connect();
-	bulkpar_target_collect(target, lo, hi, limit + 1, &receiver.pub);
+	bulkpar_target_collect(target, lo, hi, stripe, receiver->limit + 1,
+						   &receiver->pub);
 	SPI_finish();
 
-	bounds->complete = receiver.received <= limit;
-	bounds->rows = Min(receiver.received, limit);
+	complete = receiver->received <= receiver->limit;
+	for (int i = 0; i < receiver->stripes; i++)
+	{
+		receiver->bounds[i].complete = complete;
+		finish_bounds(&receiver->bounds[i], receiver->batch_size,
+					  complete ? bulkpar_key_copy(target->key, hi) :
+					  receiver->last);
+	}
+}
+
+/* Let the last batch end at that key. */
+static void
+finish_bounds(BulkparBounds *bounds, int batch_size, Datum *end)
+{
 	bounds->rows_in_last = bounds->rows % batch_size;
 	if (bounds->rows_in_last == 0 && bounds->rows > 0)
 	{
 		bounds->rows_in_last = batch_size;
 		bounds->last_row = bounds->keys[--bounds->nbatches];
 	}
-	if (bounds->complete)
-		bounds->keys[bounds->nbatches] = bulkpar_key_copy(target->key, hi);
-	bounds->nbatches++;
+	if (bounds->keys == NULL)
+		bounds->keys = palloc(sizeof(Datum *));
+	bounds->keys[bounds->nbatches++] = end;
 }
 
 static void
@@ -88,19 +144,30 @@ static bool
 receive_key(TupleTableSlot *slot, DestReceiver *self)
 {
 	KeyReceiver *receiver = (KeyReceiver *) self;
-	BulkparBounds *bounds = receiver->bounds;
+	BulkparBounds *bounds;
+	MemoryContext oldcontext;
 
-	receiver->received++;
-	if (receiver->received <= receiver->limit &&
-		receiver->received % receiver->batch_size == 0)
+	if (++receiver->received > receiver->limit)
+		return true;
+
+	slot_getallattrs(slot);
+	oldcontext = MemoryContextSwitchTo(receiver->context);
+	if (receiver->received == receiver->limit)
+		receiver->last = bulkpar_key_copy(receiver->key, slot->tts_values);
+
+	bounds = &receiver->bounds[bulkpar_stripe_of_key(receiver->key,
+													 receiver->stripes,
+													 slot->tts_values)];
+	if (++bounds->rows % receiver->batch_size == 0)
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(receiver->context);
-
-		slot_getallattrs(slot);
+		/* One more than full batches: there is a last one in any case. */
+		if (bounds->keys == NULL)
+			bounds->keys = palloc(sizeof(Datum *) *
+								  (receiver->limit / receiver->batch_size + 1));
 		bounds->keys[bounds->nbatches++] =
 			bulkpar_key_copy(receiver->key, slot->tts_values);
-		MemoryContextSwitchTo(oldcontext);
 	}
+	MemoryContextSwitchTo(oldcontext);
 	return true;
 }
 

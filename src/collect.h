@@ -16,8 +16,9 @@
 #include "target.h"
 
 /*
- * Where the batches of a range end.  Batch i takes the keys after those of
- * batch i - 1 up to keys[i], batch_size of them, in the last one rows_in_last.
+ * Where the batches of a range, or of a stripe in it, end.  Batch i takes the
+ * keys after those of batch i - 1 up to keys[i], batch_size of them, in the
+ * last one rows_in_last.
  */
 typedef struct BulkparBounds
 {
@@ -30,7 +31,12 @@ typedef struct BulkparBounds
 } BulkparBounds;
 
 extern void bulkpar_collect(BulkparTarget *target, const Datum *lo,
-							const Datum *hi, int batch_size, int max_batches,
+							const Datum *hi, const BulkparStripe *stripe,
+							int batch_size, int max_batches,
 							BulkparBounds *bounds);
+extern BulkparBounds *bulkpar_collect_stripes(BulkparTarget *target,
+											  const Datum *lo,
+											  const Datum *hi, int stripes,
+											  int batch_size, int64 max_rows);
 
 #endif							/* BULKPAR_COLLECT_H */

@@ -22,6 +22,7 @@
 #include "storage/lock.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
+#include "utils/relcache.h"
 
 /* The planner's hook has one more parameter since 19. */
 #if PG_VERSION_NUM >= 190000
@@ -37,6 +38,13 @@
 #define BULKPAR_COMPAT_BYPASS_LOGIN BGWORKER_BYPASS_ROLELOGINCHECK
 #else
 #define BULKPAR_COMPAT_BYPASS_LOGIN 0
+#endif
+
+/* The columns that an update must leave alone to be HOT. */
+#if PG_VERSION_NUM >= 160000
+#define BULKPAR_COMPAT_HOT_BLOCKING INDEX_ATTR_BITMAP_HOT_BLOCKING
+#else
+#define BULKPAR_COMPAT_HOT_BLOCKING INDEX_ATTR_BITMAP_ALL
 #endif
 
 /* Whether this session holds a lock in just this mode. */
@@ -73,6 +81,39 @@ bulkpar_compat_live_tuples(Oid relid)
 	return entry->live_tuples;
 #else
 	return entry->n_live_tuples;
+#endif
+}
+
+/* The dead rows of a table as the statistics count them. */
+static inline int64
+bulkpar_compat_dead_tuples(Oid relid)
+{
+	PgStat_StatTabEntry *entry = pgstat_fetch_stat_tabentry(relid);
+
+	if (entry == NULL)
+		return 0;
+#if PG_VERSION_NUM >= 160000
+	return entry->dead_tuples;
+#else
+	return entry->n_dead_tuples;
+#endif
+}
+
+/*
+ * The HOT updates of a table that this process has not yet reported to the
+ * statistics, which it does between transactions.
+ */
+static inline int64
+bulkpar_compat_hot_updates(Oid relid)
+{
+	PgStat_TableStatus *entry = find_tabstat_entry(relid);
+
+	if (entry == NULL)
+		return 0;
+#if PG_VERSION_NUM >= 160000
+	return entry->counts.tuples_hot_updated;
+#else
+	return entry->t_counts.t_tuples_hot_updated;
 #endif
 }
 

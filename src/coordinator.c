@@ -25,6 +25,7 @@
 #include <signal.h>
 
 #include "access/relation.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "executor/spi.h"
@@ -37,6 +38,7 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -50,6 +52,7 @@
 #include "launch.h"
 #include "ledger.h"
 #include "settings.h"
+#include "stripe.h"
 #include "target.h"
 
 typedef struct Coordinator
@@ -71,6 +74,8 @@ static void run_job(Coordinator *coordinator);
 static void prepare_job(Coordinator *coordinator);
 static void find_end(BulkparJob *job, BulkparTarget *target);
 static int	count_workers(BulkparJob *job, BulkparTarget *target);
+static void plan_stripes(Coordinator *coordinator,
+						 const BulkparTarget *target);
 static void launch_workers(Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
 static void stop_workers_at_exit(int code, Datum arg);
@@ -294,6 +299,8 @@ prepare_job(Coordinator *coordinator)
 		find_end(job, target);
 	if (job->end_key != NULL)
 		job->workers = count_workers(job, target);
+	bulkpar_measure_space(job->target, &job->before);
+	plan_stripes(coordinator, target);
 	bulkpar_job_start(job);
 	CommitTransactionCommand();
 
@@ -344,14 +351,45 @@ find_end(BulkparJob *job, BulkparTarget *target)
 static int
 count_workers(BulkparJob *job, BulkparTarget *target)
 {
+	BulkparStripe all = {.count = 1};
 	BulkparBounds bounds;
 
 	bulkpar_collect(target, NULL,
-					bulkpar_key_from_text(target->key, job->end_key),
+					bulkpar_key_from_text(target->key, job->end_key), &all,
 					job->batch_size, job->workers, &bounds);
 	if (bounds.complete)
 		job->estimated_rows = bounds.rows;
 	return bounds.nbatches;
+}
+
+/*
+ * Find out who holds back the removal of dead rows, and choose the number of
+ * stripes.
+ */
+static void
+plan_stripes(Coordinator *coordinator, const BulkparTarget *target)
+{
+	BulkparCall *call = coordinator->call;
+	BulkparJob *job = coordinator->job;
+	Relation	rel = table_open(job->target, NoLock);
+	Bitmapset  *updated = NULL;
+
+	job->xmin_holders = !bulkpar_stripe_matters(rel) ? NULL :
+		bulkpar_measure_xmin_holders(call->snapshot_holder);
+	if (job->xmin_holders != NULL)
+		strlcpy(call->xmin_holders, job->xmin_holders,
+				sizeof(call->xmin_holders));
+
+	for (int i = 0; i < job->ncolumns; i++)
+		updated = bms_add_member(updated,
+								 get_attnum(job->target, job->column_names[i]) -
+								 FirstLowInvalidHeapAttributeNumber);
+	if (job->stripes == 0)
+	{
+		job->stripes = bulkpar_stripe_choose(rel, target->key, updated);
+		job->stripes_chosen = true;
+	}
+	table_close(rel, NoLock);
 }
 
 /* Launch the workers, and tell our caller. */
@@ -363,6 +401,7 @@ launch_workers(Coordinator *coordinator)
 	int			started = bulkpar_crew_launch(coordinator->crew);
 
 	pg_atomic_write_u32(&call->workers_wanted, coordinator->job->workers);
+	pg_write_barrier();
 	pg_atomic_write_u32(&call->workers_started, started);
 	SetLatch(&call->caller->procLatch);
 	snprintf(activity, sizeof(activity),
@@ -410,6 +449,7 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	int64		job_id = coordinator->job_id;
 	const char *outcome = "failed";
 	BulkparStatus *status;
+	BulkparSpace after = {0};
 
 	bulkpar_settings_start_transaction();
 	(void) bulkpar_ledger_release(job_id, 0);
@@ -424,7 +464,9 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 		outcome = pause_requested ? "paused" : "cancelled";
 	else
 		(void) bulkpar_job_fail(job_id, error);
-	bulkpar_job_end(job_id, outcome);
+	if (coordinator->job != NULL)
+		bulkpar_measure_space(coordinator->job->target, &after);
+	bulkpar_job_end(job_id, outcome, &after);
 	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
 	pg_atomic_write_u64(&call->batches, status->batches);
 	CommitTransactionCommand();

@@ -28,8 +28,12 @@ typedef struct BulkparCall
 	BulkparIdentity identity;
 	Oid			schema;			/* of the extension */
 	PGPROC	   *caller;			/* to wake it; it may have gone on */
+	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
 	int64		resumed;		/* the job to resume, or 0 for a new one */
 	BulkparChange change;		/* what a resumed job does otherwise */
+
+	/* set by the coordinator before the workers are started */
+	char		xmin_holders[256];
 
 	/* set by the coordinator when they are known; 0 before */
 	pg_atomic_uint64 job_id;

@@ -26,6 +26,8 @@
 #include "bookkeeping.h"
 #include "job.h"
 
+static void set_space(Datum *values, char *nulls, int first,
+					  const BulkparSpace *space);
 static ErrorData *error_columns(const BulkparBracket *bracket, int first);
 static void job_locktag(LOCKTAG *tag, int64 job_id);
 
@@ -37,10 +39,10 @@ bulkpar_job_insert(const char *request)
 		.sql =
 		"INSERT INTO @bulkpar_job (job_name, owner, target, key_index, key_order, "
 		"column_names, expressions, condition, batch_size, workers, "
-		"on_error, max_errors, settings, status, created_at) "
+		"stripes, on_error, max_errors, settings, status, created_at) "
 		"SELECT r.job_name, r.owner, r.target, r.key_index, r.key_order, "
 		"r.column_names, r.expressions, r.condition, r.batch_size, r.workers, "
-		"r.on_error, r.max_errors, r.settings, 'running', clock_timestamp() "
+		"r.stripes, r.on_error, r.max_errors, r.settings, 'running', clock_timestamp() "
 		"FROM jsonb_populate_record(NULL::@bulkpar_job, "
 		"$1::jsonb) r RETURNING job_id",
 		.nargs = 1,
@@ -148,7 +150,9 @@ bulkpar_job_load(int64 job_id)
 		"coalesce(estimated_rows, 0), end_key, condition, job_name, "
 		"runs::int8, key_order, column_names, expressions, "
 		"array(SELECT s.key FROM jsonb_each_text(settings) s), "
-		"array(SELECT s.value FROM jsonb_each_text(settings) s) "
+		"array(SELECT s.value FROM jsonb_each_text(settings) s), "
+		"coalesce(stripes, 0)::int8, stripes_chosen::int4::int8, "
+		"xmin_holders "
 		"FROM @bulkpar_job WHERE job_id = $1",
 		.nargs = 1,
 		.argtypes = {INT8OID}
@@ -183,25 +187,33 @@ bulkpar_job_load(int64 job_id)
 													 &job->nsettings);
 	job->setting_values = bulkpar_bookkeeping_strings(&bracket, 18,
 													  &job->nsettings);
+	job->stripes = (int) bulkpar_bookkeeping_int64(19);
+	job->stripes_chosen = bulkpar_bookkeeping_int64(20) != 0;
+	job->xmin_holders = bulkpar_bookkeeping_text(&bracket, 21);
 	bulkpar_bookkeeping_leave(&bracket);
 	return job;
 }
 
-/* Store what the coordinator has found out: end, size and workers. */
+/* Store what the coordinator has found out and chosen. */
 void
 bulkpar_job_start(const BulkparJob *job)
 {
 	static BulkparQuery start = {
 		.sql =
 		"UPDATE @bulkpar_job SET end_key = $2, estimated_rows = $3, "
-		"workers = $4, started_at = coalesce(started_at, clock_timestamp()) "
+		"workers = $4, stripes = $5, xmin_holders = $6, "
+		"table_bytes_before = coalesce(table_bytes_before, $7), "
+		"index_bytes_before = coalesce(index_bytes_before, $8), "
+		"stripes_chosen = $9, "
+		"started_at = coalesce(started_at, clock_timestamp()) "
 		"WHERE job_id = $1",
-		.nargs = 4,
-		.argtypes = {INT8OID, TEXTARRAYOID, INT8OID, INT4OID}
+		.nargs = 9,
+		.argtypes = {INT8OID, TEXTARRAYOID, INT8OID, INT4OID, INT4OID,
+		TEXTOID, INT8OID, INT8OID, BOOLOID}
 	};
 	BulkparBracket bracket;
-	Datum		values[4];
-	char		nulls[4] = {' ', ' ', ' ', ' '};
+	Datum		values[9];
+	char		nulls[9] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 	values[0] = Int64GetDatum(job->job_id);
 	values[1] = PointerGetDatum(job->end_key);
@@ -209,6 +221,10 @@ bulkpar_job_start(const BulkparJob *job)
 		nulls[1] = 'n';
 	values[2] = Int64GetDatum((int64) job->estimated_rows);
 	values[3] = Int32GetDatum(job->workers);
+	values[4] = Int32GetDatum(job->stripes);
+	bulkpar_bookkeeping_set_text(values, nulls, 5, job->xmin_holders);
+	set_space(values, nulls, 6, &job->before);
+	values[8] = BoolGetDatum(job->stripes_chosen);
 	bulkpar_bookkeeping_enter(&bracket);
 	(void) bulkpar_bookkeeping_run(&start, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);
@@ -247,25 +263,37 @@ bulkpar_job_fail(int64 job_id, const ErrorData *error)
 	return changed == 1;
 }
 
-/* End a running job with the given status. */
+/*
+ * End a running job with the given status, and keep what it has cost.  The
+ * space that the table takes now may be unknown.
+ */
 void
-bulkpar_job_end(int64 job_id, const char *status)
+bulkpar_job_end(int64 job_id, const char *status, const BulkparSpace *after)
 {
 	static BulkparQuery end = {
 		.sql =
 		"UPDATE @bulkpar_job SET status = $2, "
-		"finished_at = clock_timestamp() "
+		"finished_at = clock_timestamp(), "
+		"table_bytes_after = $3, index_bytes_after = $4, dead_rows = $5, "
+		"(rows_hot, wal_bytes) = "
+		"(SELECT coalesce(sum(c.rows_hot), 0), "
+		"coalesce(sum(c.wal_bytes), 0) "
+		"FROM @bulkpar_chunk c WHERE c.job_id = $1) "
 		"WHERE job_id = $1 AND status = 'running'",
-		.nargs = 2,
-		.argtypes = {INT8OID, TEXTOID}
+		.nargs = 5,
+		.argtypes = {INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[2];
+	Datum		values[5];
+	char		nulls[5] = {' ', ' '};
 
 	values[0] = Int64GetDatum(job_id);
 	values[1] = CStringGetTextDatum(status);
+	set_space(values, nulls, 2, after);
+	values[4] = Int64GetDatum(after->dead_rows);
+	nulls[4] = nulls[2];
 	bulkpar_bookkeeping_enter(&bracket);
-	if (bulkpar_bookkeeping_run(&end, values, NULL) != 1)
+	if (bulkpar_bookkeeping_run(&end, values, nulls) != 1)
 		elog(ERROR, "bulkpar job " INT64_FORMAT " is not running", job_id);
 	bulkpar_bookkeeping_leave(&bracket);
 }
@@ -291,13 +319,17 @@ bulkpar_job_status(int64 job_id)
 		"WHEN j.end_key IS NULL THEN c.chunks = 0 "
 		"ELSE c.complete AND c.last_hi = j.end_key END)::int4"
 		"::int8, "
-		"j.sqlstate, j.message, j.detail, j.hint, j.context "
+		"j.sqlstate, j.message, j.detail, j.hint, j.context, "
+		"c.rows_hot, c.wal_bytes, j.table_bytes_before, "
+		"j.index_bytes_before, j.table_bytes_after, j.index_bytes_after "
 		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
 		"SELECT count(*) AS chunks, "
 		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "
 		"coalesce(sum(k.rows_updated), 0)::int8 AS rows_updated, "
 		"coalesce(sum(k.rows_failed), 0)::int8 AS rows_failed, "
 		"coalesce(sum(k.batches), 0)::int8 AS batches, "
+		"coalesce(sum(k.rows_hot), 0)::int8 AS rows_hot, "
+		"coalesce(sum(k.wal_bytes), 0)::int8 AS wal_bytes, "
 		"coalesce(bool_and(k.status = 'succeeded' "
 		"AND k.last_key = k.hi AND k.lo IS NOT DISTINCT FROM k.previous_hi), "
 		"false) AS complete, "
@@ -327,6 +359,12 @@ bulkpar_job_status(int64 job_id)
 		status->seconds = bulkpar_bookkeeping_int64(7) / 1000.0;
 		status->complete = bulkpar_bookkeeping_int64(8) != 0;
 		status->error = error_columns(&bracket, 9);
+		status->rows_hot = bulkpar_bookkeeping_int64(14);
+		status->wal_bytes = bulkpar_bookkeeping_int64(15);
+		status->before.table_bytes = bulkpar_bookkeeping_int64(16);
+		status->before.index_bytes = bulkpar_bookkeeping_int64(17);
+		status->after.table_bytes = bulkpar_bookkeeping_int64(18);
+		status->after.index_bytes = bulkpar_bookkeeping_int64(19);
 	}
 	bulkpar_bookkeeping_leave(&bracket);
 	return status;
@@ -489,6 +527,15 @@ bulkpar_job_coordinator(int64 job_id)
 		pid = (int) bulkpar_bookkeeping_int64(1);
 	bulkpar_bookkeeping_leave(&bracket);
 	return pid;
+}
+
+/* Two parameters from the first on: the space of the table and indexes. */
+static void
+set_space(Datum *values, char *nulls, int first, const BulkparSpace *space)
+{
+	values[first] = Int64GetDatum(space->table_bytes);
+	values[first + 1] = Int64GetDatum(space->index_bytes);
+	nulls[first] = nulls[first + 1] = space->known ? ' ' : 'n';
 }
 
 /* The error in the five columns from the first on; NULL if there is none. */

@@ -16,6 +16,8 @@
 #include "utils/array.h"
 #include "utils/elog.h"
 
+#include "measure.h"
+
 /* What a job is to do: the arguments of the call, kept in bulkpar_job. */
 typedef struct BulkparJob
 {
@@ -31,6 +33,8 @@ typedef struct BulkparJob
 	char	   *condition;		/* NULL for none */
 	int			batch_size;
 	int			workers;
+	int			stripes;		/* 0 before the number is chosen */
+	bool		stripes_chosen; /* by us, not by the caller */
 	bool		skip_errors;
 	int64		max_errors;
 
@@ -44,6 +48,8 @@ typedef struct BulkparJob
 	bool		prepared;
 	double		estimated_rows;
 	ArrayType  *end_key;		/* NULL for an empty table */
+	char	   *xmin_holders;	/* NULL for none */
+	BulkparSpace before;
 } BulkparJob;
 
 /* What a resumed job does otherwise than before; 0 for as before. */
@@ -63,6 +69,10 @@ typedef struct BulkparStatus
 	int64		batches;
 	int64		estimated_rows;
 	double		seconds;		/* since the workers were started */
+	int64		rows_hot;
+	int64		wal_bytes;
+	BulkparSpace before;
+	BulkparSpace after;
 	bool		complete;		/* the chunks cover all keys and are done */
 	ErrorData  *error;			/* NULL for none */
 } BulkparStatus;
@@ -74,7 +84,8 @@ extern BulkparJob *bulkpar_job_load(int64 job_id);
 extern bool bulkpar_job_restart(int64 job_id, const BulkparChange *change);
 extern void bulkpar_job_start(const BulkparJob *job);
 extern bool bulkpar_job_fail(int64 job_id, const ErrorData *error);
-extern void bulkpar_job_end(int64 job_id, const char *status);
+extern void bulkpar_job_end(int64 job_id, const char *status,
+							const BulkparSpace *after);
 extern void bulkpar_job_abandon(int64 job_id);
 extern BulkparStatus *bulkpar_job_status(int64 job_id);
 extern bool bulkpar_job_delete(int64 job_id);

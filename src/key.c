@@ -42,6 +42,7 @@
 
 #include "compat.h"
 #include "key.h"
+#include "stripe.h"
 
 static bool usable_index(Relation rel, Relation index);
 static void describe_column(Relation rel, Relation index, int i,
@@ -49,8 +50,11 @@ static void describe_column(Relation rel, Relation index, int i,
 static char *operator_name(Relation index, int i, StrategyNumber strategy);
 static bool same_operators(const BulkparKey *key);
 static void append_comparison(StringInfo buf, const BulkparKey *key,
-							  const BulkparShape *shape, const char *operator,
-							  int *nargs, Oid *argtypes);
+							  const BulkparShape *shape,
+							  const char *qualifier, const char *operator,
+							  int *nargs);
+static int	cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
+					  BulkparPiece *pieces);
 static void add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
 					  const Datum *after, BulkparBound bound,
 					  const Datum *limit, BulkparPiece *piece);
@@ -179,6 +183,7 @@ bulkpar_key_describe(Relation rel, Oid index_oid)
 	for (int i = 0; i < key->ncolumns; i++)
 		describe_column(rel, index, i, &key->columns[i]);
 	key->row_comparison = same_operators(key);
+	key->stripe_function = bulkpar_stripe_function();
 	index_close(index, AccessShareLock);
 	return key;
 }
@@ -202,38 +207,69 @@ bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key)
 		appendStringInfo(buf, "%s%s", i > 0 ? ", " : "", key->columns[i].name);
 }
 
-/*
- * Append the condition of a shape, with parameters from $1 on.  Returns their
- * number, and their types.
- */
+/* The number of a shape's parameters, and their types. */
 int
+bulkpar_key_arguments(const BulkparKey *key, const BulkparShape *shape,
+					  Oid *argtypes)
+{
+	int			ncompared = key->row_comparison ? key->ncolumns : 1;
+	int			nargs = 0;
+
+	for (int i = 0; i < shape->nprefix; i++)
+		argtypes[nargs++] = key->columns[i].type;
+	for (int i = 0; shape->after && i < ncompared; i++)
+		argtypes[nargs++] = key->columns[shape->nprefix + i].type;
+	for (int i = 0; shape->bound != BULKPAR_BOUND_NONE && i < ncompared; i++)
+		argtypes[nargs++] = key->columns[shape->nprefix + i].type;
+	if (shape->striped)
+	{
+		argtypes[nargs++] = INT4OID;
+		argtypes[nargs++] = INT4OID;
+	}
+	return nargs;
+}
+
+/*
+ * Append the condition of a shape, with parameters from $1 on.  The qualifier
+ * is what the columns' names need before them, with its dot.
+ */
+void
 bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
-						 const BulkparShape *shape, Oid *argtypes)
+						 const BulkparShape *shape, const char *qualifier)
 {
 	const BulkparKeyColumn *column = &key->columns[shape->nprefix];
+	const char *separator = "";
 	int			nargs = 0;
 
 	for (int i = 0; i < shape->nprefix; i++)
 	{
-		argtypes[nargs++] = key->columns[i].type;
-		appendStringInfo(buf, "%s%s%s %s $%d", i > 0 ? " AND " : "",
+		appendStringInfo(buf, "%s%s%s%s %s $%d", separator, qualifier,
 						 key->columns[i].name, key->columns[i].collate,
-						 key->columns[i].equal, nargs);
+						 key->columns[i].equal, ++nargs);
+		separator = " AND ";
 	}
 	if (shape->after)
 	{
-		appendStringInfoString(buf, nargs > 0 ? " AND " : "");
-		append_comparison(buf, key, shape, column->after, &nargs, argtypes);
+		appendStringInfoString(buf, separator);
+		append_comparison(buf, key, shape, qualifier, column->after, &nargs);
+		separator = " AND ";
 	}
 	if (shape->bound != BULKPAR_BOUND_NONE)
 	{
-		appendStringInfoString(buf, nargs > 0 ? " AND " : "");
-		append_comparison(buf, key, shape,
+		appendStringInfoString(buf, separator);
+		append_comparison(buf, key, shape, qualifier,
 						  shape->bound == BULKPAR_BOUND_UPTO ?
-						  column->before_or_equal : column->before,
-						  &nargs, argtypes);
+						  column->before_or_equal : column->before, &nargs);
+		separator = " AND ";
 	}
-	return nargs;
+	if (shape->striped)
+	{
+		appendStringInfo(buf, "%s%s($%d, $%d", separator,
+						 key->stripe_function, nargs + 1, nargs + 2);
+		for (int i = 0; i < key->ncolumns; i++)
+			appendStringInfo(buf, ", %s%s", qualifier, key->columns[i].name);
+		appendStringInfoChar(buf, ')');
+	}
 }
 
 /* The shape that nearly all pieces have. */
@@ -250,35 +286,23 @@ bulkpar_key_usual_shape(const BulkparKey *key)
 }
 
 /*
- * Cut the range (lo, hi], of which lo may be NULL, into pieces, in the order
- * of the index; returns their number.  Where no row comparison means that
- * order, the range (1, 'b') to (4, 'y') is cut into 1 and after 'b', after 1
- * and before 4, 4 and up to 'y'.
+ * Cut the keys of a stripe in the range (lo, hi], of which lo may be NULL,
+ * into pieces, in the order of the index; returns their number.
  */
 int
 bulkpar_key_cut(const BulkparKey *key, const Datum *lo, const Datum *hi,
-				BulkparPiece *pieces)
+				const BulkparStripe *stripe, BulkparPiece *pieces)
 {
-	int			last = key->ncolumns - 1;
-	int			common = 0;
-	int			npieces = 0;
+	int			npieces = cut_range(key, lo, hi, pieces);
 
-	if (key->row_comparison)
+	for (int i = 0; stripe->count > 1 && i < npieces; i++)
 	{
-		add_piece(key, 0, lo, lo, BULKPAR_BOUND_UPTO, hi, &pieces[npieces++]);
-		return npieces;
-	}
+		BulkparPiece *piece = &pieces[i];
 
-	while (lo != NULL && common < last && same_value(key, common, lo, hi))
-		common++;
-	for (int i = last; lo != NULL && i > common; i--)
-		add_piece(key, i, lo, lo, BULKPAR_BOUND_NONE, NULL,
-				  &pieces[npieces++]);
-	add_piece(key, common, hi, lo, common == last ? BULKPAR_BOUND_UPTO :
-			  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
-	for (int i = common + 1; i <= last; i++)
-		add_piece(key, i, hi, NULL, i == last ? BULKPAR_BOUND_UPTO :
-				  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
+		piece->shape.striped = true;
+		piece->values[piece->nvalues++] = Int32GetDatum(stripe->count);
+		piece->values[piece->nvalues++] = Int32GetDatum(stripe->number);
+	}
 	return npieces;
 }
 
@@ -427,6 +451,8 @@ describe_column(Relation rel, Relation index, int i, BulkparKeyColumn *column)
 										index->rd_opcintype[i],
 										index->rd_opcintype[i], BTORDER_PROC);
 	column->collation = collation;
+	column->hash = lookup_type_cache(column->type,
+									 TYPECACHE_HASH_EXTENDED_PROC_FINFO);
 }
 
 /* The operator of an index column for a strategy, as OPERATOR(schema.name). */
@@ -465,24 +491,52 @@ same_operators(const BulkparKey *key)
 /* Append the comparison of what follows the prefix with parameters. */
 static void
 append_comparison(StringInfo buf, const BulkparKey *key,
-				  const BulkparShape *shape, const char *operator,
-				  int *nargs, Oid *argtypes)
+				  const BulkparShape *shape, const char *qualifier,
+				  const char *operator, int *nargs)
 {
 	int			first = shape->nprefix;
 	int			ncolumns = key->row_comparison ? key->ncolumns : 1;
 
 	appendStringInfoString(buf, ncolumns > 1 ? "(" : "");
 	for (int i = first; i < first + ncolumns; i++)
-		appendStringInfo(buf, "%s%s%s", i > first ? ", " : "",
+		appendStringInfo(buf, "%s%s%s%s", i > first ? ", " : "", qualifier,
 						 key->columns[i].name, key->columns[i].collate);
 	appendStringInfo(buf, "%s %s %s", ncolumns > 1 ? ")" : "", operator,
 					 ncolumns > 1 ? "(" : "");
 	for (int i = first; i < first + ncolumns; i++)
-	{
-		argtypes[(*nargs)++] = key->columns[i].type;
-		appendStringInfo(buf, "%s$%d", i > first ? ", " : "", *nargs);
-	}
+		appendStringInfo(buf, "%s$%d", i > first ? ", " : "", ++(*nargs));
 	appendStringInfoString(buf, ncolumns > 1 ? ")" : "");
+}
+
+/*
+ * Where no row comparison means the order of the index, the range (1, 'b') to
+ * (4, 'y') is cut into 1 and after 'b', after 1 and before 4, 4 and up to 'y'.
+ */
+static int
+cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
+		  BulkparPiece *pieces)
+{
+	int			last = key->ncolumns - 1;
+	int			common = 0;
+	int			npieces = 0;
+
+	if (key->row_comparison)
+	{
+		add_piece(key, 0, lo, lo, BULKPAR_BOUND_UPTO, hi, &pieces[npieces++]);
+		return npieces;
+	}
+
+	while (lo != NULL && common < last && same_value(key, common, lo, hi))
+		common++;
+	for (int i = last; lo != NULL && i > common; i--)
+		add_piece(key, i, lo, lo, BULKPAR_BOUND_NONE, NULL,
+				  &pieces[npieces++]);
+	add_piece(key, common, hi, lo, common == last ? BULKPAR_BOUND_UPTO :
+			  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
+	for (int i = common + 1; i <= last; i++)
+		add_piece(key, i, hi, NULL, i == last ? BULKPAR_BOUND_UPTO :
+				  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
+	return npieces;
 }
 
 /*
@@ -499,6 +553,7 @@ add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
 	piece->shape.nprefix = nprefix;
 	piece->shape.after = after != NULL;
 	piece->shape.bound = bound;
+	piece->shape.striped = false;
 	piece->nvalues = 0;
 	for (int i = 0; i < nprefix; i++)
 		piece->values[piece->nvalues++] = prefix[i];

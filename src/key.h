@@ -16,6 +16,7 @@
 #include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/rel.h"
+#include "utils/typcache.h"
 
 /* One column of the key; all names are quoted for use in SQL. */
 typedef struct BulkparKeyColumn
@@ -33,16 +34,21 @@ typedef struct BulkparKeyColumn
 	char	   *after;
 	Oid			compare;		/* the operator class's comparison function */
 	Oid			collation;
+	TypeCacheEntry *hash;		/* with its hash function, if there is one */
 } BulkparKeyColumn;
 
 /* A range of a key of n columns has at most 2n - 1 pieces. */
 #define BULKPAR_MAX_PIECES (2 * INDEX_MAX_KEYS - 1)
+
+/* And the condition of a piece has at most this many parameters. */
+#define BULKPAR_MAX_VALUES (2 * INDEX_MAX_KEYS + 2)
 
 typedef struct BulkparKey
 {
 	Oid			index;
 	int			ncolumns;
 	bool		row_comparison; /* (a, b) > ($1, $2) means the index's order */
+	char	   *stripe_function;	/* quoted for use in SQL */
 	BulkparKeyColumn columns[INDEX_MAX_KEYS];
 } BulkparKey;
 
@@ -56,21 +62,30 @@ typedef enum BulkparBound
 /*
  * The form of a condition on the key: the first nprefix columns equal, the
  * next one after a value and before, or up to, another.  With row_comparison
- * the whole key stands for that next column.
+ * the whole key stands for that next column.  A striped one takes only the
+ * keys of one stripe.
  */
 typedef struct BulkparShape
 {
 	int			nprefix;
 	bool		after;
 	BulkparBound bound;
+	bool		striped;
 } BulkparShape;
+
+/* Of the keys of a range those that stripe.c puts into one stripe. */
+typedef struct BulkparStripe
+{
+	int			count;			/* of stripes; 1 for all keys */
+	int			number;			/* from 0 on */
+} BulkparStripe;
 
 /* A part of a range of keys that one scan of the index can read. */
 typedef struct BulkparPiece
 {
 	BulkparShape shape;
 	int			nvalues;
-	Datum		values[2 * INDEX_MAX_KEYS]; /* in the order of the columns */
+	Datum		values[BULKPAR_MAX_VALUES]; /* in the order of the columns */
 } BulkparPiece;
 
 extern Oid	bulkpar_key_choose(Relation rel);
@@ -82,14 +97,18 @@ extern bool bulkpar_key_has_its_names(const BulkparKey *key, Oid relid);
 extern bool bulkpar_key_has_column(const BulkparKey *key, AttrNumber attnum);
 
 extern void bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key);
-extern int	bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
-									 const BulkparShape *shape, Oid *argtypes);
+extern int	bulkpar_key_arguments(const BulkparKey *key,
+								  const BulkparShape *shape, Oid *argtypes);
+extern void bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
+									 const BulkparShape *shape,
+									 const char *qualifier);
 extern void bulkpar_key_append_order(StringInfo buf, const BulkparKey *key,
 									 bool backward);
 
 extern BulkparShape bulkpar_key_usual_shape(const BulkparKey *key);
 extern int	bulkpar_key_cut(const BulkparKey *key, const Datum *lo,
-							const Datum *hi, BulkparPiece *pieces);
+							const Datum *hi, const BulkparStripe *stripe,
+							BulkparPiece *pieces);
 
 extern ArrayType *bulkpar_key_to_text(const BulkparKey *key,
 									  const Datum *values);

@@ -47,7 +47,8 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
 		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
 		"AND status <> 'succeeded' AND worker IS NULL "
 		"ORDER BY chunk_no LIMIT 1) "
-		"RETURNING chunk_no, epoch, rows_before, coalesce(last_key, lo), hi",
+		"RETURNING chunk_no, epoch, rows_before, lo, hi, stripes::int8, "
+		"stripe::int8, coalesce(last_key, lo)",
 		.nargs = 3,
 		.argtypes = {INT8OID, INT4OID, INT4OID}
 	};
@@ -81,8 +82,11 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
 		chunk->chunk_no = bulkpar_bookkeeping_int64(1);
 		chunk->epoch = bulkpar_bookkeeping_int64(2);
 		chunk->rows_before = bulkpar_bookkeeping_int64(3);
-		chunk->done = bulkpar_bookkeeping_array(&bracket, 4);
+		chunk->lo = bulkpar_bookkeeping_array(&bracket, 4);
 		chunk->hi = bulkpar_bookkeeping_array(&bracket, 5);
+		chunk->stripe.count = (int) bulkpar_bookkeeping_int64(6);
+		chunk->stripe.number = (int) bulkpar_bookkeeping_int64(7);
+		chunk->done = bulkpar_bookkeeping_array(&bracket, 8);
 	}
 	else
 	{
@@ -93,8 +97,9 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
 		{
 			chunk->chunk_no = bulkpar_bookkeeping_int64(1) + 1;
 			chunk->rows_before = bulkpar_bookkeeping_int64(2);
-			chunk->done = bulkpar_bookkeeping_array(&bracket, 3);
+			chunk->lo = bulkpar_bookkeeping_array(&bracket, 3);
 		}
+		chunk->done = chunk->lo;
 	}
 	bulkpar_bookkeeping_leave(&bracket);
 	return claim;
@@ -111,26 +116,28 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
 	static BulkparQuery insert = {
 		.sql =
 		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, lo, hi, rows_before, "
-		"rows_found, status, worker, worker_pid, started_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, 'running', $7, $8, clock_timestamp())",
-		.nargs = 8,
-		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID, INT8OID,
-		INT4OID, INT4OID}
+		"rows_found, stripes, status, worker, worker_pid, started_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, "
+		"clock_timestamp())",
+		.nargs = 9,
+		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID,
+		INT8OID, INT4OID, INT4OID, INT4OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[8];
-	char		nulls[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+	Datum		values[9];
+	char		nulls[9] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 	values[0] = Int64GetDatum(job_id);
 	values[1] = Int64GetDatum(chunk->chunk_no);
-	values[2] = PointerGetDatum(chunk->done);
-	if (chunk->done == NULL)
+	values[2] = PointerGetDatum(chunk->lo);
+	if (chunk->lo == NULL)
 		nulls[2] = 'n';
 	values[3] = PointerGetDatum(chunk->hi);
 	values[4] = Int64GetDatum(chunk->rows_before);
 	values[5] = Int64GetDatum(rows_found);
-	values[6] = Int32GetDatum(worker);
-	values[7] = Int32GetDatum(MyProcPid);
+	values[6] = Int32GetDatum(chunk->stripe.count);
+	values[7] = Int32GetDatum(worker);
+	values[8] = Int32GetDatum(MyProcPid);
 	bulkpar_bookkeeping_enter(&bracket);
 	(void) bulkpar_bookkeeping_run(&insert, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);
@@ -147,35 +154,44 @@ bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
 {
 	static BulkparQuery update = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET last_key = $4, "
-		"rows_done = rows_done + $5, "
-		"rows_updated = rows_updated + $6, "
-		"rows_failed = rows_failed + $7, "
-		"retries = retries + $8, "
+		"UPDATE @bulkpar_chunk SET stripe = $4, last_key = $5, "
+		"rows_done = rows_done + $6, "
+		"rows_updated = rows_updated + $7, "
+		"rows_failed = rows_failed + $8, "
+		"rows_hot = rows_hot + $9, "
+		"wal_bytes = wal_bytes + $10, "
+		"retries = retries + $11, "
 		"batches = batches + 1, "
-		"status = CASE WHEN $9 THEN 'succeeded' ELSE status END, "
-		"finished_at = CASE WHEN $9 THEN clock_timestamp() END "
+		"status = CASE WHEN $12 THEN 'succeeded' ELSE status END, "
+		"finished_at = CASE WHEN $12 THEN clock_timestamp() END "
 		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3 "
 		"AND status = 'running'",
-		.nargs = 9,
-		.argtypes = {INT8OID, INT8OID, INT8OID, TEXTARRAYOID, INT8OID,
-		INT8OID, INT8OID, INT8OID, BOOLOID}
+		.nargs = 12,
+		.argtypes = {INT8OID, INT8OID, INT8OID, INT4OID, TEXTARRAYOID,
+		INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID}
 	};
 	BulkparBracket bracket;
-	Datum		values[9];
+	Datum		values[12];
+	char		nulls[12] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
+	' ', ' '};
 	uint64		changed;
 
 	values[0] = Int64GetDatum(job_id);
 	values[1] = Int64GetDatum(chunk->chunk_no);
 	values[2] = Int64GetDatum(chunk->epoch);
-	values[3] = PointerGetDatum(advance->last_key);
-	values[4] = Int64GetDatum(advance->rows_done);
-	values[5] = Int64GetDatum(advance->rows_updated);
-	values[6] = Int64GetDatum(advance->rows_failed);
-	values[7] = Int64GetDatum(advance->retries);
-	values[8] = BoolGetDatum(advance->finished);
+	values[3] = Int32GetDatum(advance->stripe);
+	values[4] = PointerGetDatum(advance->last_key);
+	if (advance->last_key == NULL)
+		nulls[4] = 'n';
+	values[5] = Int64GetDatum(advance->rows_done);
+	values[6] = Int64GetDatum(advance->rows_updated);
+	values[7] = Int64GetDatum(advance->rows_failed);
+	values[8] = Int64GetDatum(advance->rows_hot);
+	values[9] = Int64GetDatum(advance->wal_bytes);
+	values[10] = Int64GetDatum(advance->retries);
+	values[11] = BoolGetDatum(advance->finished);
 	bulkpar_bookkeeping_enter(&bracket);
-	changed = bulkpar_bookkeeping_run(&update, values, NULL);
+	changed = bulkpar_bookkeeping_run(&update, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);
 	return changed == 1;
 }

@@ -17,24 +17,30 @@
 #include "utils/elog.h"
 
 #include "job.h"
+#include "key.h"
 
 /* A chunk as a worker has claimed it. */
 typedef struct BulkparChunk
 {
 	int64		chunk_no;
 	int64		epoch;
-	ArrayType  *done;			/* all keys up to here are done; may be NULL */
+	ArrayType  *lo;				/* may be NULL */
 	ArrayType  *hi;				/* NULL in a chunk that is yet to be cut */
+	BulkparStripe stripe;		/* the one to do; those before are done */
+	ArrayType  *done;			/* up to where it is done; may be NULL */
 	int64		rows_before;
 } BulkparChunk;
 
-/* What a batch adds to its chunk. */
+/* What a batch adds to its chunk, and how far the chunk then is. */
 typedef struct BulkparAdvance
 {
-	ArrayType  *last_key;
+	int			stripe;
+	ArrayType  *last_key;		/* NULL where a stripe begins */
 	int64		rows_done;
 	int64		rows_updated;
 	int64		rows_failed;
+	int64		rows_hot;
+	int64		wal_bytes;
 	int64		retries;
 	bool		finished;		/* the chunk ends here */
 } BulkparAdvance;

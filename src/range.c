@@ -36,12 +36,16 @@
 /* How often a batch is tried again before that is an error. */
 #define MAX_RETRIES 10
 
+/* Batches that are collected in advance, at the most. */
+#define MAX_BATCHES 16
+
 /* The longest pause between two tries, in milliseconds. */
 #define MAX_PAUSE 1000
 
+static BulkparBatchResult run_stripe(BulkparRun *run);
 static BulkparBatchResult run_bounds(BulkparRun *run,
 									 const BulkparBounds *bounds,
-									 int batch_size, bool finishes_chunk);
+									 int batch_size, bool finishes_stripe);
 static BulkparBatchResult run_cut(BulkparRun *run);
 static BulkparBatchResult run_batch(BulkparRun *run, BulkparBatch *batch);
 static ErrorData *try_batch(BulkparRun *run, BulkparBatch *batch,
@@ -58,32 +62,51 @@ static void check_interrupts(void);
 static char *key_list(ArrayType *key);
 
 /*
- * Run the batches of the claimed chunk, which the claim has collected.  False
- * if the chunk was taken from us: then somebody thinks that we are dead, and
- * so we had better be.
+ * Run the batches of the claimed chunk, stripe after stripe.  False if the
+ * chunk was taken from us: then somebody thinks that we are dead, and so we
+ * had better be.
  */
 bool
-bulkpar_range_run(BulkparRun *run, BulkparBounds *bounds)
+bulkpar_range_run(BulkparRun *run)
 {
+	BulkparRange *range = &run->range;
+	BulkparChunk *chunk = &range->chunk;
+
+	while (run_stripe(run) == BULKPAR_BATCH_DONE)
+	{
+		if (++chunk->stripe.number == chunk->stripe.count)
+			return true;
+		range->lo = range->start;
+		chunk->done = chunk->lo;
+	}
+	return false;
+}
+
+/* Run the batches of a stripe from range.lo on. */
+static BulkparBatchResult
+run_stripe(BulkparRun *run)
+{
+	BulkparRange *range = &run->range;
+	BulkparBounds bounds;
+	BulkparBatchResult result;
+
+	if (range->bounds != NULL)
+		bounds = range->bounds[range->chunk.stripe.number];
+	else
+		collect(run, range->hi, range->batch_size, MAX_BATCHES, &bounds);
 	for (;;)
 	{
-		BulkparBatchResult result = run_bounds(run, bounds,
-											   run->job->batch_size, true);
-
+		result = run_bounds(run, &bounds, range->batch_size, true);
 		if (result == BULKPAR_BATCH_TOO_LARGE)
-			result = run_cut(run);
-		else if (result == BULKPAR_BATCH_DONE && !bounds->complete)
-		{
-			collect(run, run->range.hi, run->job->batch_size,
-					BULKPAR_CHUNK_BATCHES, bounds);
-			continue;
-		}
-		return result == BULKPAR_BATCH_DONE;
+			return run_cut(run);
+		if (result == BULKPAR_BATCH_LOST || bounds.complete)
+			return result;
+		collect(run, range->hi, range->batch_size, MAX_BATCHES, &bounds);
 	}
 }
 
 /*
- * Run the rest of the chunk in batches that are cut as they are run.  That is
+ * Run the rest of the stripe in batches that are cut as they are run.  That is
  * for tables into which others insert so much that what was collected before
  * does not hold.
  */
@@ -103,7 +126,7 @@ run_cut(BulkparRun *run)
 		check_interrupts();
 		result = run_batch(run, &batch);
 		if (result == BULKPAR_BATCH_LOST ||
-			(result == BULKPAR_BATCH_DONE && batch.finishes_chunk))
+			(result == BULKPAR_BATCH_DONE && batch.finishes_stripe))
 			return result;
 		if (result == BULKPAR_BATCH_DONE)
 			run->range.lo = (Datum *) batch.hi;
@@ -116,7 +139,7 @@ run_cut(BulkparRun *run)
  */
 static BulkparBatchResult
 run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
-		   bool finishes_chunk)
+		   bool finishes_stripe)
 {
 	for (int i = 0; i < bounds->nbatches; i++)
 	{
@@ -127,7 +150,7 @@ run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
 			.row_key = batch_size > 1 ? NULL :
 			last ? bounds->last_row : bounds->keys[i],
 			.rows = last ? bounds->rows_in_last : batch_size,
-			.finishes_chunk = last && bounds->complete && finishes_chunk
+			.finishes_stripe = last && bounds->complete && finishes_stripe
 		};
 		BulkparBatchResult result;
 
@@ -219,7 +242,7 @@ skip_errors(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
 	if (bounds.rows == 0)
 		ReThrowError(error);
 	FreeErrorData(error);
-	result = run_bounds(run, &bounds, Max(half, 1), batch->finishes_chunk);
+	result = run_bounds(run, &bounds, Max(half, 1), batch->finishes_stripe);
 	if (result == BULKPAR_BATCH_DONE && !bounds.complete)
 		result = BULKPAR_BATCH_TOO_LARGE;
 	return result;
@@ -234,7 +257,10 @@ note_done(BulkparRun *run, const BulkparBatch *batch)
 		DatumGetArrayTypePCopy(PointerGetDatum(batch->last_key));
 }
 
-/* Collect batches from range.lo up to hi, in a transaction of its own. */
+/*
+ * Collect batches of the stripe from range.lo up to hi, in a transaction of
+ * its own.
+ */
 static void
 collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
 		BulkparBounds *bounds)
@@ -243,8 +269,8 @@ collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(run->chunk_context);
 	bulkpar_target_lock(run->target, run->job, AccessShareLock);
-	bulkpar_collect(run->target, run->range.lo, hi, batch_size, max_batches,
-					bounds);
+	bulkpar_collect(run->target, run->range.lo, hi, &run->range.chunk.stripe,
+					batch_size, max_batches, bounds);
 	CommitTransactionCommand();
 }
 

@@ -29,7 +29,7 @@ typedef struct BulkparRun
 	MemoryContext batch_context;	/* reset for each batch */
 } BulkparRun;
 
-extern bool bulkpar_range_run(BulkparRun *run, BulkparBounds *bounds);
+extern bool bulkpar_range_run(BulkparRun *run);
 extern void bulkpar_range_error_context(void *arg);
 
 #endif							/* BULKPAR_RANGE_H */

@@ -44,6 +44,7 @@
 #include "request.h"
 #include "settings.h"
 #include "statement.h"
+#include "stripe.h"
 #include "subxact.h"
 #include "target.h"
 
@@ -77,8 +78,8 @@ static void append_json_list(StringInfo buf, const char *name, char **values,
 /*
  * Read the arguments of bulkpar_update into a job, in the current memory
  * context: target, column_name, expression, batch_size, workers, condition,
- * wait (not read here), on_error, max_errors, job_name; column_name and
- * expression are arrays if several.
+ * wait (not read here), on_error, max_errors, job_name, stripes; column_name
+ * and expression are arrays if several.
  */
 BulkparJob *
 bulkpar_request_read(FunctionCallInfo fcinfo, bool several)
@@ -116,6 +117,12 @@ bulkpar_request_read(FunctionCallInfo fcinfo, bool several)
 	job->condition = read_text(fcinfo, 5, "condition");
 	read_error_policy(fcinfo, job);
 	job->name = read_text(fcinfo, 9, "job_name");
+	if (!PG_ARGISNULL(10))
+	{
+		job->stripes = PG_GETARG_INT32(10);
+		bulkpar_request_check_range(job->stripes, BULKPAR_MAX_STRIPES,
+									"stripes");
+	}
 	job->owner = GetUserId();
 	return job;
 }
@@ -174,6 +181,8 @@ bulkpar_request_serialize(const BulkparJob *job)
 					 job->owner, job->target, job->key_index,
 					 job->batch_size, job->workers,
 					 job->skip_errors ? "skip" : "stop", job->max_errors);
+	if (job->stripes != 0)
+		appendStringInfo(&buf, ", \"stripes\": %d", job->stripes);
 	appendStringInfoString(&buf, ", ");
 	append_json(&buf, "key_order", job->key_order);
 	append_json_list(&buf, "column_names", job->column_names, job->ncolumns);
@@ -347,6 +356,13 @@ check_target(void *arg)
 	key = bulkpar_key_describe(rel, job->key_index);
 	job->key_order = bulkpar_key_order(key);
 
+	if (job->stripes > 1 && !bulkpar_stripe_possible(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the key of table \"%s\" cannot be hashed, as more than one stripe needs",
+						RelationGetRelationName(rel)),
+				 errdetail("The job follows the order %s.", job->key_order)));
+
 	check_columns(rel, key, job);
 	for (int i = 0; i < job->ncolumns; i++)
 	{
@@ -363,8 +379,10 @@ check_target(void *arg)
 
 	SPI_connect();
 	shape = bulkpar_key_usual_shape(key);
-	bulkpar_statement_check(bulkpar_statement_collect(rel, key, &shape));
-	bulkpar_statement_check(bulkpar_statement_update(rel, key, job, &shape));
+	bulkpar_statement_check(bulkpar_statement_collect(rel, key, &shape),
+							job->target, key);
+	bulkpar_statement_check(bulkpar_statement_update(rel, key, job, &shape),
+							job->target, key);
 	SPI_finish();
 	relation_close(rel, NoLock);
 

@@ -15,11 +15,14 @@
 #include "access/htup_details.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 #include "bulkpar.h"
 #include "result.h"
 
+static int	cost_detail(const BulkparStatus *status);
+static char *size_text(int64 bytes);
 static void raise_failure(int64 job_id, BulkparStatus *status);
 static double seconds_since(TimestampTz began);
 
@@ -46,7 +49,8 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
 						status->rows_updated / Max(seconds, 0.000001),
 						workers, workers == 1 ? "worker" : "workers",
 						status->batches,
-						status->batches == 1 ? "batch" : "batches")));
+						status->batches == 1 ? "batch" : "batches"),
+				 cost_detail(status)));
 	if (status->rows_failed > 0)
 		ereport(NOTICE,
 				(errmsg("bulkpar job " INT64_FORMAT " has skipped "
@@ -55,6 +59,29 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
 				 errhint("See SELECT * FROM bulkpar_errors WHERE job_id = "
 						 INT64_FORMAT ".", job_id)));
 	return bulkpar_result_form(fcinfo, job_id, status, workers, began);
+}
+
+/* Error detail: what the updates have cost, as far as it is known. */
+static int
+cost_detail(const BulkparStatus *status)
+{
+	if (status->rows_updated == 0 || status->before.table_bytes == 0 ||
+		status->after.table_bytes == 0)
+		return 0;
+	return errdetail("%.0f %% of the updates were HOT. The table went from %s to %s, its indexes from %s to %s, with %s of WAL.",
+					 100.0 * status->rows_hot / status->rows_updated,
+					 size_text(status->before.table_bytes),
+					 size_text(status->after.table_bytes),
+					 size_text(status->before.index_bytes),
+					 size_text(status->after.index_bytes),
+					 size_text(status->wal_bytes));
+}
+
+static char *
+size_text(int64 bytes)
+{
+	return TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
+												   Int64GetDatum(bytes)));
 }
 
 /* Raise the error of a job that was stopped, if it was. */

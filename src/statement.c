@@ -6,7 +6,8 @@
  * Two statements do all the work, both over a range of keys: the UPDATE of a
  * batch, and the SELECT that steps along the index and collects the keys at
  * which the batches end.  They are prepared once per worker, with a generic
- * plan.
+ * plan.  The range is not in their text: while one of them is analyzed a hook
+ * adds it to the condition of the query.
  *
  * Such a plan does not know the range, and the planner guesses its size.  On
  * a bad guess it could read the whole table, or another index that fits the
@@ -26,9 +27,15 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
+#include "parser/analyze.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_collate.h"
+#include "parser/parsetree.h"
+#include "parser/parser.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -39,25 +46,40 @@
 #include "compat.h"
 #include "statement.h"
 
-/* A prepared statement whose target must be reached through its key. */
+/*
+ * What the hooks do to a statement.  They know it by where its text is: a
+ * statement of the same text that a trigger runs is another.
+ */
 typedef struct KeyStatement
 {
-	char	   *sql;
-	Oid			relid;
-	Oid			index;
+	const char *sql;			/* the text as we have prepared it */
+	const char *plan_sql;		/* the copy of its plan; may be NULL */
+	Oid			relid;			/* the target */
+	const BulkparKey *key;		/* along which it must be reached */
+	BulkparShape shape;			/* of the condition that is added */
 } KeyStatement;
 
 static List *key_statements = NIL;
 static const KeyStatement *planning = NULL;
+static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static planner_hook_type prev_planner_hook = NULL;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
 
+static BulkparStatement *make_statement(StringInfo sql, const BulkparKey *key,
+										const BulkparShape *shape);
+static void prepare(BulkparStatement *statement, Oid relid,
+					const BulkparKey *key);
+static void check_plan(const BulkparStatement *statement);
 static void check_temporary_functions(SPIPlanPtr plan);
 static bool find_temporary(Node *node, void *context);
 static bool is_temporary_function(Oid function, void *context);
 static void raise_temporary(const char *kind, const char *name);
 static char *quoted_name(Relation rel);
 static void install_hooks(void);
+static KeyStatement *find_key_statement(const char *sql);
+static void add_condition(ParseState *pstate, Query *query,
+						  JumbleState *jstate);
+static char *qualifier(const RangeTblEntry *rte);
 static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursorOptions,
 								   ParamListInfo boundParams
@@ -73,7 +95,6 @@ BulkparStatement *
 bulkpar_statement_update(Relation rel, const BulkparKey *key,
 						 const BulkparJob *job, const BulkparShape *shape)
 {
-	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -82,14 +103,9 @@ bulkpar_statement_update(Relation rel, const BulkparKey *key,
 		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
 						 quote_identifier(job->column_names[i]),
 						 job->expressions[i]);
-	appendStringInfoString(&sql, " WHERE ");
-	statement->nargs = bulkpar_key_append_shape(&sql, key, shape,
-												statement->argtypes);
 	if (job->condition != NULL)
-		appendStringInfo(&sql, " AND (%s)", job->condition);
-	statement->shape = *shape;
-	statement->sql = sql.data;
-	return statement;
+		appendStringInfo(&sql, " WHERE (%s)", job->condition);
+	return make_statement(&sql, key, shape);
 }
 
 /* The keys of a range in order, as many as the last parameter says. */
@@ -97,21 +113,19 @@ BulkparStatement *
 bulkpar_statement_collect(Relation rel, const BulkparKey *key,
 						  const BulkparShape *shape)
 {
-	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
+	BulkparStatement *statement;
 	StringInfoData sql;
+	Oid			argtypes[BULKPAR_MAX_VALUES];
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	bulkpar_key_append_columns(&sql, key);
-	appendStringInfo(&sql, " FROM ONLY %s WHERE ", quoted_name(rel));
-	statement->nargs = bulkpar_key_append_shape(&sql, key, shape,
-												statement->argtypes);
-	appendStringInfoString(&sql, " ORDER BY ");
+	appendStringInfo(&sql, " FROM ONLY %s ORDER BY ", quoted_name(rel));
 	bulkpar_key_append_order(&sql, key, false);
+	appendStringInfo(&sql, " LIMIT $%d",
+					 bulkpar_key_arguments(key, shape, argtypes) + 1);
+	statement = make_statement(&sql, key, shape);
 	statement->argtypes[statement->nargs++] = INT8OID;
-	appendStringInfo(&sql, " LIMIT $%d", statement->nargs);
-	statement->shape = *shape;
-	statement->sql = sql.data;
 	return statement;
 }
 
@@ -136,22 +150,107 @@ bulkpar_statement_end_key(Relation rel, const BulkparKey *key)
  * Whatever is wrong with it is an error.  SPI must be connected.
  */
 void
-bulkpar_statement_check(BulkparStatement *statement)
+bulkpar_statement_check(BulkparStatement *statement, Oid relid,
+						const BulkparKey *key)
 {
-	SPIPlanPtr	plan;
+	PG_TRY();
+	{
+		prepare(statement, relid, key);
+		check_plan(statement);
+	}
+	PG_CATCH();
+	{
+		bulkpar_statement_forget(statement);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	bulkpar_statement_forget(statement);
+}
+
+/*
+ * Prepare a statement for as long as the process lives, to be planned along
+ * the key index.  The statement and the key must be in a memory context that
+ * lives as long.  SPI must be connected.
+ */
+void
+bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
+						  const BulkparKey *key)
+{
+	prepare(statement, relid, key);
+	SPI_keepplan(statement->plan);
+	statement->kept = true;
+}
+
+/* Undo bulkpar_statement_prepare. */
+void
+bulkpar_statement_forget(BulkparStatement *statement)
+{
+	KeyStatement *entry = find_key_statement(statement->sql);
+
+	if (entry != NULL)
+	{
+		key_statements = list_delete_ptr(key_statements, entry);
+		pfree(entry);
+	}
+	if (statement->kept)
+		SPI_freeplan(statement->plan);
+	statement->plan = NULL;
+	statement->kept = false;
+}
+
+/* A statement with the arguments of its shape. */
+static BulkparStatement *
+make_statement(StringInfo sql, const BulkparKey *key,
+			   const BulkparShape *shape)
+{
+	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
+
+	statement->shape = *shape;
+	statement->sql = sql->data;
+	statement->nargs = bulkpar_key_arguments(key, shape, statement->argtypes);
+	return statement;
+}
+
+/* Tell the hooks of a statement, and prepare it. */
+static void
+prepare(BulkparStatement *statement, Oid relid, const BulkparKey *key)
+{
+	MemoryContext oldcontext;
+	KeyStatement *entry;
+	CachedPlanSource *source;
+
+	install_hooks();
+
+	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	entry = palloc0(sizeof(KeyStatement));
+	entry->sql = statement->sql;
+	entry->relid = relid;
+	entry->key = key;
+	entry->shape = statement->shape;
+	key_statements = lappend(key_statements, entry);
+	MemoryContextSwitchTo(oldcontext);
+
+	statement->plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+										 statement->argtypes,
+										 CURSOR_OPT_GENERIC_PLAN);
+	if (statement->plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	source = linitial(SPI_plan_get_plan_sources(statement->plan));
+	entry->plan_sql = source->query_string;
+}
+
+/* Plan a prepared statement, and start the executor on it. */
+static void
+check_plan(const BulkparStatement *statement)
+{
 	CachedPlan *cplan;
 	PlannedStmt *stmt;
 	QueryDesc  *desc;
 	ListCell   *lc;
 
-	plan = SPI_prepare_cursor(statement->sql, statement->nargs,
-							  statement->argtypes, CURSOR_OPT_GENERIC_PLAN);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
-			 SPI_result_code_string(SPI_result));
-
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cplan = SPI_plan_get_cached_plan(plan);
+	cplan = SPI_plan_get_cached_plan(statement->plan);
 	if (cplan == NULL || list_length(cplan->stmt_list) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -163,7 +262,7 @@ bulkpar_statement_check(BulkparStatement *statement)
 		if (isAnyTempNamespace(get_rel_namespace(lfirst_oid(lc))))
 			raise_temporary("table", get_rel_name(lfirst_oid(lc)));
 	}
-	check_temporary_functions(plan);
+	check_temporary_functions(statement->plan);
 
 	desc = CreateQueryDesc(stmt,
 						   statement->sql, GetActiveSnapshot(),
@@ -173,60 +272,6 @@ bulkpar_statement_check(BulkparStatement *statement)
 	FreeQueryDesc(desc);
 	ReleaseCachedPlan(cplan, NULL);
 	PopActiveSnapshot();
-}
-
-/*
- * Prepare a statement for as long as the process lives, to be planned along
- * the key index.  The statement must be in a memory context that lives as
- * long.  SPI must be connected.
- */
-void
-bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
-						  const BulkparKey *key)
-{
-	MemoryContext oldcontext;
-	KeyStatement *entry;
-
-	install_hooks();
-
-	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
-	entry = palloc(sizeof(KeyStatement));
-	entry->sql = pstrdup(statement->sql);
-	entry->relid = relid;
-	entry->index = key->index;
-	key_statements = lappend(key_statements, entry);
-	MemoryContextSwitchTo(oldcontext);
-
-	statement->plan = SPI_prepare_cursor(statement->sql, statement->nargs,
-										 statement->argtypes,
-										 CURSOR_OPT_GENERIC_PLAN);
-	if (statement->plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
-			 SPI_result_code_string(SPI_result));
-	SPI_keepplan(statement->plan);
-}
-
-/* Undo bulkpar_statement_prepare. */
-void
-bulkpar_statement_forget(BulkparStatement *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, key_statements)
-	{
-		KeyStatement *entry = lfirst(lc);
-
-		if (strcmp(entry->sql, statement->sql) == 0)
-		{
-			key_statements = foreach_delete_current(key_statements, lc);
-			pfree(entry->sql);
-			pfree(entry);
-			break;
-		}
-	}
-	if (statement->plan != NULL)
-		SPI_freeplan(statement->plan);
-	statement->plan = NULL;
 }
 
 /* The workers could not see a function of pg_temp either. */
@@ -285,10 +330,73 @@ install_hooks(void)
 	if (installed)
 		return;
 	installed = true;
+	prev_post_parse_analyze_hook = post_parse_analyze_hook;
+	post_parse_analyze_hook = add_condition;
 	prev_planner_hook = planner_hook;
 	planner_hook = plan_statement;
 	prev_set_rel_pathlist_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = restrict_paths;
+}
+
+static KeyStatement *
+find_key_statement(const char *sql)
+{
+	ListCell   *lc;
+
+	foreach(lc, key_statements)
+	{
+		KeyStatement *entry = lfirst(lc);
+
+		if (sql == entry->sql || sql == entry->plan_sql)
+			return entry;
+	}
+	return NULL;
+}
+
+/*
+ * post_parse_analyze_hook: restrict our statement to its range.  The target
+ * is the first table of a collecting statement.
+ */
+static void
+add_condition(ParseState *pstate, Query *query, JumbleState *jstate)
+{
+	KeyStatement *entry = find_key_statement(pstate->p_sourcetext);
+
+	if (entry != NULL)
+	{
+		RangeTblEntry *rte = rt_fetch(Max(query->resultRelation, 1),
+									  query->rtable);
+		StringInfoData sql;
+		RawStmt    *raw;
+		ResTarget  *target;
+		Node	   *condition;
+
+		initStringInfo(&sql);
+		bulkpar_key_append_shape(&sql, entry->key, &entry->shape,
+								 qualifier(rte));
+		raw = linitial_node(RawStmt,
+							raw_parser(sql.data, RAW_PARSE_PLPGSQL_EXPR));
+		target = linitial_node(ResTarget,
+							   castNode(SelectStmt, raw->stmt)->targetList);
+		condition = transformWhereClause(pstate, target->val,
+										 EXPR_KIND_WHERE, "WHERE");
+		assign_expr_collations(pstate, condition);
+		query->jointree->quals = make_and_qual(condition,
+											   query->jointree->quals);
+	}
+	if (prev_post_parse_analyze_hook)
+		prev_post_parse_analyze_hook(pstate, query, jstate);
+}
+
+/* What tells the columns of a table from those of others in its query. */
+static char *
+qualifier(const RangeTblEntry *rte)
+{
+	if (rte->alias != NULL)
+		return psprintf("%s.", quote_identifier(rte->alias->aliasname));
+	return psprintf("%s.",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(rte->relid)),
+											   get_rel_name(rte->relid)));
 }
 
 /* planner_hook: note whether the statement is one of ours. */
@@ -298,17 +406,8 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
 {
 	const KeyStatement *outer = planning;
 	PlannedStmt *result;
-	ListCell   *lc;
 
-	planning = NULL;
-	foreach(lc, key_statements)
-	{
-		KeyStatement *entry = lfirst(lc);
-
-		if (strcmp(entry->sql, query_string) == 0)
-			planning = entry;
-	}
-
+	planning = find_key_statement(query_string);
 	PG_TRY();
 	{
 		planner_hook_type plan = prev_planner_hook ? prev_planner_hook :
@@ -351,7 +450,7 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	{
 		IndexOptInfo *info = lfirst_node(IndexOptInfo, lc);
 
-		if (info->indexoid == planning->index)
+		if (info->indexoid == planning->key->index)
 		{
 			info->amhasgetbitmap = false;
 			indexlist = lappend(indexlist, info);

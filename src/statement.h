@@ -28,8 +28,9 @@ typedef struct BulkparStatement
 	BulkparShape shape;
 	char	   *sql;
 	int			nargs;
-	Oid			argtypes[2 * INDEX_MAX_KEYS + 1];
+	Oid			argtypes[BULKPAR_MAX_VALUES + 1];
 	SPIPlanPtr	plan;			/* once it is prepared */
+	bool		kept;			/* the plan, beyond the transaction */
 } BulkparStatement;
 
 extern BulkparStatement *bulkpar_statement_update(Relation rel,
@@ -41,7 +42,8 @@ extern BulkparStatement *bulkpar_statement_collect(Relation rel,
 												   const BulkparShape *shape);
 extern char *bulkpar_statement_end_key(Relation rel, const BulkparKey *key);
 
-extern void bulkpar_statement_check(BulkparStatement *statement);
+extern void bulkpar_statement_check(BulkparStatement *statement, Oid relid,
+									const BulkparKey *key);
 extern void bulkpar_statement_prepare(BulkparStatement *statement,
 									  Oid relid, const BulkparKey *key);
 extern void bulkpar_statement_forget(BulkparStatement *statement);

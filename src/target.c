@@ -93,16 +93,17 @@ bulkpar_target_check_rules(Relation rel)
 }
 
 /*
- * Collect the keys (lo, hi], of which lo may be NULL, in order; as many as
- * the limit says go to dest.  Sees what the active snapshot does, if there is
- * one.  SPI must be connected and the target locked.
+ * Collect the keys of a stripe in (lo, hi], of which lo may be NULL, in
+ * order; as many as the limit says go to dest.  Sees what the active snapshot
+ * does, if there is one.  SPI must be connected and the target locked.
  */
 void
 bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
-					   const Datum *hi, int64 limit, DestReceiver *dest)
+					   const Datum *hi, const BulkparStripe *stripe,
+					   int64 limit, DestReceiver *dest)
 {
 	BulkparPiece pieces[BULKPAR_MAX_PIECES];
-	int			npieces = bulkpar_key_cut(target->key, lo, hi, pieces);
+	int			npieces = bulkpar_key_cut(target->key, lo, hi, stripe, pieces);
 
 	PushActiveSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
 					   GetTransactionSnapshot());
@@ -137,16 +138,17 @@ bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 }
 
 /*
- * Update the rows of the keys (lo, hi], of which lo may be NULL, as the active
- * snapshot sees them, and return how many there were.  SPI must be connected
- * and the target locked.
+ * Update the rows of a stripe in (lo, hi], of which lo may be NULL, as the
+ * active snapshot sees them, and return how many there were.  SPI must be
+ * connected and the target locked.
  */
 int64
 bulkpar_target_update(BulkparTarget *target, const BulkparJob *job,
-					  const Datum *lo, const Datum *hi)
+					  const Datum *lo, const Datum *hi,
+					  const BulkparStripe *stripe)
 {
 	BulkparPiece pieces[BULKPAR_MAX_PIECES];
-	int			npieces = bulkpar_key_cut(target->key, lo, hi, pieces);
+	int			npieces = bulkpar_key_cut(target->key, lo, hi, stripe, pieces);
 	int64		rows = 0;
 
 	for (int i = 0; i < npieces; i++)
@@ -186,7 +188,8 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 		statement = lfirst(lc);
 		if (statement->shape.nprefix == shape->nprefix &&
 			statement->shape.after == shape->after &&
-			statement->shape.bound == shape->bound)
+			statement->shape.bound == shape->bound &&
+			statement->shape.striped == shape->striped)
 			return statement;
 	}
 

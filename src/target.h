@@ -39,10 +39,12 @@ extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 								LOCKMODE lockmode);
 extern void bulkpar_target_check_rules(Relation rel);
 extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
-								   const Datum *hi, int64 limit,
+								   const Datum *hi,
+								   const BulkparStripe *stripe, int64 limit,
 								   DestReceiver *dest);
 extern int64 bulkpar_target_update(BulkparTarget *target,
 								   const BulkparJob *job, const Datum *lo,
-								   const Datum *hi);
+								   const Datum *hi,
+								   const BulkparStripe *stripe);
 
 #endif							/* BULKPAR_TARGET_H */

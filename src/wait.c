@@ -45,7 +45,7 @@ typedef struct Wait
 	TimestampTz deadline;
 	TimestampTz next_report;
 	TimestampTz next_check;
-	bool		slots_reported;
+	bool		start_reported;
 	bool		deadlock;
 } Wait;
 
@@ -55,7 +55,7 @@ typedef struct Wait
 static void wait_for_end(Wait *wait);
 static bool has_ended(const Wait *wait);
 static int64 job_of(const Wait *wait);
-static void report_slots(Wait *wait);
+static void report_start(Wait *wait);
 static void report_progress(Wait *wait);
 static void show_progress(void *arg);
 static void check_deadlock(Wait *wait);
@@ -64,6 +64,7 @@ static long time_to_wait(const Wait *wait);
 static void rethrow_cancelled(BulkparCall *call, ErrorData *error);
 static void cancel_at_exit(int code, Datum arg);
 static bool give_back_snapshot(void);
+static bool can_give_back_snapshot(void);
 static void take_snapshot(void);
 
 /*
@@ -134,7 +135,7 @@ wait_for_end(Wait *wait)
 	{
 		bool		ended = has_ended(wait);
 
-		report_slots(wait);
+		report_start(wait);
 		if (ended)
 			return;
 
@@ -179,20 +180,24 @@ job_of(const Wait *wait)
 		(int64) pg_atomic_read_u64(&wait->call->job_id);
 }
 
-/* Say so when the job got fewer workers than it asked for. */
+/*
+ * Say so when the job got fewer workers than it asked for, or when the dead
+ * rows that it makes cannot be removed.
+ */
 static void
-report_slots(Wait *wait)
+report_start(Wait *wait)
 {
 	uint32		started;
 	uint32		wanted;
 
-	if (wait->call == NULL || wait->slots_reported)
+	if (wait->call == NULL || wait->start_reported)
 		return;
 	started = pg_atomic_read_u32(&wait->call->workers_started);
 	if (started == 0)
 		return;
+	pg_read_barrier();
 	wanted = pg_atomic_read_u32(&wait->call->workers_wanted);
-	wait->slots_reported = true;
+	wait->start_reported = true;
 	if (started < wanted)
 		ereport(NOTICE,
 				(errmsg("bulkpar job " INT64_FORMAT " runs with %u instead of %u workers",
@@ -201,6 +206,13 @@ report_slots(Wait *wait)
 				 errhint("You may need to increase \"max_worker_processes\"%s.",
 						 bulkpar_max_workers > 0 ?
 						 " or \"bulkpar.max_workers\"" : "")));
+	if (wait->call->xmin_holders[0] != '\0')
+		ereport(NOTICE,
+				(errmsg("dead rows of bulkpar job " INT64_FORMAT
+						" cannot be removed yet", job_of(wait)),
+				 errdetail("The xmin horizon is held by %s.",
+						   wait->call->xmin_holders),
+				 errhint("The table grows less if nobody holds the horizon while the job runs.")));
 }
 
 /* Show how far the job is, when it is time. */
@@ -311,13 +323,41 @@ cancel_at_exit(int code, Datum arg)
 	bulkpar_coordinator_cancel(wait->handle);
 }
 
+/* Whether a wait in the running statement will keep a snapshot. */
+bool
+bulkpar_wait_keeps_snapshot(void)
+{
+	return !can_give_back_snapshot();
+}
+
 /*
- * Give the snapshot of the running statement back, if the statement is
- * nothing but a call without any scan, and nobody else uses the snapshot.
+ * Give the snapshot of the running statement back, if that is possible.
  * Returns whether it did.
  */
 static bool
 give_back_snapshot(void)
+{
+	QueryDesc  *desc;
+	Snapshot	snapshot;
+
+	if (!can_give_back_snapshot())
+		return false;
+	desc = ActivePortal->queryDesc;
+	snapshot = desc->snapshot;
+	PopActiveSnapshot();
+	UnregisterSnapshotFromOwner(snapshot, ActivePortal->resowner);
+	UnregisterSnapshotFromOwner(snapshot, ActivePortal->resowner);
+	desc->snapshot = InvalidSnapshot;
+	desc->estate->es_snapshot = InvalidSnapshot;
+	return true;
+}
+
+/*
+ * Whether the statement is nothing but a call without any scan, and nobody
+ * else uses the snapshot.
+ */
+static bool
+can_give_back_snapshot(void)
 {
 	QueryDesc  *desc;
 	Plan	   *plan;
@@ -336,18 +376,10 @@ give_back_snapshot(void)
 		!(IsA(plan, Result) || IsA(plan, FunctionScan)) ||
 		plan->lefttree != NULL)
 		return false;
-	if (!ActiveSnapshotSet() || GetActiveSnapshot() != snapshot ||
-		desc->estate->es_snapshot != snapshot ||
-		desc->estate->es_crosscheck_snapshot != InvalidSnapshot ||
-		snapshot->active_count != 1 || snapshot->regd_count != 2)
-		return false;
-
-	PopActiveSnapshot();
-	UnregisterSnapshotFromOwner(snapshot, ActivePortal->resowner);
-	UnregisterSnapshotFromOwner(snapshot, ActivePortal->resowner);
-	desc->snapshot = InvalidSnapshot;
-	desc->estate->es_snapshot = InvalidSnapshot;
-	return true;
+	return ActiveSnapshotSet() && GetActiveSnapshot() == snapshot &&
+		desc->estate->es_snapshot == snapshot &&
+		desc->estate->es_crosscheck_snapshot == InvalidSnapshot &&
+		snapshot->active_count == 1 && snapshot->regd_count == 2;
 }
 
 /* Put a new snapshot where give_back_snapshot has taken one away. */

@@ -21,6 +21,7 @@
 extern void bulkpar_wait_for_call(BulkparCall *call,
 								  BackgroundWorkerHandle *handle,
 								  bool until_started);
+extern bool bulkpar_wait_keeps_snapshot(void);
 extern void bulkpar_wait_for_job(int64 job_id, TimestampTz deadline);
 
 #endif							/* BULKPAR_WAIT_H */

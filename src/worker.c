@@ -49,7 +49,7 @@ StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
 				 "worker arguments do not fit");
 
 static void start(BulkparRun *run, const WorkerArgs *args);
-static bool claim(BulkparRun *run, int number, BulkparBounds *bounds);
+static bool claim(BulkparRun *run, int number);
 static void record_error(const BulkparRun *run, int64 job_id,
 						 const ErrorData *error);
 static void report_chunk(const BulkparRun *run);
@@ -105,11 +105,8 @@ bulkpar_worker_main(Datum main_arg)
 
 	PG_TRY();
 	{
-		BulkparBounds bounds;
-
 		start(run, &args);
-		while (claim(run, args.number, &bounds) &&
-			   bulkpar_range_run(run, &bounds))
+		while (claim(run, args.number) && bulkpar_range_run(run))
 			;
 	}
 	PG_CATCH();
@@ -157,7 +154,7 @@ start(BulkparRun *run, const WorkerArgs *args)
 
 /* Claim a chunk; false when there is nothing more to do. */
 static bool
-claim(BulkparRun *run, int number, BulkparBounds *bounds)
+claim(BulkparRun *run, int number)
 {
 	bool		claimed;
 
@@ -169,8 +166,7 @@ claim(BulkparRun *run, int number, BulkparBounds *bounds)
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(run->chunk_context);
 	claimed = bulkpar_job_is_alive(run->job->job_id) &&
-		bulkpar_chunk_claim(run->job, number, run->target, &run->range,
-							bounds);
+		bulkpar_chunk_claim(run->job, number, run->target, &run->range);
 	CommitTransactionCommand();
 	if (claimed)
 		report_chunk(run);

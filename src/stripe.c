@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * stripe.c
+ *		Stripes: every K-th row or so of a range.
+ *
+ * A batch need not take neighbouring rows.  With K stripes the batches of a
+ * chunk take one K-th of its rows from everywhere, then the next K-th, and so
+ * on.  Once the first have committed there are dead rows on all pages of the
+ * chunk, and the new versions of the next take their place: these updates are
+ * HOT, and the table hardly grows.
+ *
+ * The stripe of a row is a hash of its key, so that it stays the same when a
+ * job is interrupted and goes on.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/stripe.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/sysattr.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_statistic.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "fmgr.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "bookkeeping.h"
+#include "bulkpar.h"
+#include "compat.h"
+#include "stripe.h"
+
+/* As many are chosen where stripes are worth it. */
+#define DEFAULT_STRIPES 16
+
+/* Tables of fewer pages may as well grow. */
+#define MIN_PAGES 1024
+
+/* What the order of a key must have in common with that of the heap. */
+#define MIN_CORRELATION 0.5
+
+static uint64 hash_value(TypeCacheEntry *type, Datum value);
+static bool follows_heap(Relation rel, const BulkparKeyColumn *column);
+
+PG_FUNCTION_INFO_V1(bulkpar_in_stripe);
+
+/* bulkpar_in_stripe(stripes, stripe, VARIADIC key) */
+Datum
+bulkpar_in_stripe(PG_FUNCTION_ARGS)
+{
+	TypeCacheEntry **types = fcinfo->flinfo->fn_extra;
+	int			count = PG_GETARG_INT32(0);
+	uint64		hash = 0;
+
+	if (types == NULL)
+	{
+		types = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
+								   sizeof(TypeCacheEntry *) * PG_NARGS());
+		for (int i = 2; i < PG_NARGS(); i++)
+			types[i] = lookup_type_cache(get_fn_expr_argtype(fcinfo->flinfo, i),
+										 TYPECACHE_HASH_EXTENDED_PROC_FINFO);
+		fcinfo->flinfo->fn_extra = types;
+	}
+	if (count < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be positive", "stripes")));
+
+	for (int i = 2; i < PG_NARGS(); i++)
+		hash = hash_combine64(hash, hash_value(types[i],
+											   PG_GETARG_DATUM(i)));
+	PG_RETURN_BOOL((int) (hash % count) == PG_GETARG_INT32(1));
+}
+
+/* The name of that function, for use in SQL. */
+char *
+bulkpar_stripe_function(void)
+{
+	return quote_qualified_identifier(get_namespace_name(bulkpar_bookkeeping_schema()),
+									  "bulkpar_in_stripe");
+}
+
+/* Whether the values of a key can be hashed. */
+bool
+bulkpar_stripe_possible(const BulkparKey *key)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if (!OidIsValid(key->columns[i].hash->hash_extended_proc))
+			return false;
+	}
+	return true;
+}
+
+/* The stripe of a key, from 0 on. */
+int
+bulkpar_stripe_of_key(const BulkparKey *key, int count, const Datum *values)
+{
+	uint64		hash = 0;
+
+	for (int i = 0; count > 1 && i < key->ncolumns; i++)
+		hash = hash_combine64(hash, hash_value(key->columns[i].hash,
+											   values[i]));
+	return (int) (hash % count);
+}
+
+/* Whether a table is large enough that its growth matters. */
+bool
+bulkpar_stripe_matters(Relation rel)
+{
+	return RelationGetNumberOfBlocks(rel) >= MIN_PAGES;
+}
+
+/*
+ * How many stripes are best for a table of which these columns are updated
+ * (numbered as in a bitmap of attributes).  Several only pay where the new
+ * versions can be HOT, and where neighbours in the key are neighbours on disk:
+ * random keys do as stripes do by themselves.
+ */
+int
+bulkpar_stripe_choose(Relation rel, const BulkparKey *key, Bitmapset *updated)
+{
+	Bitmapset  *indexed = RelationGetIndexAttrBitmap(rel,
+													 BULKPAR_COMPAT_HOT_BLOCKING);
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (!bulkpar_stripe_matters(rel) || !bulkpar_stripe_possible(key) ||
+		bms_overlap(indexed, updated) || !follows_heap(rel, &key->columns[0]))
+		return 1;
+
+	/* A generated column may depend on what is updated. */
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->attgenerated != '\0' &&
+			bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, indexed))
+			return 1;
+	}
+	return DEFAULT_STRIPES;
+}
+
+/* The collation is that of bytes: equal keys of two rows there are not. */
+static uint64
+hash_value(TypeCacheEntry *type, Datum value)
+{
+	if (!OidIsValid(type->hash_extended_proc))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("could not identify an extended hash function for type %s",
+						format_type_be(type->type_id))));
+	return DatumGetUInt64(FunctionCall2Coll(&type->hash_extended_proc_finfo,
+											C_COLLATION_OID, value,
+											Int64GetDatum(0)));
+}
+
+/*
+ * Whether the order of a column is more or less that of the heap.  Without
+ * statistics a key that is no uuid is taken for one that was counted up.
+ */
+static bool
+follows_heap(Relation rel, const BulkparKeyColumn *column)
+{
+	HeapTuple	tuple = SearchSysCache3(STATRELATTINH,
+										ObjectIdGetDatum(RelationGetRelid(rel)),
+										Int16GetDatum(column->attnum),
+										BoolGetDatum(false));
+	bool		follows = column->type != UUIDOID;
+	AttStatsSlot slot;
+
+	if (!HeapTupleIsValid(tuple))
+		return follows;
+	if (get_attstatsslot(&slot, tuple, STATISTIC_KIND_CORRELATION,
+						 InvalidOid, ATTSTATSSLOT_NUMBERS))
+	{
+		follows = fabs(slot.numbers[0]) >= MIN_CORRELATION;
+		free_attstatsslot(&slot);
+	}
+	ReleaseSysCache(tuple);
+	return follows;
+}
