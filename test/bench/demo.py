@@ -2,12 +2,15 @@
 import argparse
 import os
 
-import users
+import database
+import django_ways
 import ways
+from users import Users
 
 WAYS = [
-    ("Django's bulk_update, batches of 1000", ways.django_bulk_update),
-    (f'the same in a pool of {ways.POOL_SIZE} processes', ways.django_pool),
+    ("Django's bulk_update, batches of 1000", django_ways.bulk_update),
+    (f'the same in a pool of {django_ways.POOL_SIZE} processes',
+     django_ways.pool),
     ('one UPDATE statement', ways.one_update),
     ('bulkpar_update, batches of 1000', ways.bulkpar),
 ]
@@ -21,23 +24,20 @@ def parse_arguments():
 
 def some_users(count=5):
     """Pairs of the name before and after, from all over the table."""
-    connection = users.connect()
-    names = users.execute(connection, """
+    return database.run("""
         SELECT lower(username), username FROM auth_user
         WHERE id IN (SELECT 1 + (SELECT max(id) - 1 FROM auth_user) * i / %s
                      FROM generate_series(0, %s) AS i)
         ORDER BY id""", (count - 1, count - 1))
-    connection.close()
-    return names
 
 
 def main():
     rows = parse_arguments().rows
     print(f"Creating Django's auth_user with {rows:,} users ...", flush=True)
-    users.create(rows)
-    connection = users.connect('postgres')
-    version = users.execute(connection, 'SHOW server_version')[0][0].split()[0]
-    connection.close()
+    change = Users(rows)
+    change.create()
+    version = database.run('SHOW server_version',
+                           database='postgres')[0][0].split()[0]
 
     print(f'\nPostgreSQL {version}, {os.cpu_count()} cores. Each way sets'
           ' username = upper(username) in a fresh copy of\nthe same table;'
@@ -45,9 +45,9 @@ def main():
           flush=True)
     times = []
     for name, run in WAYS:
-        users.start_afresh(rows)
-        times.append(run())
-        users.check(rows)
+        change.start_afresh()
+        times.append(run(change))
+        change.check()
         print(f'  {name:<42}{times[-1]:8.2f} s', flush=True)
 
     print('\nbulkpar_update is')

@@ -3,7 +3,7 @@ import os
 import platform
 import re
 
-import users
+import database
 
 SETTINGS = ('shared_buffers', 'max_wal_size', 'fsync', 'synchronous_commit',
             'autovacuum', 'max_worker_processes')
@@ -17,10 +17,10 @@ def first_match(path, pattern):
 
 def describe():
     """Return a few lines of text."""
-    connection = users.connect('postgres')
-    version = users.execute(connection, 'SELECT version()')[0][0]
+    connection = database.connect('postgres')
+    version = database.execute(connection, 'SELECT version()')[0][0]
     settings = ', '.join(
-        f'{name} = {users.execute(connection, f"SHOW {name}")[0][0]}'
+        f'{name} = {database.execute(connection, f"SHOW {name}")[0][0]}'
         for name in SETTINGS)
     connection.close()
     processor = first_match('/proc/cpuinfo', r'^model name\s*:\s*(.*)$')

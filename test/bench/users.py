@@ -1,18 +1,18 @@
-"""Django's auth_user: created by Django, filled by SQL, copied at need."""
+"""Django's auth_user: created by Django, filled by SQL."""
 import os
 
 import django
-import psycopg2
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
-DATABASE = 'users'
+import database
+from change import Change
 
 settings.configure(
     DATABASES={'default': {
         'ENGINE': 'django.db.backends.postgresql',
-        'NAME': DATABASE,
+        'NAME': database.DATABASE,
         'HOST': os.environ['PGHOST'],
         'USER': os.environ['PGUSER'],
     }},
@@ -42,89 +42,27 @@ FILL = """
 """
 
 
-def connect(database=DATABASE):
-    """Return an autocommit connection to a database of the private server."""
-    connection = psycopg2.connect(dbname=database)
-    connection.autocommit = True
-    return connection
+class Users(Change):
+    """A name of each user is put into upper case."""
+    table = 'auth_user'
+    key = 'id'
 
+    def __init__(self, rows, column='username'):
+        super().__init__(rows, column, f'upper({column})')
+        self.digits = max(6, len(str(rows)))
 
-def execute(connection, sql, parameters=None):
-    """Run one statement and return its rows, or None where it has none."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchall() if cursor.description else None
+    def fill(self, connection):
+        call_command('migrate', verbosity=0)
+        connections.close_all()
+        database.execute(connection, FILL,
+                         {'rows': self.rows, 'digits': self.digits})
 
-
-def template(rows):
-    return f'{DATABASE}_{rows}'
-
-
-def create(rows):
-    """Create the database that every way starts from a copy of."""
-    server = connect('postgres')
-    execute(server, f'CREATE DATABASE {DATABASE}')
-    call_command('migrate', verbosity=0)
-    connections.close_all()
-
-    users = connect()
-    execute(users, FILL, {'rows': rows, 'digits': max(6, len(str(rows)))})
-    execute(users, 'CREATE EXTENSION bulkpar')
-    execute(users, 'CREATE EXTENSION pg_prewarm')
-    execute(users, 'VACUUM ANALYZE')
-    users.close()
-
-    execute(server, f'ALTER DATABASE {DATABASE} RENAME TO {template(rows)}')
-    server.close()
-
-
-def start_afresh(rows):
-    """Replace the database by a fresh copy, with auth_user in memory."""
-    connections.close_all()
-    server = connect('postgres')
-    execute(server, f'DROP DATABASE IF EXISTS {DATABASE}')
-    execute(server, f'CREATE DATABASE {DATABASE} TEMPLATE {template(rows)}')
-    server.close()
-
-    users = connect()
-    execute(users, "SELECT pg_prewarm('auth_user')")
-    execute(users, "SELECT pg_prewarm(indexrelid) FROM pg_index"
-                   " WHERE indrelid = 'auth_user'::regclass")
-    execute(users, 'CHECKPOINT')
-    users.close()
-
-
-def drop(rows):
-    """Drop what create and start_afresh have made."""
-    connections.close_all()
-    server = connect('postgres')
-    execute(server, f'DROP DATABASE {DATABASE}')
-    execute(server, f'DROP DATABASE {template(rows)}')
-    server.close()
-
-
-def sizes():
-    """Return the bytes of auth_user, of its indexes, and of WAL so far."""
-    users = connect()
-    row = execute(users, """
-        SELECT pg_table_size('auth_user'), pg_indexes_size('auth_user'),
-               (pg_current_wal_insert_lsn() - '0/0')::bigint""")[0]
-    users.close()
-    return dict(zip(('table', 'indexes', 'wal'), row))
-
-
-def check(rows, column='username'):
-    """Fail unless that column, and no other, is in upper case in every row."""
-    users = connect()
-    found = execute(users, f"""
-        SELECT count(*),
-               count(*) FILTER (WHERE upper(username) = 'USER_' ||
-                                lpad(id::text, {max(6, len(str(rows)))}, '0')),
-               count(*) FILTER (WHERE username = upper(username)),
-               count(*) FILTER (WHERE first_name = upper(first_name))
-        FROM auth_user""")[0]
-    users.close()
-    wanted = (rows, rows, rows * (column == 'username'),
-              rows * (column == 'first_name'))
-    if found != wanted:
-        raise SystemExit(f'wrong result in auth_user: {found}, not {wanted}')
+    def count_right(self):
+        """That column, and no other, is in upper case."""
+        other = {'username': 'first_name', 'first_name': 'username'}
+        return f"""
+            count(*) FILTER (
+                WHERE upper(username) = 'USER_' ||
+                          lpad(id::text, {self.digits}, '0')
+                  AND {self.column} = upper({self.column})
+                  AND {other[self.column]} <> upper({other[self.column]}))"""

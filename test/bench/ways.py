@@ -1,9 +1,10 @@
-"""The ways to put a column of auth_user into upper case.
+"""The ways to change all rows of a table inside the server, or from psql.
 
-Each returns the seconds from its first statement to its last commit. Django's
-objects are in memory before the clock starts. Changing them in Python is part
-of it, as is the start of the pool's processes and of psql. The other ways have
-a connection already.
+Each takes a Change and returns the seconds from its first statement to its
+last commit. psql has yet to start then, the others have a connection already.
+
+Commits in between do not wait for the disk, but the last one does, as in
+bulkpar.
 """
 import multiprocessing
 import os
@@ -11,84 +12,120 @@ import subprocess
 import tempfile
 import time
 
-from django.contrib.auth.models import User
-from django.db import connections
-
-import users
+import database
 
 BATCH_SIZE = 1000
-POOL_SIZE = 2 * multiprocessing.cpu_count() - 1
+LOOPS = multiprocessing.cpu_count()
+
+STEP_BY_RANGE = """
+    CREATE PROCEDURE update_all() LANGUAGE plpgsql AS $$
+    DECLARE
+        low bigint := 0;
+        last bigint := (SELECT max({key}) FROM {table});
+    BEGIN
+        WHILE low < last LOOP
+            IF low + {size} >= last THEN
+                SET LOCAL synchronous_commit = on;
+            END IF;
+            UPDATE {table} SET {column} = {expression}
+            WHERE {key} > low AND {key} <= low + {size};
+            COMMIT;
+            low := low + {size};
+        END LOOP;
+    END $$
+"""
+
+STEP_BY_KEY = """
+    CREATE PROCEDURE update_all() LANGUAGE plpgsql AS $$
+    DECLARE
+        first {table}.{key}%TYPE;
+        next {table}.{key}%TYPE;
+    BEGIN
+        SELECT {key} INTO first FROM {table} ORDER BY {key} LIMIT 1;
+        WHILE first IS NOT NULL LOOP
+            SELECT {key} INTO next FROM {table} WHERE {key} >= first
+            ORDER BY {key} OFFSET {size} LIMIT 1;
+            IF next IS NULL THEN
+                SET LOCAL synchronous_commit = on;
+                UPDATE {table} SET {column} = {expression}
+                WHERE {key} >= first;
+            ELSE
+                UPDATE {table} SET {column} = {expression}
+                WHERE {key} >= first AND {key} < next;
+            END IF;
+            COMMIT;
+            first := next;
+        END LOOP;
+    END $$
+"""
 
 
-def uppercase(people, column):
-    for person in people:
-        setattr(person, column, getattr(person, column).upper())
-
-
-def django_bulk_update(column='username'):
-    people = list(User.objects.order_by('id'))
+def time_statement(connection, sql, parameters=None):
     start = time.perf_counter()
-    uppercase(people, column)
-    User.objects.bulk_update(people, [column], batch_size=BATCH_SIZE)
-    return time.perf_counter() - start
+    rows = database.execute(connection, sql, parameters)
+    return time.perf_counter() - start, rows
 
 
-def save(people, column):
-    User.objects.bulk_update(people, [column], batch_size=BATCH_SIZE)
-
-
-def django_pool(column='username'):
-    people = list(User.objects.order_by('id'))
-    # A forked process must not use its parent's connection.
-    connections.close_all()
-    start = time.perf_counter()
-    uppercase(people, column)
-    slices = [(people[i:i + BATCH_SIZE], column)
-              for i in range(0, len(people), BATCH_SIZE)]
-    with multiprocessing.get_context('fork').Pool(POOL_SIZE) as pool:
-        pool.starmap(save, slices, chunksize=10)
-        return time.perf_counter() - start
-
-
-def one_update(column='username'):
-    connection = users.connect()
-    start = time.perf_counter()
-    users.execute(connection,
-                  f'UPDATE auth_user SET {column} = upper({column})')
-    elapsed = time.perf_counter() - start
+def one_update(change):
+    connection = database.connect()
+    elapsed, _ = time_statement(
+        connection, f'UPDATE {change.table}'
+                    f' SET {change.column} = {change.expression}')
     connection.close()
     return elapsed
 
 
-def loop_script(column, first, last):
-    """A hand-written loop: one statement and one commit per batch of keys.
+def call_procedure(change, source):
+    connection = database.connect()
+    database.execute(connection, source.format(
+        table=change.table, key=change.key, column=change.column,
+        expression=change.expression, size=BATCH_SIZE))
+    database.execute(connection, 'SET synchronous_commit = off')
+    elapsed, _ = time_statement(connection, 'CALL update_all()')
+    connection.close()
+    return elapsed
 
-    Commits do not wait for the disk, but the last one does, as in bulkpar.
-    """
+
+def procedure_by_range(change):
+    """A procedure that takes the next 1000 possible keys at a time."""
+    return call_procedure(change, STEP_BY_RANGE)
+
+
+def procedure_by_key(change):
+    """A procedure that looks for the next 1000 keys at a time."""
+    return call_procedure(change, STEP_BY_KEY)
+
+
+def loop_script(change, bounds):
+    """A hand-written loop: one statement and one commit per range of keys."""
     lines = ['SET synchronous_commit = off;']
-    for low in range(first, last, BATCH_SIZE):
-        high = min(low + BATCH_SIZE, last)
-        if high == last:
+    for low, high in zip(bounds, bounds[1:]):
+        if high == bounds[-1]:
             lines.append('SET synchronous_commit = on;')
-        lines.append(f'UPDATE auth_user SET {column} = upper({column})'
-                     f' WHERE id > {low} AND id <= {high};')
+        lines.append(f'UPDATE {change.table}'
+                     f' SET {change.column} = {change.expression}'
+                     f' WHERE {change.key} > {low} AND {change.key} <= {high};')
     return '\n'.join(lines) + '\n'
 
 
-def psql_loops(column='username', loops=2):
-    """Run one psql per share of the keys, all at once."""
-    connection = users.connect()
-    rows = users.execute(connection, 'SELECT max(id) FROM auth_user')[0][0]
-    connection.close()
-    bounds = [rows * i // loops for i in range(loops + 1)]
+def psql_loops(change):
+    """Cut the keys into even ranges and run one psql per share, all at once.
+
+    Without gaps in the keys a range has BATCH_SIZE rows.
+    """
+    last = database.run(f'SELECT max({change.key}) FROM {change.table}')[0][0]
+    ranges = -(-change.rows // BATCH_SIZE)
+    bounds = [last * i // ranges for i in range(ranges + 1)]
+    shares = [ranges * i // LOOPS for i in range(LOOPS + 1)]
     with tempfile.TemporaryDirectory() as directory:
         commands = []
-        for number in range(loops):
+        for number in range(LOOPS):
             path = os.path.join(directory, f'{number}.sql')
             with open(path, 'w', encoding='utf-8') as script:
-                script.write(loop_script(column, *bounds[number:number + 2]))
+                script.write(loop_script(
+                    change, bounds[shares[number]:shares[number + 1] + 1]))
             commands.append(['psql', '-Xq', '-v', 'ON_ERROR_STOP=1',
-                             '-d', users.DATABASE, '-f', path])
+                             '-d', database.DATABASE, '-f', path])
         start = time.perf_counter()
         processes = [subprocess.Popen(command) for command in commands]
         statuses = [process.wait() for process in processes]
@@ -98,22 +135,22 @@ def psql_loops(column='username', loops=2):
     return elapsed
 
 
-def call_bulkpar(connection, column='username', workers=None):
-    """Update by bulkpar; return the seconds and its result row."""
-    start = time.perf_counter()
-    row = users.execute(
-        connection,
-        "SELECT status, rows_updated, batches, workers FROM bulkpar_update("
-        "'auth_user', %s, %s, %s, %s)",
-        (column, f'upper({column})', BATCH_SIZE, workers))[0]
-    elapsed = time.perf_counter() - start
-    if row[0] != 'succeeded':
-        raise SystemExit(f'bulkpar_update ended with {row}')
-    return elapsed, row
+def call_bulkpar(connection, change, **options):
+    """Update by bulkpar in that session; return the seconds."""
+    arguments = {'target': change.table, 'column_name': change.column,
+                 'expression': change.expression, 'batch_size': BATCH_SIZE,
+                 **options}
+    named = ', '.join(f'{name} => %({name})s' for name in arguments)
+    elapsed, rows = time_statement(
+        connection, f'SELECT status, rows_updated FROM bulkpar_update({named})',
+        arguments)
+    if rows != [('succeeded', change.rows)]:
+        raise SystemExit(f'bulkpar_update ended with {rows}')
+    return elapsed
 
 
-def bulkpar(column='username', workers=None):
-    connection = users.connect()
-    elapsed, _ = call_bulkpar(connection, column, workers)
+def bulkpar(change, **options):
+    connection = database.connect()
+    elapsed = call_bulkpar(connection, change, **options)
     connection.close()
     return elapsed

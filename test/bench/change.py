@@ -1,0 +1,99 @@
+"""A change to measure: one column of one table, set in all rows."""
+import database
+
+
+class Change:
+    """UPDATE table SET column = expression, again and again from the same data.
+
+    A subclass says what the table is, fills it, and knows the right result.
+    The filled database is kept as a template; each run works on a copy.
+    """
+    table = None
+    key = None
+
+    def __init__(self, rows, column, expression):
+        self.rows = rows
+        self.column = column
+        self.expression = expression
+
+    def __str__(self):
+        return (f'{self.rows:,} rows of `{self.table}`,'
+                f' `SET {self.column} = {self.expression}`')
+
+    @property
+    def template(self):
+        return f'{self.table}_{self.rows}'
+
+    def fill(self, connection):
+        """Create the table and its rows."""
+        raise NotImplementedError
+
+    def count_right(self):
+        """Return an SQL expression: how many rows changed once, as wanted."""
+        raise NotImplementedError
+
+    def create(self):
+        """Create the database that every way starts from a copy of."""
+        database.run(f'CREATE DATABASE {database.DATABASE}',
+                     database='postgres')
+        connection = database.connect()
+        self.fill(connection)
+        database.execute(connection, 'CREATE EXTENSION bulkpar')
+        database.execute(connection, 'CREATE EXTENSION pg_prewarm')
+        database.execute(connection, 'VACUUM ANALYZE')
+        connection.close()
+        database.run(f'ALTER DATABASE {database.DATABASE}'
+                     f' RENAME TO {self.template}', database='postgres')
+
+    def start_afresh(self):
+        """Replace the database by a fresh copy, with the table in memory."""
+        server = database.connect('postgres')
+        database.execute(server,
+                         f'DROP DATABASE IF EXISTS {database.DATABASE}')
+        database.execute(server, f'CREATE DATABASE {database.DATABASE}'
+                                 f' TEMPLATE {self.template}')
+        server.close()
+
+        connection = database.connect()
+        database.execute(connection, 'SELECT pg_prewarm(%s)', (self.table,))
+        database.execute(connection, """
+            SELECT pg_prewarm(indexrelid) FROM pg_index
+            WHERE indrelid = %s::regclass""", (self.table,))
+        database.execute(connection, 'CHECKPOINT')
+        connection.close()
+
+    def drop(self):
+        """Drop what create and start_afresh have made."""
+        server = database.connect('postgres')
+        database.execute(server,
+                         f'DROP DATABASE IF EXISTS {database.DATABASE}')
+        database.execute(server, f'DROP DATABASE {self.template}')
+        server.close()
+
+    def check(self):
+        """Fail unless every row is there and was changed exactly once."""
+        found = database.run(f'SELECT count(*), {self.count_right()}'
+                             f' FROM {self.table}')[0]
+        if found != (self.rows, self.rows):
+            raise SystemExit(f'wrong result in {self.table}: of {found[0]}'
+                             f' rows {found[1]} are right, not {self.rows}')
+
+    def sizes(self):
+        """Return the MB of the table, of its indexes, and of WAL so far."""
+        row = database.run("""
+            SELECT pg_table_size(%(table)s), pg_indexes_size(%(table)s),
+                   (pg_current_wal_insert_lsn() - '0/0')::bigint""",
+                           {'table': self.table})[0]
+        return {name: size / 1e6
+                for name, size in zip(('table', 'indexes', 'wal'), row)}
+
+    def hot_share(self):
+        """Return which share of the updates needed no new index entries."""
+        return database.run("""
+            SELECT n_tup_hot_upd::float8 / n_tup_upd FROM pg_stat_user_tables
+            WHERE relid = %s::regclass""", (self.table,))[0][0]
+
+    def needed(self):
+        """Return the MB of the table written anew, without dead rows."""
+        database.run(f'VACUUM FULL {self.table}')
+        return self.sizes()['table']

@@ -1,0 +1,59 @@
+"""The ways to change auth_user that Django offers.
+
+The objects are in memory before the clock starts. Changing them in Python is
+part of it, as is the start of the pool's processes.
+"""
+import multiprocessing
+import time
+
+from django.contrib.auth import get_user_model
+from django.db import connections
+from django.db.models.functions import Upper
+
+from ways import BATCH_SIZE
+
+POOL_SIZE = 2 * multiprocessing.cpu_count() - 1
+
+
+def uppercase(people, column):
+    for person in people:
+        setattr(person, column, getattr(person, column).upper())
+
+
+def save(people, column):
+    get_user_model().objects.bulk_update(people, [column],
+                                         batch_size=BATCH_SIZE)
+
+
+def bulk_update(change):
+    people = list(get_user_model().objects.order_by('id'))
+    start = time.perf_counter()
+    uppercase(people, change.column)
+    save(people, change.column)
+    elapsed = time.perf_counter() - start
+    connections.close_all()
+    return elapsed
+
+
+def pool(change):
+    people = list(get_user_model().objects.order_by('id'))
+    # A forked process must not use its parent's connection.
+    connections.close_all()
+    start = time.perf_counter()
+    uppercase(people, change.column)
+    slices = [(people[i:i + BATCH_SIZE], change.column)
+              for i in range(0, len(people), BATCH_SIZE)]
+    with multiprocessing.get_context('fork').Pool(POOL_SIZE) as processes:
+        processes.starmap(save, slices, chunksize=10)
+        return time.perf_counter() - start
+
+
+def update(change):
+    """One UPDATE statement, made by Django of an expression."""
+    connections['default'].ensure_connection()
+    start = time.perf_counter()
+    get_user_model().objects.update(
+        **{change.column: Upper(change.column)})
+    elapsed = time.perf_counter() - start
+    connections.close_all()
+    return elapsed
