@@ -10,9 +10,13 @@ CREATE TABLE bulkpar_job (
 	target regclass NOT NULL,
 	key_index regclass NOT NULL,
 	key_order text NOT NULL,
+	deletes boolean NOT NULL,
 	column_names text[] NOT NULL,
+	statement text,
 	expressions text[] NOT NULL,
 	condition text,
+	from_item text,
+	skip_unchanged boolean NOT NULL,
 	batch_size integer NOT NULL,
 	workers integer NOT NULL,
 	stripes integer,
@@ -59,6 +63,7 @@ CREATE TABLE bulkpar_chunk (
 	rows_done bigint NOT NULL DEFAULT 0,
 	rows_updated bigint NOT NULL DEFAULT 0,
 	rows_failed bigint NOT NULL DEFAULT 0,
+	rows_unchanged bigint NOT NULL DEFAULT 0,
 	rows_hot bigint NOT NULL DEFAULT 0,
 	wal_bytes bigint NOT NULL DEFAULT 0,
 	batches bigint NOT NULL DEFAULT 0,
@@ -110,6 +115,9 @@ COMMENT ON INDEX bulkpar_job_unfinished_name IS
 'Keeps the names of unfinished jobs unique';
 COMMENT ON TABLE bulkpar_error IS
 'One row for each row that a job with on_error => ''skip'' could not update';
+COMMENT ON COLUMN bulkpar_job.statement IS
+'The statement of bulkpar_execute; null where it is made of the other parts';
+COMMENT ON COLUMN bulkpar_job.column_names IS 'The columns that are set';
 COMMENT ON COLUMN bulkpar_job.key_order IS
 'The order of key_index, by which an index that has replaced it is found';
 COMMENT ON COLUMN bulkpar_job.settings IS
@@ -146,6 +154,8 @@ COMMENT ON COLUMN bulkpar_chunk.rows_found IS
 'Rows that were counted in this chunk when it was claimed';
 COMMENT ON COLUMN bulkpar_chunk.rows_done IS
 'Rows of rows_found whose batches have committed';
+COMMENT ON COLUMN bulkpar_chunk.rows_unchanged IS
+'Rows left alone by skip_unchanged';
 COMMENT ON COLUMN bulkpar_chunk.retries IS
 'Batches that ran again after a deadlock, a lock timeout or the like';
 COMMENT ON COLUMN bulkpar_chunk.worker IS
@@ -157,8 +167,9 @@ COMMENT ON INDEX bulkpar_chunk_unfinished IS
 
 -- The live coordinator of a job holds a lock on (bulkpar_job, job_id).
 CREATE VIEW bulkpar_jobs WITH (security_barrier) AS
-SELECT j.job_id, j.job_name, j.owner, j.target, j.key_index, j.column_names,
-	j.expressions, j.condition, j.batch_size, j.workers, j.stripes,
+SELECT j.job_id, j.job_name, j.owner, j.target, j.key_index, j.deletes,
+	j.column_names, j.statement, j.expressions, j.condition, j.from_item,
+	j.skip_unchanged, j.batch_size, j.workers, j.stripes,
 	j.stripes_chosen, j.on_error,
 	j.max_errors, j.settings,
 	CASE WHEN j.status = 'running' AND NOT EXISTS (
@@ -235,6 +246,7 @@ SELECT j.job_id,
 	c.rows_done,
 	c.rows_updated,
 	c.rows_failed,
+	c.rows_unchanged,
 	greatest(j.estimated_rows, c.rows_done) AS estimated_rows,
 	CASE WHEN j.status = 'succeeded' THEN 100.0
 		WHEN j.estimated_rows IS NULL THEN 0.0
@@ -251,7 +263,8 @@ FROM bulkpar_jobs j
 CROSS JOIN LATERAL (
 	SELECT coalesce(sum(k.rows_done), 0)::bigint AS rows_done,
 		coalesce(sum(k.rows_updated), 0)::bigint AS rows_updated,
-		coalesce(sum(k.rows_failed), 0)::bigint AS rows_failed
+		coalesce(sum(k.rows_failed), 0)::bigint AS rows_failed,
+		coalesce(sum(k.rows_unchanged), 0)::bigint AS rows_unchanged
 	FROM bulkpar_chunk k WHERE k.job_id = j.job_id) c
 CROSS JOIN LATERAL (
 	SELECT greatest(extract(epoch FROM
@@ -275,7 +288,8 @@ CREATE TYPE bulkpar_result AS (
 	batches bigint,
 	workers integer,
 	elapsed interval,
-	rows_failed bigint
+	rows_failed bigint,
+	rows_unchanged bigint
 );
 
 COMMENT ON TYPE bulkpar_result IS 'What a bulkpar job has done';
@@ -299,6 +313,15 @@ LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE COST 0.0001;
 COMMENT ON FUNCTION bulkpar_in_stripe(integer, integer, "any") IS
 'Whether a job with that many stripes puts a key into the one with that number';
 
+-- Costly, so that it comes after all other conditions.
+CREATE FUNCTION bulkpar_changed(changed boolean)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'bulkpar_changed'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+
+COMMENT ON FUNCTION bulkpar_changed(boolean) IS
+'Its argument; a job with skip_unchanged counts the rows that it would leave the same';
+
 CREATE FUNCTION bulkpar_update(
 	target regclass,
 	column_name text,
@@ -310,14 +333,17 @@ CREATE FUNCTION bulkpar_update(
 	on_error text DEFAULT 'stop',
 	max_errors bigint DEFAULT 1000,
 	job_name text DEFAULT NULL,
-	stripes integer DEFAULT NULL)
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false)
 RETURNS bulkpar_result
-AS 'MODULE_PATHNAME', 'bulkpar_update_column'
+AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
 
 COMMENT ON FUNCTION
 bulkpar_update(regclass, text, text, integer, integer, text, boolean, text,
-	bigint, text, integer) IS
+	bigint, text, integer, text, regclass, boolean) IS
 'Update a column of all rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION bulkpar_update(
@@ -331,15 +357,58 @@ CREATE FUNCTION bulkpar_update(
 	on_error text DEFAULT 'stop',
 	max_errors bigint DEFAULT 1000,
 	job_name text DEFAULT NULL,
-	stripes integer DEFAULT NULL)
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false)
 RETURNS bulkpar_result
-AS 'MODULE_PATHNAME', 'bulkpar_update_columns'
+AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
 
 COMMENT ON FUNCTION
 bulkpar_update(regclass, text[], text[], integer, integer, text, boolean, text,
-	bigint, text, integer) IS
+	bigint, text, integer, text, regclass, boolean) IS
 'Update several columns of all rows of a table in parallel batches that commit on their own';
+
+CREATE FUNCTION bulkpar_delete(
+	target regclass,
+	condition text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	using_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL)
+RETURNS bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_run'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
+
+COMMENT ON FUNCTION
+bulkpar_delete(regclass, text, integer, integer, boolean, text, bigint, text,
+	text, regclass) IS
+'Delete rows of a table in parallel batches that commit on their own';
+
+CREATE FUNCTION bulkpar_execute(
+	statement text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false)
+RETURNS bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_run'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
+
+COMMENT ON FUNCTION
+bulkpar_execute(text, integer, integer, boolean, text, bigint, text, integer,
+	regclass, boolean) IS
+'Run an UPDATE or DELETE statement in parallel batches that commit on their own';
 
 CREATE FUNCTION bulkpar_wait(
 	job_id bigint,

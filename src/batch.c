@@ -25,6 +25,7 @@
 #include "collect.h"
 #include "compat.h"
 #include "settings.h"
+#include "unchanged.h"
 
 static void start(const BulkparJob *job, BulkparTarget *target,
 				  LOCKMODE lockmode);
@@ -34,8 +35,8 @@ static ArrayType *last_key(const BulkparChunk *chunk, BulkparTarget *target,
 						   const BulkparBatch *batch);
 static BulkparBatchResult finish(const BulkparJob *job,
 								 const BulkparChunk *chunk,
-								 const BulkparBatch *batch, int64 rows_updated,
-								 int64 rows_hot, int64 rows_failed);
+								 const BulkparBatch *batch,
+								 BulkparAdvance *advance);
 
 /*
  * Run a batch in a transaction of its own.  Unless the result is "done",
@@ -49,8 +50,9 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 {
 	MemoryContext context = CurrentMemoryContext;
 	BulkparBatchResult result = BULKPAR_BATCH_TOO_LARGE;
-	int64		rows;
+	BulkparAdvance advance = {0};
 	int64		hot;
+	int64		unchanged = bulkpar_unchanged_rows;
 
 	start(job, target, RowExclusiveLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -59,14 +61,15 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	batch->last_key = last_key(chunk, target, batch);
 	hot = bulkpar_compat_hot_updates(job->target);
 	SPI_connect();
-	rows = bulkpar_target_update(target, job, batch->lo, batch->hi,
-								 &chunk->stripe);
+	advance.rows_updated = bulkpar_target_update(target, job, batch->lo,
+												 batch->hi, &chunk->stripe);
 	SPI_finish();
-	hot = bulkpar_compat_hot_updates(job->target) - hot;
+	advance.rows_hot = bulkpar_compat_hot_updates(job->target) - hot;
+	advance.rows_unchanged = bulkpar_unchanged_rows - unchanged;
 	PopActiveSnapshot();
 
-	if (rows <= job->batch_size)
-		result = finish(job, chunk, batch, rows, hot, 0);
+	if (advance.rows_updated <= job->batch_size)
+		result = finish(job, chunk, batch, &advance);
 	else
 		AbortCurrentTransaction();
 	MemoryContextSwitchTo(context);
@@ -85,6 +88,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
 				   const ErrorData *error)
 {
 	MemoryContext context = CurrentMemoryContext;
+	BulkparAdvance advance = {.rows_failed = 1};
 	BulkparBatchResult result;
 	ArrayType  *row_key;
 
@@ -99,7 +103,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
 				 errdetail("The job has skipped " INT64_FORMAT
 						   " rows with errors before, and allows no more.",
 						   job->max_errors)));
-	result = finish(job, chunk, batch, 0, 0, 1);
+	result = finish(job, chunk, batch, &advance);
 	MemoryContextSwitchTo(context);
 	return result;
 }
@@ -143,35 +147,32 @@ last_key(const BulkparChunk *chunk, BulkparTarget *target,
 		bulkpar_key_to_text(target->key, batch->hi);
 }
 
-/* Note the progress and commit, or roll back if the chunk is not ours. */
+/*
+ * Note the progress, with what the rows have come to, and commit, or roll back
+ * if the chunk is not ours.
+ */
 static BulkparBatchResult
 finish(const BulkparJob *job, const BulkparChunk *chunk,
-	   const BulkparBatch *batch, int64 rows_updated, int64 rows_hot,
-	   int64 rows_failed)
+	   const BulkparBatch *batch, BulkparAdvance *advance)
 {
 	static uint64 wal_noted = 0;
 	uint64		wal = pgWalUsage.wal_bytes;
-	BulkparAdvance advance = {
-		.stripe = chunk->stripe.number,
-		.last_key = batch->last_key,
-		.rows_done = batch->rows,
-		.rows_updated = rows_updated,
-		.rows_failed = rows_failed,
-		.rows_hot = rows_hot,
-		.wal_bytes = wal - wal_noted,
-		.retries = batch->retries
-	};
 
+	advance->stripe = chunk->stripe.number;
+	advance->last_key = batch->last_key;
+	advance->rows_done = batch->rows;
+	advance->wal_bytes = wal - wal_noted;
+	advance->retries = batch->retries;
 	if (batch->finishes_stripe)
 	{
-		advance.finished = chunk->stripe.number == chunk->stripe.count - 1;
-		if (!advance.finished)
+		advance->finished = chunk->stripe.number == chunk->stripe.count - 1;
+		if (!advance->finished)
 		{
-			advance.stripe++;
-			advance.last_key = NULL;
+			advance->stripe++;
+			advance->last_key = NULL;
 		}
 	}
-	if (!bulkpar_ledger_advance(job->job_id, chunk, &advance))
+	if (!bulkpar_ledger_advance(job->job_id, chunk, advance))
 	{
 		AbortCurrentTransaction();
 		return BULKPAR_BATCH_LOST;

@@ -25,7 +25,7 @@ typedef struct BulkparQuery
 	const char *sql;
 	bool		read_only;		/* see the latest, also in REPEATABLE READ */
 	int			nargs;
-	Oid			argtypes[12];
+	Oid			argtypes[14];
 	SPIPlanPtr	plan;
 	struct BulkparQuery *next;	/* in the list of the prepared ones */
 } BulkparQuery;

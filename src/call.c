@@ -38,7 +38,6 @@ typedef struct CallSearch
 	List	   *locations;
 } CallSearch;
 
-static Datum update(FunctionCallInfo fcinfo, bool several);
 static Datum start_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 					   bool wait, TimestampTz began);
 static Datum join_job(FunctionCallInfo fcinfo, const BulkparJob *job,
@@ -51,23 +50,30 @@ static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
 static void check_place(FunctionCallInfo fcinfo);
 static bool find_copied_call(Node *node, void *context);
 
-PG_FUNCTION_INFO_V1(bulkpar_update_column);
-PG_FUNCTION_INFO_V1(bulkpar_update_columns);
+PG_FUNCTION_INFO_V1(bulkpar_run);
 PG_FUNCTION_INFO_V1(bulkpar_resume);
 PG_FUNCTION_INFO_V1(bulkpar_support);
 
-/* bulkpar_update(regclass, text, text, ...) */
+/* bulkpar_update(...), bulkpar_delete(...) and bulkpar_execute(...) */
 Datum
-bulkpar_update_column(PG_FUNCTION_ARGS)
+bulkpar_run(PG_FUNCTION_ARGS)
 {
-	return update(fcinfo, false);
-}
+	TimestampTz began = GetCurrentTimestamp();
+	BulkparJob *job;
+	bool		wait;
 
-/* bulkpar_update(regclass, text[], text[], ...) */
-Datum
-bulkpar_update_columns(PG_FUNCTION_ARGS)
-{
-	return update(fcinfo, true);
+	check_place(fcinfo);
+	job = bulkpar_request_read(fcinfo, &wait);
+	bulkpar_request_check(job);
+
+	if (job->name != NULL)
+	{
+		int64		job_id = bulkpar_control_find(job->owner, job->name);
+
+		if (job_id != 0)
+			return join_job(fcinfo, job, job_id, wait, began);
+	}
+	return start_job(fcinfo, job, wait, began);
 }
 
 /* bulkpar_resume(job_id, workers, batch_size, wait) */
@@ -129,32 +135,6 @@ bulkpar_support(PG_FUNCTION_ARGS)
 							 get_func_name(search.function))));
 	}
 	PG_RETURN_POINTER(NULL);
-}
-
-static Datum
-update(FunctionCallInfo fcinfo, bool several)
-{
-	TimestampTz began = GetCurrentTimestamp();
-	BulkparJob *job;
-	bool		wait;
-
-	check_place(fcinfo);
-	job = bulkpar_request_read(fcinfo, several);
-	if (PG_ARGISNULL(6))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", "wait")));
-	wait = PG_GETARG_BOOL(6);
-	bulkpar_request_check(job);
-
-	if (job->name != NULL)
-	{
-		int64		job_id = bulkpar_control_find(job->owner, job->name);
-
-		if (job_id != 0)
-			return join_job(fcinfo, job, job_id, wait, began);
-	}
-	return start_job(fcinfo, job, wait, began);
 }
 
 static Datum

@@ -40,6 +40,13 @@
 #define BULKPAR_COMPAT_BYPASS_LOGIN 0
 #endif
 
+/* Whether an UpdateStmt or DeleteStmt has a RETURNING clause. */
+#if PG_VERSION_NUM >= 180000
+#define BULKPAR_COMPAT_HAS_RETURNING(stmt) ((stmt)->returningClause != NULL)
+#else
+#define BULKPAR_COMPAT_HAS_RETURNING(stmt) ((stmt)->returningList != NIL)
+#endif
+
 /* The columns that an update must leave alone to be HOT. */
 #if PG_VERSION_NUM >= 160000
 #define BULKPAR_COMPAT_HOT_BLOCKING INDEX_ATTR_BITMAP_HOT_BLOCKING

@@ -384,6 +384,8 @@ plan_stripes(Coordinator *coordinator, const BulkparTarget *target)
 		updated = bms_add_member(updated,
 								 get_attnum(job->target, job->column_names[i]) -
 								 FirstLowInvalidHeapAttributeNumber);
+	if (job->stripes == 0 && job->deletes)
+		job->stripes = 1;
 	if (job->stripes == 0)
 	{
 		job->stripes = bulkpar_stripe_choose(rel, target->key, updated);

@@ -38,11 +38,12 @@ bulkpar_job_insert(const char *request)
 	static BulkparQuery insert = {
 		.sql =
 		"INSERT INTO @bulkpar_job (job_name, owner, target, key_index, key_order, "
-		"column_names, expressions, condition, batch_size, workers, "
-		"stripes, on_error, max_errors, settings, status, created_at) "
+		"deletes, column_names, statement, expressions, condition, "
+		"from_item, skip_unchanged, batch_size, workers, stripes, on_error, max_errors, settings, status, created_at) "
 		"SELECT r.job_name, r.owner, r.target, r.key_index, r.key_order, "
-		"r.column_names, r.expressions, r.condition, r.batch_size, r.workers, "
-		"r.stripes, r.on_error, r.max_errors, r.settings, 'running', clock_timestamp() "
+		"r.deletes, r.column_names, r.statement, r.expressions, r.condition, "
+		"r.from_item, r.skip_unchanged, r.batch_size, r.workers, r.stripes, "
+		"r.on_error, r.max_errors, r.settings, 'running', clock_timestamp() "
 		"FROM jsonb_populate_record(NULL::@bulkpar_job, "
 		"$1::jsonb) r RETURNING job_id",
 		.nargs = 1,
@@ -152,7 +153,8 @@ bulkpar_job_load(int64 job_id)
 		"array(SELECT s.key FROM jsonb_each_text(settings) s), "
 		"array(SELECT s.value FROM jsonb_each_text(settings) s), "
 		"coalesce(stripes, 0)::int8, stripes_chosen::int4::int8, "
-		"xmin_holders "
+		"xmin_holders, deletes::int4::int8, statement, from_item, "
+		"skip_unchanged::int4::int8 "
 		"FROM @bulkpar_job WHERE job_id = $1",
 		.nargs = 1,
 		.argtypes = {INT8OID}
@@ -182,7 +184,7 @@ bulkpar_job_load(int64 job_id)
 	job->column_names = bulkpar_bookkeeping_strings(&bracket, 15,
 													&job->ncolumns);
 	job->expressions = bulkpar_bookkeeping_strings(&bracket, 16,
-												   &job->ncolumns);
+												   &job->nexpressions);
 	job->setting_names = bulkpar_bookkeeping_strings(&bracket, 17,
 													 &job->nsettings);
 	job->setting_values = bulkpar_bookkeeping_strings(&bracket, 18,
@@ -190,6 +192,10 @@ bulkpar_job_load(int64 job_id)
 	job->stripes = (int) bulkpar_bookkeeping_int64(19);
 	job->stripes_chosen = bulkpar_bookkeeping_int64(20) != 0;
 	job->xmin_holders = bulkpar_bookkeeping_text(&bracket, 21);
+	job->deletes = bulkpar_bookkeeping_int64(22) != 0;
+	job->statement = bulkpar_bookkeeping_text(&bracket, 23);
+	job->from_item = bulkpar_bookkeeping_text(&bracket, 24);
+	job->skip_unchanged = bulkpar_bookkeeping_int64(25) != 0;
 	bulkpar_bookkeeping_leave(&bracket);
 	return job;
 }
@@ -321,12 +327,14 @@ bulkpar_job_status(int64 job_id)
 		"::int8, "
 		"j.sqlstate, j.message, j.detail, j.hint, j.context, "
 		"c.rows_hot, c.wal_bytes, j.table_bytes_before, "
-		"j.index_bytes_before, j.table_bytes_after, j.index_bytes_after "
+		"j.index_bytes_before, j.table_bytes_after, j.index_bytes_after, "
+		"c.rows_unchanged, j.deletes::int4::int8 "
 		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
 		"SELECT count(*) AS chunks, "
 		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "
 		"coalesce(sum(k.rows_updated), 0)::int8 AS rows_updated, "
 		"coalesce(sum(k.rows_failed), 0)::int8 AS rows_failed, "
+		"coalesce(sum(k.rows_unchanged), 0)::int8 AS rows_unchanged, "
 		"coalesce(sum(k.batches), 0)::int8 AS batches, "
 		"coalesce(sum(k.rows_hot), 0)::int8 AS rows_hot, "
 		"coalesce(sum(k.wal_bytes), 0)::int8 AS wal_bytes, "
@@ -365,6 +373,8 @@ bulkpar_job_status(int64 job_id)
 		status->before.index_bytes = bulkpar_bookkeeping_int64(17);
 		status->after.table_bytes = bulkpar_bookkeeping_int64(18);
 		status->after.index_bytes = bulkpar_bookkeeping_int64(19);
+		status->rows_unchanged = bulkpar_bookkeeping_int64(20);
+		status->deletes = bulkpar_bookkeeping_int64(21) != 0;
 	}
 	bulkpar_bookkeeping_leave(&bracket);
 	return status;

@@ -27,10 +27,15 @@ typedef struct BulkparJob
 	Oid			target;
 	Oid			key_index;
 	char	   *key_order;		/* which tells an index that has replaced it */
-	int			ncolumns;
+	bool		deletes;		/* else it updates */
+	int			ncolumns;		/* that are set */
 	char	  **column_names;
+	char	   *statement;		/* NULL if it is made of these parts: */
+	int			nexpressions;
 	char	  **expressions;
 	char	   *condition;		/* NULL for none */
+	char	   *from_item;		/* NULL for none */
+	bool		skip_unchanged;
 	int			batch_size;
 	int			workers;
 	int			stripes;		/* 0 before the number is chosen */
@@ -66,6 +71,8 @@ typedef struct BulkparStatus
 	int64		rows_done;
 	int64		rows_updated;
 	int64		rows_failed;
+	int64		rows_unchanged;
+	bool		deletes;
 	int64		batches;
 	int64		estimated_rows;
 	double		seconds;		/* since the workers were started */

@@ -158,22 +158,23 @@ bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
 		"rows_done = rows_done + $6, "
 		"rows_updated = rows_updated + $7, "
 		"rows_failed = rows_failed + $8, "
-		"rows_hot = rows_hot + $9, "
-		"wal_bytes = wal_bytes + $10, "
-		"retries = retries + $11, "
+		"rows_unchanged = rows_unchanged + $9, "
+		"rows_hot = rows_hot + $10, "
+		"wal_bytes = wal_bytes + $11, "
+		"retries = retries + $12, "
 		"batches = batches + 1, "
-		"status = CASE WHEN $12 THEN 'succeeded' ELSE status END, "
-		"finished_at = CASE WHEN $12 THEN clock_timestamp() END "
+		"status = CASE WHEN $13 THEN 'succeeded' ELSE status END, "
+		"finished_at = CASE WHEN $13 THEN clock_timestamp() END "
 		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3 "
 		"AND status = 'running'",
-		.nargs = 12,
+		.nargs = 13,
 		.argtypes = {INT8OID, INT8OID, INT8OID, INT4OID, TEXTARRAYOID,
-		INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID}
+		INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID}
 	};
 	BulkparBracket bracket;
-	Datum		values[12];
-	char		nulls[12] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
-	' ', ' '};
+	Datum		values[13];
+	char		nulls[13] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
+	' ', ' ', ' '};
 	uint64		changed;
 
 	values[0] = Int64GetDatum(job_id);
@@ -186,10 +187,11 @@ bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
 	values[5] = Int64GetDatum(advance->rows_done);
 	values[6] = Int64GetDatum(advance->rows_updated);
 	values[7] = Int64GetDatum(advance->rows_failed);
-	values[8] = Int64GetDatum(advance->rows_hot);
-	values[9] = Int64GetDatum(advance->wal_bytes);
-	values[10] = Int64GetDatum(advance->retries);
-	values[11] = BoolGetDatum(advance->finished);
+	values[8] = Int64GetDatum(advance->rows_unchanged);
+	values[9] = Int64GetDatum(advance->rows_hot);
+	values[10] = Int64GetDatum(advance->wal_bytes);
+	values[11] = Int64GetDatum(advance->retries);
+	values[12] = BoolGetDatum(advance->finished);
 	bulkpar_bookkeeping_enter(&bracket);
 	changed = bulkpar_bookkeeping_run(&update, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);

@@ -39,6 +39,7 @@ typedef struct BulkparAdvance
 	int64		rows_done;
 	int64		rows_updated;
 	int64		rows_failed;
+	int64		rows_unchanged;
 	int64		rows_hot;
 	int64		wal_bytes;
 	int64		retries;

@@ -26,21 +26,22 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
-#include "parser/parser.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "bookkeeping.h"
 #include "bulkpar.h"
 #include "compat.h"
 #include "key.h"
+#include "parse.h"
 #include "request.h"
 #include "settings.h"
 #include "statement.h"
@@ -48,81 +49,59 @@
 #include "subxact.h"
 #include "target.h"
 
-/* Which argument an expression is from, for messages. */
-typedef struct ExpressionSource
+/* The arguments of a call, which are found by their names. */
+typedef struct Arguments
 {
-	const char *text;
-	const char *column_name;	/* NULL for the condition */
-} ExpressionSource;
+	FunctionCallInfo fcinfo;
+	int			count;
+	char	  **names;
+	Oid		   *types;
+} Arguments;
 
-static void require(FunctionCallInfo fcinfo, int arg, const char *name);
+static void read_what(const Arguments *arguments, BulkparJob *job);
+static void read_set(const Arguments *arguments, BulkparJob *job);
+static void read_how(const Arguments *arguments, BulkparJob *job);
+static int	find(const Arguments *arguments, const char *name);
+static bool is_null(const Arguments *arguments, const char *name);
+static Datum value(const Arguments *arguments, const char *name);
+static char *read_text(const Arguments *arguments, const char *name);
+static char **read_list(const Arguments *arguments, const char *name,
+						int *count);
 static void check_text(const char *text, const char *name);
-static char **read_list(FunctionCallInfo fcinfo, int arg, bool several,
-						const char *name, int *count);
+static bool same_text(const char *a, const char *b);
 static void check_target(void *arg);
-static char *read_text(FunctionCallInfo fcinfo, int arg, const char *name);
-static void read_error_policy(FunctionCallInfo fcinfo, BulkparJob *job);
-static void check_not_in_use(Oid relid);
-static void check_table(Relation rel);
+static void check_not_in_use(const BulkparJob *job);
+static void check_table(Relation rel, const BulkparJob *job);
+static void choose_key(Relation rel, BulkparJob *job);
 static void check_columns(Relation rel, const BulkparKey *key,
 						  const BulkparJob *job);
-static void check_expression(const ExpressionSource *source);
-static SelectStmt *parse_expression(const char *text);
-static bool is_one_expression(const SelectStmt *select);
-static bool find_param(Node *node, void *context);
-static void expression_error_context(void *arg);
 static void append_json(StringInfo buf, const char *name, const char *value);
 static void append_json_list(StringInfo buf, const char *name, char **values,
 							 int count);
 
 /*
- * Read the arguments of bulkpar_update into a job, in the current memory
- * context: target, column_name, expression, batch_size, workers, condition,
- * wait (not read here), on_error, max_errors, job_name, stripes; column_name
- * and expression are arrays if several.
+ * Read the arguments of bulkpar_update, bulkpar_delete or bulkpar_execute into
+ * a job, in the current memory context.
  */
 BulkparJob *
-bulkpar_request_read(FunctionCallInfo fcinfo, bool several)
+bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
 {
 	BulkparJob *job = palloc0(sizeof(BulkparJob));
-	int			nexpressions;
+	HeapTuple	tuple = SearchSysCache1(PROCOID,
+										ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	Arguments	arguments = {.fcinfo = fcinfo};
+	char	   *modes;
 
-	require(fcinfo, 0, "target");
-	require(fcinfo, 1, "column_name");
-	require(fcinfo, 2, "expression");
-	require(fcinfo, 3, "batch_size");
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u",
+			 fcinfo->flinfo->fn_oid);
+	arguments.count = get_func_arg_info(tuple, &arguments.types,
+										&arguments.names, &modes);
+	ReleaseSysCache(tuple);
 
-	job->target = PG_GETARG_OID(0);
-	job->column_names = read_list(fcinfo, 1, several, "column_name",
-								  &job->ncolumns);
-	job->expressions = read_list(fcinfo, 2, several, "expression",
-								 &nexpressions);
-	if (job->ncolumns != nexpressions)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("number of columns must match number of expressions"),
-				 errdetail("There are %d columns and %d expressions.",
-						   job->ncolumns, nexpressions)));
-
-	job->batch_size = PG_GETARG_INT32(3);
-	bulkpar_request_check_range(job->batch_size, BULKPAR_MAX_BATCH_SIZE,
-								"batch_size");
-
-	job->workers = PG_ARGISNULL(4) ? bulkpar_workers : PG_GETARG_INT32(4);
-	if (PG_ARGISNULL(4) && job->workers == 0)
-		job->workers = Min(Max(sysconf(_SC_NPROCESSORS_ONLN), 1),
-						   BULKPAR_MAX_WORKERS);
-	bulkpar_request_check_range(job->workers, BULKPAR_MAX_WORKERS, "workers");
-
-	job->condition = read_text(fcinfo, 5, "condition");
-	read_error_policy(fcinfo, job);
-	job->name = read_text(fcinfo, 9, "job_name");
-	if (!PG_ARGISNULL(10))
-	{
-		job->stripes = PG_GETARG_INT32(10);
-		bulkpar_request_check_range(job->stripes, BULKPAR_MAX_STRIPES,
-									"stripes");
-	}
+	read_what(&arguments, job);
+	read_how(&arguments, job);
+	*wait = DatumGetBool(value(&arguments, "wait"));
 	job->owner = GetUserId();
 	return job;
 }
@@ -142,17 +121,31 @@ bulkpar_request_check_range(int value, int max, const char *name)
 bool
 bulkpar_request_same_work(const BulkparJob *a, const BulkparJob *b)
 {
-	if (a->target != b->target || a->ncolumns != b->ncolumns)
+	if (a->target != b->target || a->skip_unchanged != b->skip_unchanged ||
+		a->ncolumns != b->ncolumns || a->nexpressions != b->nexpressions ||
+		!same_text(a->statement, b->statement) ||
+		!same_text(a->condition, b->condition) ||
+		!same_text(a->from_item, b->from_item))
 		return false;
 	for (int i = 0; i < a->ncolumns; i++)
 	{
-		if (strcmp(a->column_names[i], b->column_names[i]) != 0 ||
-			strcmp(a->expressions[i], b->expressions[i]) != 0)
+		if (strcmp(a->column_names[i], b->column_names[i]) != 0)
 			return false;
 	}
-	if (a->condition == NULL || b->condition == NULL)
-		return a->condition == b->condition;
-	return strcmp(a->condition, b->condition) == 0;
+	for (int i = 0; i < a->nexpressions; i++)
+	{
+		if (strcmp(a->expressions[i], b->expressions[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
 }
 
 /*
@@ -163,7 +156,7 @@ bulkpar_request_same_work(const BulkparJob *a, const BulkparJob *b)
 void
 bulkpar_request_check(BulkparJob *job)
 {
-	check_not_in_use(job->target);
+	check_not_in_use(job);
 	bulkpar_subxact_run(check_target, job);
 }
 
@@ -177,67 +170,199 @@ bulkpar_request_serialize(const BulkparJob *job)
 	appendStringInfo(&buf, "{\"owner\": \"%u\", \"target\": \"%u\", "
 					 "\"key_index\": \"%u\", \"batch_size\": %d, "
 					 "\"workers\": %d, \"on_error\": \"%s\", "
-					 "\"max_errors\": " INT64_FORMAT,
+					 "\"max_errors\": " INT64_FORMAT ", \"skip_unchanged\": %s",
 					 job->owner, job->target, job->key_index,
 					 job->batch_size, job->workers,
-					 job->skip_errors ? "skip" : "stop", job->max_errors);
+					 job->skip_errors ? "skip" : "stop", job->max_errors,
+					 job->skip_unchanged ? "true" : "false");
 	if (job->stripes != 0)
 		appendStringInfo(&buf, ", \"stripes\": %d", job->stripes);
-	appendStringInfoString(&buf, ", ");
 	append_json(&buf, "key_order", job->key_order);
 	append_json_list(&buf, "column_names", job->column_names, job->ncolumns);
-	append_json_list(&buf, "expressions", job->expressions, job->ncolumns);
-	if (job->condition != NULL)
-	{
-		appendStringInfoString(&buf, ", ");
-		append_json(&buf, "condition", job->condition);
-	}
-	if (job->name != NULL)
-	{
-		appendStringInfoString(&buf, ", ");
-		append_json(&buf, "job_name", job->name);
-	}
+	append_json_list(&buf, "expressions", job->expressions,
+					 job->nexpressions);
+	appendStringInfo(&buf, ", \"deletes\": %s",
+					 job->deletes ? "true" : "false");
+	append_json(&buf, "statement", job->statement);
+	append_json(&buf, "condition", job->condition);
+	append_json(&buf, "from_item", job->from_item);
+	append_json(&buf, "job_name", job->name);
 	appendStringInfoString(&buf, ", \"settings\": {");
 	for (int i = 0; i < job->nsettings; i++)
 	{
-		if (i > 0)
-			appendStringInfoString(&buf, ", ");
-		append_json(&buf, job->setting_names[i], job->setting_values[i]);
+		appendStringInfoString(&buf, i > 0 ? ", " : "");
+		escape_json(&buf, job->setting_names[i]);
+		appendStringInfoString(&buf, ": ");
+		escape_json(&buf, job->setting_values[i]);
 	}
 	appendStringInfoString(&buf, "}}");
 	return buf.data;
 }
 
+/* What is to be done: a statement, or its parts. */
 static void
-require(FunctionCallInfo fcinfo, int arg, const char *name)
+read_what(const Arguments *arguments, BulkparJob *job)
 {
-	if (PG_ARGISNULL(arg))
+	if (find(arguments, "statement") >= 0)
+	{
+		Node	   *statement;
+
+		(void) value(arguments, "statement");
+		job->statement = read_text(arguments, "statement");
+		statement = bulkpar_parse_statement(job->statement);
+		job->target = RangeVarGetRelid(bulkpar_parse_target(statement),
+									   NoLock, false);
+		job->column_names = bulkpar_parse_columns(statement, &job->ncolumns);
+		job->deletes = IsA(statement, DeleteStmt);
+		return;
+	}
+
+	job->target = DatumGetObjectId(value(arguments, "target"));
+	job->deletes = find(arguments, "column_name") < 0;
+	if (!job->deletes)
+		read_set(arguments, job);
+	job->condition = read_text(arguments, "condition");
+	job->from_item = read_text(arguments,
+							   job->deletes ? "using_item" : "from_item");
+	if (job->condition != NULL)
+		bulkpar_parse_expression(job->condition, job->deletes ?
+								 "condition of the delete" :
+								 "condition of the update");
+	if (job->from_item != NULL)
+		bulkpar_parse_from_item(job->from_item, job->deletes ?
+								"USING item of the delete" :
+								"FROM item of the update");
+}
+
+/* The columns and their expressions. */
+static void
+read_set(const Arguments *arguments, BulkparJob *job)
+{
+	job->column_names = read_list(arguments, "column_name", &job->ncolumns);
+	job->expressions = read_list(arguments, "expression",
+								 &job->nexpressions);
+	if (job->ncolumns != job->nexpressions)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("number of columns must match number of expressions"),
+				 errdetail("There are %d columns and %d expressions.",
+						   job->ncolumns, job->nexpressions)));
+	for (int i = 0; i < job->nexpressions; i++)
+		bulkpar_parse_expression(job->expressions[i],
+								 psprintf("expression for column \"%s\"",
+										  job->column_names[i]));
+}
+
+/* How it is to be done. */
+static void
+read_how(const Arguments *arguments, BulkparJob *job)
+{
+	char	   *on_error;
+
+	job->batch_size = DatumGetInt32(value(arguments, "batch_size"));
+	bulkpar_request_check_range(job->batch_size, BULKPAR_MAX_BATCH_SIZE,
+								"batch_size");
+
+	job->workers = bulkpar_workers;
+	if (!is_null(arguments, "workers"))
+		job->workers = DatumGetInt32(value(arguments, "workers"));
+	else if (job->workers == 0)
+		job->workers = Min(Max(sysconf(_SC_NPROCESSORS_ONLN), 1),
+						   BULKPAR_MAX_WORKERS);
+	bulkpar_request_check_range(job->workers, BULKPAR_MAX_WORKERS, "workers");
+
+	on_error = TextDatumGetCString(value(arguments, "on_error"));
+	job->skip_errors = strcmp(on_error, "skip") == 0;
+	if (!job->skip_errors && strcmp(on_error, "stop") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be \"stop\" or \"skip\"",
+						"on_error")));
+	job->max_errors = DatumGetInt64(value(arguments, "max_errors"));
+	if (job->max_errors < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be negative",
+						"max_errors")));
+
+	job->name = read_text(arguments, "job_name");
+	if (!is_null(arguments, "stripes"))
+	{
+		job->stripes = DatumGetInt32(value(arguments, "stripes"));
+		bulkpar_request_check_range(job->stripes, BULKPAR_MAX_STRIPES,
+									"stripes");
+	}
+	if (!is_null(arguments, "key_index"))
+		job->key_index = DatumGetObjectId(value(arguments, "key_index"));
+	if (find(arguments, "skip_unchanged") >= 0)
+		job->skip_unchanged = DatumGetBool(value(arguments,
+												 "skip_unchanged"));
+	if (job->skip_unchanged && job->deletes)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is only for UPDATE",
+						"skip_unchanged")));
+}
+
+/* The number of an argument; -1 if the function does not have it. */
+static int
+find(const Arguments *arguments, const char *name)
+{
+	for (int i = 0; i < arguments->count; i++)
+	{
+		if (strcmp(arguments->names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* Whether the function lacks an argument or has got null for it. */
+static bool
+is_null(const Arguments *arguments, const char *name)
+{
+	int			number = find(arguments, name);
+
+	return number < 0 || arguments->fcinfo->args[number].isnull;
+}
+
+/* The value of an argument that must not be null. */
+static Datum
+value(const Arguments *arguments, const char *name)
+{
+	if (is_null(arguments, name))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", name)));
+	return arguments->fcinfo->args[find(arguments, name)].value;
 }
 
-static void
-check_text(const char *text, const char *name)
+/* A text argument; NULL for null. */
+static char *
+read_text(const Arguments *arguments, const char *name)
 {
-	if (text[strspn(text, " \t\n\r\f\v")] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be empty", name)));
+	char	   *string;
+
+	if (is_null(arguments, name))
+		return NULL;
+	string = TextDatumGetCString(value(arguments, name));
+	check_text(string, name);
+	return string;
 }
 
-/* The strings of a text argument, or of a text[] argument if several. */
+/* The strings of an argument of type text or text[]. */
 static char **
-read_list(FunctionCallInfo fcinfo, int arg, bool several, const char *name,
-		  int *count)
+read_list(const Arguments *arguments, const char *name, int *count)
 {
-	Datum	   *elements;
-	bool	   *nulls;
+	Datum		argument = value(arguments, name);
+	Datum	   *elements = &argument;
+	bool		not_null = false;
+	bool	   *nulls = &not_null;
 	char	  **strings;
 
-	if (several)
+	*count = 1;
+	if (arguments->types[find(arguments, name)] == TEXTARRAYOID)
 	{
-		ArrayType  *array = PG_GETARG_ARRAYTYPE_P(arg);
+		ArrayType  *array = DatumGetArrayTypeP(argument);
 
 		if (ARR_NDIM(array) > 1)
 			ereport(ERROR,
@@ -246,12 +371,6 @@ read_list(FunctionCallInfo fcinfo, int arg, bool several, const char *name,
 							name)));
 		deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
 						  &elements, &nulls, count);
-	}
-	else
-	{
-		elements = &fcinfo->args[arg].value;
-		nulls = &fcinfo->args[arg].isnull;
-		*count = 1;
 	}
 	if (*count == 0)
 		ereport(ERROR,
@@ -271,41 +390,13 @@ read_list(FunctionCallInfo fcinfo, int arg, bool several, const char *name,
 	return strings;
 }
 
-/* A text argument that may be null. */
-static char *
-read_text(FunctionCallInfo fcinfo, int arg, const char *name)
-{
-	char	   *value;
-
-	if (PG_ARGISNULL(arg))
-		return NULL;
-	value = text_to_cstring(PG_GETARG_TEXT_PP(arg));
-	check_text(value, name);
-	return value;
-}
-
 static void
-read_error_policy(FunctionCallInfo fcinfo, BulkparJob *job)
+check_text(const char *text, const char *name)
 {
-	char	   *on_error;
-
-	require(fcinfo, 7, "on_error");
-	require(fcinfo, 8, "max_errors");
-
-	on_error = text_to_cstring(PG_GETARG_TEXT_PP(7));
-	job->skip_errors = strcmp(on_error, "skip") == 0;
-	if (!job->skip_errors && strcmp(on_error, "stop") != 0)
+	if (text[strspn(text, " \t\n\r\f\v")] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be \"stop\" or \"skip\"",
-						"on_error")));
-
-	job->max_errors = PG_GETARG_INT64(8);
-	if (job->max_errors < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative",
-						"max_errors")));
+				 errmsg("argument \"%s\" must not be empty", name)));
 }
 
 /*
@@ -313,18 +404,19 @@ read_error_policy(FunctionCallInfo fcinfo, BulkparJob *job)
  * might come to wait for: nobody would see that deadlock.
  */
 static void
-check_not_in_use(Oid relid)
+check_not_in_use(const BulkparJob *job)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, job->target);
 	for (LOCKMODE mode = AccessShareLock; mode <= AccessExclusiveLock; mode++)
 	{
 		if (bulkpar_compat_lock_held_by_me(&tag, mode))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_IN_USE),
-					 errmsg("cannot update \"%s\" in batches because this session holds a lock on it",
-							get_rel_name(relid)),
+					 errmsg("cannot %s \"%s\" in batches because this session holds a lock on it",
+							job->deletes ? "delete from" : "update",
+							get_rel_name(job->target)),
 					 errhint("Call the function in a statement of its own that does not use the table.")));
 	}
 }
@@ -343,45 +435,23 @@ check_target(void *arg)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", job->target)));
-	check_table(rel);
-
-	job->key_index = bulkpar_key_choose(rel);
-	if (!OidIsValid(job->key_index))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" has no unique index to follow",
-						RelationGetRelationName(rel)),
-				 errdetail("A job goes through its table in the order of the primary key, or of another unique index on NOT NULL columns without expressions or a WHERE clause."),
-				 errhint("Add a primary key, or use CREATE UNIQUE INDEX CONCURRENTLY on columns that are NOT NULL.")));
+	check_table(rel, job);
+	choose_key(rel, job);
 	key = bulkpar_key_describe(rel, job->key_index);
 	job->key_order = bulkpar_key_order(key);
-
 	if (job->stripes > 1 && !bulkpar_stripe_possible(key))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the key of table \"%s\" cannot be hashed, as more than one stripe needs",
 						RelationGetRelationName(rel)),
 				 errdetail("The job follows the order %s.", job->key_order)));
-
 	check_columns(rel, key, job);
-	for (int i = 0; i < job->ncolumns; i++)
-	{
-		ExpressionSource source = {job->expressions[i], job->column_names[i]};
-
-		check_expression(&source);
-	}
-	if (job->condition != NULL)
-	{
-		ExpressionSource source = {job->condition, NULL};
-
-		check_expression(&source);
-	}
 
 	SPI_connect();
 	shape = bulkpar_key_usual_shape(key);
 	bulkpar_statement_check(bulkpar_statement_collect(rel, key, &shape),
 							job->target, key);
-	bulkpar_statement_check(bulkpar_statement_update(rel, key, job, &shape),
+	bulkpar_statement_check(bulkpar_statement_batch(rel, key, job, &shape),
 							job->target, key);
 	SPI_finish();
 	relation_close(rel, NoLock);
@@ -389,9 +459,41 @@ check_target(void *arg)
 	bulkpar_settings_collect(job);
 }
 
+/* Choose the key index, or check the one that was named. */
+static void
+choose_key(Relation rel, BulkparJob *job)
+{
+	const char *name = RelationGetRelationName(rel);
+
+	if (OidIsValid(job->key_index))
+	{
+		if (!list_member_oid(RelationGetIndexList(rel), job->key_index))
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("\"%s\" is not an index of table \"%s\"",
+							get_rel_name(job->key_index), name)));
+		if (bulkpar_key_describe(rel, job->key_index) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("a job cannot follow index \"%s\"",
+							get_rel_name(job->key_index)),
+					 errdetail("It must be a valid unique btree index on NOT NULL columns, without expressions or a WHERE clause.")));
+		return;
+	}
+
+	job->key_index = bulkpar_key_choose(rel);
+	if (!OidIsValid(job->key_index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" has no unique index to follow", name),
+				 errdetail("A job goes through its table in the order of the primary key, or of another unique index on NOT NULL columns without expressions or a WHERE clause."),
+				 errhint("Add a primary key, or use CREATE UNIQUE INDEX CONCURRENTLY ON %s (...) with columns that are NOT NULL.",
+						 quote_identifier(name))));
+}
+
 /* Reject everything but a plain table that stands on its own. */
 static void
-check_table(Relation rel)
+check_table(Relation rel, const BulkparJob *job)
 {
 	const char *name = RelationGetRelationName(rel);
 	Oid			relid = RelationGetRelid(rel);
@@ -429,7 +531,7 @@ check_table(Relation rel)
 				 errmsg("table \"%s\" with inheritance children is not supported yet",
 						name),
 				 errhint("Call the function for each child that has no children.")));
-	bulkpar_target_check_rules(rel);
+	bulkpar_target_check_rules(rel, job);
 }
 
 /*
@@ -462,98 +564,13 @@ check_columns(Relation rel, const BulkparKey *key, const BulkparJob *job)
 	}
 }
 
-/*
- * Check that a text is one expression, and that it stays one between
- * parentheses: a comment at its end would swallow the second one.
- */
-static void
-check_expression(const ExpressionSource *source)
-{
-	ErrorContextCallback callback;
-	SelectStmt *select;
-
-	callback.callback = expression_error_context;
-	callback.arg = (void *) source;
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
-	select = parse_expression(source->text);
-	if (!is_one_expression(select))
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("\"%s\" is not a single expression", source->text)));
-	(void) parse_expression(psprintf("(%s)", source->text));
-	if (find_param((Node *) select, NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_PARAMETER),
-				 errmsg("parameters such as $1 are not allowed here")));
-
-	error_context_stack = callback.previous;
-}
-
-static SelectStmt *
-parse_expression(const char *text)
-{
-	List	   *trees = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
-
-	return castNode(SelectStmt, linitial_node(RawStmt, trees)->stmt);
-}
-
-/* Whether a SELECT is nothing but one unnamed target. */
-static bool
-is_one_expression(const SelectStmt *select)
-{
-	ResTarget  *target;
-
-	if (list_length(select->targetList) != 1 ||
-		select->distinctClause != NIL || select->intoClause != NULL ||
-		select->fromClause != NIL || select->whereClause != NULL ||
-		select->groupClause != NIL || select->havingClause != NULL ||
-		select->windowClause != NIL || select->sortClause != NIL ||
-		select->limitOffset != NULL || select->limitCount != NULL ||
-		select->lockingClause != NIL || select->op != SETOP_NONE)
-		return false;
-	target = linitial_node(ResTarget, select->targetList);
-	if (target->name != NULL)
-		return false;
-	return !(IsA(target->val, ColumnRef) &&
-			 IsA(llast(((ColumnRef *) target->val)->fields), A_Star));
-}
-
-static bool
-find_param(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, ParamRef))
-		return true;
-	return raw_expression_tree_walker(node, find_param, context);
-}
-
-/* Error context: show the expression, with the position in it if known. */
-static void
-expression_error_context(void *arg)
-{
-	const ExpressionSource *source = arg;
-	int			position = geterrposition();
-
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery(source->text);
-	}
-	if (source->column_name != NULL)
-		errcontext("expression for column \"%s\"", source->column_name);
-	else
-		errcontext("condition of the update");
-}
-
+/* Append a member of an object that is not the first; NULL is left out. */
 static void
 append_json(StringInfo buf, const char *name, const char *value)
 {
-	escape_json(buf, name);
-	appendStringInfoString(buf, ": ");
+	if (value == NULL)
+		return;
+	appendStringInfo(buf, ", \"%s\": ", name);
 	escape_json(buf, value);
 }
 

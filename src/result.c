@@ -43,9 +43,10 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
 	if (bulkpar_report && strcmp(status->status, "succeeded") == 0)
 		ereport(INFO,
 				(errmsg("bulkpar job " INT64_FORMAT ": " INT64_FORMAT
-						" rows updated in %.2f s (%.0f rows/s) by %d %s in "
+						" rows %s in %.2f s (%.0f rows/s) by %d %s in "
 						INT64_FORMAT " %s",
-						job_id, status->rows_updated, seconds,
+						job_id, status->rows_updated,
+						status->deletes ? "deleted" : "updated", seconds,
 						status->rows_updated / Max(seconds, 0.000001),
 						workers, workers == 1 ? "worker" : "workers",
 						status->batches,
@@ -68,6 +69,9 @@ cost_detail(const BulkparStatus *status)
 	if (status->rows_updated == 0 || status->before.table_bytes == 0 ||
 		status->after.table_bytes == 0)
 		return 0;
+	if (status->deletes)
+		return errdetail("The batches have written %s of WAL.",
+						 size_text(status->wal_bytes));
 	return errdetail("%.0f %% of the updates were HOT. The table went from %s to %s, its indexes from %s to %s, with %s of WAL.",
 					 100.0 * status->rows_hot / status->rows_updated,
 					 size_text(status->before.table_bytes),
@@ -104,8 +108,8 @@ bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
 					TimestampTz began)
 {
 	TupleDesc	tupdesc;
-	Datum		values[7];
-	bool		nulls[7] = {0};
+	Datum		values[8];
+	bool		nulls[8] = {0};
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -118,6 +122,7 @@ bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
 									TimestampTzGetDatum(GetCurrentTimestamp()),
 									TimestampTzGetDatum(began));
 	values[6] = Int64GetDatum(status->rows_failed);
+	values[7] = Int64GetDatum(status->rows_unchanged);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc),
 											 values, nulls));
 }

@@ -13,7 +13,8 @@
  * a bad guess it could read the whole table, or another index that fits the
  * user's condition, for every batch.  So while one of these statements is
  * planned a hook leaves the target no paths but those along the key index.
- * All the rest of the plan is the planner's own choice.
+ * All the rest of the plan is the planner's own choice, with the batch's size
+ * as the number of rows.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -45,6 +46,7 @@
 
 #include "compat.h"
 #include "statement.h"
+#include "unchanged.h"
 
 /*
  * What the hooks do to a statement.  They know it by where its text is: a
@@ -52,11 +54,10 @@
  */
 typedef struct KeyStatement
 {
-	const char *sql;			/* the text as we have prepared it */
-	const char *plan_sql;		/* the copy of its plan; may be NULL */
+	const BulkparStatement *statement;
+	const char *plan_sql;		/* its plan's copy of the text; may be NULL */
 	Oid			relid;			/* the target */
 	const BulkparKey *key;		/* along which it must be reached */
-	BulkparShape shape;			/* of the condition that is added */
 } KeyStatement;
 
 static List *key_statements = NIL;
@@ -65,7 +66,7 @@ static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static planner_hook_type prev_planner_hook = NULL;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
 
-static BulkparStatement *make_statement(StringInfo sql, const BulkparKey *key,
+static BulkparStatement *make_statement(char *sql, const BulkparKey *key,
 										const BulkparShape *shape);
 static void prepare(BulkparStatement *statement, Oid relid,
 					const BulkparKey *key);
@@ -77,8 +78,10 @@ static void raise_temporary(const char *kind, const char *name);
 static char *quoted_name(Relation rel);
 static void install_hooks(void);
 static KeyStatement *find_key_statement(const char *sql);
-static void add_condition(ParseState *pstate, Query *query,
-						  JumbleState *jstate);
+static void add_conditions(ParseState *pstate, Query *query,
+						   JumbleState *jstate);
+static Node *range_condition(ParseState *pstate, const KeyStatement *entry,
+							 const RangeTblEntry *rte);
 static char *qualifier(const RangeTblEntry *rte);
 static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursorOptions,
@@ -88,24 +91,44 @@ static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
 
 /*
- * The UPDATE of a batch.  The expressions and the condition must have passed
- * request.c: each is one expression that is safe between parentheses.
+ * The statement of a job as the caller gave it, or made of its parts, which
+ * must have passed parse.c.
  */
-BulkparStatement *
-bulkpar_statement_update(Relation rel, const BulkparKey *key,
-						 const BulkparJob *job, const BulkparShape *shape)
+char *
+bulkpar_statement_text(Relation rel, const BulkparJob *job)
 {
 	StringInfoData sql;
 
+	if (job->statement != NULL)
+		return pstrdup(job->statement);
+
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE ONLY %s SET ", quoted_name(rel));
-	for (int i = 0; i < job->ncolumns; i++)
+	appendStringInfo(&sql, job->deletes ? "DELETE FROM ONLY %s" :
+					 "UPDATE ONLY %s SET ", quoted_name(rel));
+	for (int i = 0; i < job->nexpressions; i++)
 		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
 						 quote_identifier(job->column_names[i]),
 						 job->expressions[i]);
+	/* A comment may be at the end of it. */
+	if (job->from_item != NULL)
+		appendStringInfo(&sql, " %s %s\n", job->deletes ? "USING" : "FROM",
+						 job->from_item);
 	if (job->condition != NULL)
 		appendStringInfo(&sql, " WHERE (%s)", job->condition);
-	return make_statement(&sql, key, shape);
+	return sql.data;
+}
+
+/* The statement of a batch, over a range of keys. */
+BulkparStatement *
+bulkpar_statement_batch(Relation rel, const BulkparKey *key,
+						const BulkparJob *job, const BulkparShape *shape)
+{
+	BulkparStatement *statement =
+		make_statement(bulkpar_statement_text(rel, job), key, shape);
+
+	statement->batch_size = job->batch_size;
+	statement->skip_unchanged = job->skip_unchanged;
+	return statement;
 }
 
 /* The keys of a range in order, as many as the last parameter says. */
@@ -124,7 +147,7 @@ bulkpar_statement_collect(Relation rel, const BulkparKey *key,
 	bulkpar_key_append_order(&sql, key, false);
 	appendStringInfo(&sql, " LIMIT $%d",
 					 bulkpar_key_arguments(key, shape, argtypes) + 1);
-	statement = make_statement(&sql, key, shape);
+	statement = make_statement(sql.data, key, shape);
 	statement->argtypes[statement->nargs++] = INT8OID;
 	return statement;
 }
@@ -200,13 +223,12 @@ bulkpar_statement_forget(BulkparStatement *statement)
 
 /* A statement with the arguments of its shape. */
 static BulkparStatement *
-make_statement(StringInfo sql, const BulkparKey *key,
-			   const BulkparShape *shape)
+make_statement(char *sql, const BulkparKey *key, const BulkparShape *shape)
 {
 	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
 
 	statement->shape = *shape;
-	statement->sql = sql->data;
+	statement->sql = sql;
 	statement->nargs = bulkpar_key_arguments(key, shape, statement->argtypes);
 	return statement;
 }
@@ -223,10 +245,9 @@ prepare(BulkparStatement *statement, Oid relid, const BulkparKey *key)
 
 	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 	entry = palloc0(sizeof(KeyStatement));
-	entry->sql = statement->sql;
+	entry->statement = statement;
 	entry->relid = relid;
 	entry->key = key;
-	entry->shape = statement->shape;
 	key_statements = lappend(key_statements, entry);
 	MemoryContextSwitchTo(oldcontext);
 
@@ -331,7 +352,7 @@ install_hooks(void)
 		return;
 	installed = true;
 	prev_post_parse_analyze_hook = post_parse_analyze_hook;
-	post_parse_analyze_hook = add_condition;
+	post_parse_analyze_hook = add_conditions;
 	prev_planner_hook = planner_hook;
 	planner_hook = plan_statement;
 	prev_set_rel_pathlist_hook = set_rel_pathlist_hook;
@@ -347,18 +368,19 @@ find_key_statement(const char *sql)
 	{
 		KeyStatement *entry = lfirst(lc);
 
-		if (sql == entry->sql || sql == entry->plan_sql)
+		if (sql == entry->statement->sql || sql == entry->plan_sql)
 			return entry;
 	}
 	return NULL;
 }
 
 /*
- * post_parse_analyze_hook: restrict our statement to its range.  The target
- * is the first table of a collecting statement.
+ * post_parse_analyze_hook: restrict our statement to its range, and if wanted
+ * to the rows that it changes.  The target is the first table of a collecting
+ * statement.
  */
 static void
-add_condition(ParseState *pstate, Query *query, JumbleState *jstate)
+add_conditions(ParseState *pstate, Query *query, JumbleState *jstate)
 {
 	KeyStatement *entry = find_key_statement(pstate->p_sourcetext);
 
@@ -366,26 +388,47 @@ add_condition(ParseState *pstate, Query *query, JumbleState *jstate)
 	{
 		RangeTblEntry *rte = rt_fetch(Max(query->resultRelation, 1),
 									  query->rtable);
-		StringInfoData sql;
-		RawStmt    *raw;
-		ResTarget  *target;
-		Node	   *condition;
+		FromExpr   *from = query->jointree;
 
-		initStringInfo(&sql);
-		bulkpar_key_append_shape(&sql, entry->key, &entry->shape,
-								 qualifier(rte));
-		raw = linitial_node(RawStmt,
-							raw_parser(sql.data, RAW_PARSE_PLPGSQL_EXPR));
-		target = linitial_node(ResTarget,
-							   castNode(SelectStmt, raw->stmt)->targetList);
-		condition = transformWhereClause(pstate, target->val,
-										 EXPR_KIND_WHERE, "WHERE");
-		assign_expr_collations(pstate, condition);
-		query->jointree->quals = make_and_qual(condition,
-											   query->jointree->quals);
+		if (rte->relid != entry->relid)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("the statement of the job is now about another table"),
+					 errdetail("It began with the table of the OID %u.",
+							   entry->relid)));
+		from->quals = make_and_qual(range_condition(pstate, entry, rte),
+									from->quals);
+		if (entry->statement->skip_unchanged)
+			from->quals = make_and_qual(from->quals,
+										bulkpar_unchanged_condition(query));
 	}
 	if (prev_post_parse_analyze_hook)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
+}
+
+/*
+ * The condition of the range.  It comes first, so that nothing is evaluated
+ * for rows of other stripes.
+ */
+static Node *
+range_condition(ParseState *pstate, const KeyStatement *entry,
+				const RangeTblEntry *rte)
+{
+	StringInfoData sql;
+	RawStmt    *raw;
+	ResTarget  *target;
+	Node	   *condition;
+
+	initStringInfo(&sql);
+	bulkpar_key_append_shape(&sql, entry->key, &entry->statement->shape,
+							 qualifier(rte));
+	raw = linitial_node(RawStmt, raw_parser(sql.data, RAW_PARSE_PLPGSQL_EXPR));
+	target = linitial_node(ResTarget,
+						   castNode(SelectStmt, raw->stmt)->targetList);
+	condition = transformWhereClause(pstate, target->val, EXPR_KIND_WHERE,
+									 "WHERE");
+	assign_expr_collations(pstate, condition);
+	return condition;
 }
 
 /* What tells the columns of a table from those of others in its query. */
@@ -459,6 +502,8 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (indexlist == NIL)
 		return;
 
+	if (planning->statement->batch_size > 0)
+		rel->rows = Min(rel->rows, planning->statement->batch_size);
 	pathlist = rel->pathlist;
 	rel->indexlist = indexlist;
 	rel->pathlist = NIL;

@@ -29,14 +29,17 @@ typedef struct BulkparStatement
 	char	   *sql;
 	int			nargs;
 	Oid			argtypes[BULKPAR_MAX_VALUES + 1];
+	int			batch_size;		/* rows to expect, 0 for a collecting one */
+	bool		skip_unchanged;
 	SPIPlanPtr	plan;			/* once it is prepared */
 	bool		kept;			/* the plan, beyond the transaction */
 } BulkparStatement;
 
-extern BulkparStatement *bulkpar_statement_update(Relation rel,
-												  const BulkparKey *key,
-												  const BulkparJob *job,
-												  const BulkparShape *shape);
+extern char *bulkpar_statement_text(Relation rel, const BulkparJob *job);
+extern BulkparStatement *bulkpar_statement_batch(Relation rel,
+												 const BulkparKey *key,
+												 const BulkparJob *job,
+												 const BulkparShape *shape);
 extern BulkparStatement *bulkpar_statement_collect(Relation rel,
 												   const BulkparKey *key,
 												   const BulkparShape *shape);

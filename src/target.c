@@ -80,15 +80,18 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
  * do what the job says it has done.
  */
 void
-bulkpar_target_check_rules(Relation rel)
+bulkpar_target_check_rules(Relation rel, const BulkparJob *job)
 {
+	CmdType		command = job->deletes ? CMD_DELETE : CMD_UPDATE;
+
 	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
 	{
-		if (rel->rd_rules->rules[i]->event == CMD_UPDATE)
+		if (rel->rd_rules->rules[i]->event == command)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("table \"%s\" with a rule on UPDATE is not supported",
-							RelationGetRelationName(rel))));
+					 errmsg("table \"%s\" with a rule on %s is not supported",
+							RelationGetRelationName(rel),
+							job->deletes ? "DELETE" : "UPDATE")));
 	}
 }
 
@@ -196,7 +199,7 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	rel = table_open(target->relid, NoLock);
 	oldcontext = MemoryContextSwitchTo(target->context);
 	statement = job != NULL ?
-		bulkpar_statement_update(rel, target->key, job, shape) :
+		bulkpar_statement_batch(rel, target->key, job, shape) :
 		bulkpar_statement_collect(rel, target->key, shape);
 	MemoryContextSwitchTo(oldcontext);
 	table_close(rel, NoLock);
@@ -241,10 +244,9 @@ static void
 describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
 {
 	MemoryContext oldcontext;
-	BulkparShape shape;
 	ListCell   *lc;
 
-	bulkpar_target_check_rules(rel);
+	bulkpar_target_check_rules(rel, job);
 	foreach(lc, target->updates)
 		bulkpar_statement_forget(lfirst(lc));
 	foreach(lc, target->collects)
@@ -258,8 +260,7 @@ describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
 	target->name = rel->rd_rel->relname;
 	target->has_rules = rel->rd_rel->relhasrules;
 	target->key = bulkpar_key_follow(rel, job->key_index, job->key_order);
-	shape = bulkpar_key_usual_shape(target->key);
-	target->sql = bulkpar_statement_update(rel, target->key, job, &shape)->sql;
+	target->sql = bulkpar_statement_text(rel, job);
 	target->relid = RelationGetRelid(rel);
 	MemoryContextSwitchTo(oldcontext);
 }

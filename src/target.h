@@ -27,7 +27,7 @@ typedef struct BulkparTarget
 	NameData	name;
 	bool		has_rules;
 	BulkparKey *key;
-	char	   *sql;			/* the UPDATE in its usual form, to show it */
+	char	   *sql;			/* the statement, to show it */
 
 	/* the statements that were needed so far, of each shape one */
 	List	   *updates;
@@ -37,7 +37,7 @@ typedef struct BulkparTarget
 extern BulkparTarget *bulkpar_target_create(void);
 extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 								LOCKMODE lockmode);
-extern void bulkpar_target_check_rules(Relation rel);
+extern void bulkpar_target_check_rules(Relation rel, const BulkparJob *job);
 extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 								   const Datum *hi,
 								   const BulkparStripe *stripe, int64 limit,

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * unchanged.h
+ *		Leaving out rows whose values would stay the same.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/unchanged.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_UNCHANGED_H
+#define BULKPAR_UNCHANGED_H
+
+#include "nodes/parsenodes.h"
+
+/* The rows that this process has left out so far. */
+extern int64 bulkpar_unchanged_rows;
+
+extern Node *bulkpar_unchanged_condition(const Query *query);
+
+#endif							/* BULKPAR_UNCHANGED_H */
