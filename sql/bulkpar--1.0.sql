@@ -57,6 +57,7 @@ CREATE TABLE bulkpar_chunk (
 	hi text[] NOT NULL,
 	stripes integer NOT NULL,
 	stripe integer NOT NULL DEFAULT 0,
+	keys text[],
 	last_key text[],
 	rows_before bigint NOT NULL,
 	rows_found bigint NOT NULL,
@@ -146,6 +147,8 @@ COMMENT ON COLUMN bulkpar_chunk.stripes IS
 'The chunk is updated in so many stripes, each of which goes from lo to hi';
 COMMENT ON COLUMN bulkpar_chunk.stripe IS
 'Those before this one are done';
+COMMENT ON COLUMN bulkpar_chunk.keys IS
+'The keys of the rows that match, where these are few; null for all keys';
 COMMENT ON COLUMN bulkpar_chunk.last_key IS
 'The stripe is done up to this key, committed together with its rows';
 COMMENT ON COLUMN bulkpar_chunk.rows_before IS

@@ -61,8 +61,13 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	batch->last_key = last_key(chunk, target, batch);
 	hot = bulkpar_compat_hot_updates(job->target);
 	SPI_connect();
-	advance.rows_updated = bulkpar_target_update(target, job, batch->lo,
-												 batch->hi, &chunk->stripe);
+	if (batch->keys != NULL)
+		advance.rows_updated = bulkpar_target_update_listed(target, job,
+															batch->keys);
+	else
+		advance.rows_updated = bulkpar_target_update(target, job, batch->lo,
+													 batch->hi,
+													 &chunk->stripe);
 	SPI_finish();
 	advance.rows_hot = bulkpar_compat_hot_updates(job->target) - hot;
 	advance.rows_unchanged = bulkpar_unchanged_rows - unchanged;

@@ -34,10 +34,17 @@
 
 #define MIN_STRIPE_BATCHES 2
 
+/* How much larger than in the last chunk a batch may be where little matches. */
+#define MAX_GROWTH 8
+
 static void cut(const BulkparJob *job, int worker, BulkparTarget *target,
-				BulkparRange *range);
+				const BulkparTrend *trend, BulkparRange *range);
+static int	choose_batch_size(const BulkparJob *job,
+							  const BulkparTrend *trend, double left);
 static int	choose_stripes(const BulkparJob *job);
-static int64 choose_size(const BulkparJob *job, BulkparRange *range);
+static int64 choose_size(const BulkparJob *job, const BulkparTrend *trend,
+						 BulkparRange *range);
+static void read_list(const BulkparTarget *target, BulkparRange *range);
 static Datum *read_key(const BulkparTarget *target, ArrayType *key);
 static bool same_key(const ArrayType *a, const ArrayType *b);
 
@@ -52,7 +59,8 @@ bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
 					BulkparRange *range)
 {
 	BulkparChunk *chunk = &range->chunk;
-	BulkparClaim claim = bulkpar_ledger_claim(job, worker, chunk);
+	BulkparTrend trend;
+	BulkparClaim claim = bulkpar_ledger_claim(job, worker, chunk, &trend);
 
 	if (claim == BULKPAR_CLAIM_NOTHING ||
 		(claim == BULKPAR_CLAIM_NEW && same_key(chunk->lo, job->end_key)))
@@ -63,19 +71,22 @@ bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
 	range->start = read_key(target, chunk->lo);
 	range->lo = read_key(target, chunk->done);
 	if (claim == BULKPAR_CLAIM_NEW)
-		cut(job, worker, target, range);
+		cut(job, worker, target, &trend, range);
 	else
+	{
 		range->hi = read_key(target, chunk->hi);
+		read_list(target, range);
+	}
 	return true;
 }
 
 /* Cut a new chunk off what is left of the table, and store it. */
 static void
 cut(const BulkparJob *job, int worker, BulkparTarget *target,
-	BulkparRange *range)
+	const BulkparTrend *trend, BulkparRange *range)
 {
 	BulkparChunk *chunk = &range->chunk;
-	int64		max_rows = choose_size(job, range);
+	int64		max_rows = choose_size(job, trend, range);
 	int64		rows = 0;
 	BulkparBounds *bounds;
 
@@ -131,29 +142,72 @@ choose_stripes(const BulkparJob *job)
  * need one more batch for a few rows.
  */
 static int64
-choose_size(const BulkparJob *job, BulkparRange *range)
+choose_size(const BulkparJob *job, const BulkparTrend *trend,
+			BulkparRange *range)
 {
 	BulkparStripe *stripe = &range->chunk.stripe;
-	int			stripes = choose_stripes(job);
-	int			limit = Max(CHUNK_BATCHES, stripes * STRIPE_BATCHES);
 	double		left = job->estimated_rows - range->chunk.rows_before;
-	double		batches = left <= 0 ? limit / 4 :
-		left / job->batch_size / job->workers;
+	int			batch_size = choose_batch_size(job, trend, left);
+	int			stripes = choose_stripes(job);
+	int			limit;
+	double		batches;
 	int			stripe_batches;
 	double		stripe_rows;
 
+	/* Where few rows match, few are on a page. */
+	if (batch_size > job->batch_size)
+		stripes = 1;
+	limit = Max(CHUNK_BATCHES, stripes * STRIPE_BATCHES);
+	batches = left <= 0 ? limit / 4 : left / batch_size / job->workers;
 	batches = Max(1, Min(limit, floor(batches)));
 	stripe->count = Min(stripes, batches * MIN_STRIPE_BATCHES);
+	range->batch_size = batch_size;
 	if (stripe->count == 1)
-		return (int64) batches * job->batch_size;
+		return (int64) batches * batch_size;
 
 	stripe_batches = Max(MIN_STRIPE_BATCHES, batches / stripe->count);
-	stripe_rows = batches * job->batch_size / stripe->count;
+	stripe_rows = batches * batch_size / stripe->count;
 	range->batch_size = Max(1, (int) (stripe_rows / stripe_batches));
-	range->batch_size = Min(range->batch_size, job->batch_size);
+	range->batch_size = Min(range->batch_size, batch_size);
 	stripe_rows = (double) range->batch_size * stripe_batches;
 	stripe_rows -= Min(3 * sqrt(stripe_rows), stripe_rows / 4);
 	return (int64) (stripe_rows * stripe->count);
+}
+
+/*
+ * How many keys a batch takes: more than it may change rows where few of the
+ * rows match, so many that half a batch of them do, but not many times more
+ * than in the chunk before.
+ */
+static int
+choose_batch_size(const BulkparJob *job, const BulkparTrend *trend,
+				  double left)
+{
+	double		size = MAX_GROWTH * trend->rows_found / CHUNK_BATCHES;
+
+	if (trend->rows_done == 0)
+		size = trend->rows_found / CHUNK_BATCHES;
+	else if (trend->rows_matched > 0)
+		size = Min(size, 0.5 * job->batch_size * trend->rows_done /
+				   trend->rows_matched);
+	size = Min(size, left / job->workers);
+	return (int) Max(job->batch_size, Min(size, BULKPAR_MAX_BATCH_SIZE));
+}
+
+/* The keys of the ledger's list, if there is one, that are not yet done. */
+static void
+read_list(const BulkparTarget *target, BulkparRange *range)
+{
+	if (range->chunk.keys == NULL)
+		return;
+	range->keys = bulkpar_key_list_from_text(target->key, range->chunk.keys,
+											 &range->nkeys);
+	while (range->lo != NULL && range->nkeys > 0 &&
+		   bulkpar_key_compare(target->key, range->keys, range->lo) <= 0)
+	{
+		range->keys++;
+		range->nkeys--;
+	}
 }
 
 /* A key of the ledger, which may be NULL. */

@@ -26,6 +26,8 @@ typedef struct BulkparRange
 	Datum	   *hi;				/* where the chunk ends */
 	Datum	   *lo;				/* up to here the stripe is done; may be NULL */
 	int			batch_size;		/* at the most */
+	int			nkeys;			/* that are listed and not done */
+	Datum	   *keys;			/* or NULL: all keys of the range */
 	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be collected */
 } BulkparRange;
 

@@ -17,6 +17,7 @@
 
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
+#include "parser/parse_relation.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/lock.h"
@@ -46,6 +47,17 @@
 #else
 #define BULKPAR_COMPAT_HAS_RETURNING(stmt) ((stmt)->returningList != NIL)
 #endif
+
+/* Require no privilege on a table of a query but to select from it. */
+static inline void
+bulkpar_compat_read_only(Query *query, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	getRTEPermissionInfo(query->rteperminfos, rte)->requiredPerms = ACL_SELECT;
+#else
+	rte->requiredPerms = ACL_SELECT;
+#endif
+}
 
 /* The columns that an update must leave alone to be HOT. */
 #if PG_VERSION_NUM >= 160000

@@ -51,6 +51,7 @@
 #include "crew.h"
 #include "launch.h"
 #include "ledger.h"
+#include "match.h"
 #include "settings.h"
 #include "stripe.h"
 #include "target.h"
@@ -297,7 +298,8 @@ prepare_job(Coordinator *coordinator)
 	bulkpar_target_lock(target, job, AccessShareLock);
 	if (!job->prepared)
 		find_end(job, target);
-	if (job->end_key != NULL)
+	if (job->end_key != NULL &&
+		(job->prepared || !bulkpar_match_list(job, target)))
 		job->workers = count_workers(job, target);
 	bulkpar_measure_space(job->target, &job->before);
 	plan_stripes(coordinator, target);

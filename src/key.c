@@ -58,8 +58,9 @@ static int	cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
 static void add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
 					  const Datum *after, BulkparBound bound,
 					  const Datum *limit, BulkparPiece *piece);
-static bool same_value(const BulkparKey *key, int i, const Datum *a,
-					   const Datum *b);
+static int	compare_values(const BulkparKeyColumn *column, Datum a, Datum b);
+static Datum value_to_text(const BulkparKeyColumn *column, Datum value);
+static Datum value_from_text(const BulkparKeyColumn *column, Datum string);
 static int	set_text_modes(void);
 
 /*
@@ -215,6 +216,11 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparShape *shape,
 	int			ncompared = key->row_comparison ? key->ncolumns : 1;
 	int			nargs = 0;
 
+	if (shape->listed)
+	{
+		argtypes[0] = get_array_type(key->columns[0].type);
+		return 1;
+	}
 	for (int i = 0; i < shape->nprefix; i++)
 		argtypes[nargs++] = key->columns[i].type;
 	for (int i = 0; shape->after && i < ncompared; i++)
@@ -241,6 +247,12 @@ bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
 	const char *separator = "";
 	int			nargs = 0;
 
+	if (shape->listed)
+	{
+		appendStringInfo(buf, "%s%s%s %s ANY ($1)", qualifier, column->name,
+						 column->collate, column->equal);
+		return;
+	}
 	for (int i = 0; i < shape->nprefix; i++)
 	{
 		appendStringInfo(buf, "%s%s%s%s %s $%d", separator, qualifier,
@@ -332,14 +344,7 @@ bulkpar_key_to_text(const BulkparKey *key, const Datum *values)
 	int			nestlevel = set_text_modes();
 
 	for (int i = 0; i < key->ncolumns; i++)
-	{
-		Oid			function;
-		bool		varlena;
-
-		getTypeOutputInfo(key->columns[i].type, &function, &varlena);
-		texts[i] = CStringGetTextDatum(OidOutputFunctionCall(function,
-															 values[i]));
-	}
+		texts[i] = value_to_text(&key->columns[i], values[i]);
 	AtEOXact_GUC(true, nestlevel);
 	return construct_array(texts, key->ncolumns, TEXTOID, -1, false,
 						   TYPALIGN_INT);
@@ -363,17 +368,61 @@ bulkpar_key_from_text(const BulkparKey *key, ArrayType *array)
 
 	nestlevel = set_text_modes();
 	for (int i = 0; i < ntexts; i++)
-	{
-		Oid			function;
-		Oid			ioparam;
-
-		getTypeInputInfo(key->columns[i].type, &function, &ioparam);
-		values[i] = OidInputFunctionCall(function,
-										 TextDatumGetCString(texts[i]),
-										 ioparam, -1);
-	}
+		values[i] = value_from_text(&key->columns[i], texts[i]);
 	AtEOXact_GUC(true, nestlevel);
 	return values;
+}
+
+/* Whether there can be lists of the key's values: it is a single column. */
+bool
+bulkpar_key_can_be_listed(const BulkparKey *key)
+{
+	return key->ncolumns == 1 &&
+		OidIsValid(get_array_type(key->columns[0].type));
+}
+
+/* A list of keys of one column as a text[]. */
+ArrayType *
+bulkpar_key_list_to_text(const BulkparKey *key, const Datum *values, int count)
+{
+	Datum	   *texts = palloc(sizeof(Datum) * count);
+	int			nestlevel = set_text_modes();
+
+	for (int i = 0; i < count; i++)
+		texts[i] = value_to_text(&key->columns[0], values[i]);
+	AtEOXact_GUC(true, nestlevel);
+	return construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* The inverse; the result is allocated in the current memory context. */
+Datum *
+bulkpar_key_list_from_text(const BulkparKey *key, ArrayType *array, int *count)
+{
+	Datum	   *values;
+	int			nestlevel;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &values, NULL, count);
+	nestlevel = set_text_modes();
+	for (int i = 0; i < *count; i++)
+		values[i] = value_from_text(&key->columns[0], values[i]);
+	AtEOXact_GUC(true, nestlevel);
+	return values;
+}
+
+/* The order of two keys in the index. */
+int
+bulkpar_key_compare(const BulkparKey *key, const Datum *a, const Datum *b)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		const BulkparKeyColumn *column = &key->columns[i];
+		int			order = compare_values(column, a[i], b[i]);
+
+		if (order != 0)
+			return column->descends ? -order : order;
+	}
+	return 0;
 }
 
 /* Copy a key, detoasted, into the current memory context. */
@@ -433,10 +482,12 @@ describe_column(Relation rel, Relation index, int i, BulkparKeyColumn *column)
 	column->attnum = index->rd_index->indkey.values[i];
 	attr = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
 	column->type = getBaseType(attr->atttypid);
-	get_typlenbyval(column->type, &column->typlen, &column->typbyval);
+	get_typlenbyvalalign(column->type, &column->typlen, &column->typbyval,
+						 &column->typalign);
 	column->name = pstrdup(quote_identifier(NameStr(attr->attname)));
 	column->collate = !OidIsValid(collation) ? "" :
 		psprintf(" COLLATE %s", generate_collation_name(collation));
+	column->descends = desc;
 	column->nulls_first = (option & INDOPTION_NULLS_FIRST) != 0;
 
 	column->before = operator_name(index, i, desc ? BTGreaterStrategyNumber :
@@ -526,7 +577,8 @@ cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
 		return npieces;
 	}
 
-	while (lo != NULL && common < last && same_value(key, common, lo, hi))
+	while (lo != NULL && common < last &&
+		   compare_values(&key->columns[common], lo[common], hi[common]) == 0)
 		common++;
 	for (int i = last; lo != NULL && i > common; i--)
 		add_piece(key, i, lo, lo, BULKPAR_BOUND_NONE, NULL,
@@ -554,6 +606,7 @@ add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
 	piece->shape.after = after != NULL;
 	piece->shape.bound = bound;
 	piece->shape.striped = false;
+	piece->shape.listed = false;
 	piece->nvalues = 0;
 	for (int i = 0; i < nprefix; i++)
 		piece->values[piece->nvalues++] = prefix[i];
@@ -563,12 +616,33 @@ add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
 		piece->values[piece->nvalues++] = limit[i];
 }
 
-static bool
-same_value(const BulkparKey *key, int i, const Datum *a, const Datum *b)
+/* The order of one column's values, as the index has it if it ascends. */
+static int
+compare_values(const BulkparKeyColumn *column, Datum a, Datum b)
 {
-	return DatumGetInt32(OidFunctionCall2Coll(key->columns[i].compare,
-											  key->columns[i].collation,
-											  a[i], b[i])) == 0;
+	return DatumGetInt32(OidFunctionCall2Coll(column->compare,
+											  column->collation, a, b));
+}
+
+static Datum
+value_to_text(const BulkparKeyColumn *column, Datum value)
+{
+	Oid			function;
+	bool		varlena;
+
+	getTypeOutputInfo(column->type, &function, &varlena);
+	return CStringGetTextDatum(OidOutputFunctionCall(function, value));
+}
+
+static Datum
+value_from_text(const BulkparKeyColumn *column, Datum string)
+{
+	Oid			function;
+	Oid			ioparam;
+
+	getTypeInputInfo(column->type, &function, &ioparam);
+	return OidInputFunctionCall(function, TextDatumGetCString(string), ioparam,
+								-1);
 }
 
 /*

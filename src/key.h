@@ -25,8 +25,10 @@ typedef struct BulkparKeyColumn
 	Oid			type;			/* the column's type, domains resolved */
 	int16		typlen;
 	bool		typbyval;
+	char		typalign;
 	char	   *name;
 	char	   *collate;		/* " COLLATE ..." or "" */
+	bool		descends;
 	bool		nulls_first;
 	char	   *before;			/* operators in the order of the index */
 	char	   *before_or_equal;
@@ -63,7 +65,8 @@ typedef enum BulkparBound
  * The form of a condition on the key: the first nprefix columns equal, the
  * next one after a value and before, or up to, another.  With row_comparison
  * the whole key stands for that next column.  A striped one takes only the
- * keys of one stripe.
+ * keys of one stripe.  A listed one takes the keys of a list, and nothing of
+ * the other fields counts.
  */
 typedef struct BulkparShape
 {
@@ -71,6 +74,7 @@ typedef struct BulkparShape
 	bool		after;
 	BulkparBound bound;
 	bool		striped;
+	bool		listed;
 } BulkparShape;
 
 /* Of the keys of a range those that stripe.c puts into one stripe. */
@@ -110,9 +114,16 @@ extern int	bulkpar_key_cut(const BulkparKey *key, const Datum *lo,
 							const Datum *hi, const BulkparStripe *stripe,
 							BulkparPiece *pieces);
 
+extern int	bulkpar_key_compare(const BulkparKey *key, const Datum *a,
+								const Datum *b);
 extern ArrayType *bulkpar_key_to_text(const BulkparKey *key,
 									  const Datum *values);
 extern Datum *bulkpar_key_from_text(const BulkparKey *key, ArrayType *array);
+extern bool bulkpar_key_can_be_listed(const BulkparKey *key);
+extern ArrayType *bulkpar_key_list_to_text(const BulkparKey *key,
+										   const Datum *values, int count);
+extern Datum *bulkpar_key_list_from_text(const BulkparKey *key,
+										 ArrayType *array, int *count);
 extern Datum *bulkpar_key_copy(const BulkparKey *key, const Datum *values);
 
 #endif							/* BULKPAR_KEY_H */

@@ -26,10 +26,11 @@
 /*
  * Look for a chunk to do, and lock the job so that no other worker gets the
  * same.  A chunk that was left is taken over with a new epoch; where a new
- * one begins is returned for bulkpar_ledger_insert.
+ * one begins is returned for bulkpar_ledger_insert, with the trend.
  */
 BulkparClaim
-bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
+bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
+					 BulkparTrend *trend)
 {
 	static BulkparQuery lock = {
 		.sql =
@@ -48,14 +49,18 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
 		"AND status <> 'succeeded' AND worker IS NULL "
 		"ORDER BY chunk_no LIMIT 1) "
 		"RETURNING chunk_no, epoch, rows_before, lo, hi, stripes::int8, "
-		"stripe::int8, coalesce(last_key, lo)",
+		"stripe::int8, coalesce(last_key, lo), keys",
 		.nargs = 3,
 		.argtypes = {INT8OID, INT4OID, INT4OID}
 	};
 	static BulkparQuery last = {
 		.sql =
-		"SELECT chunk_no, rows_before + rows_found, hi "
-		"FROM @bulkpar_chunk WHERE job_id = $1 "
+		"SELECT chunk_no, rows_before + rows_found, hi, rows_found, "
+		"(sum(rows_done) OVER w)::int8, "
+		"(sum(rows_updated + rows_failed) OVER w)::int8 "
+		"FROM (SELECT * FROM @bulkpar_chunk WHERE job_id = $1 "
+		"ORDER BY chunk_no DESC LIMIT 8) c "
+		"WINDOW w AS (ORDER BY chunk_no) "
 		"ORDER BY chunk_no DESC LIMIT 1",
 		.nargs = 1,
 		.argtypes = {INT8OID}
@@ -65,6 +70,7 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
 	Datum		values[3];
 
 	memset(chunk, 0, sizeof(BulkparChunk));
+	memset(trend, 0, sizeof(BulkparTrend));
 	values[0] = Int64GetDatum(job->job_id);
 	values[1] = Int32GetDatum(job->runs);
 	bulkpar_bookkeeping_enter(&bracket);
@@ -87,6 +93,7 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
 		chunk->stripe.count = (int) bulkpar_bookkeeping_int64(6);
 		chunk->stripe.number = (int) bulkpar_bookkeeping_int64(7);
 		chunk->done = bulkpar_bookkeeping_array(&bracket, 8);
+		chunk->keys = bulkpar_bookkeeping_array(&bracket, 9);
 	}
 	else
 	{
@@ -98,6 +105,9 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
 			chunk->chunk_no = bulkpar_bookkeeping_int64(1) + 1;
 			chunk->rows_before = bulkpar_bookkeeping_int64(2);
 			chunk->lo = bulkpar_bookkeeping_array(&bracket, 3);
+			trend->rows_found = bulkpar_bookkeeping_int64(4);
+			trend->rows_done = bulkpar_bookkeeping_int64(5);
+			trend->rows_matched = bulkpar_bookkeeping_int64(6);
 		}
 		chunk->done = chunk->lo;
 	}
@@ -106,8 +116,9 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk)
 }
 
 /*
- * Insert a claimed new chunk.  The job is still locked by the claim in the
- * same transaction.
+ * Insert a new chunk, for the worker that has claimed it (the job is still
+ * locked by the claim in the same transaction), or with 0 for one that is to
+ * be claimed.
  */
 void
 bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
@@ -116,16 +127,17 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
 	static BulkparQuery insert = {
 		.sql =
 		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, lo, hi, rows_before, "
-		"rows_found, stripes, status, worker, worker_pid, started_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, "
-		"clock_timestamp())",
-		.nargs = 9,
+		"rows_found, stripes, keys, status, attempts, worker, worker_pid, "
+		"started_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'running', ($9 > 0)::int4, "
+		"nullif($9, 0), $10, clock_timestamp())",
+		.nargs = 10,
 		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID,
-		INT8OID, INT4OID, INT4OID, INT4OID}
+		INT8OID, INT4OID, TEXTARRAYOID, INT4OID, INT4OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[9];
-	char		nulls[9] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+	Datum		values[10];
+	char		nulls[10] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 	values[0] = Int64GetDatum(job_id);
 	values[1] = Int64GetDatum(chunk->chunk_no);
@@ -136,8 +148,13 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
 	values[4] = Int64GetDatum(chunk->rows_before);
 	values[5] = Int64GetDatum(rows_found);
 	values[6] = Int32GetDatum(chunk->stripe.count);
-	values[7] = Int32GetDatum(worker);
-	values[8] = Int32GetDatum(MyProcPid);
+	values[7] = PointerGetDatum(chunk->keys);
+	if (chunk->keys == NULL)
+		nulls[7] = 'n';
+	values[8] = Int32GetDatum(worker);
+	values[9] = Int32GetDatum(MyProcPid);
+	if (worker == 0)
+		nulls[9] = 'n';
 	bulkpar_bookkeeping_enter(&bracket);
 	(void) bulkpar_bookkeeping_run(&insert, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);

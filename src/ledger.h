@@ -28,8 +28,17 @@ typedef struct BulkparChunk
 	ArrayType  *hi;				/* NULL in a chunk that is yet to be cut */
 	BulkparStripe stripe;		/* the one to do; those before are done */
 	ArrayType  *done;			/* up to where it is done; may be NULL */
+	ArrayType  *keys;			/* of the rows to do, or NULL for all */
 	int64		rows_before;
 } BulkparChunk;
+
+/* What is known of the last chunks when a new one is claimed. */
+typedef struct BulkparTrend
+{
+	int64		rows_found;		/* in the last one */
+	int64		rows_done;		/* in the last few */
+	int64		rows_matched;	/* of these, that were not left alone */
+} BulkparTrend;
 
 /* What a batch adds to its chunk, and how far the chunk then is. */
 typedef struct BulkparAdvance
@@ -54,7 +63,8 @@ typedef enum BulkparClaim
 } BulkparClaim;
 
 extern BulkparClaim bulkpar_ledger_claim(const BulkparJob *job, int worker,
-										 BulkparChunk *chunk);
+										 BulkparChunk *chunk,
+										 BulkparTrend *trend);
 extern void bulkpar_ledger_insert(int64 job_id, int worker,
 								  const BulkparChunk *chunk, int64 rows_found);
 extern bool bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,

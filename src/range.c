@@ -43,6 +43,7 @@
 #define MAX_PAUSE 1000
 
 static BulkparBatchResult run_stripe(BulkparRun *run);
+static BulkparBatchResult run_listed(BulkparRun *run);
 static BulkparBatchResult run_bounds(BulkparRun *run,
 									 const BulkparBounds *bounds,
 									 int batch_size, bool finishes_stripe);
@@ -90,6 +91,8 @@ run_stripe(BulkparRun *run)
 	BulkparBounds bounds;
 	BulkparBatchResult result;
 
+	if (range->keys != NULL)
+		return run_listed(run);
 	if (range->bounds != NULL)
 		bounds = range->bounds[range->chunk.stripe.number];
 	else
@@ -103,6 +106,41 @@ run_stripe(BulkparRun *run)
 			return result;
 		collect(run, range->hi, range->batch_size, MAX_BATCHES, &bounds);
 	}
+}
+
+/* Run the batches of a chunk whose keys are listed. */
+static BulkparBatchResult
+run_listed(BulkparRun *run)
+{
+	BulkparRange *range = &run->range;
+	const BulkparKeyColumn *column = &run->target->key->columns[0];
+
+	while (range->nkeys > 0)
+	{
+		int			rows = Min(range->nkeys, run->job->batch_size);
+		BulkparBatch batch = {
+			.lo = range->lo,
+			.hi = &range->keys[rows - 1],
+			.rows = rows,
+			.finishes_stripe = rows == range->nkeys
+		};
+		BulkparBatchResult result;
+
+		check_interrupts();
+		MemoryContextSwitchTo(run->chunk_context);
+		batch.keys = construct_array(range->keys, rows, column->type,
+									 column->typlen, column->typbyval,
+									 column->typalign);
+		result = run_batch(run, &batch);
+		if (result == BULKPAR_BATCH_TOO_LARGE)
+			return run_cut(run);
+		if (result != BULKPAR_BATCH_DONE)
+			return result;
+		range->lo = (Datum *) batch.hi;
+		range->keys += rows;
+		range->nkeys -= rows;
+	}
+	return BULKPAR_BATCH_DONE;
 }
 
 /*

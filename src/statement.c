@@ -35,6 +35,7 @@
 #include "parser/analyze.h"
 #include "parser/parse_clause.h"
 #include "parser/parse_collate.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "parser/parser.h"
 #include "tcop/dest.h"
@@ -82,6 +83,8 @@ static void add_conditions(ParseState *pstate, Query *query,
 						   JumbleState *jstate);
 static Node *range_condition(ParseState *pstate, const KeyStatement *entry,
 							 const RangeTblEntry *rte);
+static void select_keys(ParseState *pstate, const KeyStatement *entry,
+						Query *query);
 static char *qualifier(const RangeTblEntry *rte);
 static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursorOptions,
@@ -128,6 +131,23 @@ bulkpar_statement_batch(Relation rel, const BulkparKey *key,
 
 	statement->batch_size = job->batch_size;
 	statement->skip_unchanged = job->skip_unchanged;
+	return statement;
+}
+
+/*
+ * The keys of all rows that the statement of a job would change, by whatever
+ * plan is best.  There may be more than one of a row.
+ */
+BulkparStatement *
+bulkpar_statement_matches(Relation rel, const BulkparKey *key,
+						  const BulkparJob *job)
+{
+	BulkparShape none = {0};
+	BulkparStatement *statement =
+		make_statement(bulkpar_statement_text(rel, job), key, &none);
+
+	statement->selects_keys = true;
+	statement->nargs = 0;
 	return statement;
 }
 
@@ -204,6 +224,20 @@ bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
 	statement->kept = true;
 }
 
+/* How many rows the planner expects a prepared SELECT to return. */
+double
+bulkpar_statement_rows(const BulkparStatement *statement)
+{
+	CachedPlan *cplan = SPI_plan_get_cached_plan(statement->plan);
+	double		rows;
+
+	if (cplan == NULL || list_length(cplan->stmt_list) != 1)
+		elog(ERROR, "statement has no single plan");
+	rows = linitial_node(PlannedStmt, cplan->stmt_list)->planTree->plan_rows;
+	ReleaseCachedPlan(cplan, NULL);
+	return rows;
+}
+
 /* Undo bulkpar_statement_prepare. */
 void
 bulkpar_statement_forget(BulkparStatement *statement)
@@ -253,6 +287,8 @@ prepare(BulkparStatement *statement, Oid relid, const BulkparKey *key)
 
 	statement->plan = SPI_prepare_cursor(statement->sql, statement->nargs,
 										 statement->argtypes,
+										 statement->selects_keys ?
+										 CURSOR_OPT_PARALLEL_OK :
 										 CURSOR_OPT_GENERIC_PLAN);
 	if (statement->plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s",
@@ -396,8 +432,11 @@ add_conditions(ParseState *pstate, Query *query, JumbleState *jstate)
 					 errmsg("the statement of the job is now about another table"),
 					 errdetail("It began with the table of the OID %u.",
 							   entry->relid)));
-		from->quals = make_and_qual(range_condition(pstate, entry, rte),
-									from->quals);
+		if (entry->statement->selects_keys)
+			select_keys(pstate, entry, query);
+		else
+			from->quals = make_and_qual(range_condition(pstate, entry, rte),
+										from->quals);
 		if (entry->statement->skip_unchanged)
 			from->quals = make_and_qual(from->quals,
 										bulkpar_unchanged_condition(query));
@@ -429,6 +468,35 @@ range_condition(ParseState *pstate, const KeyStatement *entry,
 									 "WHERE");
 	assign_expr_collations(pstate, condition);
 	return condition;
+}
+
+/* Make of an UPDATE or DELETE the SELECT of the keys of its rows. */
+static void
+select_keys(ParseState *pstate, const KeyStatement *entry, Query *query)
+{
+	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	List	   *targets = NIL;
+
+	for (int i = 0; i < entry->key->ncolumns; i++)
+	{
+		AttrNumber	attnum = entry->key->columns[i].attnum;
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
+		Var		   *var;
+
+		get_atttypetypmodcoll(rte->relid, attnum, &type, &typmod, &collation);
+		var = makeVar(query->resultRelation, attnum, type, typmod, collation, 0);
+		markVarForSelectPriv(pstate, var);
+		targets = lappend(targets,
+						  makeTargetEntry((Expr *) var, i + 1,
+										  get_attname(rte->relid, attnum,
+													  false), false));
+	}
+	bulkpar_compat_read_only(query, rte);
+	query->commandType = CMD_SELECT;
+	query->resultRelation = 0;
+	query->targetList = targets;
 }
 
 /* What tells the columns of a table from those of others in its query. */
@@ -485,7 +553,8 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (prev_set_rel_pathlist_hook)
 		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 
-	if (planning == NULL || root->query_level != 1 || rti != target ||
+	if (planning == NULL || planning->statement->selects_keys ||
+		root->query_level != 1 || rti != target ||
 		rte->rtekind != RTE_RELATION || rte->relid != planning->relid)
 		return;
 

@@ -31,6 +31,7 @@ typedef struct BulkparStatement
 	Oid			argtypes[BULKPAR_MAX_VALUES + 1];
 	int			batch_size;		/* rows to expect, 0 for a collecting one */
 	bool		skip_unchanged;
+	bool		selects_keys;	/* of all rows, instead of changing them */
 	SPIPlanPtr	plan;			/* once it is prepared */
 	bool		kept;			/* the plan, beyond the transaction */
 } BulkparStatement;
@@ -40,6 +41,9 @@ extern BulkparStatement *bulkpar_statement_batch(Relation rel,
 												 const BulkparKey *key,
 												 const BulkparJob *job,
 												 const BulkparShape *shape);
+extern BulkparStatement *bulkpar_statement_matches(Relation rel,
+												   const BulkparKey *key,
+												   const BulkparJob *job);
 extern BulkparStatement *bulkpar_statement_collect(Relation rel,
 												   const BulkparKey *key,
 												   const BulkparShape *shape);
@@ -49,6 +53,7 @@ extern void bulkpar_statement_check(BulkparStatement *statement, Oid relid,
 									const BulkparKey *key);
 extern void bulkpar_statement_prepare(BulkparStatement *statement,
 									  Oid relid, const BulkparKey *key);
+extern double bulkpar_statement_rows(const BulkparStatement *statement);
 extern void bulkpar_statement_forget(BulkparStatement *statement);
 
 #endif							/* BULKPAR_STATEMENT_H */

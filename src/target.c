@@ -31,6 +31,8 @@
 
 #include "target.h"
 
+static int64 update(BulkparTarget *target, const BulkparJob *job,
+					const BulkparShape *shape, Datum *values);
 static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparJob *job,
 										const BulkparShape *shape);
@@ -155,21 +157,70 @@ bulkpar_target_update(BulkparTarget *target, const BulkparJob *job,
 	int64		rows = 0;
 
 	for (int i = 0; i < npieces; i++)
-	{
-		BulkparStatement *statement = find_statement(target, job,
-													 &pieces[i].shape);
-		int			result = SPI_execute_snapshot(statement->plan,
-												  pieces[i].values, NULL,
-												  GetActiveSnapshot(),
-												  InvalidSnapshot, false,
-												  true, 0);
-
-		if (result < 0)
-			elog(ERROR, "SPI_execute_snapshot failed: %s",
-				 SPI_result_code_string(result));
-		rows += SPI_processed;
-	}
+		rows += update(target, job, &pieces[i].shape, pieces[i].values);
 	return rows;
+}
+
+/* The same for the rows of a list of keys, an array of the key's type. */
+int64
+bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
+							 ArrayType *keys)
+{
+	BulkparShape shape = {.listed = true};
+	Datum		values[1];
+
+	values[0] = PointerGetDatum(keys);
+	return update(target, job, &shape, values);
+}
+
+static int64
+update(BulkparTarget *target, const BulkparJob *job,
+	   const BulkparShape *shape, Datum *values)
+{
+	BulkparStatement *statement = find_statement(target, job, shape);
+	int			result = SPI_execute_snapshot(statement->plan, values, NULL,
+											  GetActiveSnapshot(),
+											  InvalidSnapshot, false, true,
+											  0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
+			 SPI_result_code_string(result));
+	return (int64) SPI_processed;
+}
+
+/*
+ * Send the keys of the rows that the statement of the job would change to
+ * dest, in any order and by any plan, also a parallel one.  False if the
+ * planner expects more than max_rows, and nothing was sent.  Otherwise as
+ * above.
+ */
+bool
+bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
+					 double max_rows, DestReceiver *dest)
+{
+	Relation	rel = table_open(target->relid, NoLock);
+	BulkparStatement *statement = bulkpar_statement_matches(rel, target->key,
+															job);
+	SPIExecuteOptions options = {
+		.read_only = true,
+		.dest = dest
+	};
+	bool		few;
+	int			result;
+
+	table_close(rel, NoLock);
+	bulkpar_statement_prepare(statement, target->relid, target->key);
+	few = bulkpar_statement_rows(statement) <= max_rows;
+	if (few)
+	{
+		result = SPI_execute_plan_extended(statement->plan, &options);
+		if (result < 0)
+			elog(ERROR, "SPI_execute_plan_extended failed: %s",
+				 SPI_result_code_string(result));
+	}
+	bulkpar_statement_forget(statement);
+	return few;
 }
 
 /*
@@ -192,7 +243,8 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 		if (statement->shape.nprefix == shape->nprefix &&
 			statement->shape.after == shape->after &&
 			statement->shape.bound == shape->bound &&
-			statement->shape.striped == shape->striped)
+			statement->shape.striped == shape->striped &&
+			statement->shape.listed == shape->listed)
 			return statement;
 	}
 

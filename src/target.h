@@ -46,5 +46,10 @@ extern int64 bulkpar_target_update(BulkparTarget *target,
 								   const BulkparJob *job, const Datum *lo,
 								   const Datum *hi,
 								   const BulkparStripe *stripe);
+extern int64 bulkpar_target_update_listed(BulkparTarget *target,
+										  const BulkparJob *job,
+										  ArrayType *keys);
+extern bool bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
+								 double max_rows, DestReceiver *dest);
 
 #endif							/* BULKPAR_TARGET_H */
