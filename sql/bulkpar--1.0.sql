@@ -8,8 +8,8 @@ CREATE TABLE bulkpar_job (
 	job_name text,
 	owner regrole NOT NULL,
 	target regclass NOT NULL,
-	key_index regclass NOT NULL,
-	key_order text NOT NULL,
+	only_target boolean NOT NULL,
+	key_index regclass,
 	deletes boolean NOT NULL,
 	column_names text[] NOT NULL,
 	statement text,
@@ -28,7 +28,6 @@ CREATE TABLE bulkpar_job (
 		('running', 'paused', 'succeeded', 'failed', 'cancelled')),
 	runs integer NOT NULL DEFAULT 1,
 	estimated_rows bigint,
-	end_key text[],
 	xmin_holders text,
 	created_at timestamptz NOT NULL,
 	started_at timestamptz,
@@ -50,9 +49,22 @@ CREATE TABLE bulkpar_job (
 CREATE UNIQUE INDEX bulkpar_job_unfinished_name ON bulkpar_job (owner, job_name)
 	WHERE status <> 'succeeded';
 
+CREATE TABLE bulkpar_part (
+	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
+	part_no integer NOT NULL,
+	relation regclass NOT NULL,
+	key_index regclass NOT NULL,
+	key_order text NOT NULL,
+	gone boolean NOT NULL DEFAULT false,
+	estimated_rows bigint,
+	end_key text[],
+	PRIMARY KEY (job_id, part_no)
+);
+
 CREATE TABLE bulkpar_chunk (
 	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
 	chunk_no bigint NOT NULL,
+	part_no integer NOT NULL,
 	lo text[],
 	hi text[] NOT NULL,
 	stripes integer NOT NULL,
@@ -101,10 +113,12 @@ CREATE TABLE bulkpar_error (
 
 SELECT pg_catalog.pg_extension_config_dump('bulkpar_job', '');
 SELECT pg_catalog.pg_extension_config_dump('bulkpar_job_job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('bulkpar_part', '');
 SELECT pg_catalog.pg_extension_config_dump('bulkpar_chunk', '');
 SELECT pg_catalog.pg_extension_config_dump('bulkpar_error', '');
 
-REVOKE ALL ON bulkpar_job, bulkpar_chunk, bulkpar_error FROM PUBLIC;
+REVOKE ALL ON bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error
+	FROM PUBLIC;
 REVOKE ALL ON SEQUENCE bulkpar_job_job_id_seq FROM PUBLIC;
 
 COMMENT ON TABLE bulkpar_job IS
@@ -119,8 +133,10 @@ COMMENT ON TABLE bulkpar_error IS
 COMMENT ON COLUMN bulkpar_job.statement IS
 'The statement of bulkpar_execute; null where it is made of the other parts';
 COMMENT ON COLUMN bulkpar_job.column_names IS 'The columns that are set';
-COMMENT ON COLUMN bulkpar_job.key_order IS
-'The order of key_index, by which an index that has replaced it is found';
+COMMENT ON COLUMN bulkpar_job.only_target IS
+'Whether the job is about the target itself, not its partitions or children';
+COMMENT ON COLUMN bulkpar_job.key_index IS
+'The index that the caller has named; null to choose one';
 COMMENT ON COLUMN bulkpar_job.settings IS
 'Settings of the calling session that give the expressions their meaning';
 COMMENT ON COLUMN bulkpar_job.stripes IS
@@ -138,8 +154,15 @@ COMMENT ON COLUMN bulkpar_job.dead_rows IS
 'Dead rows of the table when the job last ended, as the statistics counted them';
 COMMENT ON COLUMN bulkpar_job.runs IS
 'How often the job was started; workers of an earlier run do not go on';
-COMMENT ON COLUMN bulkpar_job.end_key IS
-'The largest key when the job began, where the job ends';
+COMMENT ON TABLE bulkpar_part IS
+'One row for each table that a job goes through: the target, or its partitions
+or children';
+COMMENT ON COLUMN bulkpar_part.key_order IS
+'The order of key_index, by which an index that has replaced it is found';
+COMMENT ON COLUMN bulkpar_part.gone IS
+'Whether it was dropped or detached before the job was done with it';
+COMMENT ON COLUMN bulkpar_part.end_key IS
+'The largest key when the job began, where this part ends';
 COMMENT ON TABLE bulkpar_chunk IS
 'One row for each range of keys (lo, hi] that a worker of a job has claimed;
 people read the view bulkpar_chunks';
@@ -170,7 +193,7 @@ COMMENT ON INDEX bulkpar_chunk_unfinished IS
 
 -- The live coordinator of a job holds a lock on (bulkpar_job, job_id).
 CREATE VIEW bulkpar_jobs WITH (security_barrier) AS
-SELECT j.job_id, j.job_name, j.owner, j.target, j.key_index, j.deletes,
+SELECT j.job_id, j.job_name, j.owner, j.target, p.key_index, j.deletes,
 	j.column_names, j.statement, j.expressions, j.condition, j.from_item,
 	j.skip_unchanged, j.batch_size, j.workers, j.stripes,
 	j.stripes_chosen, j.on_error,
@@ -185,19 +208,21 @@ SELECT j.job_id, j.job_name, j.owner, j.target, j.key_index, j.deletes,
 				AND objsubid = (j.job_id >> 32)
 				AND granted AND mode = 'ExclusiveLock')
 		THEN 'interrupted' ELSE j.status END AS status,
-	j.runs, j.estimated_rows, j.end_key, j.xmin_holders, j.created_at,
+	j.runs, j.estimated_rows, p.end_key, j.xmin_holders, j.created_at,
 	j.started_at, j.finished_at, j.rows_hot, j.wal_bytes,
 	j.table_bytes_before, j.table_bytes_after, j.index_bytes_before,
 	j.index_bytes_after, j.dead_rows, j.sqlstate,
 	j.message, j.detail, j.hint, j.context
 FROM bulkpar_job j
+LEFT JOIN bulkpar_part p ON p.job_id = j.job_id AND p.part_no = 1
 WHERE pg_has_role(j.owner, 'USAGE')
 	OR pg_has_role('pg_read_all_stats', 'USAGE');
 
 CREATE VIEW bulkpar_chunks WITH (security_barrier) AS
-SELECT c.*
+SELECT c.*, p.relation
 FROM bulkpar_chunk c
-JOIN bulkpar_jobs j USING (job_id);
+JOIN bulkpar_jobs j USING (job_id)
+JOIN bulkpar_part p USING (job_id, part_no);
 
 CREATE VIEW bulkpar_errors WITH (security_barrier) AS
 SELECT e.*

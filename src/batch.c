@@ -27,8 +27,8 @@
 #include "settings.h"
 #include "unchanged.h"
 
-static void start(const BulkparJob *job, BulkparTarget *target,
-				  LOCKMODE lockmode);
+static void start(const BulkparJob *job, const BulkparChunk *chunk,
+				  BulkparTarget *target, LOCKMODE lockmode);
 static void cut(const BulkparJob *job, const BulkparChunk *chunk,
 				BulkparTarget *target, BulkparBatch *batch);
 static ArrayType *last_key(const BulkparChunk *chunk, BulkparTarget *target,
@@ -54,12 +54,12 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	int64		hot;
 	int64		unchanged = bulkpar_unchanged_rows;
 
-	start(job, target, RowExclusiveLock);
+	start(job, chunk, target, RowExclusiveLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (batch->cut)
 		cut(job, chunk, target, batch);
 	batch->last_key = last_key(chunk, target, batch);
-	hot = bulkpar_compat_hot_updates(job->target);
+	hot = bulkpar_compat_hot_updates(target->part);
 	SPI_connect();
 	if (batch->keys != NULL)
 		advance.rows_updated = bulkpar_target_update_listed(target, job,
@@ -69,7 +69,7 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 													 batch->hi,
 													 &chunk->stripe);
 	SPI_finish();
-	advance.rows_hot = bulkpar_compat_hot_updates(job->target) - hot;
+	advance.rows_hot = bulkpar_compat_hot_updates(target->part) - hot;
 	advance.rows_unchanged = bulkpar_unchanged_rows - unchanged;
 	PopActiveSnapshot();
 
@@ -97,7 +97,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
 	BulkparBatchResult result;
 	ArrayType  *row_key;
 
-	start(job, target, AccessShareLock);
+	start(job, chunk, target, AccessShareLock);
 	batch->last_key = last_key(chunk, target, batch);
 	row_key = bulkpar_key_to_text(target->key, batch->row_key);
 	if (bulkpar_ledger_record_error(job->job_id, chunk, row_key,
@@ -114,14 +114,15 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
 }
 
 static void
-start(const BulkparJob *job, BulkparTarget *target, LOCKMODE lockmode)
+start(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
+	  LOCKMODE lockmode)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(context);
-	bulkpar_target_lock(target, job, lockmode);
+	bulkpar_target_lock(target, job, chunk->part, lockmode);
 }
 
 /*

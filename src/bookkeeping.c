@@ -33,6 +33,9 @@
 #include "bookkeeping.h"
 
 static Oid	schema = InvalidOid;
+/* The row of the last result that is read. */
+static int	current_row = 0;
+
 static BulkparQuery *prepared = NULL;
 
 static char *expand(const char *sql);
@@ -143,6 +146,7 @@ bulkpar_bookkeeping_run(BulkparQuery *query, const Datum *values,
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));
+	current_row = 0;
 	return SPI_processed;
 }
 
@@ -164,15 +168,22 @@ expand(const char *sql)
 	return buf.data;
 }
 
-/* A column of the first row of the result. */
+/* Let the functions below read another row, counted from 0. */
+void
+bulkpar_bookkeeping_look_at(int row)
+{
+	current_row = row;
+}
+
+/* A column of that row of the result. */
 static Datum
 column(int number, bool *isnull)
 {
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+	return SPI_getbinval(SPI_tuptable->vals[current_row], SPI_tuptable->tupdesc,
 						 number, isnull);
 }
 
-/* An int8 column of the first row; 0 for null. */
+/* An int8 column; 0 for null. */
 int64
 bulkpar_bookkeeping_int64(int number)
 {

@@ -51,6 +51,7 @@ extern uint64 bulkpar_bookkeeping_run(BulkparQuery *query,
 									  const Datum *values,
 									  const char *nulls);
 
+extern void bulkpar_bookkeeping_look_at(int row);
 extern int64 bulkpar_bookkeeping_int64(int number);
 extern char *bulkpar_bookkeeping_text(const BulkparBracket *bracket,
 									  int number);

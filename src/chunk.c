@@ -37,11 +37,12 @@
 /* How much larger than in the last chunk a batch may be where little matches. */
 #define MAX_GROWTH 8
 
+static bool find_part(const BulkparJob *job, BulkparChunk *chunk);
 static void cut(const BulkparJob *job, int worker, BulkparTarget *target,
 				const BulkparTrend *trend, BulkparRange *range);
 static int	choose_batch_size(const BulkparJob *job,
 							  const BulkparTrend *trend, double left);
-static int	choose_stripes(const BulkparJob *job);
+static int	choose_stripes(const BulkparJob *job, Oid relid);
 static int64 choose_size(const BulkparJob *job, const BulkparTrend *trend,
 						 BulkparRange *range);
 static void read_list(const BulkparTarget *target, BulkparRange *range);
@@ -63,10 +64,10 @@ bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
 	BulkparClaim claim = bulkpar_ledger_claim(job, worker, chunk, &trend);
 
 	if (claim == BULKPAR_CLAIM_NOTHING ||
-		(claim == BULKPAR_CLAIM_NEW && same_key(chunk->lo, job->end_key)))
+		(claim == BULKPAR_CLAIM_NEW && !find_part(job, chunk)))
 		return false;
 
-	bulkpar_target_lock(target, job, AccessShareLock);
+	bulkpar_target_lock(target, job, chunk->part, AccessShareLock);
 	range->batch_size = job->batch_size;
 	range->start = read_key(target, chunk->lo);
 	range->lo = read_key(target, chunk->done);
@@ -80,24 +81,44 @@ bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
 	return true;
 }
 
-/* Cut a new chunk off what is left of the table, and store it. */
+/*
+ * Go on to the next part of the job where one is at its end.  False if there
+ * is none left.
+ */
+static bool
+find_part(const BulkparJob *job, BulkparChunk *chunk)
+{
+	while (chunk->part < job->nparts)
+	{
+		const BulkparPart *part = &job->parts[chunk->part];
+
+		if (!part->gone && !same_key(chunk->lo, part->end_key))
+			return true;
+		chunk->part++;
+		chunk->lo = chunk->done = NULL;
+	}
+	return false;
+}
+
+/* Cut a new chunk off what is left of the part, and store it. */
 static void
 cut(const BulkparJob *job, int worker, BulkparTarget *target,
 	const BulkparTrend *trend, BulkparRange *range)
 {
 	BulkparChunk *chunk = &range->chunk;
+	ArrayType  *end_key = job->parts[chunk->part].end_key;
 	int64		max_rows = choose_size(job, trend, range);
 	int64		rows = 0;
 	BulkparBounds *bounds;
 
 	bounds = bulkpar_collect_stripes(target, range->lo,
-									 read_key(target, job->end_key),
+									 read_key(target, end_key),
 									 chunk->stripe.count, range->batch_size,
 									 max_rows);
 	for (int i = 0; i < chunk->stripe.count; i++)
 		rows += bounds[i].rows;
 	range->hi = bounds[0].keys[bounds[0].nbatches - 1];
-	chunk->hi = bounds[0].complete ? job->end_key :
+	chunk->hi = bounds[0].complete ? end_key :
 		bulkpar_key_to_text(target->key, range->hi);
 	for (int i = 0; i < chunk->stripe.count; i++)
 		bounds[i].complete = true;
@@ -111,14 +132,14 @@ cut(const BulkparJob *job, int worker, BulkparTarget *target,
  * snapshot is older than that chunk.
  */
 static int
-choose_stripes(const BulkparJob *job)
+choose_stripes(const BulkparJob *job, Oid relid)
 {
 	static TransactionId last_claim = InvalidTransactionId;
 	bool		held = job->xmin_holders != NULL;
 
 	if (TransactionIdIsValid(last_claim))
 	{
-		Relation	rel = table_open(job->target, NoLock);
+		Relation	rel = table_open(relid, NoLock);
 
 		held = TransactionIdPrecedes(GetOldestNonRemovableTransactionId(rel),
 									 last_claim);
@@ -148,7 +169,8 @@ choose_size(const BulkparJob *job, const BulkparTrend *trend,
 	BulkparStripe *stripe = &range->chunk.stripe;
 	double		left = job->estimated_rows - range->chunk.rows_before;
 	int			batch_size = choose_batch_size(job, trend, left);
-	int			stripes = choose_stripes(job);
+	int			stripes = choose_stripes(job,
+										 job->parts[range->chunk.part].relid);
 	int			limit;
 	double		batches;
 	int			stripe_batches;

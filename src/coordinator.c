@@ -36,6 +36,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -72,11 +73,10 @@ static void resume_job(Coordinator *coordinator);
 static void lock_job(int64 job_id);
 static void handle_pause(SIGNAL_ARGS);
 static void run_job(Coordinator *coordinator);
-static void prepare_job(Coordinator *coordinator);
-static void find_end(BulkparJob *job, BulkparTarget *target);
+static bool prepare_job(Coordinator *coordinator);
+static void prepare_part(BulkparJob *job, int number, BulkparTarget *target);
 static int	count_workers(BulkparJob *job, BulkparTarget *target);
-static void plan_stripes(Coordinator *coordinator,
-						 const BulkparTarget *target);
+static void plan_stripes(Coordinator *coordinator, BulkparTarget *target);
 static void launch_workers(Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
 static void stop_workers_at_exit(int code, Datum arg);
@@ -274,15 +274,17 @@ handle_pause(SIGNAL_ARGS)
 static void
 run_job(Coordinator *coordinator)
 {
-	prepare_job(coordinator);
-	if (coordinator->job->end_key == NULL)
+	if (!prepare_job(coordinator))
 		return;
 	launch_workers(coordinator);
 	watch_workers(coordinator);
 }
 
-/* Find out where the job ends and how many workers it can use. */
-static void
+/*
+ * Find out where the job ends and how many workers it can use.  False if there
+ * is nothing to do.
+ */
+static bool
 prepare_job(Coordinator *coordinator)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
@@ -290,63 +292,71 @@ prepare_job(Coordinator *coordinator)
 												  ALLOCSET_SMALL_SIZES);
 	BulkparTarget *target = bulkpar_target_create();
 	BulkparJob *job;
+	bool		empty = true;
 
 	bulkpar_settings_start_transaction();
 	MemoryContextSwitchTo(context);
 	job = coordinator->job = bulkpar_job_load(coordinator->job_id);
 	bulkpar_settings_adopt(job);
-	bulkpar_target_lock(target, job, AccessShareLock);
-	if (!job->prepared)
-		find_end(job, target);
-	if (job->end_key != NULL &&
-		(job->prepared || !bulkpar_match_list(job, target)))
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (int i = 0; i < job->nparts; i++)
+	{
+		prepare_part(job, i, target);
+		empty &= job->parts[i].gone || job->parts[i].end_key == NULL;
+	}
+	if (!job->prepared && !empty && bulkpar_match_list(job, target))
+		empty = job->parts[0].end_key == NULL;
+	else if (!empty)
 		job->workers = count_workers(job, target);
-	bulkpar_measure_space(job->target, &job->before);
+	PopActiveSnapshot();
 	plan_stripes(coordinator, target);
+	for (int i = 0; i < job->nparts; i++)
+		bulkpar_measure_space(job->parts[i].relid, &job->before);
 	bulkpar_job_start(job);
 	CommitTransactionCommand();
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	coordinator->crew = bulkpar_crew_create(&coordinator->call->identity, job);
+	return !empty;
 }
 
 /*
- * Read the largest key, and estimate the number of rows as the planner does.
- * That takes bloat for rows; the counter of live rows knows better, unless it
- * has been reset.
+ * Find out where a part of a new job ends, and how many rows it has, or
+ * whether it still is a part of a job that goes on.  The number of rows is
+ * estimated as the planner does.  That takes bloat for rows; the counter of
+ * live rows knows better, unless it has been reset.
  */
 static void
-find_end(BulkparJob *job, BulkparTarget *target)
+prepare_part(BulkparJob *job, int number, BulkparTarget *target)
 {
-	MemoryContext context = CurrentMemoryContext;
-	Relation	rel = table_open(job->target, NoLock);
+	BulkparPart *part = &job->parts[number];
+	Relation	rel;
 	BlockNumber pages;
 	double		allvisfrac;
-	double		live = bulkpar_compat_live_tuples(job->target);
-	char	   *sql = bulkpar_statement_end_key(rel, target->key);
+	double		live = bulkpar_compat_live_tuples(part->relid);
+	Datum	   *end;
 
-	estimate_rel_size(rel, NULL, &pages, &job->estimated_rows, &allvisfrac);
-	if (live > 0 && live < job->estimated_rows &&
+	LockRelationOid(part->relid, AccessShareLock);
+	part->gone = part->gone || !bulkpar_target_has_part(job->target,
+														part->relid);
+	if (part->gone)
+		return;
+	bulkpar_target_lock(target, job, number, AccessShareLock);
+	if (job->prepared)
+		return;
+
+	rel = table_open(part->relid, NoLock);
+	estimate_rel_size(rel, NULL, &pages, &part->estimated_rows, &allvisfrac);
+	if (live > 0 && live < part->estimated_rows &&
 		live >= rel->rd_rel->reltuples / 2)
-		job->estimated_rows = live;
-	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_execute(sql, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the largest key");
-	if (SPI_processed > 0)
-	{
-		Datum		values[INDEX_MAX_KEYS];
-		bool		isnull;
-
-		for (int i = 0; i < target->key->ncolumns; i++)
-			values[i] = SPI_getbinval(SPI_tuptable->vals[0],
-									  SPI_tuptable->tupdesc, i + 1, &isnull);
-		MemoryContextSwitchTo(context);
-		job->end_key = bulkpar_key_to_text(target->key, values);
-	}
-	PopActiveSnapshot();
-	SPI_finish();
+		part->estimated_rows = live;
 	table_close(rel, NoLock);
+	end = bulkpar_target_end_key(target);
+	if (end == NULL)
+		part->estimated_rows = 0;
+	else
+		part->end_key = bulkpar_key_to_text(target->key, end);
+	job->estimated_rows += part->estimated_rows;
 }
 
 /* As many workers as the job asks for, but not more than it has batches. */
@@ -354,46 +364,67 @@ static int
 count_workers(BulkparJob *job, BulkparTarget *target)
 {
 	BulkparStripe all = {.count = 1};
-	BulkparBounds bounds;
+	int			workers = 0;
 
-	bulkpar_collect(target, NULL,
-					bulkpar_key_from_text(target->key, job->end_key), &all,
-					job->batch_size, job->workers, &bounds);
-	if (bounds.complete)
-		job->estimated_rows = bounds.rows;
-	return bounds.nbatches;
+	for (int i = 0; i < job->nparts && workers < job->workers; i++)
+	{
+		BulkparPart *part = &job->parts[i];
+		BulkparBounds bounds;
+
+		if (part->gone || part->end_key == NULL)
+			continue;
+		bulkpar_target_lock(target, job, i, AccessShareLock);
+		bulkpar_collect(target, NULL,
+						bulkpar_key_from_text(target->key, part->end_key),
+						&all, job->batch_size, job->workers - workers,
+						&bounds);
+		if (bounds.complete)
+		{
+			job->estimated_rows += bounds.rows - part->estimated_rows;
+			part->estimated_rows = bounds.rows;
+		}
+		workers += bounds.nbatches;
+	}
+	return Max(workers, 1);
 }
 
 /*
  * Find out who holds back the removal of dead rows, and choose the number of
- * stripes.
+ * stripes: what is best for the largest part.
  */
 static void
-plan_stripes(Coordinator *coordinator, const BulkparTarget *target)
+plan_stripes(Coordinator *coordinator, BulkparTarget *target)
 {
 	BulkparCall *call = coordinator->call;
 	BulkparJob *job = coordinator->job;
-	Relation	rel = table_open(job->target, NoLock);
-	Bitmapset  *updated = NULL;
+	int			largest = 0;
+	Relation	rel;
 
-	job->xmin_holders = !bulkpar_stripe_matters(rel) ? NULL :
-		bulkpar_measure_xmin_holders(call->snapshot_holder);
+	for (int i = 1; i < job->nparts; i++)
+	{
+		if (!job->parts[i].gone && (job->parts[largest].gone ||
+									job->parts[i].estimated_rows >
+									job->parts[largest].estimated_rows))
+			largest = i;
+	}
+	if (!job->parts[largest].gone)
+	{
+		bulkpar_target_lock(target, job, largest, AccessShareLock);
+		rel = table_open(job->parts[largest].relid, NoLock);
+		if (bulkpar_stripe_matters(rel))
+			job->xmin_holders =
+				bulkpar_measure_xmin_holders(call->snapshot_holder);
+		if (job->stripes == 0)
+		{
+			job->stripes = bulkpar_stripe_choose(rel, target->key, job);
+			job->stripes_chosen = true;
+		}
+		table_close(rel, NoLock);
+	}
 	if (job->xmin_holders != NULL)
 		strlcpy(call->xmin_holders, job->xmin_holders,
 				sizeof(call->xmin_holders));
-
-	for (int i = 0; i < job->ncolumns; i++)
-		updated = bms_add_member(updated,
-								 get_attnum(job->target, job->column_names[i]) -
-								 FirstLowInvalidHeapAttributeNumber);
-	if (job->stripes == 0 && job->deletes)
-		job->stripes = 1;
-	if (job->stripes == 0)
-	{
-		job->stripes = bulkpar_stripe_choose(rel, target->key, updated);
-		job->stripes_chosen = true;
-	}
-	table_close(rel, NoLock);
+	job->stripes = Max(job->stripes, 1);
 }
 
 /* Launch the workers, and tell our caller. */
@@ -468,8 +499,8 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 		outcome = pause_requested ? "paused" : "cancelled";
 	else
 		(void) bulkpar_job_fail(job_id, error);
-	if (coordinator->job != NULL)
-		bulkpar_measure_space(coordinator->job->target, &after);
+	for (int i = 0; coordinator->job != NULL && i < coordinator->job->nparts; i++)
+		bulkpar_measure_space(coordinator->job->parts[i].relid, &after);
 	bulkpar_job_end(job_id, outcome, &after);
 	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
 	pg_atomic_write_u64(&call->batches, status->batches);

@@ -26,6 +26,7 @@
 #include "bookkeeping.h"
 #include "job.h"
 
+static void load_parts(const BulkparBracket *bracket, BulkparJob *job);
 static void set_space(Datum *values, char *nulls, int first,
 					  const BulkparSpace *space);
 static ErrorData *error_columns(const BulkparBracket *bracket, int first);
@@ -37,10 +38,11 @@ bulkpar_job_insert(const char *request)
 {
 	static BulkparQuery insert = {
 		.sql =
-		"INSERT INTO @bulkpar_job (job_name, owner, target, key_index, key_order, "
+		"INSERT INTO @bulkpar_job (job_name, owner, target, key_index, "
+		"only_target, "
 		"deletes, column_names, statement, expressions, condition, "
 		"from_item, skip_unchanged, batch_size, workers, stripes, on_error, max_errors, settings, status, created_at) "
-		"SELECT r.job_name, r.owner, r.target, r.key_index, r.key_order, "
+		"SELECT r.job_name, r.owner, r.target, r.key_index, r.only_target, "
 		"r.deletes, r.column_names, r.statement, r.expressions, r.condition, "
 		"r.from_item, r.skip_unchanged, r.batch_size, r.workers, r.stripes, "
 		"r.on_error, r.max_errors, r.settings, 'running', clock_timestamp() "
@@ -49,8 +51,18 @@ bulkpar_job_insert(const char *request)
 		.nargs = 1,
 		.argtypes = {TEXTOID}
 	};
+	static BulkparQuery insert_parts = {
+		.sql =
+		"INSERT INTO @bulkpar_part (job_id, part_no, relation, key_index, "
+		"key_order) SELECT $2, p.part_no, (p.part->>'relation')::oid, "
+		"(p.part->>'key_index')::oid, p.part->>'key_order' "
+		"FROM jsonb_array_elements($1::jsonb->'parts') WITH ORDINALITY "
+		"p(part, part_no)",
+		.nargs = 2,
+		.argtypes = {TEXTOID, INT8OID}
+	};
 	BulkparBracket bracket;
-	Datum		values[1];
+	Datum		values[2];
 	int64		job_id;
 
 	values[0] = CStringGetTextDatum(request);
@@ -58,6 +70,8 @@ bulkpar_job_insert(const char *request)
 	if (bulkpar_bookkeeping_run(&insert, values, NULL) != 1)
 		elog(ERROR, "bulkpar job was not stored");
 	job_id = bulkpar_bookkeeping_int64(1);
+	values[1] = Int64GetDatum(job_id);
+	(void) bulkpar_bookkeeping_run(&insert_parts, values, NULL);
 	bulkpar_bookkeeping_leave(&bracket);
 	return job_id;
 }
@@ -144,12 +158,12 @@ bulkpar_job_load(int64 job_id)
 	static BulkparQuery load = {
 		.read_only = true,
 		.sql =
-		"SELECT owner::oid::int8, target::oid::int8, key_index::oid::int8, "
+		"SELECT owner::oid::int8, target::oid::int8, only_target::int4::int8, "
 		"batch_size::int8, workers::int8, "
 		"(on_error = 'skip')::int4::int8, max_errors, "
 		"(started_at IS NOT NULL)::int4::int8, "
-		"coalesce(estimated_rows, 0), end_key, condition, job_name, "
-		"runs::int8, key_order, column_names, expressions, "
+		"coalesce(estimated_rows, 0), condition, job_name, "
+		"runs::int8, column_names, expressions, "
 		"array(SELECT s.key FROM jsonb_each_text(settings) s), "
 		"array(SELECT s.value FROM jsonb_each_text(settings) s), "
 		"coalesce(stripes, 0)::int8, stripes_chosen::int4::int8, "
@@ -169,70 +183,128 @@ bulkpar_job_load(int64 job_id)
 	job->job_id = job_id;
 	job->owner = (Oid) bulkpar_bookkeeping_int64(1);
 	job->target = (Oid) bulkpar_bookkeeping_int64(2);
-	job->key_index = (Oid) bulkpar_bookkeeping_int64(3);
+	job->only = bulkpar_bookkeeping_int64(3) != 0;
 	job->batch_size = (int) bulkpar_bookkeeping_int64(4);
 	job->workers = (int) bulkpar_bookkeeping_int64(5);
 	job->skip_errors = bulkpar_bookkeeping_int64(6) != 0;
 	job->max_errors = bulkpar_bookkeeping_int64(7);
 	job->prepared = bulkpar_bookkeeping_int64(8) != 0;
 	job->estimated_rows = (double) bulkpar_bookkeeping_int64(9);
-	job->end_key = bulkpar_bookkeeping_array(&bracket, 10);
-	job->condition = bulkpar_bookkeeping_text(&bracket, 11);
-	job->name = bulkpar_bookkeeping_text(&bracket, 12);
-	job->runs = (int) bulkpar_bookkeeping_int64(13);
-	job->key_order = bulkpar_bookkeeping_text(&bracket, 14);
-	job->column_names = bulkpar_bookkeeping_strings(&bracket, 15,
+	job->condition = bulkpar_bookkeeping_text(&bracket, 10);
+	job->name = bulkpar_bookkeeping_text(&bracket, 11);
+	job->runs = (int) bulkpar_bookkeeping_int64(12);
+	job->column_names = bulkpar_bookkeeping_strings(&bracket, 13,
 													&job->ncolumns);
-	job->expressions = bulkpar_bookkeeping_strings(&bracket, 16,
+	job->expressions = bulkpar_bookkeeping_strings(&bracket, 14,
 												   &job->nexpressions);
-	job->setting_names = bulkpar_bookkeeping_strings(&bracket, 17,
+	job->setting_names = bulkpar_bookkeeping_strings(&bracket, 15,
 													 &job->nsettings);
-	job->setting_values = bulkpar_bookkeeping_strings(&bracket, 18,
+	job->setting_values = bulkpar_bookkeeping_strings(&bracket, 16,
 													  &job->nsettings);
-	job->stripes = (int) bulkpar_bookkeeping_int64(19);
-	job->stripes_chosen = bulkpar_bookkeeping_int64(20) != 0;
-	job->xmin_holders = bulkpar_bookkeeping_text(&bracket, 21);
-	job->deletes = bulkpar_bookkeeping_int64(22) != 0;
-	job->statement = bulkpar_bookkeeping_text(&bracket, 23);
-	job->from_item = bulkpar_bookkeeping_text(&bracket, 24);
-	job->skip_unchanged = bulkpar_bookkeeping_int64(25) != 0;
+	job->stripes = (int) bulkpar_bookkeeping_int64(17);
+	job->stripes_chosen = bulkpar_bookkeeping_int64(18) != 0;
+	job->xmin_holders = bulkpar_bookkeeping_text(&bracket, 19);
+	job->deletes = bulkpar_bookkeeping_int64(20) != 0;
+	job->statement = bulkpar_bookkeeping_text(&bracket, 21);
+	job->from_item = bulkpar_bookkeeping_text(&bracket, 22);
+	job->skip_unchanged = bulkpar_bookkeeping_int64(23) != 0;
+	load_parts(&bracket, job);
 	bulkpar_bookkeeping_leave(&bracket);
 	return job;
 }
 
-/* Store what the coordinator has found out and chosen. */
+static void
+load_parts(const BulkparBracket *bracket, BulkparJob *job)
+{
+	static BulkparQuery load = {
+		.read_only = true,
+		.sql =
+		"SELECT relation::oid::int8, key_index::oid::int8, key_order, "
+		"gone::int4::int8, coalesce(estimated_rows, 0), end_key "
+		"FROM @bulkpar_part WHERE job_id = $1 ORDER BY part_no",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job->job_id);
+	job->nparts = (int) bulkpar_bookkeeping_run(&load, values, NULL);
+	job->parts = MemoryContextAllocZero(bracket->caller_context,
+										sizeof(BulkparPart) * job->nparts);
+	for (int i = 0; i < job->nparts; i++)
+	{
+		BulkparPart *part = &job->parts[i];
+
+		bulkpar_bookkeeping_look_at(i);
+		part->relid = (Oid) bulkpar_bookkeeping_int64(1);
+		part->key_index = (Oid) bulkpar_bookkeeping_int64(2);
+		part->key_order = bulkpar_bookkeeping_text(bracket, 3);
+		part->gone = bulkpar_bookkeeping_int64(4) != 0;
+		part->estimated_rows = (double) bulkpar_bookkeeping_int64(5);
+		part->end_key = bulkpar_bookkeeping_array(bracket, 6);
+	}
+}
+
+/*
+ * Store what the coordinator has found out and chosen.  What was begun of
+ * parts that are gone is forgotten.
+ */
 void
 bulkpar_job_start(const BulkparJob *job)
 {
 	static BulkparQuery start = {
 		.sql =
-		"UPDATE @bulkpar_job SET end_key = $2, estimated_rows = $3, "
-		"workers = $4, stripes = $5, xmin_holders = $6, "
-		"table_bytes_before = coalesce(table_bytes_before, $7), "
-		"index_bytes_before = coalesce(index_bytes_before, $8), "
-		"stripes_chosen = $9, "
+		"UPDATE @bulkpar_job SET estimated_rows = $2, "
+		"workers = $3, stripes = $4, xmin_holders = $5, "
+		"table_bytes_before = coalesce(table_bytes_before, $6), "
+		"index_bytes_before = coalesce(index_bytes_before, $7), "
+		"stripes_chosen = $8, "
 		"started_at = coalesce(started_at, clock_timestamp()) "
 		"WHERE job_id = $1",
-		.nargs = 9,
-		.argtypes = {INT8OID, TEXTARRAYOID, INT8OID, INT4OID, INT4OID,
-		TEXTOID, INT8OID, INT8OID, BOOLOID}
+		.nargs = 8,
+		.argtypes = {INT8OID, INT8OID, INT4OID, INT4OID, TEXTOID, INT8OID,
+		INT8OID, BOOLOID}
+	};
+	static BulkparQuery start_part = {
+		.sql =
+		"UPDATE @bulkpar_part SET gone = $3, estimated_rows = $4, "
+		"end_key = $5 WHERE job_id = $1 AND part_no = $2",
+		.nargs = 5,
+		.argtypes = {INT8OID, INT4OID, BOOLOID, INT8OID, TEXTARRAYOID}
+	};
+	static BulkparQuery forget_gone = {
+		.sql =
+		"DELETE FROM @bulkpar_chunk c USING @bulkpar_part p "
+		"WHERE c.job_id = $1 AND p.job_id = c.job_id "
+		"AND p.part_no = c.part_no AND p.gone AND c.status <> 'succeeded'",
+		.nargs = 1,
+		.argtypes = {INT8OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[9];
-	char		nulls[9] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+	Datum		values[8];
+	char		nulls[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 	values[0] = Int64GetDatum(job->job_id);
-	values[1] = PointerGetDatum(job->end_key);
-	if (job->end_key == NULL)
-		nulls[1] = 'n';
-	values[2] = Int64GetDatum((int64) job->estimated_rows);
-	values[3] = Int32GetDatum(job->workers);
-	values[4] = Int32GetDatum(job->stripes);
-	bulkpar_bookkeeping_set_text(values, nulls, 5, job->xmin_holders);
-	set_space(values, nulls, 6, &job->before);
-	values[8] = BoolGetDatum(job->stripes_chosen);
+	values[1] = Int64GetDatum((int64) job->estimated_rows);
+	values[2] = Int32GetDatum(job->workers);
+	values[3] = Int32GetDatum(job->stripes);
+	bulkpar_bookkeeping_set_text(values, nulls, 4, job->xmin_holders);
+	set_space(values, nulls, 5, &job->before);
+	values[7] = BoolGetDatum(job->stripes_chosen);
 	bulkpar_bookkeeping_enter(&bracket);
 	(void) bulkpar_bookkeeping_run(&start, values, nulls);
+	for (int i = 0; i < job->nparts; i++)
+	{
+		const BulkparPart *part = &job->parts[i];
+
+		values[1] = Int32GetDatum(i + 1);
+		values[2] = BoolGetDatum(part->gone);
+		values[3] = Int64GetDatum((int64) part->estimated_rows);
+		values[4] = PointerGetDatum(part->end_key);
+		nulls[4] = part->end_key == NULL ? 'n' : ' ';
+		(void) bulkpar_bookkeeping_run(&start_part, values, nulls);
+	}
+	(void) bulkpar_bookkeeping_run(&forget_gone, values, NULL);
 	bulkpar_bookkeeping_leave(&bracket);
 }
 
@@ -306,7 +378,7 @@ bulkpar_job_end(int64 job_id, const char *status, const BulkparSpace *after)
 
 /*
  * Read the state of a job, and whether its own rows prove that it is
- * complete: the chunks follow each other from before the first key to the
+ * complete: those of each part follow each other from before the first key to the
  * end key without a gap, and each has succeeded.  NULL if there is no such
  * job.
  */
@@ -321,32 +393,33 @@ bulkpar_job_status(int64 job_id)
 		"coalesce(j.estimated_rows, 0), "
 		"(extract(epoch FROM clock_timestamp() - "
 		"coalesce(j.started_at, j.created_at)) * 1000)::int8, "
-		"(CASE WHEN j.started_at IS NULL THEN false "
-		"WHEN j.end_key IS NULL THEN c.chunks = 0 "
-		"ELSE c.complete AND c.last_hi = j.end_key END)::int4"
-		"::int8, "
+		"(j.started_at IS NOT NULL AND NOT EXISTS (SELECT FROM "
+		"@bulkpar_part p LEFT JOIN LATERAL ("
+		"SELECT bool_and(k.status = 'succeeded' AND k.last_key = k.hi "
+		"AND k.lo IS NOT DISTINCT FROM k.previous_hi) AS complete, "
+		"max(k.hi) FILTER (WHERE k.is_last) AS last_hi "
+		"FROM (SELECT i.*, lag(i.hi) OVER w AS previous_hi, "
+		"lead(i.chunk_no) OVER w IS NULL AS is_last "
+		"FROM @bulkpar_chunk i WHERE i.job_id = p.job_id "
+		"AND i.part_no = p.part_no "
+		"WINDOW w AS (ORDER BY i.chunk_no)) k) d ON true "
+		"WHERE p.job_id = j.job_id AND NOT p.gone AND NOT "
+		"coalesce(CASE WHEN p.end_key IS NULL THEN d.complete IS NULL "
+		"ELSE d.complete AND d.last_hi = p.end_key END, false)))::int4::int8, "
 		"j.sqlstate, j.message, j.detail, j.hint, j.context, "
 		"c.rows_hot, c.wal_bytes, j.table_bytes_before, "
 		"j.index_bytes_before, j.table_bytes_after, j.index_bytes_after, "
 		"c.rows_unchanged, j.deletes::int4::int8 "
 		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
-		"SELECT count(*) AS chunks, "
+		"SELECT "
 		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "
 		"coalesce(sum(k.rows_updated), 0)::int8 AS rows_updated, "
 		"coalesce(sum(k.rows_failed), 0)::int8 AS rows_failed, "
 		"coalesce(sum(k.rows_unchanged), 0)::int8 AS rows_unchanged, "
 		"coalesce(sum(k.batches), 0)::int8 AS batches, "
 		"coalesce(sum(k.rows_hot), 0)::int8 AS rows_hot, "
-		"coalesce(sum(k.wal_bytes), 0)::int8 AS wal_bytes, "
-		"coalesce(bool_and(k.status = 'succeeded' "
-		"AND k.last_key = k.hi AND k.lo IS NOT DISTINCT FROM k.previous_hi), "
-		"false) AS complete, "
-		"(max(k.last_hi) FILTER (WHERE k.is_last)) AS last_hi "
-		"FROM (SELECT i.*, "
-		"lag(i.hi) OVER w AS previous_hi, i.hi AS last_hi, "
-		"lead(i.chunk_no) OVER w IS NULL AS is_last "
-		"FROM @bulkpar_chunk i WHERE i.job_id = j.job_id "
-		"WINDOW w AS (ORDER BY i.chunk_no)) k) c "
+		"coalesce(sum(k.wal_bytes), 0)::int8 AS wal_bytes "
+		"FROM @bulkpar_chunk k WHERE k.job_id = j.job_id) c "
 		"WHERE j.job_id = $1",
 		.nargs = 1,
 		.argtypes = {INT8OID}

@@ -18,6 +18,22 @@
 
 #include "measure.h"
 
+/*
+ * A table that a job goes through: its target, or where that has partitions or
+ * children each of those that have rows.  Kept in bulkpar_part.
+ */
+typedef struct BulkparPart
+{
+	Oid			relid;
+	Oid			key_index;
+	char	   *key_order;		/* which tells an index that has replaced it */
+
+	/* found out by the coordinator */
+	bool		gone;			/* it is no longer a part of the target */
+	double		estimated_rows;
+	ArrayType  *end_key;		/* NULL for an empty table */
+} BulkparPart;
+
 /* What a job is to do: the arguments of the call, kept in bulkpar_job. */
 typedef struct BulkparJob
 {
@@ -25,8 +41,10 @@ typedef struct BulkparJob
 	char	   *name;			/* NULL for none */
 	Oid			owner;
 	Oid			target;
-	Oid			key_index;
-	char	   *key_order;		/* which tells an index that has replaced it */
+	Oid			key_index;		/* that the caller has named */
+	bool		only;			/* the target itself, no partition or child */
+	int			nparts;
+	BulkparPart *parts;
 	bool		deletes;		/* else it updates */
 	int			ncolumns;		/* that are set */
 	char	  **column_names;
@@ -52,7 +70,6 @@ typedef struct BulkparJob
 	int			runs;			/* how often the job was started */
 	bool		prepared;
 	double		estimated_rows;
-	ArrayType  *end_key;		/* NULL for an empty table */
 	char	   *xmin_holders;	/* NULL for none */
 	BulkparSpace before;
 } BulkparJob;

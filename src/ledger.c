@@ -49,7 +49,8 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
 		"AND status <> 'succeeded' AND worker IS NULL "
 		"ORDER BY chunk_no LIMIT 1) "
 		"RETURNING chunk_no, epoch, rows_before, lo, hi, stripes::int8, "
-		"stripe::int8, coalesce(last_key, lo), keys",
+		"stripe::int8, coalesce(last_key, lo), keys, "
+		"part_no::int8",
 		.nargs = 3,
 		.argtypes = {INT8OID, INT4OID, INT4OID}
 	};
@@ -57,7 +58,7 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
 		.sql =
 		"SELECT chunk_no, rows_before + rows_found, hi, rows_found, "
 		"(sum(rows_done) OVER w)::int8, "
-		"(sum(rows_updated + rows_failed) OVER w)::int8 "
+		"(sum(rows_updated + rows_failed) OVER w)::int8, part_no::int8 "
 		"FROM (SELECT * FROM @bulkpar_chunk WHERE job_id = $1 "
 		"ORDER BY chunk_no DESC LIMIT 8) c "
 		"WINDOW w AS (ORDER BY chunk_no) "
@@ -94,6 +95,7 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
 		chunk->stripe.number = (int) bulkpar_bookkeeping_int64(7);
 		chunk->done = bulkpar_bookkeeping_array(&bracket, 8);
 		chunk->keys = bulkpar_bookkeeping_array(&bracket, 9);
+		chunk->part = (int) bulkpar_bookkeeping_int64(10) - 1;
 	}
 	else
 	{
@@ -108,6 +110,7 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
 			trend->rows_found = bulkpar_bookkeeping_int64(4);
 			trend->rows_done = bulkpar_bookkeeping_int64(5);
 			trend->rows_matched = bulkpar_bookkeeping_int64(6);
+			chunk->part = (int) bulkpar_bookkeeping_int64(7) - 1;
 		}
 		chunk->done = chunk->lo;
 	}
@@ -127,17 +130,18 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
 	static BulkparQuery insert = {
 		.sql =
 		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, lo, hi, rows_before, "
-		"rows_found, stripes, keys, status, attempts, worker, worker_pid, "
-		"started_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'running', ($9 > 0)::int4, "
-		"nullif($9, 0), $10, clock_timestamp())",
-		.nargs = 10,
+		"rows_found, stripes, keys, part_no, status, attempts, worker, "
+		"worker_pid, started_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $11, 'running', "
+		"($9 > 0)::int4, nullif($9, 0), $10, clock_timestamp())",
+		.nargs = 11,
 		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID,
-		INT8OID, INT4OID, TEXTARRAYOID, INT4OID, INT4OID}
+		INT8OID, INT4OID, TEXTARRAYOID, INT4OID, INT4OID, INT4OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[10];
-	char		nulls[10] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+	Datum		values[11];
+	char		nulls[11] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
+	' '};
 
 	values[0] = Int64GetDatum(job_id);
 	values[1] = Int64GetDatum(chunk->chunk_no);
@@ -155,6 +159,7 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
 	values[9] = Int32GetDatum(MyProcPid);
 	if (worker == 0)
 		nulls[9] = 'n';
+	values[10] = Int32GetDatum(chunk->part + 1);
 	bulkpar_bookkeeping_enter(&bracket);
 	(void) bulkpar_bookkeeping_run(&insert, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);

@@ -24,6 +24,7 @@ typedef struct BulkparChunk
 {
 	int64		chunk_no;
 	int64		epoch;
+	int			part;			/* of the job, from 0 on */
 	ArrayType  *lo;				/* may be NULL */
 	ArrayType  *hi;				/* NULL in a chunk that is yet to be cut */
 	BulkparStripe stripe;		/* the one to do; those before are done */

@@ -75,6 +75,7 @@ bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
 
 	if ((job->condition == NULL && job->from_item == NULL &&
 		 job->statement == NULL) ||
+		job->nparts > 1 || job->parts[0].relid != job->target ||
 		!bulkpar_key_can_be_listed(target->key) ||
 		job->estimated_rows < (double) MIN_BATCHES * job->batch_size)
 		return false;
@@ -170,8 +171,8 @@ store(BulkparJob *job, const BulkparTarget *target, Datum *keys, int count)
 		chunk.hi = hi = bulkpar_key_to_text(target->key, &keys[i + nkeys - 1]);
 		bulkpar_ledger_insert(job->job_id, 0, &chunk, nkeys);
 	}
-	job->end_key = hi;
-	job->estimated_rows = count;
+	job->parts[0].end_key = hi;
+	job->parts[0].estimated_rows = job->estimated_rows = count;
 	job->workers = Min(job->workers,
 					   (count + job->batch_size - 1) / job->batch_size);
 }

@@ -23,23 +23,23 @@
 #include "measure.h"
 
 /*
- * Measure a table, unless somebody has it locked or it does not exist.  Must
- * be called in a transaction, to whose end the table stays locked.
+ * Measure a table and add it to the sum, unless somebody has it locked or it
+ * does not exist.  Must be called in a transaction, to whose end the table
+ * stays locked.
  */
 void
 bulkpar_measure_space(Oid relid, BulkparSpace *space)
 {
 	Datum		rel = ObjectIdGetDatum(relid);
 
-	memset(space, 0, sizeof(BulkparSpace));
 	if (!ConditionalLockRelationOid(relid, AccessShareLock) ||
 		get_rel_name(relid) == NULL)
 		return;
 	space->known = true;
-	space->table_bytes = DatumGetInt64(DirectFunctionCall1(pg_table_size, rel));
-	space->index_bytes = DatumGetInt64(DirectFunctionCall1(pg_indexes_size,
+	space->table_bytes += DatumGetInt64(DirectFunctionCall1(pg_table_size, rel));
+	space->index_bytes += DatumGetInt64(DirectFunctionCall1(pg_indexes_size,
 														   rel));
-	space->dead_rows = bulkpar_compat_dead_tuples(relid);
+	space->dead_rows += bulkpar_compat_dead_tuples(relid);
 }
 
 /*

@@ -306,7 +306,8 @@ collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(run->chunk_context);
-	bulkpar_target_lock(run->target, run->job, AccessShareLock);
+	bulkpar_target_lock(run->target, run->job, run->range.chunk.part,
+						AccessShareLock);
 	bulkpar_collect(run->target, run->range.lo, hi, &run->range.chunk.stripe,
 					batch_size, max_batches, bounds);
 	CommitTransactionCommand();

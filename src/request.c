@@ -20,8 +20,11 @@
 #include <unistd.h>
 
 #include "access/relation.h"
+#include "access/table.h"
+#include "access/sysattr.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -72,7 +75,12 @@ static bool same_text(const char *a, const char *b);
 static void check_target(void *arg);
 static void check_not_in_use(const BulkparJob *job);
 static void check_table(Relation rel, const BulkparJob *job);
-static void choose_key(Relation rel, BulkparJob *job);
+static void find_parts(Relation rel, BulkparJob *job);
+static void check_partition_key(Oid relid, const BulkparJob *job);
+static void check_part(Relation rel, BulkparJob *job, BulkparPart *part,
+					   bool first);
+static void choose_key(Relation rel, const BulkparJob *job,
+					   BulkparPart *part);
 static void check_columns(Relation rel, const BulkparKey *key,
 						  const BulkparJob *job);
 static void append_json(StringInfo buf, const char *name, const char *value);
@@ -168,16 +176,27 @@ bulkpar_request_serialize(const BulkparJob *job)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "{\"owner\": \"%u\", \"target\": \"%u\", "
-					 "\"key_index\": \"%u\", \"batch_size\": %d, "
+					 "\"only_target\": %s, \"batch_size\": %d, "
 					 "\"workers\": %d, \"on_error\": \"%s\", "
 					 "\"max_errors\": " INT64_FORMAT ", \"skip_unchanged\": %s",
-					 job->owner, job->target, job->key_index,
+					 job->owner, job->target, job->only ? "true" : "false",
 					 job->batch_size, job->workers,
 					 job->skip_errors ? "skip" : "stop", job->max_errors,
 					 job->skip_unchanged ? "true" : "false");
 	if (job->stripes != 0)
 		appendStringInfo(&buf, ", \"stripes\": %d", job->stripes);
-	append_json(&buf, "key_order", job->key_order);
+	if (OidIsValid(job->key_index))
+		appendStringInfo(&buf, ", \"key_index\": \"%u\"", job->key_index);
+	appendStringInfoString(&buf, ", \"parts\": [");
+	for (int i = 0; i < job->nparts; i++)
+	{
+		appendStringInfo(&buf, "%s{\"relation\": %u, \"key_index\": %u",
+						 i > 0 ? ", " : "", job->parts[i].relid,
+						 job->parts[i].key_index);
+		append_json(&buf, "key_order", job->parts[i].key_order);
+		appendStringInfoChar(&buf, '}');
+	}
+	appendStringInfoChar(&buf, ']');
 	append_json_list(&buf, "column_names", job->column_names, job->ncolumns);
 	append_json_list(&buf, "expressions", job->expressions,
 					 job->nexpressions);
@@ -214,6 +233,7 @@ read_what(const Arguments *arguments, BulkparJob *job)
 									   NoLock, false);
 		job->column_names = bulkpar_parse_columns(statement, &job->ncolumns);
 		job->deletes = IsA(statement, DeleteStmt);
+		job->only = !bulkpar_parse_target(statement)->inh;
 		return;
 	}
 
@@ -421,14 +441,12 @@ check_not_in_use(const BulkparJob *job)
 	}
 }
 
-/* Check what needs a lock on the target, and choose the key index. */
+/* Check what needs a lock on the target, and find its parts and their keys. */
 static void
 check_target(void *arg)
 {
 	BulkparJob *job = arg;
 	Relation	rel;
-	BulkparKey *key;
-	BulkparShape shape;
 
 	rel = try_relation_open(job->target, AccessShareLock);
 	if (rel == NULL)
@@ -436,36 +454,135 @@ check_target(void *arg)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", job->target)));
 	check_table(rel, job);
-	choose_key(rel, job);
-	key = bulkpar_key_describe(rel, job->key_index);
-	job->key_order = bulkpar_key_order(key);
-	if (job->stripes > 1 && !bulkpar_stripe_possible(key))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the key of table \"%s\" cannot be hashed, as more than one stripe needs",
-						RelationGetRelationName(rel)),
-				 errdetail("The job follows the order %s.", job->key_order)));
-	check_columns(rel, key, job);
-
-	SPI_connect();
-	shape = bulkpar_key_usual_shape(key);
-	bulkpar_statement_check(bulkpar_statement_collect(rel, key, &shape),
-							job->target, key);
-	bulkpar_statement_check(bulkpar_statement_batch(rel, key, job, &shape),
-							job->target, key);
-	SPI_finish();
+	find_parts(rel, job);
+	for (int i = 0; i < job->nparts; i++)
+		check_part(rel, job, &job->parts[i], i == 0);
 	relation_close(rel, NoLock);
 
 	bulkpar_settings_collect(job);
 }
 
+/*
+ * The tables that the job goes through: the target itself, or where it has
+ * partitions or children those of them that have rows.
+ */
+static void
+find_parts(Relation rel, BulkparJob *job)
+{
+	List	   *relids = list_make1_oid(job->target);
+	ListCell   *lc;
+
+	if (!job->only)
+		relids = find_all_inheritors(job->target, AccessShareLock, NULL);
+	job->only = list_length(relids) == 1 && linitial_oid(relids) == job->target;
+	job->parts = palloc0(sizeof(BulkparPart) * list_length(relids));
+	foreach(lc, relids)
+	{
+		Oid			relid = lfirst_oid(lc);
+		char		relkind = get_rel_relkind(relid);
+
+		if (relkind == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table \"%s\" has the foreign partition or child \"%s\"",
+							RelationGetRelationName(rel),
+							get_rel_name(relid)),
+					 errhint("Call the function for each of the others, and change the foreign table on its own server.")));
+		if (relkind == RELKIND_PARTITIONED_TABLE)
+			check_partition_key(relid, job);
+		else
+			job->parts[job->nparts++].relid = relid;
+	}
+	if (job->nparts == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("partitioned table \"%s\" has no partitions",
+						RelationGetRelationName(rel))));
+}
+
+/* A row that moves to a partition that is still to come would be changed again. */
+static void
+check_partition_key(Oid relid, const BulkparJob *job)
+{
+	Relation	rel = table_open(relid, NoLock);
+
+	for (int i = 0; i < job->ncolumns; i++)
+	{
+		AttrNumber	attnum = get_attnum(relid, job->column_names[i]);
+		Bitmapset  *attnums;
+		bool		in_expression;
+
+		if (attnum == InvalidAttrNumber)
+			continue;
+		attnums = bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber);
+		if (has_partition_attrs(rel, attnums, &in_expression))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot update column \"%s\" in batches because it is in the partition key of table \"%s\"",
+							job->column_names[i],
+							RelationGetRelationName(rel)),
+					 errdetail("A row that moves to another partition might be updated twice.")));
+	}
+	table_close(rel, NoLock);
+}
+
+/* Check a part, and with the first one the statements. */
+static void
+check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
+{
+	Relation	part_rel = table_open(part->relid, AccessShareLock);
+	BulkparKey *key;
+	BulkparShape shape;
+
+	choose_key(part_rel, job, part);
+	key = bulkpar_key_describe(part_rel, part->key_index);
+	part->key_order = bulkpar_key_order(key);
+	if (job->stripes > 1 && !bulkpar_stripe_possible(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the key of table \"%s\" cannot be hashed, as more than one stripe needs",
+						RelationGetRelationName(part_rel)),
+				 errdetail("The job follows the order %s.", part->key_order)));
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		char	   *name = get_attname(part->relid, key->columns[i].attnum,
+									   false);
+
+		if (get_attnum(job->target, name) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("key column \"%s\" of table \"%s\" is not one of table \"%s\"",
+							name, RelationGetRelationName(part_rel),
+							RelationGetRelationName(rel)),
+					 errhint("Create a unique index on columns that all tables have.")));
+	}
+	check_columns(part_rel, key, job);
+	if (part->relid != job->target)
+		bulkpar_target_check_rules(part_rel, job);
+
+	if (first)
+	{
+		SPI_connect();
+		shape = bulkpar_key_usual_shape(key);
+		bulkpar_statement_check(bulkpar_statement_collect(rel, part->relid,
+														  key, &shape),
+								job->target, part->relid, key);
+		bulkpar_statement_check(bulkpar_statement_batch(rel, key, job, &shape),
+								job->target, part->relid, key);
+		SPI_finish();
+	}
+	table_close(part_rel, NoLock);
+}
+
 /* Choose the key index, or check the one that was named. */
 static void
-choose_key(Relation rel, BulkparJob *job)
+choose_key(Relation rel, const BulkparJob *job, BulkparPart *part)
 {
 	const char *name = RelationGetRelationName(rel);
 
-	if (OidIsValid(job->key_index))
+	if (OidIsValid(job->key_index) && part->relid != job->target)
+		part->key_index = index_get_partition(rel, job->key_index);
+	if (OidIsValid(job->key_index) && !OidIsValid(part->key_index))
 	{
 		if (!list_member_oid(RelationGetIndexList(rel), job->key_index))
 			ereport(ERROR,
@@ -478,11 +595,13 @@ choose_key(Relation rel, BulkparJob *job)
 					 errmsg("a job cannot follow index \"%s\"",
 							get_rel_name(job->key_index)),
 					 errdetail("It must be a valid unique btree index on NOT NULL columns, without expressions or a WHERE clause.")));
-		return;
+		part->key_index = job->key_index;
 	}
+	if (OidIsValid(part->key_index))
+		return;
 
-	job->key_index = bulkpar_key_choose(rel);
-	if (!OidIsValid(job->key_index))
+	part->key_index = bulkpar_key_choose(rel);
+	if (!OidIsValid(part->key_index))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" has no unique index to follow", name),
@@ -491,19 +610,20 @@ choose_key(Relation rel, BulkparJob *job)
 						 quote_identifier(name))));
 }
 
-/* Reject everything but a plain table that stands on its own. */
+/* Reject everything but a table. */
 static void
 check_table(Relation rel, const BulkparJob *job)
 {
 	const char *name = RelationGetRelationName(rel);
 	Oid			relid = RelationGetRelid(rel);
 
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("partitioned table \"%s\" is not supported yet", name),
-				 errhint("Call the function for each partition.")));
-	if (rel->rd_rel->relkind != RELKIND_RELATION)
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a foreign table", name),
+				 errhint("Call the function on the server that has the table.")));
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a table", name),
@@ -514,6 +634,7 @@ check_table(Relation rel, const BulkparJob *job)
 				 errmsg("permission denied: \"%s\" is a system catalog",
 						name)));
 	if (relid == get_relname_relid("bulkpar_job", bulkpar_bookkeeping_schema()) ||
+		relid == get_relname_relid("bulkpar_part", bulkpar_bookkeeping_schema()) ||
 		relid == get_relname_relid("bulkpar_chunk", bulkpar_bookkeeping_schema()) ||
 		relid == get_relname_relid("bulkpar_error", bulkpar_bookkeeping_schema()))
 		ereport(ERROR,
@@ -525,12 +646,6 @@ check_table(Relation rel, const BulkparJob *job)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("temporary table \"%s\" is not supported", name),
 				 errdetail("Background workers cannot see the temporary tables of another session.")));
-	if (find_inheritance_children(relid, NoLock) != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table \"%s\" with inheritance children is not supported yet",
-						name),
-				 errhint("Call the function for each child that has no children.")));
 	bulkpar_target_check_rules(rel, job);
 }
 

@@ -58,6 +58,7 @@ typedef struct KeyStatement
 	const BulkparStatement *statement;
 	const char *plan_sql;		/* its plan's copy of the text; may be NULL */
 	Oid			relid;			/* the target */
+	Oid			part;			/* of the target, that is to be reached */
 	const BulkparKey *key;		/* along which it must be reached */
 } KeyStatement;
 
@@ -67,9 +68,11 @@ static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static planner_hook_type prev_planner_hook = NULL;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
 
+static void append_select(StringInfo sql, Relation rel, Oid part,
+						  const BulkparKey *key, bool backward);
 static BulkparStatement *make_statement(char *sql, const BulkparKey *key,
 										const BulkparShape *shape);
-static void prepare(BulkparStatement *statement, Oid relid,
+static void prepare(BulkparStatement *statement, Oid relid, Oid part,
 					const BulkparKey *key);
 static void check_plan(const BulkparStatement *statement);
 static void check_temporary_functions(SPIPlanPtr plan);
@@ -92,6 +95,8 @@ static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   BULKPAR_PLANNER_EXTRA_PARAM);
 static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
+static bool is_of_target(PlannerInfo *root, Index rti);
+static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 
 /*
  * The statement of a job as the caller gave it, or made of its parts, which
@@ -106,8 +111,9 @@ bulkpar_statement_text(Relation rel, const BulkparJob *job)
 		return pstrdup(job->statement);
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, job->deletes ? "DELETE FROM ONLY %s" :
-					 "UPDATE ONLY %s SET ", quoted_name(rel));
+	appendStringInfo(&sql, job->deletes ? "DELETE FROM %s%s" :
+					 "UPDATE %s%s SET ", job->only ? "ONLY " : "",
+					 quoted_name(rel));
 	for (int i = 0; i < job->nexpressions; i++)
 		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
 						 quote_identifier(job->column_names[i]),
@@ -153,7 +159,7 @@ bulkpar_statement_matches(Relation rel, const BulkparKey *key,
 
 /* The keys of a range in order, as many as the last parameter says. */
 BulkparStatement *
-bulkpar_statement_collect(Relation rel, const BulkparKey *key,
+bulkpar_statement_collect(Relation rel, Oid part, const BulkparKey *key,
 						  const BulkparShape *shape)
 {
 	BulkparStatement *statement;
@@ -161,10 +167,7 @@ bulkpar_statement_collect(Relation rel, const BulkparKey *key,
 	Oid			argtypes[BULKPAR_MAX_VALUES];
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	bulkpar_key_append_columns(&sql, key);
-	appendStringInfo(&sql, " FROM ONLY %s ORDER BY ", quoted_name(rel));
-	bulkpar_key_append_order(&sql, key, false);
+	append_select(&sql, rel, part, key, false);
 	appendStringInfo(&sql, " LIMIT $%d",
 					 bulkpar_key_arguments(key, shape, argtypes) + 1);
 	statement = make_statement(sql.data, key, shape);
@@ -173,18 +176,16 @@ bulkpar_statement_collect(Relation rel, const BulkparKey *key,
 }
 
 /* The SELECT of the largest key. */
-char *
-bulkpar_statement_end_key(Relation rel, const BulkparKey *key)
+BulkparStatement *
+bulkpar_statement_end_key(Relation rel, Oid part, const BulkparKey *key)
 {
+	BulkparShape all = {0};
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	bulkpar_key_append_columns(&sql, key);
-	appendStringInfo(&sql, " FROM ONLY %s ORDER BY ", quoted_name(rel));
-	bulkpar_key_append_order(&sql, key, true);
+	append_select(&sql, rel, part, key, true);
 	appendStringInfoString(&sql, " LIMIT 1");
-	return sql.data;
+	return make_statement(sql.data, key, &all);
 }
 
 /*
@@ -193,12 +194,12 @@ bulkpar_statement_end_key(Relation rel, const BulkparKey *key)
  * Whatever is wrong with it is an error.  SPI must be connected.
  */
 void
-bulkpar_statement_check(BulkparStatement *statement, Oid relid,
+bulkpar_statement_check(BulkparStatement *statement, Oid relid, Oid part,
 						const BulkparKey *key)
 {
 	PG_TRY();
 	{
-		prepare(statement, relid, key);
+		prepare(statement, relid, part, key);
 		check_plan(statement);
 	}
 	PG_CATCH();
@@ -216,10 +217,10 @@ bulkpar_statement_check(BulkparStatement *statement, Oid relid,
  * lives as long.  SPI must be connected.
  */
 void
-bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
+bulkpar_statement_prepare(BulkparStatement *statement, Oid relid, Oid part,
 						  const BulkparKey *key)
 {
-	prepare(statement, relid, key);
+	prepare(statement, relid, part, key);
 	SPI_keepplan(statement->plan);
 	statement->kept = true;
 }
@@ -255,6 +256,19 @@ bulkpar_statement_forget(BulkparStatement *statement)
 	statement->kept = false;
 }
 
+/* Append the SELECT of the keys in their order, or backward. */
+static void
+append_select(StringInfo sql, Relation rel, Oid part, const BulkparKey *key,
+			  bool backward)
+{
+	appendStringInfoString(sql, "SELECT ");
+	bulkpar_key_append_columns(sql, key);
+	appendStringInfo(sql, " FROM %s%s ORDER BY ",
+					 part == RelationGetRelid(rel) ? "ONLY " : "",
+					 quoted_name(rel));
+	bulkpar_key_append_order(sql, key, backward);
+}
+
 /* A statement with the arguments of its shape. */
 static BulkparStatement *
 make_statement(char *sql, const BulkparKey *key, const BulkparShape *shape)
@@ -269,7 +283,8 @@ make_statement(char *sql, const BulkparKey *key, const BulkparShape *shape)
 
 /* Tell the hooks of a statement, and prepare it. */
 static void
-prepare(BulkparStatement *statement, Oid relid, const BulkparKey *key)
+prepare(BulkparStatement *statement, Oid relid, Oid part,
+		const BulkparKey *key)
 {
 	MemoryContext oldcontext;
 	KeyStatement *entry;
@@ -281,6 +296,7 @@ prepare(BulkparStatement *statement, Oid relid, const BulkparKey *key)
 	entry = palloc0(sizeof(KeyStatement));
 	entry->statement = statement;
 	entry->relid = relid;
+	entry->part = part;
 	entry->key = key;
 	key_statements = lappend(key_statements, entry);
 	MemoryContextSwitchTo(oldcontext);
@@ -434,7 +450,7 @@ add_conditions(ParseState *pstate, Query *query, JumbleState *jstate)
 							   entry->relid)));
 		if (entry->statement->selects_keys)
 			select_keys(pstate, entry, query);
-		else
+		else if (entry->statement->nargs > 0)
 			from->quals = make_and_qual(range_condition(pstate, entry, rte),
 										from->quals);
 		if (entry->statement->skip_unchanged)
@@ -537,26 +553,53 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
 
 /*
  * set_rel_pathlist_hook: replace the paths of our statement's target by those
- * along the key index.  If there is none (row level security with operators
- * that are not leakproof can hide the key's condition from the index), what
- * the planner found stays.
+ * along the key index.  Of a table with partitions or children only the one
+ * that is to be reached is left.
  */
 static void
 restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 			   RangeTblEntry *rte)
 {
-	Index		target = Max(root->parse->resultRelation, 1);
-	List	   *pathlist;
-	List	   *indexlist = NIL;
-	ListCell   *lc;
-
 	if (prev_set_rel_pathlist_hook)
 		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 
 	if (planning == NULL || planning->statement->selects_keys ||
-		root->query_level != 1 || rti != target ||
-		rte->rtekind != RTE_RELATION || rte->relid != planning->relid)
+		root->query_level != 1 || rte->rtekind != RTE_RELATION ||
+		!is_of_target(root, rti))
 		return;
+	if (planning->statement->batch_size > 0)
+		rel->rows = Min(rel->rows, planning->statement->batch_size);
+	if (rte->inh)
+		return;
+	if (rte->relid == planning->part)
+		use_key_index(root, rel);
+	else
+		mark_dummy_rel(rel);
+}
+
+/* Whether a table of the query is the target, or a part of it. */
+static bool
+is_of_target(PlannerInfo *root, Index rti)
+{
+	Index		target = Max(root->parse->resultRelation, 1);
+
+	while (rti != target && root->append_rel_array != NULL &&
+		   root->append_rel_array[rti] != NULL)
+		rti = root->append_rel_array[rti]->parent_relid;
+	return rti == target;
+}
+
+/*
+ * Leave no paths but those along the key index.  If there is none (row level
+ * security with operators that are not leakproof can hide the key's condition
+ * from the index), what the planner found stays.
+ */
+static void
+use_key_index(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *pathlist = rel->pathlist;
+	List	   *indexlist = NIL;
+	ListCell   *lc;
 
 	foreach(lc, rel->indexlist)
 	{
@@ -571,9 +614,6 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (indexlist == NIL)
 		return;
 
-	if (planning->statement->batch_size > 0)
-		rel->rows = Min(rel->rows, planning->statement->batch_size);
-	pathlist = rel->pathlist;
 	rel->indexlist = indexlist;
 	rel->pathlist = NIL;
 	rel->partial_pathlist = NIL;

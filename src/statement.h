@@ -44,15 +44,16 @@ extern BulkparStatement *bulkpar_statement_batch(Relation rel,
 extern BulkparStatement *bulkpar_statement_matches(Relation rel,
 												   const BulkparKey *key,
 												   const BulkparJob *job);
-extern BulkparStatement *bulkpar_statement_collect(Relation rel,
+extern BulkparStatement *bulkpar_statement_collect(Relation rel, Oid part,
 												   const BulkparKey *key,
 												   const BulkparShape *shape);
-extern char *bulkpar_statement_end_key(Relation rel, const BulkparKey *key);
+extern BulkparStatement *bulkpar_statement_end_key(Relation rel, Oid part,
+												   const BulkparKey *key);
 
 extern void bulkpar_statement_check(BulkparStatement *statement, Oid relid,
-									const BulkparKey *key);
-extern void bulkpar_statement_prepare(BulkparStatement *statement,
-									  Oid relid, const BulkparKey *key);
+									Oid part, const BulkparKey *key);
+extern void bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
+									  Oid part, const BulkparKey *key);
 extern double bulkpar_statement_rows(const BulkparStatement *statement);
 extern void bulkpar_statement_forget(BulkparStatement *statement);
 

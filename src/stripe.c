@@ -122,18 +122,26 @@ bulkpar_stripe_matters(Relation rel)
 }
 
 /*
- * How many stripes are best for a table of which these columns are updated
- * (numbered as in a bitmap of attributes).  Several only pay where the new
- * versions can be HOT, and where neighbours in the key are neighbours on disk:
+ * How many stripes are best for a job on a table, which may be a part of its
+ * target.  Several only pay where the new versions can be HOT, and where neighbours in the key are neighbours on disk:
  * random keys do as stripes do by themselves.
  */
 int
-bulkpar_stripe_choose(Relation rel, const BulkparKey *key, Bitmapset *updated)
+bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
+					  const BulkparJob *job)
 {
 	Bitmapset  *indexed = RelationGetIndexAttrBitmap(rel,
 													 BULKPAR_COMPAT_HOT_BLOCKING);
 	TupleDesc	desc = RelationGetDescr(rel);
+	Bitmapset  *updated = NULL;
 
+	if (job->deletes)
+		return 1;
+	for (int i = 0; i < job->ncolumns; i++)
+		updated = bms_add_member(updated,
+								 get_attnum(RelationGetRelid(rel),
+											job->column_names[i]) -
+								 FirstLowInvalidHeapAttributeNumber);
 	if (!bulkpar_stripe_matters(rel) || !bulkpar_stripe_possible(key) ||
 		bms_overlap(indexed, updated) || !follows_heap(rel, &key->columns[0]))
 		return 1;

@@ -15,6 +15,7 @@
 
 #include "utils/rel.h"
 
+#include "job.h"
 #include "key.h"
 
 extern char *bulkpar_stripe_function(void);
@@ -23,6 +24,6 @@ extern int	bulkpar_stripe_of_key(const BulkparKey *key, int count,
 								  const Datum *values);
 extern bool bulkpar_stripe_matters(Relation rel);
 extern int	bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
-								  Bitmapset *updated);
+								  const BulkparJob *job);
 
 #endif							/* BULKPAR_STRIPE_H */

@@ -21,6 +21,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "executor/spi.h"
 #include "rewrite/prs2lock.h"
 #include "storage/lmgr.h"
@@ -37,7 +38,7 @@ static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparJob *job,
 										const BulkparShape *shape);
 static bool is_current(const BulkparTarget *target);
-static void describe(BulkparTarget *target, const BulkparJob *job,
+static void describe(BulkparTarget *target, const BulkparJob *job, int part,
 					 Relation rel);
 
 /* An empty target that lives as long as the process. */
@@ -54,17 +55,20 @@ bulkpar_target_create(void)
 }
 
 /*
- * Lock the table until the end of the transaction, and make sure that the
- * statements name it.
+ * Lock the table and a part of it until the end of the transaction, and make
+ * sure that the statements name it.
  */
 void
-bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
+bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 					LOCKMODE lockmode)
 {
+	Oid			part_relid = job->parts[part].relid;
 	Relation	rel;
 
 	LockRelationOid(job->target, lockmode);
-	if (is_current(target))
+	if (part_relid != job->target)
+		LockRelationOid(part_relid, lockmode);
+	if (target->part == part_relid && is_current(target))
 		return;
 
 	rel = try_relation_open(job->target, NoLock);
@@ -73,8 +77,24 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the table of the job no longer exists"),
 				 errdetail("It had the OID %u.", job->target)));
-	describe(target, job, rel);
+	if (!bulkpar_target_has_part(job->target, part_relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a part of table \"%s\" was dropped or detached while the job ran",
+						RelationGetRelationName(rel)),
+				 errdetail("It had the OID %u.", part_relid),
+				 errhint("Resume the job: it goes on without that part.")));
+	describe(target, job, part, rel);
 	relation_close(rel, NoLock);
+}
+
+/* Whether a table is another one, or a partition or child of it. */
+bool
+bulkpar_target_has_part(Oid target, Oid part)
+{
+	return target == part ||
+		(OidIsValid(get_rel_type_id(part)) &&
+		 typeInheritsFrom(get_rel_type_id(part), get_rel_type_id(target)));
 }
 
 /*
@@ -173,6 +193,37 @@ bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
 	return update(target, job, &shape, values);
 }
 
+/* The largest key, in the current memory context; NULL if there is none. */
+Datum *
+bulkpar_target_end_key(BulkparTarget *target)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Relation	rel = table_open(target->relid, NoLock);
+	BulkparStatement *statement = bulkpar_statement_end_key(rel, target->part,
+															target->key);
+	Datum	   *end = NULL;
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull;
+
+	table_close(rel, NoLock);
+	SPI_connect();
+	bulkpar_statement_prepare(statement, target->relid, target->part,
+							  target->key);
+	if (SPI_execute_plan(statement->plan, NULL, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the largest key");
+	if (SPI_processed > 0)
+	{
+		for (int i = 0; i < target->key->ncolumns; i++)
+			values[i] = SPI_getbinval(SPI_tuptable->vals[0],
+									  SPI_tuptable->tupdesc, i + 1, &isnull);
+		MemoryContextSwitchTo(context);
+		end = bulkpar_key_copy(target->key, values);
+	}
+	bulkpar_statement_forget(statement);
+	SPI_finish();
+	return end;
+}
+
 static int64
 update(BulkparTarget *target, const BulkparJob *job,
 	   const BulkparShape *shape, Datum *values)
@@ -210,7 +261,8 @@ bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 	int			result;
 
 	table_close(rel, NoLock);
-	bulkpar_statement_prepare(statement, target->relid, target->key);
+	bulkpar_statement_prepare(statement, target->relid, target->part,
+							  target->key);
 	few = bulkpar_statement_rows(statement) <= max_rows;
 	if (few)
 	{
@@ -252,11 +304,12 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	oldcontext = MemoryContextSwitchTo(target->context);
 	statement = job != NULL ?
 		bulkpar_statement_batch(rel, target->key, job, shape) :
-		bulkpar_statement_collect(rel, target->key, shape);
+		bulkpar_statement_collect(rel, target->part, target->key, shape);
 	MemoryContextSwitchTo(oldcontext);
 	table_close(rel, NoLock);
 
-	bulkpar_statement_prepare(statement, target->relid, target->key);
+	bulkpar_statement_prepare(statement, target->relid, target->part,
+							  target->key);
 	oldcontext = MemoryContextSwitchTo(target->context);
 	*list = lappend(*list, statement);
 	MemoryContextSwitchTo(oldcontext);
@@ -271,7 +324,8 @@ is_current(const BulkparTarget *target)
 	Form_pg_class form;
 	bool		same;
 
-	if (!OidIsValid(target->relid))
+	if (!OidIsValid(target->relid) ||
+		!bulkpar_target_has_part(target->relid, target->part))
 		return false;
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(target->relid));
 	if (!HeapTupleIsValid(tuple))
@@ -281,7 +335,7 @@ is_current(const BulkparTarget *target)
 		form->relhasrules == target->has_rules &&
 		strcmp(NameStr(form->relname), NameStr(target->name)) == 0;
 	ReleaseSysCache(tuple);
-	if (!same || !bulkpar_key_has_its_names(target->key, target->relid))
+	if (!same || !bulkpar_key_has_its_names(target->key, target->part))
 		return false;
 
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(target->key->index));
@@ -293,8 +347,10 @@ is_current(const BulkparTarget *target)
 }
 
 static void
-describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
+describe(BulkparTarget *target, const BulkparJob *job, int part, Relation rel)
 {
+	const BulkparPart *described = &job->parts[part];
+	Relation	part_rel = table_open(described->relid, NoLock);
 	MemoryContext oldcontext;
 	ListCell   *lc;
 
@@ -311,8 +367,11 @@ describe(BulkparTarget *target, const BulkparJob *job, Relation rel)
 	target->schema = RelationGetNamespace(rel);
 	target->name = rel->rd_rel->relname;
 	target->has_rules = rel->rd_rel->relhasrules;
-	target->key = bulkpar_key_follow(rel, job->key_index, job->key_order);
+	target->key = bulkpar_key_follow(part_rel, described->key_index,
+									 described->key_order);
 	target->sql = bulkpar_statement_text(rel, job);
 	target->relid = RelationGetRelid(rel);
+	target->part = described->relid;
 	MemoryContextSwitchTo(oldcontext);
+	table_close(part_rel, NoLock);
 }

@@ -22,7 +22,8 @@
 typedef struct BulkparTarget
 {
 	MemoryContext context;		/* of all that follows */
-	Oid			relid;
+	Oid			relid;			/* named in the statements */
+	Oid			part;			/* it, or a partition or child of it */
 	Oid			schema;
 	NameData	name;
 	bool		has_rules;
@@ -36,12 +37,14 @@ typedef struct BulkparTarget
 
 extern BulkparTarget *bulkpar_target_create(void);
 extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
-								LOCKMODE lockmode);
+								int part, LOCKMODE lockmode);
+extern bool bulkpar_target_has_part(Oid target, Oid part);
 extern void bulkpar_target_check_rules(Relation rel, const BulkparJob *job);
 extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 								   const Datum *hi,
 								   const BulkparStripe *stripe, int64 limit,
 								   DestReceiver *dest);
+extern Datum *bulkpar_target_end_key(BulkparTarget *target);
 extern int64 bulkpar_target_update(BulkparTarget *target,
 								   const BulkparJob *job, const Datum *lo,
 								   const Datum *hi,

@@ -2,7 +2,7 @@
 -- What bad input gets, and what becomes of errors in a worker
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar_job, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
 
 CREATE TABLE item (
 	id int PRIMARY KEY,
@@ -201,7 +201,6 @@ CREATE RULE nothing AS ON UPDATE TO item_rule DO INSTEAD NOTHING;
 SELECT bulkpar_update('item_view', 'n', '1'); :message
 SELECT bulkpar_update('item_matview', 'n', '1'); :message
 SELECT bulkpar_update('item_temp', 'n', '1'); :message
-SELECT bulkpar_update('item_part', 'n', '1'); :message
 SELECT bulkpar_update('item_parent', 'n', '1'); :message
 SELECT bulkpar_update('item_foreign', 'n', '1'); :message
 SELECT bulkpar_update('item_rule', 'n', '1'); :message
@@ -304,7 +303,7 @@ SELECT backend_type FROM pg_stat_activity WHERE datname = current_database() AND
 --
 \set VERBOSITY default
 \set sqlstate '\\echo SQLSTATE :LAST_ERROR_SQLSTATE'
-TRUNCATE bulkpar_job, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
 CREATE TABLE work (
 	id int PRIMARY KEY,
 	n int NOT NULL DEFAULT 0 CHECK (n < 10),

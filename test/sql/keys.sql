@@ -2,7 +2,7 @@
 -- Keys of all kinds: a job follows the order of the key's index, whatever it is
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar_job, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
 CREATE SCHEMA keys;
 SET search_path = keys, public;
 
@@ -28,12 +28,12 @@ BEGIN
 			AND c.lo IS NOT DISTINCT FROM c.previous_hi)
 			AND max(c.hi) FILTER (WHERE is_last) = j.end_key, j.key_index
 		INTO chunks, complete, index
-		FROM bulkpar_job j, LATERAL (
+		FROM bulkpar_jobs j, LATERAL (
 			SELECT *, lag(hi) OVER w AS previous_hi,
 				lead(chunk_no) OVER w IS NULL AS is_last
 			FROM bulkpar_chunk WHERE job_id = j.job_id
 			WINDOW w AS (ORDER BY chunk_no)) c
-		WHERE j.job_id = result.job_id GROUP BY j.job_id;
+		WHERE j.job_id = result.job_id GROUP BY j.end_key, j.key_index;
 END $$;
 
 -- numbers: without gaps, with gaps and skew, negative, with odd values

@@ -2,7 +2,7 @@
 -- A job runs with the rights of the role that called it, no more and no less
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar_job, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group,
 	regress_bulkpar_stats;
@@ -206,5 +206,5 @@ DROP SCHEMA regress_bulkpar_trap CASCADE;
 DROP TABLE item, accounts, doc, doc_numeric;
 DROP FUNCTION hidden, uses_hidden, update_accounts, peep;
 DROP OWNED BY regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group;
-TRUNCATE bulkpar_job, bulkpar_chunk, bulkpar_error;
+TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error;
 DROP ROLE regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group, regress_bulkpar_stats;

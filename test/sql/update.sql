@@ -4,7 +4,7 @@
 SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
-TRUNCATE bulkpar_job, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
 
 CREATE TABLE item (
 	id int PRIMARY KEY,
@@ -31,13 +31,13 @@ CREATE VIEW last_job AS
 			AND max(c.hi) FILTER (WHERE c.is_last) IS NOT DISTINCT FROM j.end_key
 			AS complete,
 		sum(c.rows_updated) AS rows, sum(c.batches) AS batches
-	FROM bulkpar_job j LEFT JOIN (
+	FROM bulkpar_jobs j LEFT JOIN (
 		SELECT *, lag(hi) OVER w AS previous_hi,
 			lead(chunk_no) OVER w IS NULL AS is_last
 		FROM bulkpar_chunk WINDOW w AS (PARTITION BY job_id ORDER BY chunk_no)
 	) c USING (job_id)
 	WHERE job_id = (SELECT max(job_id) FROM bulkpar_job)
-	GROUP BY j.job_id;
+	GROUP BY j.job_id, j.status, j.end_key;
 
 -- by position, with the default batch size
 SELECT status, rows_updated, batches, workers, elapsed > '0' AS took_time
