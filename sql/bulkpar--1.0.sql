@@ -9,7 +9,7 @@ CREATE TABLE bulkpar_job (
 	owner regrole NOT NULL,
 	target regclass NOT NULL,
 	only_target boolean NOT NULL,
-	key_index regclass,
+	key_index oid,
 	deletes boolean NOT NULL,
 	column_names text[] NOT NULL,
 	statement text,
@@ -53,7 +53,7 @@ CREATE TABLE bulkpar_part (
 	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
 	part_no integer NOT NULL,
 	relation regclass NOT NULL,
-	key_index regclass NOT NULL,
+	key_index oid NOT NULL,
 	key_order text NOT NULL,
 	gone boolean NOT NULL DEFAULT false,
 	estimated_rows bigint,
@@ -157,6 +157,8 @@ COMMENT ON COLUMN bulkpar_job.runs IS
 COMMENT ON TABLE bulkpar_part IS
 'One row for each table that a job goes through: the target, or its partitions
 or children';
+COMMENT ON COLUMN bulkpar_part.key_index IS
+'Not a regclass, which could not be restored from a dump before the index';
 COMMENT ON COLUMN bulkpar_part.key_order IS
 'The order of key_index, by which an index that has replaced it is found';
 COMMENT ON COLUMN bulkpar_part.gone IS
@@ -193,7 +195,8 @@ COMMENT ON INDEX bulkpar_chunk_unfinished IS
 
 -- The live coordinator of a job holds a lock on (bulkpar_job, job_id).
 CREATE VIEW bulkpar_jobs WITH (security_barrier) AS
-SELECT j.job_id, j.job_name, j.owner, j.target, p.key_index, j.deletes,
+SELECT j.job_id, j.job_name, j.owner, j.target,
+	p.key_index::regclass AS key_index, j.deletes,
 	j.column_names, j.statement, j.expressions, j.condition, j.from_item,
 	j.skip_unchanged, j.batch_size, j.workers, j.stripes,
 	j.stripes_chosen, j.on_error,
@@ -342,12 +345,12 @@ COMMENT ON FUNCTION bulkpar_in_stripe(integer, integer, "any") IS
 'Whether a job with that many stripes puts a key into the one with that number';
 
 -- Costly, so that it comes after all other conditions.
-CREATE FUNCTION bulkpar_changed(changed boolean)
+CREATE FUNCTION bulkpar_changed(changed boolean, VARIADIC rest "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'bulkpar_changed'
-LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION bulkpar_changed(boolean) IS
+COMMENT ON FUNCTION bulkpar_changed(boolean, "any") IS
 'Its argument; a job with skip_unchanged counts the rows that it would leave the same';
 
 CREATE FUNCTION bulkpar_update(

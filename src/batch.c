@@ -69,7 +69,9 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 													 batch->hi,
 													 &chunk->stripe);
 	SPI_finish();
-	advance.rows_hot = bulkpar_compat_hot_updates(target->part) - hot;
+	/* A trigger may have updated rows of the table as well. */
+	advance.rows_hot = Min(advance.rows_updated,
+						   bulkpar_compat_hot_updates(target->part) - hot);
 	advance.rows_unchanged = bulkpar_unchanged_rows - unchanged;
 	PopActiveSnapshot();
 

@@ -498,6 +498,7 @@ describe_column(Relation rel, Relation index, int i, BulkparKeyColumn *column)
 	column->equal = operator_name(index, i, BTEqualStrategyNumber);
 	column->after = operator_name(index, i, desc ? BTLessStrategyNumber :
 								  BTGreaterStrategyNumber);
+	column->opfamily = index->rd_opfamily[i];
 	column->compare = get_opfamily_proc(index->rd_opfamily[i],
 										index->rd_opcintype[i],
 										index->rd_opcintype[i], BTORDER_PROC);

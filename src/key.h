@@ -34,6 +34,7 @@ typedef struct BulkparKeyColumn
 	char	   *before_or_equal;
 	char	   *equal;
 	char	   *after;
+	Oid			opfamily;
 	Oid			compare;		/* the operator class's comparison function */
 	Oid			collation;
 	TypeCacheEntry *hash;		/* with its hash function, if there is one */

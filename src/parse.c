@@ -83,6 +83,8 @@ bulkpar_parse_from_item(const char *text, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("\"%s\" is not a list of FROM items", text)));
+	(void) raw_parser(psprintf("SELECT FROM %s\nWHERE true", text),
+					  RAW_PARSE_DEFAULT);
 	(void) find_param((Node *) select, NULL);
 	error_context_stack = callback.previous;
 }

@@ -231,6 +231,10 @@ try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 {
 	ErrorData  *volatile error = NULL;
 
+	/* It is cut anew, not at what an earlier try has found. */
+	if (batch->cut)
+		batch->hi = run->range.hi;
+
 	MemoryContextReset(run->batch_context);
 	MemoryContextSwitchTo(run->batch_context);
 	run->batch = batch;

@@ -313,7 +313,14 @@ read_how(const Arguments *arguments, BulkparJob *job)
 									"stripes");
 	}
 	if (!is_null(arguments, "key_index"))
+	{
 		job->key_index = DatumGetObjectId(value(arguments, "key_index"));
+		if (get_rel_name(job->key_index) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("index with OID %u does not exist",
+							job->key_index)));
+	}
 	if (find(arguments, "skip_unchanged") >= 0)
 		job->skip_unchanged = DatumGetBool(value(arguments,
 												 "skip_unchanged"));
@@ -564,6 +571,7 @@ check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
 	{
 		SPI_connect();
 		shape = bulkpar_key_usual_shape(key);
+		shape.striped = job->stripes > 1;
 		bulkpar_statement_check(bulkpar_statement_collect(rel, part->relid,
 														  key, &shape),
 								job->target, part->relid, key);

@@ -25,6 +25,7 @@
  */
 #include "postgres.h"
 
+#include "access/stratnum.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -85,7 +86,11 @@ static KeyStatement *find_key_statement(const char *sql);
 static void add_conditions(ParseState *pstate, Query *query,
 						   JumbleState *jstate);
 static Node *range_condition(ParseState *pstate, const KeyStatement *entry,
-							 const RangeTblEntry *rte);
+							 Query *query);
+static void append_joined(StringInfo sql, const KeyStatement *entry,
+						  Query *query, int target);
+static Var *joined_column(Node *condition, const KeyStatement *entry,
+						  int target);
 static void select_keys(ParseState *pstate, const KeyStatement *entry,
 						Query *query);
 static char *qualifier(const RangeTblEntry *rte);
@@ -451,11 +456,12 @@ add_conditions(ParseState *pstate, Query *query, JumbleState *jstate)
 		if (entry->statement->selects_keys)
 			select_keys(pstate, entry, query);
 		else if (entry->statement->nargs > 0)
-			from->quals = make_and_qual(range_condition(pstate, entry, rte),
+			from->quals = make_and_qual(range_condition(pstate, entry, query),
 										from->quals);
 		if (entry->statement->skip_unchanged)
 			from->quals = make_and_qual(from->quals,
-										bulkpar_unchanged_condition(query));
+										bulkpar_unchanged_condition(pstate,
+																	query));
 	}
 	if (prev_post_parse_analyze_hook)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
@@ -466,9 +472,9 @@ add_conditions(ParseState *pstate, Query *query, JumbleState *jstate)
  * for rows of other stripes.
  */
 static Node *
-range_condition(ParseState *pstate, const KeyStatement *entry,
-				const RangeTblEntry *rte)
+range_condition(ParseState *pstate, const KeyStatement *entry, Query *query)
 {
+	int			rti = Max(query->resultRelation, 1);
 	StringInfoData sql;
 	RawStmt    *raw;
 	ResTarget  *target;
@@ -476,7 +482,8 @@ range_condition(ParseState *pstate, const KeyStatement *entry,
 
 	initStringInfo(&sql);
 	bulkpar_key_append_shape(&sql, entry->key, &entry->statement->shape,
-							 qualifier(rte));
+							 qualifier(rt_fetch(rti, query->rtable)));
+	append_joined(&sql, entry, query, rti);
 	raw = linitial_node(RawStmt, raw_parser(sql.data, RAW_PARSE_PLPGSQL_EXPR));
 	target = linitial_node(ResTarget,
 						   castNode(SelectStmt, raw->stmt)->targetList);
@@ -484,6 +491,73 @@ range_condition(ParseState *pstate, const KeyStatement *entry,
 									 "WHERE");
 	assign_expr_collations(pstate, condition);
 	return condition;
+}
+
+/*
+ * Where the condition says that a column of another table is equal to the key,
+ * the same range holds for it.  The planner does not conclude that, and would
+ * read the other table whole for each batch.
+ */
+static void
+append_joined(StringInfo sql, const KeyStatement *entry, Query *query,
+			  int target)
+{
+	BulkparKey	key = *entry->key;
+	BulkparShape shape = entry->statement->shape;
+	ListCell   *lc;
+
+	if (key.ncolumns != 1)
+		return;
+	shape.striped = false;
+	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
+	{
+		Var		   *joined = joined_column(lfirst(lc), entry, target);
+		RangeTblEntry *rte;
+
+		if (joined == NULL)
+			continue;
+		rte = rt_fetch(joined->varno, query->rtable);
+		if (rte->rtekind == RTE_JOIN)
+			continue;
+		key.columns[0].name = (char *)
+			quote_identifier(get_rte_attribute_name(rte, joined->varattno));
+		appendStringInfoString(sql, " AND ");
+		bulkpar_key_append_shape(sql, &key, &shape, qualifier(rte));
+	}
+}
+
+/* The column that a condition says is equal to the key; NULL if it does not. */
+static Var *
+joined_column(Node *condition, const KeyStatement *entry, int target)
+{
+	const BulkparKeyColumn *column = &entry->key->columns[0];
+	AttrNumber	attnum = get_attnum(entry->relid,
+									get_attname(entry->part, column->attnum,
+												false));
+	OpExpr	   *op = (OpExpr *) condition;
+	Var		   *a;
+	Var		   *b;
+
+	if (!IsA(condition, OpExpr) || list_length(op->args) != 2 ||
+		get_op_opfamily_strategy(op->opno, column->opfamily) !=
+		BTEqualStrategyNumber ||
+		op->inputcollid != column->collation ||
+		!IsA(linitial(op->args), Var) || !IsA(lsecond(op->args), Var))
+		return NULL;
+	a = linitial_node(Var, op->args);
+	b = lsecond_node(Var, op->args);
+	if (b->varno == target && b->varattno == attnum)
+	{
+		Var		   *other = a;
+
+		a = b;
+		b = other;
+	}
+	if (a->varno != target || a->varattno != attnum || a->varlevelsup != 0 ||
+		b->varno == target || b->varlevelsup != 0 || b->varattno <= 0 ||
+		b->vartype != a->vartype)
+		return NULL;
+	return b;
 }
 
 /* Make of an UPDATE or DELETE the SELECT of the keys of its rows. */
@@ -519,8 +593,8 @@ select_keys(ParseState *pstate, const KeyStatement *entry, Query *query)
 static char *
 qualifier(const RangeTblEntry *rte)
 {
-	if (rte->alias != NULL)
-		return psprintf("%s.", quote_identifier(rte->alias->aliasname));
+	if (rte->alias != NULL || rte->rtekind != RTE_RELATION)
+		return psprintf("%s.", quote_identifier(rte->eref->aliasname));
 	return psprintf("%s.",
 					quote_qualified_identifier(get_namespace_name(get_rel_namespace(rte->relid)),
 											   get_rel_name(rte->relid)));

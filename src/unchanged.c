@@ -3,9 +3,14 @@
  * unchanged.c
  *		Leaving out rows whose values would stay the same.
  *
- * The condition that does it compares the columns with the expressions as the
- * UPDATE would assign them, so these are evaluated twice for a row that is
- * written.
+ * The condition that does it compares the columns with the values that the
+ * UPDATE would assign, byte by byte, so that a change between values that are
+ * equal by their type is not lost.  The expressions are evaluated twice for a
+ * row that is written.
+ *
+ * It must be looked at last, only for rows that the UPDATE would write: so it
+ * refers to all tables of the FROM list, and to what the user's condition has
+ * in subqueries.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -16,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -24,28 +30,30 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_func.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
 #include "bookkeeping.h"
 #include "unchanged.h"
 
 int64		bulkpar_unchanged_rows = 0;
 
+static Expr *row_of(List *values);
 static Node *new_value(const TargetEntry *entry, Relation rel);
-static Node *distinct(Node *old, Node *new);
-static Expr *row_of(Node *value);
+static List *other_tables(Query *query);
+static Node *with_subqueries(Query *query, Expr *changed);
+static bool find_sublink(Node *node, void *context);
 static bool find_multi_assignment(Node *node, void *context);
 
 PG_FUNCTION_INFO_V1(bulkpar_changed);
 
-/* bulkpar_changed(boolean): what it is called with, but counts the false. */
+/* bulkpar_changed(boolean, ...): its first argument, but counts the false. */
 Datum
 bulkpar_changed(PG_FUNCTION_ARGS)
 {
-	bool		changed = PG_GETARG_BOOL(0);
+	bool		changed = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
 
 	if (!changed)
 		bulkpar_unchanged_rows++;
@@ -54,13 +62,15 @@ bulkpar_changed(PG_FUNCTION_ARGS)
 
 /* The condition that an UPDATE changes a row. */
 Node *
-bulkpar_unchanged_condition(const Query *query)
+bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 {
 	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
 	Relation	rel = table_open(rte->relid, NoLock);
-	Oid			argtypes[] = {BOOLOID};
-	List	   *distincts = NIL;
+	List	   *old_values = NIL;
+	List	   *new_values = NIL;
+	Oid			argtypes[] = {BOOLOID, ANYOID};
 	Oid			function;
+	Expr	   *differ;
 	ListCell   *lc;
 
 	foreach(lc, query->targetList)
@@ -72,18 +82,114 @@ bulkpar_unchanged_condition(const Query *query)
 								  attr->atttypid, attr->atttypmod,
 								  attr->attcollation, 0);
 
-		distincts = lappend(distincts, distinct((Node *) old,
-												new_value(entry, rel)));
+		markVarForSelectPriv(pstate, old);
+		old_values = lappend(old_values, old);
+		new_values = lappend(new_values, new_value(entry, rel));
 	}
 	table_close(rel, NoLock);
 
+	differ = make_opclause(OpernameGetOprid(list_make2(makeString("pg_catalog"),
+													   makeString("*<>")),
+											RECORDOID, RECORDOID),
+						   BOOLOID, false, row_of(old_values),
+						   row_of(new_values), InvalidOid, InvalidOid);
 	function = LookupFuncName(list_make2(makeString(get_namespace_name(bulkpar_bookkeeping_schema())),
 										 makeString("bulkpar_changed")),
-							  1, argtypes, false);
-	return (Node *) makeFuncExpr(function, BOOLOID,
-								 list_make1(make_orclause(distincts)),
-								 InvalidOid, InvalidOid,
-								 COERCE_EXPLICIT_CALL);
+							  2, argtypes, false);
+	return with_subqueries(query, (Expr *)
+						   makeFuncExpr(function, BOOLOID,
+										lcons(differ, other_tables(query)),
+										InvalidOid, InvalidOid,
+										COERCE_EXPLICIT_CALL));
+}
+
+static Expr *
+row_of(List *values)
+{
+	RowExpr    *row = makeNode(RowExpr);
+
+	row->args = values;
+	row->row_typeid = RECORDOID;
+	row->row_format = COERCE_EXPLICIT_CALL;
+	for (int i = 0; i < list_length(values); i++)
+		row->colnames = lappend(row->colnames,
+								makeString(psprintf("f%d", i + 1)));
+	row->location = -1;
+	return (Expr *) row;
+}
+
+/*
+ * References to all tables of the FROM list, or one constant: a variadic
+ * argument cannot be left out.
+ */
+static List *
+other_tables(Query *query)
+{
+	List	   *references = NIL;
+	int			rti = 0;
+	ListCell   *lc;
+
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		rti++;
+		if (rti == query->resultRelation || rte->rtekind == RTE_JOIN ||
+			rte->rtekind == RTE_RESULT)
+			continue;
+		if (rte->rtekind == RTE_RELATION)
+			references = lappend(references,
+								 makeVar(rti, SelfItemPointerAttributeNumber,
+										 TIDOID, -1, InvalidOid, 0));
+		else
+			references = lappend(references,
+								 makeWholeRowVar(rte, rti, 0, false));
+	}
+	if (references == NIL)
+		references = list_make1(makeBoolConst(true, false));
+	return references;
+}
+
+/*
+ * CASE WHEN what the condition has in subqueries THEN changed ELSE false END:
+ * the planner may join these after it has looked at the conditions.
+ */
+static Node *
+with_subqueries(Query *query, Expr *changed)
+{
+	List	   *subqueries = NIL;
+	CaseExpr   *result;
+	CaseWhen   *when;
+	ListCell   *lc;
+
+	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
+	{
+		if (find_sublink(lfirst(lc), NULL))
+			subqueries = lappend(subqueries, copyObject(lfirst(lc)));
+	}
+	if (subqueries == NIL)
+		return (Node *) changed;
+
+	when = makeNode(CaseWhen);
+	when->expr = make_ands_explicit(subqueries);
+	when->result = changed;
+	when->location = -1;
+	result = makeNode(CaseExpr);
+	result->casetype = BOOLOID;
+	result->args = list_make1(when);
+	result->defresult = (Expr *) makeBoolConst(false, false);
+	result->location = -1;
+	return (Node *) result;
+}
+
+static bool
+find_sublink(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubLink))
+		return true;
+	return expression_tree_walker(node, find_sublink, context);
 }
 
 /* What an entry of the target list assigns. */
@@ -108,43 +214,6 @@ new_value(const TargetEntry *entry, Relation rel)
 									   attr->attcollation);
 	}
 	return value;
-}
-
-/*
- * Whether two values of a type are distinct.  Types without equality are
- * compared byte by byte, as rows are by the operator *<>.
- */
-static Node *
-distinct(Node *old, Node *new)
-{
-	TypeCacheEntry *type = lookup_type_cache(exprType(old), TYPECACHE_EQ_OPR);
-	Expr	   *result;
-
-	if (OidIsValid(type->eq_opr))
-	{
-		result = make_opclause(type->eq_opr, BOOLOID, false, (Expr *) old,
-							   (Expr *) new, InvalidOid, exprCollation(old));
-		NodeSetTag(result, T_DistinctExpr);
-		return (Node *) result;
-	}
-	return (Node *) make_opclause(OpernameGetOprid(list_make2(makeString("pg_catalog"),
-															  makeString("*<>")),
-												   RECORDOID, RECORDOID),
-								  BOOLOID, false, row_of(old), row_of(new),
-								  InvalidOid, InvalidOid);
-}
-
-static Expr *
-row_of(Node *value)
-{
-	RowExpr    *row = makeNode(RowExpr);
-
-	row->args = list_make1(value);
-	row->row_typeid = RECORDOID;
-	row->row_format = COERCE_EXPLICIT_CALL;
-	row->colnames = list_make1(makeString(pstrdup("f1")));
-	row->location = -1;
-	return (Expr *) row;
 }
 
 /* Whether a value comes from SET (...) = (SELECT ...). */

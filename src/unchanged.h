@@ -13,11 +13,11 @@
 #ifndef BULKPAR_UNCHANGED_H
 #define BULKPAR_UNCHANGED_H
 
-#include "nodes/parsenodes.h"
+#include "parser/parse_node.h"
 
 /* The rows that this process has left out so far. */
 extern int64 bulkpar_unchanged_rows;
 
-extern Node *bulkpar_unchanged_condition(const Query *query);
+extern Node *bulkpar_unchanged_condition(ParseState *pstate, Query *query);
 
 #endif							/* BULKPAR_UNCHANGED_H */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# One update of Django's users in four ways: "make demo".
+# One update of Django's users in five ways: "make demo".
 
 set -euo pipefail
 

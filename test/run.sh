@@ -9,4 +9,5 @@ cd "$(dirname "$0")/.."
 export COPT='-Wall -Wextra -Werror -Wno-unused-parameter'
 export SERVER_CONF=test/server.conf
 exec test/setup.sh postgresql-%v-pgtap postgresql-%v-cron libipc-run-perl \
-	libtap-parser-sourcehandler-pgtap-perl python3-psycopg2 -- test/suites.sh
+	libtap-parser-sourcehandler-pgtap-perl python3-django \
+	python3-psycopg2 -- test/suites.sh

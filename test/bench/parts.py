@@ -18,6 +18,7 @@ DJANGO_BULK = {
     'Django bulk_update()': django_ways.bulk_update,
     f'Django bulk_update(), pool of {django_ways.POOL_SIZE}': django_ways.pool,
 }
+DJANGO_COPY = {'Django, COPY and bulkpar': django_ways.copy}
 DJANGO_UPDATE = {'Django update()': django_ways.update}
 BULKPAR = {'bulkpar': ways.bulkpar}
 
@@ -47,11 +48,11 @@ def compare_columns(bench, part, rows, rounds, django):
 
 def run_django(bench, rows, rounds):
     compare_columns(bench, 'django', rows, rounds,
-                    {**DJANGO_BULK, **DJANGO_UPDATE})
+                    {**DJANGO_BULK, **DJANGO_COPY, **DJANGO_UPDATE})
 
 
 def run_large(bench, rows, rounds):
-    django = DJANGO_UPDATE
+    django = {**DJANGO_COPY, **DJANGO_UPDATE}
     if bench.slow_ways:
         django = {**DJANGO_BULK, **django}
     compare_columns(bench, 'large', rows, rounds, django)

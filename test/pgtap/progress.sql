@@ -2,7 +2,7 @@
 -- who sees what.
 \ir settings.psql
 BEGIN;
-SELECT plan(12);
+SELECT plan(14);
 
 CREATE ROLE bulkpar_owner;
 CREATE ROLE bulkpar_other;
@@ -35,9 +35,9 @@ SELECT put_job('running', 100000, 'bulkpar_owner') AS running,
 	put_job('failed', 100000, 'bulkpar_owner') AS failed,
 	put_job('cancelled', NULL, 'bulkpar_other') AS cancelled,
 	put_job('running', 10000, 'bulkpar_other') AS exceeded \gset
-INSERT INTO bulkpar_chunk (job_id, chunk_no, hi, rows_before, rows_found,
+INSERT INTO bulkpar_chunk (job_id, chunk_no, hi, stripes, rows_before, rows_found,
 	rows_done, rows_updated, status, started_at)
-SELECT job_id, chunk_no, ARRAY[(chunk_no * 50000)::text], (chunk_no - 1) * 50000,
+SELECT job_id, chunk_no, ARRAY[(chunk_no * 50000)::text], 1, (chunk_no - 1) * 50000,
 	50000, rows_done, rows_done / 2, 'running', now()
 FROM (VALUES (:running, 1, 30000), (:running, 2, 10000), (:succeeded, 1, 50000),
 	(:succeeded, 2, 50000), (:failed, 1, 50000), (:exceeded, 1, 30000))
@@ -53,6 +53,11 @@ SELECT is(progress(:cancelled), 'person cancelled 0 0 0 0.0 0',
 	'a job that was cancelled before it began');
 SELECT is(progress(:exceeded), 'person interrupted 30000 15000 30000 99.9 3',
 	'more rows than estimated');
+
+SELECT is(xmin_holders, NULL, 'nobody holds dead rows for a job that does not run')
+FROM bulkpar_progress WHERE job_id = :succeeded;
+SELECT is(stripe, 0, 'a chunk begins with its first stripe')
+FROM bulkpar_chunk WHERE job_id = :running AND chunk_no = 1;
 
 -- who sees what
 CREATE FUNCTION seen_by(role text) RETURNS bigint LANGUAGE plpgsql AS $$

@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(67);
+SELECT plan(78);
 
 CREATE ROLE bulkpar_somebody;
 
@@ -30,12 +30,14 @@ SELECT results_eq(
 		'function bulkpar_cancel(bigint)',
 		'function bulkpar_forget(bigint)',
 		'function bulkpar_forget(interval)',
+		'function bulkpar_in_stripe(integer,integer,"any")',
 		'function bulkpar_pause(bigint)',
 		'function bulkpar_resume(bigint,integer,integer,boolean)',
 		'function bulkpar_support(internal)',
-		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text)',
-		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text)',
+		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer)',
+		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer)',
 		'function bulkpar_wait(bigint,interval)',
+		'function bulkpar_xmin_holders(integer)',
 		'sequence bulkpar_job_job_id_seq',
 		'table bulkpar_chunk',
 		'table bulkpar_error',
@@ -75,6 +77,8 @@ SELECT results_eq(
 		'condition text',
 		'batch_size integer not null',
 		'workers integer not null',
+		'stripes integer',
+		'stripes_chosen boolean not null',
 		'on_error text not null',
 		'max_errors bigint not null',
 		'settings jsonb not null',
@@ -82,9 +86,17 @@ SELECT results_eq(
 		'runs integer not null',
 		'estimated_rows bigint',
 		'end_key text[]',
+		'xmin_holders text',
 		'created_at timestamp with time zone not null',
 		'started_at timestamp with time zone',
 		'finished_at timestamp with time zone',
+		'rows_hot bigint',
+		'wal_bytes bigint',
+		'table_bytes_before bigint',
+		'table_bytes_after bigint',
+		'index_bytes_before bigint',
+		'index_bytes_after bigint',
+		'dead_rows bigint',
 		'sqlstate text',
 		'message text',
 		'detail text',
@@ -105,12 +117,16 @@ SELECT results_eq(
 		'chunk_no bigint not null',
 		'lo text[]',
 		'hi text[] not null',
+		'stripes integer not null',
+		'stripe integer not null',
 		'last_key text[]',
 		'rows_before bigint not null',
 		'rows_found bigint not null',
 		'rows_done bigint not null',
 		'rows_updated bigint not null',
 		'rows_failed bigint not null',
+		'rows_hot bigint not null',
+		'wal_bytes bigint not null',
 		'batches bigint not null',
 		'retries bigint not null',
 		'attempts integer not null',
@@ -160,6 +176,8 @@ SELECT results_eq(
 		'condition text',
 		'batch_size integer',
 		'workers integer',
+		'stripes integer',
+		'stripes_chosen boolean',
 		'on_error text',
 		'max_errors bigint',
 		'settings jsonb',
@@ -167,9 +185,17 @@ SELECT results_eq(
 		'runs integer',
 		'estimated_rows bigint',
 		'end_key text[]',
+		'xmin_holders text',
 		'created_at timestamp with time zone',
 		'started_at timestamp with time zone',
 		'finished_at timestamp with time zone',
+		'rows_hot bigint',
+		'wal_bytes bigint',
+		'table_bytes_before bigint',
+		'table_bytes_after bigint',
+		'index_bytes_before bigint',
+		'index_bytes_after bigint',
+		'dead_rows bigint',
 		'sqlstate text',
 		'message text',
 		'detail text',
@@ -190,7 +216,8 @@ SELECT results_eq(
 		'estimated_rows bigint',
 		'percent numeric',
 		'rows_per_second bigint',
-		'time_left interval'
+		'time_left interval',
+		'xmin_holders text'
 	], 'columns of bulkpar_progress');
 SELECT results_eq(
 	$$SELECT * FROM columns_of('bulkpar_chunks')$$,
@@ -232,6 +259,8 @@ SELECT results_eq(
 		'bulkpar_cancel: job_id bigint',
 		'bulkpar_forget: job_id bigint',
 		'bulkpar_forget: age interval',
+		'bulkpar_in_stripe: stripes integer, stripe integer, '
+		'VARIADIC key "any"',
 		'bulkpar_pause: job_id bigint',
 		'bulkpar_resume: job_id bigint, '
 		'workers integer DEFAULT NULL::integer, '
@@ -242,15 +271,18 @@ SELECT results_eq(
 		'workers integer DEFAULT NULL::integer, '
 		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
 		'on_error text DEFAULT ''stop''::text, '
-		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text',
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'stripes integer DEFAULT NULL::integer',
 		'bulkpar_update: target regclass, column_name text[], '
 		'expression text[], batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, '
 		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
 		'on_error text DEFAULT ''stop''::text, '
-		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text',
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'stripes integer DEFAULT NULL::integer',
 		'bulkpar_wait: job_id bigint, '
-		'timeout interval DEFAULT NULL::interval'
+		'timeout interval DEFAULT NULL::interval',
+		'bulkpar_xmin_holders: pid integer DEFAULT NULL::integer'
 	], 'the functions and their arguments');
 CREATE TEMPORARY TABLE signatures AS
 SELECT oid, proname::name AS name, oid::regprocedure::text AS signature,
@@ -266,6 +298,48 @@ SELECT is(proparallel, 'u', signature || ' is parallel unsafe')
 FROM signatures JOIN pg_proc USING (oid);
 SELECT is(proconfig, NULL, signature || ' changes no settings')
 FROM signatures JOIN pg_proc USING (oid);
+
+-- stripes
+SELECT results_eq(
+	$$SELECT concat_ws(' ', proname, prorettype::regtype, provolatile,
+		proisstrict, proleakproof, prosecdef, proparallel) COLLATE "default"
+	FROM pg_proc WHERE proname IN ('bulkpar_in_stripe', 'bulkpar_xmin_holders')
+	ORDER BY proname COLLATE "C"$$,
+	ARRAY['bulkpar_in_stripe boolean i t t f s',
+		'bulkpar_xmin_holders text s f f t u'],
+	'what is said about the functions that stripes need');
+SELECT is(min(procost), (SELECT procost FROM pg_proc WHERE proname = 'bulkpar_in_stripe'),
+	'no function is cheaper than the one that tells the stripe of a row')
+FROM pg_proc;
+SELECT is(proconfig, '{"search_path=pg_catalog, pg_temp"}',
+	'the SECURITY DEFINER function has a search_path of its own')
+FROM pg_proc WHERE proname = 'bulkpar_xmin_holders';
+SELECT matches(bulkpar_xmin_holders(pg_backend_pid()),
+	format('\msession %s \(\d+ s\)', pg_backend_pid()),
+	'the session that is asked about counts at once');
+
+-- Each key is in one stripe, and the stripes are about the same size.
+SELECT is((SELECT array_agg(DISTINCT s.count) FROM generate_series(1, 1000) AS id,
+		unnest('{1,2,3,16,64}'::integer[]) AS stripes, LATERAL (
+			SELECT count(*) FROM generate_series(0, stripes - 1) AS stripe
+			WHERE bulkpar_in_stripe(stripes, stripe, id, id::text)) AS s),
+	'{1}', 'each key is in one stripe');
+SELECT cmp_ok(max(s.rows) - min(s.rows), '<', 200::bigint, 'the stripes are about equal')
+FROM (SELECT count(*) AS rows FROM generate_series(1, 16000) AS id,
+		generate_series(0, 15) AS stripe
+	WHERE bulkpar_in_stripe(16, stripe, id) GROUP BY stripe) AS s;
+SELECT ok(bool_and(bulkpar_in_stripe(1, 0, id)), 'with one stripe all keys are in it')
+FROM generate_series(1, 100) AS id;
+SELECT is(bulkpar_in_stripe(2, 0, NULL::integer), NULL, 'NULL is no key');
+SELECT throws_ok('SELECT bulkpar_in_stripe(0, 0, 1)', '22023',
+	'argument "stripes" must be positive');
+SELECT throws_ok('SELECT bulkpar_in_stripe(2, 0, 1::money)', '42883',
+	'could not identify an extended hash function for type money');
+SELECT set_eq($$SELECT bulkpar_in_stripe(8, stripe, id) FROM
+	generate_series(0, 7) AS stripe, generate_series(1, 200) AS id
+	WHERE bulkpar_in_stripe(8, stripe, id::numeric(9,2)) <>
+		bulkpar_in_stripe(8, stripe, (id::text || '.0000')::numeric)$$,
+	'{}'::boolean[], 'equal values are in the same stripe');
 
 -- owner and privileges
 SELECT table_owner_is('bulkpar_job', current_user);

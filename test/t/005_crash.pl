@@ -54,18 +54,21 @@ my @ways = (
 	[ 'immediate stop', sub { $node->stop('immediate') }, \&start_server_again ],
 	[ 'fast stop', sub { $node->stop('fast') }, \&start_server_again ]);
 
+my @stripes = (8, 1, 64, 16, 3, 8);
 foreach my $way (@ways)
 {
 	my ($name, $end, $restart) = @$way;
+	my $stripes = shift @stripes;
 	my $rows = 100 + int(rand(4000));
 
 	make_table($node, 't', 20000);
 	my $after = last_job($node);
 	my $call = start_call($node,
-		"SELECT bulkpar_update('t', 'n', 'n + 1 + slow(0.5)', 50, 4)");
+		"SELECT bulkpar_update('t', 'n', 'n + 1 + slow(0.5)', 50, 4,"
+		  . " stripes => $stripes)");
 	my $job = wait_for_rows($node, $rows, $after);
 	usleep(rand(200_000));
-	note("$name after more than $rows rows");
+	note("$name after more than $rows rows in $stripes stripes");
 	$end->();
 	like(call_error($call), qr/connection to server was lost/,
 		"$name: the caller loses its connection");
@@ -80,8 +83,8 @@ foreach my $way (@ways)
 }
 
 is( $node->safe_psql('postgres',
-		"SELECT status FROM"
-		  . " bulkpar_update('t', 'n', 'n + 1', condition => 'n = 0')"),
+		"SELECT status FROM bulkpar_update('t', 'n', 'n + 1',"
+		  . " condition => 'n = 0', stripes => 8)"),
 	'succeeded', 'another job does the rest');
 is_exactly($node, 't', 1, 'every row is updated once');
 

@@ -45,15 +45,18 @@ my $writers = IPC::Run::start(
 wait_until($node, 'count(*) > 100 FROM log');
 
 my $jobs = 0;
-foreach my $case ([ 1, 1000 ], [ 2, 1000 ], [ 2, 7 ], [ 4, 100 ], [ 4, 3 ])
+foreach my $case ([ 1, 1000, 1 ], [ 2, 1000, 8 ], [ 2, 7, 64 ],
+	[ 4, 100, 16 ], [ 4, 3, 3 ])
 {
-	my ($workers, $batch_size) = @$case;
-	my $name = "$workers workers, batches of $batch_size rows";
+	my ($workers, $batch_size, $stripes) = @$case;
+	my $name =
+	  "$workers workers, batches of $batch_size rows, $stripes stripes";
 	my $written = $node->safe_psql('postgres', 'SELECT count(*) FROM log');
 
 	is( $node->safe_psql('postgres',
 			"SELECT status, workers, rows_updated >= $rows / 2 FROM"
-			  . " bulkpar_update('t', 'n', 'n + 1', $batch_size, $workers)"),
+			  . " bulkpar_update('t', 'n', 'n + 1', $batch_size, $workers,"
+			  . " stripes => $stripes)"),
 		"succeeded|$workers|t", $name);
 	$jobs++;
 	is_exactly($node, 't WHERE id % 2 = 0', $jobs,

@@ -65,17 +65,27 @@ wait_until($node,
 stop_call($call);
 is_exactly($node, 't', 2, 'the job of the procedure');
 
-# Pause and resume, with other workers and another batch size.
-$job = start_job();
-wait_for_rows($node, 100, $job - 1);
+# Pause in the middle of a stripe, and resume with other workers and another
+# batch size.
+make_table($node, 't', 2000);
+my $gate = close_gate($node);
+$job = sql("SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1"
+	  . " + CASE WHEN id > 300 AND bulkpar_in_stripe(8, 3, id)"
+	  . " THEN gate() ELSE 0 END', 20, 2, wait => false, stripes => 8)");
+wait_for_workers($node, 2);
 is(sql("SELECT status FROM bulkpar_pause($job)"), 'paused', 'pause');
+is( sql('SELECT stripes, stripe, last_key IS NOT NULL FROM bulkpar_chunks'
+		  . " WHERE job_id = $job AND chunk_no = 1"),
+	'8|3|t', 'in the middle of a stripe');
+open_gate($gate);
 is_quiet($node, 't', 'a paused job');
 is_whole($node, 't', $job, 'a paused job');
 is(sql("SELECT status, workers FROM bulkpar_resume($job, 1, 50)"),
 	'succeeded|1', 'resume with one worker');
 is_exactly($node, 't', 1, 'a paused and resumed job');
-is(sql("SELECT batch_size, runs FROM bulkpar_jobs WHERE job_id = $job"),
-	'50|2', 'and another batch size');
+is(sql('SELECT batch_size, runs, stripes, stripes_chosen FROM bulkpar_jobs'
+		  . " WHERE job_id = $job"),
+	'50|2|8|f', 'and another batch size, and the same stripes');
 fails_with($node, "SELECT bulkpar_resume($job)", '55000',
 	'a job that has succeeded is not resumed');
 
@@ -99,7 +109,7 @@ like(join('', map { $_->{err} } @calls),
 is_exactly($node, 't', 1, 'two resumes at once');
 
 # Names.
-$job = start_job(", job_name => 'count'");
+$job = start_job(", job_name => 'count', stripes => 3");
 is( sql("SELECT job_id, status FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)',"
 		  . " wait => false, job_name => 'count')"),
 	"$job|running", 'a call of the same name and work reports the job');

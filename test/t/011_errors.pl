@@ -22,7 +22,7 @@ sub keys_of_errors
 # A few bad rows, of several kinds: halving finds just them.
 make_table($node, 't', 5000);
 is( sql("SELECT status, rows_updated, rows_failed FROM bulkpar_update('t', 'n',"
-		  . " 'n + 1 + 0 / (id % 1000)', 300, 2, on_error => 'skip')"),
+		  . " 'n + 1 + 0 / (id % 1000)', 300, 2, on_error => 'skip', stripes => 8)"),
 	'succeeded|4995|5', 'skip: division by zero');
 is(keys_of_errors(), '1000,2000,3000,4000,5000', 'skip: the keys are recorded');
 is_exactly($node, 't WHERE id % 1000 <> 0', 1, 'skip: all other rows');
@@ -35,7 +35,7 @@ is(sql('SELECT sum(rows_failed), sum(rows_done) FROM bulkpar_chunks'),
 make_table($node, 't', 1000);
 sql('ALTER TABLE t ADD CHECK (n = 0 OR id NOT IN (1, 500, 501, 1000))');
 is( sql("SELECT rows_updated, rows_failed FROM bulkpar_update('t', 'n', 'n + 1',"
-		  . " 64, 2, on_error => 'skip')"),
+		  . " 64, 2, on_error => 'skip', stripes => 3)"),
 	'996|4', 'skip: a check');
 is(keys_of_errors(), '1,500,501,1000', 'skip: the first and the last row');
 
@@ -49,7 +49,7 @@ ALTER TABLE t ADD FOREIGN KEY (p) REFERENCES parent DEFERRABLE INITIALLY DEFERRE
 END
 is( sql("SELECT rows_updated, rows_failed FROM bulkpar_update('t',"
 		  . " ARRAY['n', 'p'], ARRAY['n + 1', '1 + (id = 250)::integer'],"
-		  . " 100, 2, on_error => 'skip')"),
+		  . " 100, 2, on_error => 'skip', stripes => 16)"),
 	'499|1', 'skip: a deferred foreign key');
 is(keys_of_errors(), '250', 'skip: its key');
 is_exactly($node, 't WHERE id <> 250', 1, 'skip: all others of its batch');
@@ -60,7 +60,7 @@ fails_with($node,
 	"SELECT bulkpar_update('t', 'n', '1 / 0 + id', 100, 1, on_error => 'skip', max_errors => 10)",
 	'22012', 'a constant error is found before the job begins');
 fails_with($node,
-	"SELECT bulkpar_update('t', 'n', 'n / (id - id)', 100, 1, on_error => 'skip', max_errors => 10)",
+	"SELECT bulkpar_update('t', 'n', 'n / (id - id)', 100, 1, on_error => 'skip', max_errors => 10, stripes => 8)",
 	'22012', 'max_errors');
 is(sql('SELECT count(*) FROM bulkpar_errors WHERE job_id ='
 	  . ' (SELECT max(job_id) FROM bulkpar_job)'), '10', 'so many are recorded');
@@ -74,7 +74,7 @@ is_exactly($node, 't', 0, 'nothing is changed');
 # Stop at the first error, mend it, go on.
 make_table($node, 't', 2000);
 sql('UPDATE t SET pid = CASE WHEN id = 1500 THEN 0 ELSE 1 END');
-fails_with($node, "SELECT bulkpar_update('t', 'n', 'n + 1 / pid', 100, 2)",
+fails_with($node, "SELECT bulkpar_update('t', 'n', 'n + 1 / pid', 100, 2, stripes => 8)",
 	'22012', 'stop');
 my $job = last_job($node);
 is_whole($node, 't', $job, 'a failed job');

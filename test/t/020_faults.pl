@@ -20,7 +20,8 @@ set_tempo($node, 0);
 make_table($node, 't', 1000);
 $gate = close_gate($node);
 $call = start_call($node,
-	"SELECT status FROM bulkpar_update('t', 'n', 'n + 1 + gate()', 100, 1)");
+	"SELECT status FROM bulkpar_update('t', 'n', 'n + 1 + gate()', 100, 1,"
+	  . " stripes => 8)");
 wait_for_workers($node, 1);
 my $dead = backend_pid($node, 'bulkpar worker');
 signal_backends($node, 'pg_terminate_backend', 'bulkpar worker');

@@ -96,11 +96,12 @@ sub keep_going
 	my ($job, $status) = unfinished_job();
 	my $wait = rand() < 0.7 ? 'true' : 'false';
 	my $size = 20 + int(rand(200));
+	my $stripes = ('NULL', 1, 3, 8, 64)[ rand 5 ];
 
 	if (!defined $job)
 	{
 		call("SELECT bulkpar_update('t', 'n', 'n + 1 + tempo()', $size, 3,"
-			  . " wait => $wait, job_name => 'nemesis')");
+			  . " wait => $wait, job_name => 'nemesis', stripes => $stripes)");
 	}
 	elsif ($status ne 'running')
 	{
@@ -235,6 +236,11 @@ diag('resumed: '
 	  . join(', ', map { "$outcomes{$_} $_" } sort keys %outcomes));
 cmp_ok($jobs, '>', 0, 'some jobs have succeeded');
 is_exactly($node, 't', $jobs, 'every row is updated once by each');
+diag('stripes: '
+	  . $node->safe_psql('postgres', <<'END'));
+SELECT string_agg(stripes || ' in ' || jobs || ' jobs', ', ' ORDER BY stripes)
+FROM (SELECT stripes, count(*) AS jobs FROM bulkpar_jobs GROUP BY 1) AS s
+END
 is($node->safe_psql('postgres', 'SELECT sum(balance) FROM t'),
 	'0', 'the transfers agree');
 isnt(

@@ -54,13 +54,15 @@ sub set_tempo
 	return;
 }
 
-# Start a job on a new table t and wait until it is in the middle.  Arguments
-# of bulkpar_update can be added.  Returns the call and the job's id.
+# Start a job on a new table t, in one stripe or several, and wait until it is
+# in the middle.  Arguments of bulkpar_update can be added.  Returns the call and
+# the job's id.
 sub start_slow_job
 {
 	my ($node, %options) = @_;
 	my $rows = $options{rows} // 10000;
 	my $workers = $options{workers} // 2;
+	my $stripes = (1, 3, 8, 64)[ rand 4 ];
 	my $arguments = $options{arguments} // '';
 
 	make_table($node, 't', $rows);
@@ -69,7 +71,8 @@ sub start_slow_job
 	my $after = last_job($node);
 	my $call = start_call($node,
 		"SELECT status FROM bulkpar_update("
-		  . "'t', 'n', 'n + 1 + tempo()', 20, $workers $arguments)",
+		  . "'t', 'n', 'n + 1 + tempo()', 20, $workers, stripes => $stripes"
+		  . "$arguments)",
 		%{ $options{settings} // {} });
 	return ($call, wait_for_rows($node, 200, $after));
 }

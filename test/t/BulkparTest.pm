@@ -188,20 +188,25 @@ sub is_exactly
 	return;
 }
 
-# What the job has committed agrees with its chunks: n is 1 in their rows up
-# to last_key and 0 in all others, and rows_updated counts them.
+# What the job has committed agrees with its chunks: n is 1 in the rows of
+# their stripes that are done, and of the one at work up to last_key, it is 0 in
+# all others, and rows_updated counts them.
 sub is_whole
 {
 	my ($node, $table, $job_id, $name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is( $node->safe_psql('postgres', <<"END"),
-SELECT count(*) FILTER (WHERE t.n <> (c.job_id IS NOT NULL)::integer),
+SELECT count(*) FILTER (WHERE t.n <> coalesce(s.stripe < c.stripe
+		OR s.stripe = c.stripe AND t.id <= c.last_key[1]::integer,
+		false)::integer),
 	sum(t.n) = (SELECT coalesce(sum(rows_updated), 0) FROM bulkpar_chunk
 		WHERE job_id = $job_id)
 FROM $table t LEFT JOIN bulkpar_chunk c ON c.job_id = $job_id
-	AND t.id <= c.last_key[1]::integer
+	AND t.id <= c.hi[1]::integer
 	AND (c.lo IS NULL OR t.id > c.lo[1]::integer)
+LEFT JOIN LATERAL generate_series(0, c.stripes - 1) AS s(stripe)
+	ON bulkpar_in_stripe(c.stripes, s.stripe, t.id)
 END
 		'0|t', "$name: batches are whole");
 	return;
