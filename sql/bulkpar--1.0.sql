@@ -441,6 +441,95 @@ bulkpar_execute(text, integer, integer, boolean, text, bigint, text, integer,
 	regclass, boolean) IS
 'Run an UPDATE or DELETE statement in parallel batches that commit on their own';
 
+-- Here the target is a text, so that a call with plain literals is not ambiguous.
+CREATE FUNCTION bulkpar_explain(
+	target text,
+	column_name text,
+	expression text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sample boolean DEFAULT false)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'bulkpar_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION
+bulkpar_explain(text, text, text, integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean) IS
+'Show what bulkpar_update would do, and change nothing';
+
+CREATE FUNCTION bulkpar_explain(
+	target text,
+	column_name text[],
+	expression text[],
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sample boolean DEFAULT false)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'bulkpar_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION
+bulkpar_explain(text, text[], text[], integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean) IS
+'Show what bulkpar_update would do, and change nothing';
+
+CREATE FUNCTION bulkpar_explain(
+	target text,
+	condition text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	using_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	sample boolean DEFAULT false)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'bulkpar_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION
+bulkpar_explain(text, text, integer, integer, boolean, text, bigint, text, text, regclass, boolean) IS
+'Show what bulkpar_delete would do, and change nothing';
+
+CREATE FUNCTION bulkpar_explain(
+	statement text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sample boolean DEFAULT false)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'bulkpar_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION
+bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean) IS
+'Show what bulkpar_execute would do, and change nothing';
+
 CREATE FUNCTION bulkpar_wait(
 	job_id bigint,
 	timeout interval DEFAULT NULL)

@@ -15,6 +15,10 @@
 #ifndef BULKPAR_COMPAT_H
 #define BULKPAR_COMPAT_H
 
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_state.h"
+#endif
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"

@@ -35,6 +35,7 @@
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -238,6 +239,10 @@ read_what(const Arguments *arguments, BulkparJob *job)
 	}
 
 	job->target = DatumGetObjectId(value(arguments, "target"));
+	if (arguments->types[find(arguments, "target")] == TEXTOID)
+		job->target =
+			DatumGetObjectId(DirectFunctionCall1(regclassin,
+												 CStringGetDatum(read_text(arguments, "target"))));
 	job->deletes = find(arguments, "column_name") < 0;
 	if (!job->deletes)
 		read_set(arguments, job);

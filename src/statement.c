@@ -50,6 +50,9 @@
 #include "statement.h"
 #include "unchanged.h"
 
+/* How many rows are shown. */
+#define SHOWN_ROWS 5
+
 /*
  * What the hooks do to a statement.  They know it by where its text is: a
  * statement of the same text that a trigger runs is another.
@@ -65,6 +68,7 @@ typedef struct KeyStatement
 
 static List *key_statements = NIL;
 static const KeyStatement *planning = NULL;
+static bool without_key_index = false;	/* had the last plan to do */
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static planner_hook_type prev_planner_hook = NULL;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
@@ -228,6 +232,40 @@ bulkpar_statement_prepare(BulkparStatement *statement, Oid relid, Oid part,
 	prepare(statement, relid, part, key);
 	SPI_keepplan(statement->plan);
 	statement->kept = true;
+}
+
+/* The plan of a statement, as EXPLAIN shows it; a line ends with a newline. */
+char *
+bulkpar_statement_explain(BulkparStatement *statement, Oid relid, Oid part,
+						  const BulkparKey *key)
+{
+	ExplainState *es = NewExplainState();
+	CachedPlan *cplan;
+	QueryDesc  *desc;
+
+	prepare(statement, relid, part, key);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	without_key_index = false;
+	cplan = SPI_plan_get_cached_plan(statement->plan);
+	if (cplan == NULL || list_length(cplan->stmt_list) != 1)
+		elog(ERROR, "statement has no single plan");
+	if (without_key_index)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a batch would not reach its rows through index \"%s\"",
+						get_rel_name(key->index)),
+				 errdetail("Row level security can hide the condition on the key from the index.")));
+	desc = CreateQueryDesc(linitial_node(PlannedStmt, cplan->stmt_list),
+						   statement->sql, GetActiveSnapshot(),
+						   InvalidSnapshot, None_Receiver, NULL, NULL, 0);
+	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
+	ExplainPrintPlan(es, desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+	ReleaseCachedPlan(cplan, NULL);
+	PopActiveSnapshot();
+	bulkpar_statement_forget(statement);
+	return es->str->data;
 }
 
 /* How many rows the planner expects a prepared SELECT to return. */
@@ -560,7 +598,10 @@ joined_column(Node *condition, const KeyStatement *entry, int target)
 	return b;
 }
 
-/* Make of an UPDATE or DELETE the SELECT of the keys of its rows. */
+/*
+ * Make of an UPDATE or DELETE the SELECT of the keys of its rows, or of the
+ * old and new values of a few.
+ */
 static void
 select_keys(ParseState *pstate, const KeyStatement *entry, Query *query)
 {
@@ -569,7 +610,9 @@ select_keys(ParseState *pstate, const KeyStatement *entry, Query *query)
 
 	for (int i = 0; i < entry->key->ncolumns; i++)
 	{
-		AttrNumber	attnum = entry->key->columns[i].attnum;
+		char	   *name = get_attname(entry->part,
+									   entry->key->columns[i].attnum, false);
+		AttrNumber	attnum = get_attnum(rte->relid, name);
 		Oid			type;
 		int32		typmod;
 		Oid			collation;
@@ -579,9 +622,18 @@ select_keys(ParseState *pstate, const KeyStatement *entry, Query *query)
 		var = makeVar(query->resultRelation, attnum, type, typmod, collation, 0);
 		markVarForSelectPriv(pstate, var);
 		targets = lappend(targets,
-						  makeTargetEntry((Expr *) var, i + 1,
-										  get_attname(rte->relid, attnum,
-													  false), false));
+						  makeTargetEntry((Expr *) var, i + 1, name, false));
+	}
+	if (entry->statement->shows_values)
+	{
+		targets = list_concat(targets,
+							  bulkpar_unchanged_values(pstate, query,
+													   list_length(targets)));
+		query->limitCount = (Node *) makeConst(INT8OID, -1, InvalidOid,
+											   sizeof(int64),
+											   Int64GetDatum(SHOWN_ROWS),
+											   false, FLOAT8PASSBYVAL);
+		query->limitOption = LIMIT_OPTION_COUNT;
 	}
 	bulkpar_compat_read_only(query, rte);
 	query->commandType = CMD_SELECT;
@@ -693,5 +745,8 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 	rel->partial_pathlist = NIL;
 	create_index_paths(root, rel);
 	if (rel->pathlist == NIL)
+	{
 		rel->pathlist = pathlist;
+		without_key_index = true;
+	}
 }

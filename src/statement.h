@@ -32,6 +32,7 @@ typedef struct BulkparStatement
 	int			batch_size;		/* rows to expect, 0 for a collecting one */
 	bool		skip_unchanged;
 	bool		selects_keys;	/* of all rows, instead of changing them */
+	bool		shows_values;	/* with the old and new values of a few */
 	SPIPlanPtr	plan;			/* once it is prepared */
 	bool		kept;			/* the plan, beyond the transaction */
 } BulkparStatement;
@@ -54,6 +55,8 @@ extern void bulkpar_statement_check(BulkparStatement *statement, Oid relid,
 									Oid part, const BulkparKey *key);
 extern void bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
 									  Oid part, const BulkparKey *key);
+extern char *bulkpar_statement_explain(BulkparStatement *statement, Oid relid,
+									   Oid part, const BulkparKey *key);
 extern double bulkpar_statement_rows(const BulkparStatement *statement);
 extern void bulkpar_statement_forget(BulkparStatement *statement);
 

@@ -121,38 +121,48 @@ bulkpar_stripe_matters(Relation rel)
 	return RelationGetNumberOfBlocks(rel) >= MIN_PAGES;
 }
 
-/*
- * How many stripes are best for a job on a table, which may be a part of its
- * target.  Several only pay where the new versions can be HOT, and where neighbours in the key are neighbours on disk:
- * random keys do as stripes do by themselves.
- */
-int
-bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
-					  const BulkparJob *job)
+/* Whether the updates of a job on a table leave its indexes alone. */
+bool
+bulkpar_stripe_can_be_hot(Relation rel, const BulkparJob *job)
 {
 	Bitmapset  *indexed = RelationGetIndexAttrBitmap(rel,
 													 BULKPAR_COMPAT_HOT_BLOCKING);
 	TupleDesc	desc = RelationGetDescr(rel);
-	Bitmapset  *updated = NULL;
 
-	if (job->deletes)
-		return 1;
 	for (int i = 0; i < job->ncolumns; i++)
-		updated = bms_add_member(updated,
-								 get_attnum(RelationGetRelid(rel),
-											job->column_names[i]) -
-								 FirstLowInvalidHeapAttributeNumber);
-	if (!bulkpar_stripe_matters(rel) || !bulkpar_stripe_possible(key) ||
-		bms_overlap(indexed, updated) || !follows_heap(rel, &key->columns[0]))
-		return 1;
+	{
+		AttrNumber	attnum = get_attnum(RelationGetRelid(rel),
+										job->column_names[i]);
+
+		if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, indexed))
+			return false;
+	}
 
 	/* A generated column may depend on what is updated. */
 	for (int i = 0; i < desc->natts; i++)
 	{
 		if (TupleDescAttr(desc, i)->attgenerated != '\0' &&
 			bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, indexed))
-			return 1;
+			return false;
 	}
+	return true;
+}
+
+/*
+ * How many stripes are best for a job on a table, which may be a part of its
+ * target.  Several only pay where the new versions can be HOT, and where
+ * neighbours in the key are neighbours on disk: random keys do as stripes do
+ * by themselves.
+ */
+int
+bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
+					  const BulkparJob *job)
+{
+	if (job->deletes || !bulkpar_stripe_matters(rel) ||
+		!bulkpar_stripe_possible(key) ||
+		!bulkpar_stripe_can_be_hot(rel, job) ||
+		!follows_heap(rel, &key->columns[0]))
+		return 1;
 	return DEFAULT_STRIPES;
 }
 

@@ -23,6 +23,7 @@ extern bool bulkpar_stripe_possible(const BulkparKey *key);
 extern int	bulkpar_stripe_of_key(const BulkparKey *key, int count,
 								  const Datum *values);
 extern bool bulkpar_stripe_matters(Relation rel);
+extern bool bulkpar_stripe_can_be_hot(Relation rel, const BulkparJob *job);
 extern int	bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
 								  const BulkparJob *job);
 

@@ -97,6 +97,21 @@ bulkpar_target_has_part(Oid target, Oid part)
 		 typeInheritsFrom(get_rel_type_id(part), get_rel_type_id(target)));
 }
 
+/* Forget the table and the statements prepared for it. */
+void
+bulkpar_target_forget(BulkparTarget *target)
+{
+	ListCell   *lc;
+
+	foreach(lc, target->updates)
+		bulkpar_statement_forget(lfirst(lc));
+	foreach(lc, target->collects)
+		bulkpar_statement_forget(lfirst(lc));
+	target->updates = target->collects = NIL;
+	target->relid = InvalidOid;
+	MemoryContextReset(target->context);
+}
+
 /*
  * A rule would put another statement in the place of a batch, which would not
  * do what the job says it has done.
@@ -352,16 +367,9 @@ describe(BulkparTarget *target, const BulkparJob *job, int part, Relation rel)
 	const BulkparPart *described = &job->parts[part];
 	Relation	part_rel = table_open(described->relid, NoLock);
 	MemoryContext oldcontext;
-	ListCell   *lc;
 
 	bulkpar_target_check_rules(rel, job);
-	foreach(lc, target->updates)
-		bulkpar_statement_forget(lfirst(lc));
-	foreach(lc, target->collects)
-		bulkpar_statement_forget(lfirst(lc));
-	target->updates = target->collects = NIL;
-	target->relid = InvalidOid;
-	MemoryContextReset(target->context);
+	bulkpar_target_forget(target);
 
 	oldcontext = MemoryContextSwitchTo(target->context);
 	target->schema = RelationGetNamespace(rel);

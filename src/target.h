@@ -39,6 +39,7 @@ extern BulkparTarget *bulkpar_target_create(void);
 extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 								int part, LOCKMODE lockmode);
 extern bool bulkpar_target_has_part(Oid target, Oid part);
+extern void bulkpar_target_forget(BulkparTarget *target);
 extern void bulkpar_target_check_rules(Relation rel, const BulkparJob *job);
 extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 								   const Datum *hi,

@@ -103,6 +103,46 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 										COERCE_EXPLICIT_CALL));
 }
 
+/*
+ * The old and the new value of each column that an UPDATE sets, as more
+ * targets after the first ones; without columns that are set from a subquery
+ * that sets several.
+ */
+List *
+bulkpar_unchanged_values(ParseState *pstate, Query *query, int ntargets)
+{
+	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	List	   *values = NIL;
+	Relation	rel;
+	ListCell   *lc;
+
+	if (query->commandType != CMD_UPDATE)
+		return NIL;
+	rel = table_open(rte->relid, NoLock);
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel),
+											   entry->resno - 1);
+		Var		   *old = makeVar(query->resultRelation, entry->resno,
+								  attr->atttypid, attr->atttypmod,
+								  attr->attcollation, 0);
+
+		if (find_multi_assignment((Node *) entry->expr, NULL))
+			continue;
+		markVarForSelectPriv(pstate, old);
+		values = lappend(values, makeTargetEntry((Expr *) old, ++ntargets,
+												 psprintf("old %s", NameStr(attr->attname)),
+												 false));
+		values = lappend(values, makeTargetEntry((Expr *) new_value(entry, rel),
+												 ++ntargets,
+												 psprintf("new %s", NameStr(attr->attname)),
+												 false));
+	}
+	table_close(rel, NoLock);
+	return values;
+}
+
 static Expr *
 row_of(List *values)
 {

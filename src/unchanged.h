@@ -18,6 +18,8 @@
 /* The rows that this process has left out so far. */
 extern int64 bulkpar_unchanged_rows;
 
+extern List *bulkpar_unchanged_values(ParseState *pstate, Query *query,
+									  int ntargets);
 extern Node *bulkpar_unchanged_condition(ParseState *pstate, Query *query);
 
 #endif							/* BULKPAR_UNCHANGED_H */

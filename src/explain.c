@@ -1,0 +1,519 @@
+/*-------------------------------------------------------------------------
+ *
+ * explain.c
+ *		bulkpar_explain: what a job would do, without doing it.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/explain.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "portability/instr_time.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "bookkeeping.h"
+#include "collect.h"
+#include "measure.h"
+#include "request.h"
+#include "stripe.h"
+#include "subxact.h"
+#include "target.h"
+
+/* How many batches a sample runs. */
+#define SAMPLE_BATCHES 3
+
+typedef struct Explanation
+{
+	MemoryContext context;		/* of the lines */
+	BulkparJob *job;
+	BulkparTarget *target;
+	bool		sample;
+	double		rows;			/* in all parts */
+	List	   *lines;
+} Explanation;
+
+static void explain(void *arg);
+static void explain_tables(Explanation *explanation);
+static void explain_batches(Explanation *explanation, Relation rel);
+static void explain_stripes(Explanation *explanation, Relation rel);
+static void explain_catalog(Explanation *explanation);
+static void explain_plan(Explanation *explanation, Relation rel);
+static void try(Explanation *explanation, BulkparSubxactFunction function,
+				const char *what);
+static void explain_values(void *arg);
+static void explain_sample(void *arg);
+static void warn(Explanation *explanation, Relation rel);
+static void warn_duplicates(Explanation *explanation, Relation rel);
+static void add_line(Explanation *explanation, const char *format,...)
+			pg_attribute_printf(2, 3);
+static void add_lines(Explanation *explanation, const char *text);
+static void add_rows(Explanation *explanation, const char *title,
+					 const char *sql);
+static char *set_columns(const BulkparJob *job);
+
+PG_FUNCTION_INFO_V1(bulkpar_explain);
+
+/* bulkpar_explain(...), with the arguments of the function to explain */
+Datum
+bulkpar_explain(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Explanation explanation = {.context = CurrentMemoryContext};
+	bool		wait;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	bulkpar_bookkeeping_attach(get_func_namespace(fcinfo->flinfo->fn_oid));
+	explanation.job = bulkpar_request_read(fcinfo, &wait);
+	explanation.sample = !PG_ARGISNULL(PG_NARGS() - 1) &&
+		PG_GETARG_BOOL(PG_NARGS() - 1);
+	bulkpar_request_check(explanation.job);
+
+	explanation.target = bulkpar_target_create();
+	PG_TRY();
+	{
+		bulkpar_subxact_run(explain, &explanation);
+	}
+	PG_CATCH();
+	{
+		bulkpar_target_forget(explanation.target);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	bulkpar_target_forget(explanation.target);
+
+	foreach(lc, explanation.lines)
+	{
+		Datum		values[1];
+		bool		nulls[1] = {false};
+
+		values[0] = CStringGetTextDatum(lfirst(lc));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+static void
+explain(void *arg)
+{
+	Explanation *explanation = arg;
+	BulkparJob *job = explanation->job;
+	Relation	rel;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	explain_tables(explanation);
+	bulkpar_target_lock(explanation->target, job, 0, AccessShareLock);
+	rel = table_open(job->target, NoLock);
+	explain_batches(explanation, rel);
+	explain_stripes(explanation, rel);
+	explain_catalog(explanation);
+	explain_plan(explanation, rel);
+	try(explanation, explain_values, "The new values");
+	if (explanation->sample)
+		try(explanation, explain_sample, "A batch of the sample");
+	warn(explanation, rel);
+	table_close(rel, NoLock);
+	PopActiveSnapshot();
+}
+
+/* The statement, and the tables with their keys. */
+static void
+explain_tables(Explanation *explanation)
+{
+	BulkparJob *job = explanation->job;
+
+	for (int i = 0; i < job->nparts; i++)
+	{
+		BulkparPart *part = &job->parts[i];
+		Relation	rel = table_open(part->relid, AccessShareLock);
+		double		rows = Max(rel->rd_rel->reltuples, 0);
+
+		explanation->rows += rows;
+		if (i == 0)
+		{
+			Relation	target = table_open(job->target, AccessShareLock);
+
+			add_line(explanation, "Statement: %s",
+					 bulkpar_statement_text(target, job));
+			table_close(target, NoLock);
+		}
+		add_line(explanation, "Table: %s, about %.0f rows, %s, along %s %s",
+				 RelationGetRelationName(rel), rows,
+				 TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
+														 Int64GetDatum((int64) RelationGetNumberOfBlocks(rel) * BLCKSZ))),
+				 get_rel_name(part->key_index), part->key_order);
+		table_close(rel, NoLock);
+	}
+}
+
+/* What is to be expected of batches and workers. */
+static void
+explain_batches(Explanation *explanation, Relation rel)
+{
+	BulkparJob *job = explanation->job;
+	BulkparTarget *target = explanation->target;
+	BulkparStatement *statement = bulkpar_statement_matches(rel, target->key,
+															job);
+	double		matches;
+
+	SPI_connect();
+	bulkpar_statement_prepare(statement, target->relid, target->part,
+							  target->key);
+	matches = bulkpar_statement_rows(statement);
+	bulkpar_statement_forget(statement);
+	SPI_finish();
+	add_line(explanation, "Rows: the planner expects %.0f to be %s", matches,
+			 job->deletes ? "deleted" : "updated");
+	add_line(explanation,
+			 "Batches: about %.0f of %d rows each, by %d workers at the most",
+			 ceil(explanation->rows / job->batch_size), job->batch_size,
+			 job->workers);
+}
+
+/* Whether updates can be HOT, and the stripes. */
+static void
+explain_stripes(Explanation *explanation, Relation rel)
+{
+	BulkparJob *job = explanation->job;
+	Relation	part = table_open(job->parts[0].relid, NoLock);
+
+	if (!job->deletes)
+		add_line(explanation, "HOT: %s",
+				 bulkpar_stripe_can_be_hot(part, job) ?
+				 "possible, no indexed column is set" :
+				 "impossible, an indexed column is set");
+	if (job->stripes == 0)
+		add_line(explanation, "Stripes: %d, as chosen",
+				 bulkpar_stripe_choose(part, explanation->target->key, job));
+	else
+		add_line(explanation, "Stripes: %d, as asked for", job->stripes);
+	table_close(part, NoLock);
+}
+
+/* The triggers and foreign keys that will be at work. */
+static void
+explain_catalog(Explanation *explanation)
+{
+	const BulkparJob *job = explanation->job;
+
+	add_rows(explanation, "Trigger",
+			 psprintf("SELECT tgname FROM pg_catalog.pg_trigger "
+					  "WHERE tgrelid = %u AND NOT tgisinternal "
+					  "AND tgenabled <> 'D' AND (tgtype & %d) <> 0 ORDER BY 1",
+					  job->target, job->deletes ? 8 : 16));
+	add_rows(explanation, "Foreign key",
+			 psprintf("SELECT pg_catalog.format('%%s of table %%s', conname, "
+					  "conrelid::pg_catalog.regclass) "
+					  "FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
+					  "AND ((conrelid = %u AND NOT %s AND EXISTS "
+					  "(SELECT FROM pg_catalog.pg_attribute a "
+					  "WHERE a.attrelid = c.conrelid AND a.attnum = ANY (conkey) "
+					  "AND a.attname = ANY (%s))) OR (confrelid = %u AND (%s OR EXISTS "
+					  "(SELECT FROM pg_catalog.pg_attribute a "
+					  "WHERE a.attrelid = c.confrelid AND a.attnum = ANY (confkey) "
+					  "AND a.attname = ANY (%s))))) ORDER BY 1",
+					  job->target, job->deletes ? "true" : "false",
+					  set_columns(job), job->target,
+					  job->deletes ? "true" : "false", set_columns(job)));
+}
+
+/* The plan of a batch. */
+static void
+explain_plan(Explanation *explanation, Relation rel)
+{
+	BulkparTarget *target = explanation->target;
+	BulkparShape shape = bulkpar_key_usual_shape(target->key);
+
+	SPI_connect();
+	add_line(explanation, "Plan of a batch:");
+	add_lines(explanation,
+			  bulkpar_statement_explain(bulkpar_statement_batch(rel, target->key,
+																explanation->job,
+																&shape),
+										target->relid, target->part,
+										target->key));
+	SPI_finish();
+}
+
+/* Do what may fail by the user's expressions, roll it back, and note errors. */
+static void
+try(Explanation *explanation, BulkparSubxactFunction function,
+	const char *what)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		bulkpar_subxact_run(function, explanation);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+		add_line(explanation, "Warning: %s failed: %s (SQLSTATE %s)", what,
+				 error->message, unpack_sql_state(error->sqlerrcode));
+	}
+	PG_END_TRY();
+}
+
+/* Old and new values of a few rows. */
+static void
+explain_values(void *arg)
+{
+	Explanation *explanation = arg;
+	BulkparTarget *target = explanation->target;
+	Relation	rel = table_open(target->relid, NoLock);
+	BulkparStatement *statement = bulkpar_statement_matches(rel, target->key,
+															explanation->job);
+
+	table_close(rel, NoLock);
+	SPI_connect();
+	statement->shows_values = true;
+	bulkpar_statement_prepare(statement, target->relid, target->part,
+							  target->key);
+	if (SPI_execute_plan(statement->plan, NULL, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read rows to show");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		StringInfoData line;
+
+		initStringInfo(&line);
+		for (int k = 1; k <= SPI_tuptable->tupdesc->natts; k++)
+		{
+			char	   *value = SPI_getvalue(SPI_tuptable->vals[i],
+											 SPI_tuptable->tupdesc, k);
+
+			appendStringInfo(&line, "%s%s = %s", k > 1 ? ", " : "",
+							 SPI_fname(SPI_tuptable->tupdesc, k),
+							 value == NULL ? "null" : value);
+		}
+		add_line(explanation, "Row: %s", line.data);
+	}
+	bulkpar_statement_forget(statement);
+	SPI_finish();
+}
+
+/* Run a few batches and tell how long all would take. */
+static void
+explain_sample(void *arg)
+{
+	Explanation *explanation = arg;
+	BulkparJob *job = explanation->job;
+	BulkparTarget *target = explanation->target;
+	BulkparStripe all = {.count = 1};
+	Datum	   *end = bulkpar_target_end_key(target);
+	Datum	   *lo = NULL;
+	BulkparBounds bounds;
+	instr_time	start;
+	instr_time	elapsed;
+	int64		changed = 0;
+	double		milliseconds;
+
+	if (end == NULL)
+		return;
+	bulkpar_collect(target, NULL, end, &all, job->batch_size, SAMPLE_BATCHES,
+					&bounds);
+	bulkpar_target_lock(target, job, 0, RowExclusiveLock);
+	INSTR_TIME_SET_CURRENT(start);
+	for (int i = 0; i < bounds.nbatches; i++)
+	{
+		SPI_connect();
+		changed += bulkpar_target_update(target, job, lo, bounds.keys[i], &all);
+		SPI_finish();
+		lo = bounds.keys[i];
+	}
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, start);
+	milliseconds = INSTR_TIME_GET_MILLISEC(elapsed);
+	add_line(explanation,
+			 "Sample: %d batches of " INT64_FORMAT " rows, of which "
+			 INT64_FORMAT " changed, took %.1f ms and were rolled back",
+			 bounds.nbatches, bounds.rows, changed, milliseconds);
+	add_line(explanation, "Estimate: about %.1f s with %d workers",
+			 milliseconds / 1000 / Max(bounds.rows, 1) *
+			 Max(explanation->rows, bounds.rows) / job->workers, job->workers);
+}
+
+/* What may go wrong, or take longer than need be. */
+static void
+warn(Explanation *explanation, Relation rel)
+{
+	BulkparJob *job = explanation->job;
+	char	   *holders = bulkpar_measure_xmin_holders(0);
+
+	for (int i = 0; i < job->nparts; i++)
+	{
+		Relation	part = table_open(job->parts[i].relid, NoLock);
+
+		if (part->rd_rel->reltuples < 0)
+			add_line(explanation,
+					 "Warning: table %s was never analyzed; estimates may be wrong",
+					 RelationGetRelationName(part));
+		table_close(part, NoLock);
+	}
+	if (holders != NULL)
+		add_line(explanation,
+				 "Warning: dead rows cannot be removed yet, the xmin horizon is held by %s",
+				 holders);
+	add_rows(explanation, "Warning",
+			 psprintf("SELECT pg_catalog.format('%%s of %%s background worker slots are free, "
+					  "the job could use %%s', free, setting, %d) FROM "
+					  "(SELECT setting, setting::int4 - (SELECT pg_catalog.count(*) "
+					  "FROM pg_catalog.pg_stat_activity WHERE backend_type NOT IN "
+					  "('client backend', 'autovacuum launcher', 'autovacuum worker', "
+					  "'walsender', 'walwriter', 'walreceiver', 'checkpointer', "
+					  "'background writer', 'startup', 'archiver', 'io worker', "
+					  "'walsummarizer', 'slotsync worker', 'standalone backend')) AS free "
+					  "FROM pg_catalog.pg_settings WHERE name = 'max_worker_processes') s "
+					  "WHERE free < %d", job->workers + 1, job->workers + 1));
+	add_rows(explanation, "Warning",
+			 psprintf("SELECT pg_catalog.format('max_wal_size is %%s, the table %%s: checkpoints will be frequent', "
+					  "pg_catalog.current_setting('max_wal_size'), "
+					  "pg_catalog.pg_size_pretty(pg_catalog.pg_table_size(%u))) "
+					  "WHERE pg_catalog.pg_table_size(%u) > "
+					  "pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size'))",
+					  job->target, job->target));
+	if (explanation->sample && job->nexpressions > 0 && job->from_item == NULL)
+		warn_duplicates(explanation, rel);
+}
+
+/*
+ * Look whether the new values are unique where they must be.  That reads the
+ * whole table, so it is only done together with a sample.
+ */
+static void
+warn_duplicates(Explanation *explanation, Relation rel)
+{
+	const BulkparJob *job = explanation->job;
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		StringInfoData columns;
+		bool		is_set = false;
+		bool		plain = index->rd_index->indisunique &&
+			RelationGetIndexPredicate(index) == NIL;
+
+		initStringInfo(&columns);
+		for (int i = 0; plain && i < index->rd_index->indnkeyatts; i++)
+		{
+			AttrNumber	attnum = index->rd_index->indkey.values[i];
+			const char *name = attnum == 0 ? NULL :
+				get_attname(job->target, attnum, false);
+			const char *value = name == NULL ? NULL : quote_identifier(name);
+
+			plain = name != NULL;
+			for (int k = 0; plain && k < job->ncolumns; k++)
+			{
+				if (strcmp(job->column_names[k], name) != 0)
+					continue;
+				value = psprintf("(%s)", job->expressions[k]);
+				is_set = true;
+			}
+			appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "", value);
+		}
+		if (plain && is_set)
+			add_rows(explanation, "Warning",
+					 psprintf("SELECT pg_catalog.format('index %%s would be violated by %%s rows with the same new values', "
+							  "%s, c) FROM (SELECT pg_catalog.count(*) AS c FROM %s%s GROUP BY %s "
+							  "HAVING pg_catalog.count(*) > 1 ORDER BY 1 DESC LIMIT 1) d",
+							  quote_literal_cstr(RelationGetRelationName(index)),
+							  quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+														 RelationGetRelationName(rel)),
+							  job->condition == NULL ? "" :
+							  psprintf(" WHERE (%s)", job->condition),
+							  columns.data));
+		index_close(index, AccessShareLock);
+	}
+}
+
+static void
+add_line(Explanation *explanation, const char *format,...)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(explanation->context);
+	StringInfoData line;
+
+	initStringInfo(&line);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&line, format, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&line, needed);
+	}
+	explanation->lines = lappend(explanation->lines, line.data);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Add each line of a text, indented. */
+static void
+add_lines(Explanation *explanation, const char *text)
+{
+	while (*text != '\0')
+	{
+		int			length = strcspn(text, "\n");
+
+		add_line(explanation, "  %.*s", length, text);
+		text += length + (text[length] == '\n' ? 1 : 0);
+	}
+}
+
+/* Add a line for each row of a query with one column. */
+static void
+add_rows(Explanation *explanation, const char *title, const char *sql)
+{
+	SPI_connect();
+	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read what to show");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *value = SPI_getvalue(SPI_tuptable->vals[i],
+										 SPI_tuptable->tupdesc, 1);
+
+		add_line(explanation, "%s: %s", title, value == NULL ? "" : value);
+	}
+	SPI_finish();
+}
+
+/* The columns that are set, as an array in SQL. */
+static char *
+set_columns(const BulkparJob *job)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "ARRAY[");
+	for (int i = 0; i < job->ncolumns; i++)
+		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "",
+						 quote_literal_cstr(job->column_names[i]));
+	appendStringInfoString(&sql, "]::pg_catalog.name[]");
+	return sql.data;
+}

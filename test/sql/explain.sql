@@ -1,0 +1,55 @@
+--
+-- bulkpar_explain shows what a job would do, and changes nothing
+--
+SET bulkpar.report = off;
+
+CREATE TABLE plan (id bigint PRIMARY KEY, n int DEFAULT 0, kind int, price numeric(10,2),
+	code text CONSTRAINT plan_code UNIQUE, name text) WITH (autovacuum_enabled = off);
+INSERT INTO plan SELECT g, 0, g % 7, g, 'C' || g, 'x' || g FROM generate_series(1, 20000) g;
+CREATE TABLE plan_source (id bigint PRIMARY KEY, price numeric) WITH (autovacuum_enabled = off);
+INSERT INTO plan_source SELECT g * 2, g + 0.123 FROM generate_series(1, 5000) g;
+CREATE TABLE plan_child (id int, plan bigint CONSTRAINT plan_child_fk REFERENCES plan ON DELETE CASCADE);
+CREATE FUNCTION plan_note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER plan_note BEFORE UPDATE ON plan FOR EACH ROW EXECUTE FUNCTION plan_note();
+ANALYZE plan, plan_source;
+
+-- what depends on the machine is left out
+CREATE FUNCTION shown(VARIADIC lines text[]) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT regexp_replace(regexp_replace(line, '\(cost=.*\)', ''), 'took .* ms', 'took ... ms')
+	FROM unnest(lines) line
+	WHERE line NOT LIKE ALL (ARRAY['Estimate: %', 'Warning: % background worker slots %', 'Warning: max_wal_size %'])
+$$;
+SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'name', 'upper(name)', 1000, workers => 2)));
+SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', ARRAY['kind', 'n'], ARRAY['DEFAULT', 'n + 1'], 500,
+	workers => 2, condition => 'kind = 3', stripes => 4)));
+SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'kind = 3', workers => 2)));
+SELECT shown(VARIADIC array(SELECT bulkpar_explain($$UPDATE plan p SET price = s.price, name = 'new'
+	FROM plan_source s WHERE s.id = p.id$$, workers => 2, sample => true)));
+
+-- new values that are not unique, and other errors, are found by a sample
+SELECT line FROM bulkpar_explain('plan', 'code', 'left(code, 3)', workers => 2, sample => true) line
+	WHERE line ~ '(fail|violate)';
+SELECT line FROM bulkpar_explain('plan', 'n', '1 / (5 - id)', workers => 1, sample => true) line
+	WHERE line ~ '(fail|violate)';
+\set VERBOSITY terse
+SELECT bulkpar_explain('plan', 'id', '1');
+SELECT bulkpar_explain('plan', 'nothing', '1');
+SELECT bulkpar_explain('nothing', 'n', '1');
+SELECT bulkpar_explain('SELECT 1');
+SELECT bulkpar_explain('plan', 'n', '''x''');
+
+-- it can be called where a job could not be started
+BEGIN;
+SELECT count(*) > 5 AS shown FROM bulkpar_explain('plan', 'n', '1');
+SAVEPOINT s;
+SELECT count(*) > 5 AS shown FROM bulkpar_explain('plan', 'n', '1', sample => true);
+COMMIT;
+
+-- nothing has changed, and no job was stored
+SELECT count(*) AS rows, count(*) FILTER (WHERE n = 0 AND name = 'x' || id AND code = 'C' || id AND price = id) AS same
+	FROM plan;
+SELECT count(*) FROM bulkpar_job WHERE target = 'plan'::regclass;
+
+DROP FUNCTION shown;
+DROP TABLE plan, plan_source, plan_child;
+DROP FUNCTION plan_note;
