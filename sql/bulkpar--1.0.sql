@@ -345,12 +345,12 @@ COMMENT ON FUNCTION bulkpar_in_stripe(integer, integer, "any") IS
 'Whether a job with that many stripes puts a key into the one with that number';
 
 -- Costly, so that it comes after all other conditions.
-CREATE FUNCTION bulkpar_changed(changed boolean, VARIADIC rest "any")
+CREATE FUNCTION bulkpar_changed(changed boolean, "row" tid, VARIADIC rest "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'bulkpar_changed'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION bulkpar_changed(boolean, "any") IS
+COMMENT ON FUNCTION bulkpar_changed(boolean, tid, "any") IS
 'Its argument; a job with skip_unchanged counts the rows that it would leave the same';
 
 CREATE FUNCTION bulkpar_update(

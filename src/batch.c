@@ -52,7 +52,6 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	BulkparBatchResult result = BULKPAR_BATCH_TOO_LARGE;
 	BulkparAdvance advance = {0};
 	int64		hot;
-	int64		unchanged = bulkpar_unchanged_rows;
 
 	start(job, chunk, target, RowExclusiveLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -60,6 +59,8 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 		cut(job, chunk, target, batch);
 	batch->last_key = last_key(chunk, target, batch);
 	hot = bulkpar_compat_hot_updates(target->part);
+	if (job->skip_unchanged)
+		bulkpar_unchanged_start();
 	SPI_connect();
 	if (batch->keys != NULL)
 		advance.rows_updated = bulkpar_target_update_listed(target, job,
@@ -72,7 +73,8 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	/* A trigger may have updated rows of the table as well. */
 	advance.rows_hot = Min(advance.rows_updated,
 						   bulkpar_compat_hot_updates(target->part) - hot);
-	advance.rows_unchanged = bulkpar_unchanged_rows - unchanged;
+	if (job->skip_unchanged)
+		advance.rows_unchanged = bulkpar_unchanged_count();
 	PopActiveSnapshot();
 
 	if (advance.rows_updated <= job->batch_size)

@@ -278,7 +278,7 @@ bulkpar_statement_rows(const BulkparStatement *statement)
 	if (cplan == NULL || list_length(cplan->stmt_list) != 1)
 		elog(ERROR, "statement has no single plan");
 	rows = linitial_node(PlannedStmt, cplan->stmt_list)->planTree->plan_rows;
-	ReleaseCachedPlan(cplan, NULL);
+	ReleaseCachedPlan(cplan, statement->kept ? CurrentResourceOwner : NULL);
 	return rows;
 }
 

@@ -24,6 +24,7 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "nodes/makefuncs.h"
@@ -33,12 +34,21 @@
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/itemptr.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 
 #include "bookkeeping.h"
 #include "unchanged.h"
 
-int64		bulkpar_unchanged_rows = 0;
+/* A row of the target that bulkpar_changed() was called for. */
+typedef struct RowSeen
+{
+	ItemPointerData row;
+	bool		changed;
+} RowSeen;
+
+static HTAB *rows_seen = NULL;
 
 static Expr *row_of(List *values);
 static Node *new_value(const TargetEntry *entry, Relation rel);
@@ -49,15 +59,53 @@ static bool find_multi_assignment(Node *node, void *context);
 
 PG_FUNCTION_INFO_V1(bulkpar_changed);
 
-/* bulkpar_changed(boolean, ...): its first argument, but counts the false. */
+/*
+ * bulkpar_changed(changed, row, ...): its first argument, but remembers which
+ * rows it was true for.
+ */
 Datum
 bulkpar_changed(PG_FUNCTION_ARGS)
 {
 	bool		changed = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
 
-	if (!changed)
-		bulkpar_unchanged_rows++;
+	if (rows_seen != NULL && !PG_ARGISNULL(1))
+	{
+		bool		found;
+		RowSeen    *row = hash_search(rows_seen, PG_GETARG_POINTER(1),
+									  HASH_ENTER, &found);
+
+		row->changed = changed || (found && row->changed);
+	}
 	PG_RETURN_BOOL(changed);
+}
+
+/* Begin to count; the memory comes from the current memory context. */
+void
+bulkpar_unchanged_start(void)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(ItemPointerData),
+		.entrysize = sizeof(RowSeen),
+		.hcxt = CurrentMemoryContext
+	};
+
+	rows_seen = hash_create("bulkpar rows", 1024, &control,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* The rows that would stay the same since then, in whatever way they match. */
+int64
+bulkpar_unchanged_count(void)
+{
+	HASH_SEQ_STATUS scan;
+	RowSeen    *row;
+	int64		count = 0;
+
+	hash_seq_init(&scan, rows_seen);
+	while ((row = hash_seq_search(&scan)) != NULL)
+		count += row->changed ? 0 : 1;
+	rows_seen = NULL;
+	return count;
 }
 
 /* The condition that an UPDATE changes a row. */
@@ -68,7 +116,10 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 	Relation	rel = table_open(rte->relid, NoLock);
 	List	   *old_values = NIL;
 	List	   *new_values = NIL;
-	Oid			argtypes[] = {BOOLOID, ANYOID};
+	Oid			argtypes[] = {BOOLOID, TIDOID, ANYOID};
+	Var		   *row = makeVar(query->resultRelation,
+							  SelfItemPointerAttributeNumber, TIDOID, -1,
+							  InvalidOid, 0);
 	Oid			function;
 	Expr	   *differ;
 	ListCell   *lc;
@@ -95,10 +146,11 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 						   row_of(new_values), InvalidOid, InvalidOid);
 	function = LookupFuncName(list_make2(makeString(get_namespace_name(bulkpar_bookkeeping_schema())),
 										 makeString("bulkpar_changed")),
-							  2, argtypes, false);
+							  3, argtypes, false);
 	return with_subqueries(query, (Expr *)
 						   makeFuncExpr(function, BOOLOID,
-										lcons(differ, other_tables(query)),
+										lcons(differ,
+											  lcons(row, other_tables(query))),
 										InvalidOid, InvalidOid,
 										COERCE_EXPLICIT_CALL));
 }
@@ -177,7 +229,7 @@ other_tables(Query *query)
 		if (rti == query->resultRelation || rte->rtekind == RTE_JOIN ||
 			rte->rtekind == RTE_RESULT)
 			continue;
-		if (rte->rtekind == RTE_RELATION)
+		if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_RELATION)
 			references = lappend(references,
 								 makeVar(rti, SelfItemPointerAttributeNumber,
 										 TIDOID, -1, InvalidOid, 0));

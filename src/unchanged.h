@@ -15,9 +15,8 @@
 
 #include "parser/parse_node.h"
 
-/* The rows that this process has left out so far. */
-extern int64 bulkpar_unchanged_rows;
-
+extern void bulkpar_unchanged_start(void);
+extern int64 bulkpar_unchanged_count(void);
 extern List *bulkpar_unchanged_values(ParseState *pstate, Query *query,
 									  int ntargets);
 extern Node *bulkpar_unchanged_condition(ParseState *pstate, Query *query);
