@@ -151,7 +151,8 @@ choose_stripes(const BulkparJob *job, Oid relid)
 
 /*
  * Choose the number of rows of a new chunk: so many that each worker will come
- * back at least twice for what is left, within the limits.  When there are more rows
+ * back for what is left, with neighbouring rows at least twice, within the
+ * limits.  When there are more rows
  * than estimated nobody knows what is left; then a quarter of the limit is a
  * compromise between idle workers and many claims.
  *
@@ -181,7 +182,7 @@ choose_size(const BulkparJob *job, const BulkparTrend *trend,
 		stripes = 1;
 	limit = Max(CHUNK_BATCHES, stripes * STRIPE_BATCHES);
 	batches = left <= 0 ? limit / 4 :
-		left / batch_size / (2 * job->workers);
+		left / batch_size / job->workers / (stripes > 1 ? 1 : 2);
 	batches = Max(1, Min(limit, floor(batches)));
 	stripe->count = Min(stripes, batches * MIN_STRIPE_BATCHES);
 	range->batch_size = batch_size;

@@ -337,8 +337,9 @@ prepare_part(BulkparJob *job, int number, BulkparTarget *target)
 	Datum	   *end;
 
 	LockRelationOid(part->relid, AccessShareLock);
-	part->gone = part->gone || !bulkpar_target_has_part(job->target,
-														part->relid);
+	part->gone = part->gone ||
+		(get_rel_name(job->target) != NULL &&
+		 !bulkpar_target_has_part(job->target, part->relid));
 	if (part->gone)
 		return;
 	bulkpar_target_lock(target, job, number, AccessShareLock);

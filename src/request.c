@@ -80,6 +80,7 @@ static void find_parts(Relation rel, BulkparJob *job);
 static void check_partition_key(Oid relid, const BulkparJob *job);
 static void check_part(Relation rel, BulkparJob *job, BulkparPart *part,
 					   bool first);
+static Oid	named_index(Relation rel, Oid named);
 static void choose_key(Relation rel, const BulkparJob *job,
 					   BulkparPart *part);
 static void check_columns(Relation rel, const BulkparKey *key,
@@ -587,31 +588,47 @@ check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
 	table_close(part_rel, NoLock);
 }
 
-/* Choose the key index, or check the one that was named. */
+/* The index of a table that is the named one, or a partition of it. */
+static Oid
+named_index(Relation rel, Oid named)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Oid			index = lfirst_oid(lc);
+
+		if (index == named ||
+			(get_rel_relispartition(index) &&
+			 list_member_oid(get_partition_ancestors(index), named)))
+			return index;
+	}
+	return InvalidOid;
+}
+
+/* Choose the key index of a part, or check the one that was named. */
 static void
 choose_key(Relation rel, const BulkparJob *job, BulkparPart *part)
 {
 	const char *name = RelationGetRelationName(rel);
 
-	if (OidIsValid(job->key_index) && part->relid != job->target)
-		part->key_index = index_get_partition(rel, job->key_index);
-	if (OidIsValid(job->key_index) && !OidIsValid(part->key_index))
+	if (OidIsValid(job->key_index))
 	{
-		if (!list_member_oid(RelationGetIndexList(rel), job->key_index))
+		part->key_index = named_index(rel, job->key_index);
+		if (!OidIsValid(part->key_index))
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("\"%s\" is not an index of table \"%s\"",
 							get_rel_name(job->key_index), name)));
-		if (bulkpar_key_describe(rel, job->key_index) == NULL)
+		if (bulkpar_key_describe(rel, part->key_index) == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("a job cannot follow index \"%s\"",
-							get_rel_name(job->key_index)),
+							get_rel_name(part->key_index)),
 					 errdetail("It must be a valid unique btree index on NOT NULL columns, without expressions or a WHERE clause.")));
-		part->key_index = job->key_index;
-	}
-	if (OidIsValid(part->key_index))
 		return;
+	}
 
 	part->key_index = bulkpar_key_choose(rel);
 	if (!OidIsValid(part->key_index))

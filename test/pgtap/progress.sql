@@ -2,7 +2,7 @@
 -- who sees what.
 \ir settings.psql
 BEGIN;
-SELECT plan(14);
+SELECT plan(18);
 
 CREATE ROLE bulkpar_owner;
 CREATE ROLE bulkpar_other;
@@ -14,10 +14,10 @@ CREATE TABLE person (id integer PRIMARY KEY, name text);
 -- A job that began 10,000 seconds ago.
 CREATE FUNCTION put_job(status text, estimated_rows bigint, owner regrole)
 RETURNS bigint LANGUAGE sql AS $$
-	INSERT INTO bulkpar_job (owner, target, key_index, key_order, column_names,
-		expressions, batch_size, workers, on_error, max_errors, settings, status,
-		estimated_rows, created_at, started_at, finished_at)
-	VALUES (owner, 'person', 'person_pkey', 'id', '{name}', '{upper(name)}', 100,
+	INSERT INTO bulkpar_job (owner, target, only_target, deletes, column_names,
+		expressions, skip_unchanged, batch_size, workers, on_error, max_errors,
+		settings, status, estimated_rows, created_at, started_at, finished_at)
+	VALUES (owner, 'person', true, false, '{name}', '{upper(name)}', false, 100,
 		2, 'stop', 0, '{}', status, estimated_rows, now() - interval '10001 seconds',
 		now() - interval '10000 seconds',
 		CASE WHEN status <> 'running' THEN now() END)
@@ -35,9 +35,13 @@ SELECT put_job('running', 100000, 'bulkpar_owner') AS running,
 	put_job('failed', 100000, 'bulkpar_owner') AS failed,
 	put_job('cancelled', NULL, 'bulkpar_other') AS cancelled,
 	put_job('running', 10000, 'bulkpar_other') AS exceeded \gset
-INSERT INTO bulkpar_chunk (job_id, chunk_no, hi, stripes, rows_before, rows_found,
+INSERT INTO bulkpar_part (job_id, part_no, relation, key_index, key_order)
+SELECT job_id, part_no, 'person', 'person_pkey'::regclass, 'id'
+FROM bulkpar_job, generate_series(1, 2) AS part_no
+WHERE target = 'person'::regclass;
+INSERT INTO bulkpar_chunk (job_id, chunk_no, part_no, hi, stripes, rows_before, rows_found,
 	rows_done, rows_updated, status, started_at)
-SELECT job_id, chunk_no, ARRAY[(chunk_no * 50000)::text], 1, (chunk_no - 1) * 50000,
+SELECT job_id, chunk_no, chunk_no, ARRAY[(chunk_no * 50000)::text], 1, (chunk_no - 1) * 50000,
 	50000, rows_done, rows_done / 2, 'running', now()
 FROM (VALUES (:running, 1, 30000), (:running, 2, 10000), (:succeeded, 1, 50000),
 	(:succeeded, 2, 50000), (:failed, 1, 50000), (:exceeded, 1, 30000))
@@ -56,6 +60,12 @@ SELECT is(progress(:exceeded), 'person interrupted 30000 15000 30000 99.9 3',
 
 SELECT is(xmin_holders, NULL, 'nobody holds dead rows for a job that does not run')
 FROM bulkpar_progress WHERE job_id = :succeeded;
+SELECT is(count(*), 1::bigint, 'a job with several parts is listed once')
+FROM bulkpar_jobs WHERE job_id = :running;
+SELECT results_eq(
+	format('SELECT chunk_no, relation, rows_done FROM bulkpar_chunks WHERE job_id = %s', :running),
+	$$VALUES (1::bigint, 'person'::regclass, 30000::bigint), (2, 'person', 10000)$$,
+	'a chunk is listed once, with the table of its part');
 SELECT is(stripe, 0, 'a chunk begins with its first stripe')
 FROM bulkpar_chunk WHERE job_id = :running AND chunk_no = 1;
 
@@ -79,6 +89,7 @@ SELECT is(seen_by('bulkpar_monitor'), 5::bigint,
 SET LOCAL ROLE bulkpar_owner;
 SELECT throws_ok('SELECT FROM bulkpar_job', '42501', NULL,
 	'only the owner of the extension reads bulkpar_job');
+SELECT throws_ok('SELECT FROM bulkpar_part', '42501', NULL, 'and bulkpar_part');
 SELECT throws_ok('SELECT FROM bulkpar_chunk', '42501', NULL,
 	'and bulkpar_chunk');
 RESET ROLE;
@@ -89,6 +100,10 @@ SELECT is_empty(
 	format('SELECT FROM bulkpar_chunk WHERE job_id BETWEEN %s AND %s',
 		:running, :exceeded),
 	'the chunks of a job are deleted with it');
+SELECT is_empty(
+	format('SELECT FROM bulkpar_part WHERE job_id BETWEEN %s AND %s',
+		:running, :exceeded),
+	'and its parts');
 
 SELECT * FROM finish();
 ROLLBACK;

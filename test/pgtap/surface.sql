@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(78);
+SELECT plan(106);
 
 CREATE ROLE bulkpar_somebody;
 
@@ -28,20 +28,24 @@ SELECT results_eq(
 	ARRAY[
 		'function bulkpar_await(bigint,interval)',
 		'function bulkpar_cancel(bigint)',
+		'function bulkpar_changed(boolean,"any")',
+		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass)',
+		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean)',
 		'function bulkpar_forget(bigint)',
 		'function bulkpar_forget(interval)',
 		'function bulkpar_in_stripe(integer,integer,"any")',
 		'function bulkpar_pause(bigint)',
 		'function bulkpar_resume(bigint,integer,integer,boolean)',
 		'function bulkpar_support(internal)',
-		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer)',
-		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer)',
+		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean)',
+		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean)',
 		'function bulkpar_wait(bigint,interval)',
 		'function bulkpar_xmin_holders(integer)',
 		'sequence bulkpar_job_job_id_seq',
 		'table bulkpar_chunk',
 		'table bulkpar_error',
 		'table bulkpar_job',
+		'table bulkpar_part',
 		'type bulkpar_result',
 		'view bulkpar_chunks',
 		'view bulkpar_errors',
@@ -70,11 +74,15 @@ SELECT results_eq(
 		'job_name text',
 		'owner regrole not null',
 		'target regclass not null',
-		'key_index regclass not null',
-		'key_order text not null',
+		'only_target boolean not null',
+		'key_index oid',
+		'deletes boolean not null',
 		'column_names text[] not null',
+		'statement text',
 		'expressions text[] not null',
 		'condition text',
+		'from_item text',
+		'skip_unchanged boolean not null',
 		'batch_size integer not null',
 		'workers integer not null',
 		'stripes integer',
@@ -85,7 +93,6 @@ SELECT results_eq(
 		'status text not null',
 		'runs integer not null',
 		'estimated_rows bigint',
-		'end_key text[]',
 		'xmin_holders text',
 		'created_at timestamp with time zone not null',
 		'started_at timestamp with time zone',
@@ -109,22 +116,42 @@ FROM pg_attribute
 WHERE attrelid = 'bulkpar_job'::regclass AND attname = 'job_id';
 SELECT has_check('bulkpar_job', 'bulkpar_job checks its status');
 
+-- bulkpar_part
+SELECT results_eq(
+	$$SELECT * FROM columns_of('bulkpar_part')$$,
+	ARRAY[
+		'job_id bigint not null',
+		'part_no integer not null',
+		'relation regclass not null',
+		'key_index oid not null',
+		'key_order text not null',
+		'gone boolean not null',
+		'estimated_rows bigint',
+		'end_key text[]'
+	], 'columns of bulkpar_part');
+SELECT col_is_pk('bulkpar_part', ARRAY['job_id', 'part_no'],
+	'bulkpar_part has a primary key');
+SELECT fk_ok('bulkpar_part', 'job_id', 'bulkpar_job', 'job_id');
+
 -- bulkpar_chunk
 SELECT results_eq(
 	$$SELECT * FROM columns_of('bulkpar_chunk')$$,
 	ARRAY[
 		'job_id bigint not null',
 		'chunk_no bigint not null',
+		'part_no integer not null',
 		'lo text[]',
 		'hi text[] not null',
 		'stripes integer not null',
 		'stripe integer not null',
+		'keys text[]',
 		'last_key text[]',
 		'rows_before bigint not null',
 		'rows_found bigint not null',
 		'rows_done bigint not null',
 		'rows_updated bigint not null',
 		'rows_failed bigint not null',
+		'rows_unchanged bigint not null',
 		'rows_hot bigint not null',
 		'wal_bytes bigint not null',
 		'batches bigint not null',
@@ -171,9 +198,13 @@ SELECT results_eq(
 		'owner regrole',
 		'target regclass',
 		'key_index regclass',
+		'deletes boolean',
 		'column_names text[]',
+		'statement text',
 		'expressions text[]',
 		'condition text',
+		'from_item text',
+		'skip_unchanged boolean',
 		'batch_size integer',
 		'workers integer',
 		'stripes integer',
@@ -213,6 +244,7 @@ SELECT results_eq(
 		'rows_done bigint',
 		'rows_updated bigint',
 		'rows_failed bigint',
+		'rows_unchanged bigint',
 		'estimated_rows bigint',
 		'percent numeric',
 		'rows_per_second bigint',
@@ -222,8 +254,9 @@ SELECT results_eq(
 SELECT results_eq(
 	$$SELECT * FROM columns_of('bulkpar_chunks')$$,
 	$$SELECT replace(c, ' not null', '')
-	FROM columns_of('bulkpar_chunk') AS c$$,
-	'bulkpar_chunks has the columns of bulkpar_chunk');
+	FROM columns_of('bulkpar_chunk') AS c
+	UNION ALL SELECT 'relation regclass'$$,
+	'bulkpar_chunks has the columns of bulkpar_chunk, and the table of its part');
 SELECT results_eq(
 	$$SELECT * FROM columns_of('bulkpar_errors')$$,
 	$$SELECT replace(c, ' not null', '')
@@ -244,7 +277,8 @@ SELECT results_eq(
 		'batches bigint',
 		'workers integer',
 		'elapsed interval',
-		'rows_failed bigint'
+		'rows_failed bigint',
+		'rows_unchanged bigint'
 	], 'columns of bulkpar_result');
 
 -- functions
@@ -257,6 +291,21 @@ SELECT results_eq(
 		'bulkpar_await: IN job_id bigint, '
 		'IN timeout interval DEFAULT NULL::interval',
 		'bulkpar_cancel: job_id bigint',
+		'bulkpar_changed: changed boolean, VARIADIC rest "any"',
+		'bulkpar_delete: target regclass, condition text, '
+		'batch_size integer DEFAULT 1000, '
+		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
+		'on_error text DEFAULT ''stop''::text, '
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'using_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass',
+		'bulkpar_execute: statement text, batch_size integer DEFAULT 1000, '
+		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
+		'on_error text DEFAULT ''stop''::text, '
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'stripes integer DEFAULT NULL::integer, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'skip_unchanged boolean DEFAULT false',
 		'bulkpar_forget: job_id bigint',
 		'bulkpar_forget: age interval',
 		'bulkpar_in_stripe: stripes integer, stripe integer, '
@@ -272,14 +321,18 @@ SELECT results_eq(
 		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
 		'on_error text DEFAULT ''stop''::text, '
 		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
-		'stripes integer DEFAULT NULL::integer',
+		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'skip_unchanged boolean DEFAULT false',
 		'bulkpar_update: target regclass, column_name text[], '
 		'expression text[], batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, '
 		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
 		'on_error text DEFAULT ''stop''::text, '
 		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
-		'stripes integer DEFAULT NULL::integer',
+		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'skip_unchanged boolean DEFAULT false',
 		'bulkpar_wait: job_id bigint, '
 		'timeout interval DEFAULT NULL::interval',
 		'bulkpar_xmin_holders: pid integer DEFAULT NULL::integer'
@@ -288,7 +341,8 @@ CREATE TEMPORARY TABLE signatures AS
 SELECT oid, proname::name AS name, oid::regprocedure::text AS signature,
 	array(SELECT format_type(type, NULL)
 		FROM unnest(proargtypes) AS type)::name[] AS arguments
-FROM pg_proc WHERE proname IN ('bulkpar_update', 'bulkpar_resume');
+FROM pg_proc WHERE proname IN ('bulkpar_update', 'bulkpar_delete', 'bulkpar_execute',
+	'bulkpar_resume');
 SELECT function_returns(name, arguments, 'bulkpar_result') FROM signatures;
 SELECT function_lang_is(name, arguments, 'c') FROM signatures;
 SELECT volatility_is(name, arguments, 'volatile') FROM signatures;
@@ -341,14 +395,28 @@ SELECT set_eq($$SELECT bulkpar_in_stripe(8, stripe, id) FROM
 		bulkpar_in_stripe(8, stripe, (id::text || '.0000')::numeric)$$,
 	'{}'::boolean[], 'equal values are in the same stripe');
 
+-- skip_unchanged
+SELECT results_eq(
+	$$SELECT concat_ws(' ', prorettype::regtype, provolatile, proisstrict,
+		proleakproof, prosecdef, proparallel, procost)
+	FROM pg_proc WHERE proname = 'bulkpar_changed'$$,
+	ARRAY['boolean v f f f u 1000'],
+	'what is said about the function that skip_unchanged needs');
+SELECT is(bulkpar_changed(c, NULL, 1), coalesce(c, false),
+	'bulkpar_changed returns its first argument')
+FROM unnest('{true,false,NULL}'::boolean[]) AS c;
+
 -- owner and privileges
 SELECT table_owner_is('bulkpar_job', current_user);
+SELECT table_owner_is('bulkpar_part', current_user);
 SELECT table_owner_is('bulkpar_chunk', current_user);
 SELECT view_owner_is('bulkpar_progress', current_user);
 SELECT sequence_owner_is('bulkpar_job_job_id_seq', current_user);
 SELECT function_owner_is(name, arguments, current_user) FROM signatures;
 SELECT table_privs_are('bulkpar_job', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_job', 'bulkpar_somebody', '{}');
+SELECT table_privs_are('bulkpar_part', 'bulkpar_somebody', '{}');
+SELECT any_column_privs_are('bulkpar_part', 'bulkpar_somebody', '{}');
 SELECT table_privs_are('bulkpar_chunk', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_chunk', 'bulkpar_somebody', '{}');
 SELECT table_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
@@ -363,8 +431,8 @@ FROM signatures;
 SELECT set_eq(
 	$$SELECT unnest(extconfig)::regclass::text FROM pg_extension
 	WHERE extname = 'bulkpar'$$,
-	ARRAY['bulkpar_job', 'bulkpar_job_job_id_seq', 'bulkpar_chunk',
-		'bulkpar_error'],
+	ARRAY['bulkpar_job', 'bulkpar_job_job_id_seq', 'bulkpar_part',
+		'bulkpar_chunk', 'bulkpar_error'],
 	'jobs are dumped');
 
 -- the settings

@@ -14,7 +14,8 @@ make_table(cursor, 'person', 1000)
 cursor.execute(CALL)
 row = cursor.fetchone()
 equal(row._fields, ('job_id', 'status', 'rows_updated', 'batches', 'workers',
-                    'elapsed', 'rows_failed'), 'columns of the result')
+                    'elapsed', 'rows_failed', 'rows_unchanged'),
+      'columns of the result')
 equal((row.status, row.rows_updated, row.batches), ('succeeded', 1000, 10),
       'the result')
 ok(isinstance(row.job_id, int), 'job_id is a number', row.job_id)

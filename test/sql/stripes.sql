@@ -23,12 +23,12 @@ CREATE FUNCTION is_complete(job bigint) RETURNS boolean LANGUAGE sql AS $$
 			AND c.last_key = c.hi AND c.rows_updated = c.rows_found
 			AND c.lo IS NOT DISTINCT FROM c.previous_hi)
 			AND max(c.hi) FILTER (WHERE is_last) = j.end_key, false)
-	FROM bulkpar_job j, LATERAL (
+	FROM bulkpar_jobs j, LATERAL (
 		SELECT *, lag(hi) OVER w AS previous_hi,
 			lead(chunk_no) OVER w IS NULL AS is_last
 		FROM bulkpar_chunk WHERE job_id = j.job_id
 		WINDOW w AS (ORDER BY chunk_no)) c
-	WHERE j.job_id = job GROUP BY j.job_id
+	WHERE j.job_id = job GROUP BY j.job_id, j.end_key
 $$;
 
 -- Add 1 to n of every row, in batches and stripes of several numbers, and look

@@ -38,8 +38,8 @@ END
 
 # The statement is nothing but the call.
 foreach my $case (
-	[ 'SELECT %s', qr/^\(\d+,succeeded,1000,10,2,[\d:.]+,0\)$/ ],
-	[ 'SELECT * FROM %s', qr/^\d+\|succeeded\|1000\|10\|2\|[\d:.]+\|0$/ ],
+	[ 'SELECT %s', qr/^\(\d+,succeeded,1000,10,2,[\d:.]+,0,0\)$/ ],
+	[ 'SELECT * FROM %s', qr/^\d+\|succeeded\|1000\|10\|2\|[\d:.]+\|0\|0$/ ],
 	[ 'SELECT status, rows_updated AS r FROM %s', qr/^succeeded\|1000$/ ])
 {
 	my ($statement, $result) = @$case;
