@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(106);
+SELECT plan(107);
 
 CREATE ROLE bulkpar_somebody;
 
@@ -28,9 +28,13 @@ SELECT results_eq(
 	ARRAY[
 		'function bulkpar_await(bigint,interval)',
 		'function bulkpar_cancel(bigint)',
-		'function bulkpar_changed(boolean,"any")',
+		'function bulkpar_changed(boolean,tid,"any")',
 		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass)',
 		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean)',
+		'function bulkpar_explain(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean)',
+		'function bulkpar_explain(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean)',
+		'function bulkpar_explain(text,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
+		'function bulkpar_explain(text,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
 		'function bulkpar_forget(bigint)',
 		'function bulkpar_forget(interval)',
 		'function bulkpar_in_stripe(integer,integer,"any")',
@@ -286,12 +290,13 @@ SELECT results_eq(
 	$$SELECT format('%s: %s', proname, pg_get_function_arguments(oid)) COLLATE "default"
 	FROM pg_proc
 	WHERE oid IN (SELECT objid FROM members WHERE classid = 'pg_proc'::regclass)
-		AND proname <> 'bulkpar_support' ORDER BY proname COLLATE "C", oid$$,
+		AND proname NOT IN ('bulkpar_support', 'bulkpar_explain')
+	ORDER BY proname COLLATE "C", oid$$,
 	ARRAY[
 		'bulkpar_await: IN job_id bigint, '
 		'IN timeout interval DEFAULT NULL::interval',
 		'bulkpar_cancel: job_id bigint',
-		'bulkpar_changed: changed boolean, VARIADIC rest "any"',
+		'bulkpar_changed: changed boolean, "row" tid, VARIADIC rest "any"',
 		'bulkpar_delete: target regclass, condition text, '
 		'batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
@@ -337,6 +342,12 @@ SELECT results_eq(
 		'timeout interval DEFAULT NULL::interval',
 		'bulkpar_xmin_holders: pid integer DEFAULT NULL::integer'
 	], 'the functions and their arguments');
+SELECT set_eq(
+	$$SELECT replace(replace(pg_get_function_arguments(oid), 'target text', 'target regclass'),
+		', sample boolean DEFAULT false', '') FROM pg_proc WHERE proname = 'bulkpar_explain'$$,
+	$$SELECT pg_get_function_arguments(oid) FROM pg_proc
+	WHERE proname IN ('bulkpar_update', 'bulkpar_delete', 'bulkpar_execute')$$,
+	'bulkpar_explain has the arguments of the functions that it explains');
 CREATE TEMPORARY TABLE signatures AS
 SELECT oid, proname::name AS name, oid::regprocedure::text AS signature,
 	array(SELECT format_type(type, NULL)
