@@ -210,8 +210,8 @@ choose_batch_size(const BulkparJob *job, const BulkparTrend *trend,
 	double		size = MAX_GROWTH * trend->rows_found / CHUNK_BATCHES;
 
 	if (trend->rows_done == 0)
-		size = trend->rows_found / CHUNK_BATCHES;
-	else if (trend->rows_matched > 0)
+		return job->batch_size;
+	if (trend->rows_matched > 0)
 		size = Min(size, 0.5 * job->batch_size * trend->rows_done /
 				   trend->rows_matched);
 	size = Min(size, left / job->workers);

@@ -374,7 +374,7 @@ SELECT * FROM chosen('large', 'b');
 DROP INDEX i;
 CREATE INDEX i ON large USING brin (b);
 SELECT stripes = CASE WHEN current_setting('server_version_num')::int < 160000
-	THEN 1 ELSE 16 END AS as_expected FROM chosen('large', 'b');
+	THEN 1 ELSE 12 END AS as_expected FROM chosen('large', 'b');
 DROP INDEX i;
 -- generated columns: without an index, and with one
 ALTER TABLE large ADD twice int GENERATED ALWAYS AS (b * 2) STORED;

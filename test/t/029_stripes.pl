@@ -60,7 +60,7 @@ SELECT stripes || CASE WHEN stripes_chosen THEN ' chosen' ELSE '' END,
 FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1
 END
 note("with stripes: HOT $hot, table $table, indexes $index");
-is($stripes, '16 chosen', 'stripes are chosen');
+is($stripes, '12 chosen', 'stripes are chosen');
 cmp_ok($hot, '>', 0.6, 'most updates are HOT');
 cmp_ok($table, '<', 1.35, 'the table grows by a third at the most');
 cmp_ok($index, '<', 1.5, 'and the indexes by half');
@@ -179,7 +179,7 @@ sub start_session
 }
 
 my ($session, $pid);
-like(run_wide('nobody', ''), qr/^16(,\d+)*$/, 'nobody: stripes');
+like(run_wide('nobody', ''), qr/^12(,\d+)*$/, 'nobody: stripes');
 
 # All chunks have one stripe while the holder is there.
 ($session, $pid) = start_session($node,
@@ -193,7 +193,7 @@ like(run_wide('stripes of the caller', "session $pid \\(\\d+ s\\)", stripes => 4
 like(
 	run_wide('a holder that goes', "session $pid \\(\\d+ s\\)",
 		meanwhile => sub { $session->quit }),
-	qr/^1,16(,\d+)*$/,
+	qr/^1,12(,\d+)*$/,
 	'a holder that goes: the stripes come back');
 
 # A holder comes while the job runs: the stripes go.
@@ -203,7 +203,7 @@ like(
 			($session, $pid) = start_session($node,
 				'BEGIN ISOLATION LEVEL REPEATABLE READ', 'SELECT 1');
 		}),
-	qr/^16,16(,1)+$/,
+	qr/^12,12(,1)+$/,
 	'a holder that comes: the stripes go');
 $session->quit;
 
@@ -322,7 +322,7 @@ foreach my $case (
 }
 $standby->stop;
 wait_until($node, 'NOT EXISTS (SELECT FROM pg_stat_replication)');
-like(run_wide('nobody any more', ''), qr/^16(,\d+)*$/, 'nobody: stripes again');
+like(run_wide('nobody any more', ''), qr/^12(,\d+)*$/, 'nobody: stripes again');
 
 #
 # Whatever dies in the middle of a stripe.
