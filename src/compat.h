@@ -63,6 +63,16 @@ bulkpar_compat_read_only(Query *query, RangeTblEntry *rte)
 #endif
 }
 
+/* Note in a Var of a query that an outer join can make it null. */
+static inline Var *
+bulkpar_compat_mark_nullable(ParseState *pstate, Var *var)
+{
+#if PG_VERSION_NUM >= 160000
+	markNullableIfNeeded(pstate, var);
+#endif
+	return var;
+}
+
 /* The columns that an update must leave alone to be HOT. */
 #if PG_VERSION_NUM >= 160000
 #define BULKPAR_COMPAT_HOT_BLOCKING INDEX_ATTR_BITMAP_HOT_BLOCKING

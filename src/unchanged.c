@@ -39,6 +39,7 @@
 #include "utils/lsyscache.h"
 
 #include "bookkeeping.h"
+#include "compat.h"
 #include "unchanged.h"
 
 /* A row of the target that bulkpar_changed() was called for. */
@@ -51,8 +52,10 @@ typedef struct RowSeen
 static HTAB *rows_seen = NULL;
 
 static Expr *row_of(List *values);
+static Expr *old_value(ParseState *pstate, const Query *query,
+					   const TargetEntry *entry, Relation rel);
 static Node *new_value(const TargetEntry *entry, Relation rel);
-static List *other_tables(Query *query);
+static List *other_tables(ParseState *pstate, const Query *query);
 static Node *with_subqueries(Query *query, Expr *changed);
 static bool find_sublink(Node *node, void *context);
 static bool find_multi_assignment(Node *node, void *context);
@@ -127,14 +130,9 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 	foreach(lc, query->targetList)
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
-		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel),
-											   entry->resno - 1);
-		Var		   *old = makeVar(query->resultRelation, entry->resno,
-								  attr->atttypid, attr->atttypmod,
-								  attr->attcollation, 0);
 
-		markVarForSelectPriv(pstate, old);
-		old_values = lappend(old_values, old);
+		old_values = lappend(old_values,
+							 old_value(pstate, query, entry, rel));
 		new_values = lappend(new_values, new_value(entry, rel));
 	}
 	table_close(rel, NoLock);
@@ -150,7 +148,7 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 	return with_subqueries(query, (Expr *)
 						   makeFuncExpr(function, BOOLOID,
 										lcons(differ,
-											  lcons(row, other_tables(query))),
+											  lcons(row, other_tables(pstate, query))),
 										InvalidOid, InvalidOid,
 										COERCE_EXPLICIT_CALL));
 }
@@ -174,22 +172,18 @@ bulkpar_unchanged_values(ParseState *pstate, Query *query, int ntargets)
 	foreach(lc, query->targetList)
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
-		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel),
-											   entry->resno - 1);
-		Var		   *old = makeVar(query->resultRelation, entry->resno,
-								  attr->atttypid, attr->atttypmod,
-								  attr->attcollation, 0);
+		char	   *name = get_attname(rte->relid, entry->resno, false);
 
 		if (find_multi_assignment((Node *) entry->expr, NULL))
 			continue;
-		markVarForSelectPriv(pstate, old);
-		values = lappend(values, makeTargetEntry((Expr *) old, ++ntargets,
-												 psprintf("old %s", NameStr(attr->attname)),
-												 false));
-		values = lappend(values, makeTargetEntry((Expr *) new_value(entry, rel),
-												 ++ntargets,
-												 psprintf("new %s", NameStr(attr->attname)),
-												 false));
+		values = lappend(values,
+						 makeTargetEntry(old_value(pstate, query, entry, rel),
+										 ++ntargets, psprintf("old %s", name),
+										 false));
+		values = lappend(values,
+						 makeTargetEntry((Expr *) new_value(entry, rel),
+										 ++ntargets, psprintf("new %s", name),
+										 false));
 	}
 	table_close(rel, NoLock);
 	return values;
@@ -215,7 +209,7 @@ row_of(List *values)
  * argument cannot be left out.
  */
 static List *
-other_tables(Query *query)
+other_tables(ParseState *pstate, const Query *query)
 {
 	List	   *references = NIL;
 	int			rti = 0;
@@ -224,18 +218,19 @@ other_tables(Query *query)
 	foreach(lc, query->rtable)
 	{
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		Var		   *reference;
 
 		rti++;
 		if (rti == query->resultRelation || rte->rtekind == RTE_JOIN ||
 			rte->rtekind == RTE_RESULT)
 			continue;
 		if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_RELATION)
-			references = lappend(references,
-								 makeVar(rti, SelfItemPointerAttributeNumber,
-										 TIDOID, -1, InvalidOid, 0));
+			reference = makeVar(rti, SelfItemPointerAttributeNumber, TIDOID,
+								-1, InvalidOid, 0);
 		else
-			references = lappend(references,
-								 makeWholeRowVar(rte, rti, 0, false));
+			reference = makeWholeRowVar(rte, rti, 0, false);
+		references = lappend(references,
+							 bulkpar_compat_mark_nullable(pstate, reference));
 	}
 	if (references == NIL)
 		references = list_make1(makeBoolConst(true, false));
@@ -282,6 +277,21 @@ find_sublink(Node *node, void *context)
 	if (IsA(node, SubLink))
 		return true;
 	return expression_tree_walker(node, find_sublink, context);
+}
+
+/* The column that an entry of the target list sets, as it is before. */
+static Expr *
+old_value(ParseState *pstate, const Query *query, const TargetEntry *entry,
+		  Relation rel)
+{
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel),
+										   entry->resno - 1);
+	Var		   *old = makeVar(query->resultRelation, entry->resno,
+							  attr->atttypid, attr->atttypmod,
+							  attr->attcollation, 0);
+
+	markVarForSelectPriv(pstate, old);
+	return (Expr *) old;
 }
 
 /* What an entry of the target list assigns. */
