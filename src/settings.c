@@ -51,8 +51,7 @@ static const char *const session_settings[] = {
 
 /* What every process of bulkpar runs with. */
 static const char *const process_settings[][2] = {
-	/* the work is parallel already, and its statements are short */
-	{"max_parallel_workers_per_gather", "0"},
+	/* the statements are short */
 	{"jit", "off"},
 	/* limits that a role has for its own sessions */
 	{"lock_timeout", "0"},

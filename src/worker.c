@@ -143,6 +143,10 @@ start(BulkparRun *run, const WorkerArgs *args)
 
 	bulkpar_bookkeeping_attach(args->schema);
 	bulkpar_settings_start_process();
+
+	/* We work in parallel already.  The search for matches may be parallel. */
+	SetConfigOption("max_parallel_workers_per_gather", "0",
+					PGC_SUSET, PGC_S_OVERRIDE);
 	bulkpar_settings_start_transaction();
 	MemoryContextSwitchTo(context);
 	job = bulkpar_job_load(args->job_id);
