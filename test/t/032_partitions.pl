@@ -87,7 +87,7 @@ sub pause_at
 }
 
 # kill -9 of the server, early and late, in one stripe and in several.
-foreach my $case ([ 30, 1 ], [ 500, 4 ], [ 900, 1 ])
+foreach my $case ([ 30, 1 ], [ 500, 4 ], [ 700, 1 ])
 {
 	my ($done, $stripes) = @$case;
 	my $name = "kill -9 after $done rows in $stripes stripes";
@@ -96,7 +96,7 @@ foreach my $case ([ 30, 1 ], [ 500, 4 ], [ 900, 1 ])
 
 	make_parts();
 	$call = start_call($node,
-		"SELECT bulkpar_update('p', 'n', 'n + 1 + slow(1)', 10, 2,"
+		"SELECT bulkpar_update('p', 'n', 'n + 1 + slow(2)', 10, 2,"
 		  . " stripes => $stripes)");
 	$job = wait_for_rows($node, $done, $after);
 	$node->kill9;
