@@ -8,7 +8,8 @@
  * call.c			the SQL functions that start or resume a job
  * control.c		the SQL functions that wait for, stop and forget one
  * explain.c		the SQL function that shows what one would do
- * request.c		check the arguments, describe the job (parse.c: their SQL)
+ * request.c		read the arguments, describe the job (parse.c: their SQL)
+ * check.c			check it against the database
  * wait.c			the caller waits for the job, without a snapshot
  * coordinator.c	one process per job: launches and watches the workers
  * match.c			lists the rows first, where few match
@@ -19,13 +20,14 @@
  * result.c			what the caller gets to see in the end
  *
  * and what serves them: target.c (the table or the part of it at hand), key.c
- * (its unique index), statement.c (the SQL on the table, and the hooks that
- * restrict it to a batch), stripe.c (every so-manyth row), unchanged.c (rows
- * to leave alone), collect.c (where batches end), measure.c (space, and who
- * holds it), job.c and ledger.c (the SQL on our tables, run by bookkeeping.c),
- * crew.c (the workers as the coordinator sees them), launch.c and slots.c
- * (getting processes), settings.c and identity.c (what a process has from the
- * caller), subxact.c.
+ * (its unique index), statement.c (the SQL on the table), restrict.c (the hooks
+ * that keep it to a batch), values.c (what an UPDATE assigns), unchanged.c (rows
+ * to leave alone), duplicates.c (values that a unique index would not take),
+ * stripe.c (every so-manyth row), collect.c (where batches end), measure.c
+ * (space, and who holds it), job.c and ledger.c (the SQL on our tables, run by
+ * bookkeeping.c), crew.c (the workers as the coordinator sees them), launch.c
+ * and slots.c (getting processes), settings.c and identity.c (what a process
+ * has from the caller), subxact.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *

@@ -22,6 +22,9 @@
 
 #define BULKPAR_MAX_STRIPES 64
 
+/* The batches of a chunk, and those collected in advance, at the most. */
+#define BULKPAR_CHUNK_BATCHES 16
+
 /* Settings, see bulkpar.c. */
 extern int	bulkpar_max_workers;
 extern int	bulkpar_progress_interval;

@@ -25,6 +25,7 @@
 
 #include "bookkeeping.h"
 #include "bulkpar.h"
+#include "check.h"
 #include "control.h"
 #include "coordinator.h"
 #include "request.h"
@@ -64,7 +65,7 @@ bulkpar_run(PG_FUNCTION_ARGS)
 
 	check_place(fcinfo);
 	job = bulkpar_request_read(fcinfo, &wait);
-	bulkpar_request_check(job);
+	bulkpar_check_job(job);
 
 	if (job->name != NULL)
 	{

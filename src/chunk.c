@@ -28,11 +28,9 @@
 #include "bulkpar.h"
 #include "chunk.h"
 
-/* Batches in a chunk at the most, and with stripes in each of these. */
-#define CHUNK_BATCHES 16
-#define STRIPE_BATCHES 4
-
+/* The batches of a stripe, where a chunk has several. */
 #define MIN_STRIPE_BATCHES 2
+#define STRIPE_BATCHES 4
 
 /* How much larger than in the last chunk a batch may be where little matches. */
 #define MAX_GROWTH 8
@@ -151,16 +149,16 @@ choose_stripes(const BulkparJob *job, Oid relid)
 
 /*
  * Choose the number of rows of a new chunk: so many that each worker will come
- * back for what is left, with neighbouring rows at least twice, within the
- * limits.  When there are more rows
- * than estimated nobody knows what is left; then a quarter of the limit is a
- * compromise between idle workers and many claims.
+ * back for what is left, at least twice if the chunk has one stripe, within
+ * the limits.  When there are more rows than estimated nobody knows what is
+ * left; then a quarter of the limit is a compromise between idle workers and
+ * many claims.
  *
  * Also choose its stripes, and how large their batches are.  Dead rows can be
  * removed when no worker runs a batch any more that began before they were
  * dead, so a stripe must not follow the one before it too soon: each has
- * several batches, smaller ones in a small chunk.  How many rows a hash puts
- * into a stripe varies; the chunk is so much smaller that most stripes will not
+ * several batches, smaller ones in a small chunk.  How many of the rows are in
+ * a stripe varies; the chunk is so much smaller that most stripes will not
  * need one more batch for a few rows.
  */
 static int64
@@ -180,7 +178,7 @@ choose_size(const BulkparJob *job, const BulkparTrend *trend,
 	/* Where few rows match, few are on a page. */
 	if (batch_size > job->batch_size)
 		stripes = 1;
-	limit = Max(CHUNK_BATCHES, stripes * STRIPE_BATCHES);
+	limit = Max(BULKPAR_CHUNK_BATCHES, stripes * STRIPE_BATCHES);
 	batches = left <= 0 ? limit / 4 :
 		left / batch_size / job->workers / (stripes > 1 ? 1 : 2);
 	batches = Max(1, Min(limit, floor(batches)));
@@ -207,7 +205,7 @@ static int
 choose_batch_size(const BulkparJob *job, const BulkparTrend *trend,
 				  double left)
 {
-	double		size = MAX_GROWTH * trend->rows_found / CHUNK_BATCHES;
+	double		size = MAX_GROWTH * trend->rows_found / BULKPAR_CHUNK_BATCHES;
 
 	if (trend->rows_done == 0)
 		return job->batch_size;

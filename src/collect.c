@@ -90,17 +90,24 @@ bulkpar_collect_stripes(BulkparTarget *target, const Datum *lo,
 	return receiver.bounds;
 }
 
+/* A receiver that does nothing but call a function for each row. */
+DestReceiver
+bulkpar_collect_receiver(bool (*receive) (TupleTableSlot *slot,
+										  DestReceiver *self))
+{
+	DestReceiver receiver = {receive, receive_startup, receive_nothing,
+	receive_nothing, DestNone};
+
+	return receiver;
+}
+
 static void
 collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
 		const BulkparStripe *stripe, KeyReceiver *receiver)
 {
 	bool		complete;
 
-	receiver->pub.receiveSlot = receive_key;
-	receiver->pub.rStartup = receive_startup;
-	receiver->pub.rShutdown = receive_nothing;
-	receiver->pub.rDestroy = receive_nothing;
-	receiver->pub.mydest = DestNone;
+	receiver->pub = bulkpar_collect_receiver(receive_key);
 	receiver->key = target->key;
 	receiver->context = CurrentMemoryContext;
 

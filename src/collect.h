@@ -38,5 +38,7 @@ extern BulkparBounds *bulkpar_collect_stripes(BulkparTarget *target,
 											  const Datum *lo,
 											  const Datum *hi, int stripes,
 											  int batch_size, int64 max_rows);
+extern DestReceiver bulkpar_collect_receiver(bool (*receive) (TupleTableSlot *slot,
+															  DestReceiver *self));
 
 #endif							/* BULKPAR_COLLECT_H */

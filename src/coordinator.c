@@ -290,7 +290,7 @@ prepare_job(Coordinator *coordinator)
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
 												  "bulkpar job",
 												  ALLOCSET_SMALL_SIZES);
-	BulkparTarget *target = bulkpar_target_create();
+	BulkparTarget *target = bulkpar_target_create(TopMemoryContext);
 	BulkparJob *job;
 	bool		empty = true;
 

@@ -14,7 +14,6 @@
 
 #include <math.h>
 
-#include "access/genam.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -28,7 +27,9 @@
 #include "utils/snapmgr.h"
 
 #include "bookkeeping.h"
+#include "check.h"
 #include "collect.h"
+#include "duplicates.h"
 #include "measure.h"
 #include "request.h"
 #include "stripe.h"
@@ -58,8 +59,8 @@ static void try(Explanation *explanation, BulkparSubxactFunction function,
 				const char *what);
 static void explain_values(void *arg);
 static void explain_sample(void *arg);
-static void warn(Explanation *explanation, Relation rel);
-static void warn_duplicates(Explanation *explanation, Relation rel);
+static void warn(Explanation *explanation);
+static void warn_duplicates(void *arg);
 static void add_line(Explanation *explanation, const char *format,...)
 			pg_attribute_printf(2, 3);
 static void add_lines(Explanation *explanation, const char *text);
@@ -83,21 +84,10 @@ bulkpar_explain(PG_FUNCTION_ARGS)
 	explanation.job = bulkpar_request_read(fcinfo, &wait);
 	explanation.sample = !PG_ARGISNULL(PG_NARGS() - 1) &&
 		PG_GETARG_BOOL(PG_NARGS() - 1);
-	bulkpar_request_check(explanation.job);
+	bulkpar_check_job(explanation.job);
 
-	explanation.target = bulkpar_target_create();
-	PG_TRY();
-	{
-		bulkpar_subxact_run(explain, &explanation);
-	}
-	PG_CATCH();
-	{
-		bulkpar_target_forget(explanation.target);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	bulkpar_target_forget(explanation.target);
-
+	explanation.target = bulkpar_target_create(CurrentMemoryContext);
+	bulkpar_subxact_run(explain, &explanation);
 	foreach(lc, explanation.lines)
 	{
 		Datum		values[1];
@@ -117,9 +107,10 @@ explain(void *arg)
 	Relation	rel;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	explain_tables(explanation);
 	bulkpar_target_lock(explanation->target, job, 0, AccessShareLock);
 	rel = table_open(job->target, NoLock);
+	add_line(explanation, "Statement: %s", explanation->target->sql);
+	explain_tables(explanation);
 	explain_batches(explanation, rel);
 	explain_stripes(explanation, rel);
 	explain_catalog(explanation);
@@ -127,12 +118,14 @@ explain(void *arg)
 	try(explanation, explain_values, "The new values");
 	if (explanation->sample)
 		try(explanation, explain_sample, "A batch of the sample");
-	warn(explanation, rel);
+	warn(explanation);
+	if (explanation->sample)
+		try(explanation, warn_duplicates, "The search for equal new values");
 	table_close(rel, NoLock);
 	PopActiveSnapshot();
 }
 
-/* The statement, and the tables with their keys. */
+/* The tables with their keys. */
 static void
 explain_tables(Explanation *explanation)
 {
@@ -145,14 +138,6 @@ explain_tables(Explanation *explanation)
 		double		rows = Max(rel->rd_rel->reltuples, 0);
 
 		explanation->rows += rows;
-		if (i == 0)
-		{
-			Relation	target = table_open(job->target, AccessShareLock);
-
-			add_line(explanation, "Statement: %s",
-					 bulkpar_statement_text(target, job));
-			table_close(target, NoLock);
-		}
 		add_line(explanation, "Table: %s, about %.0f rows, %s, along %s %s",
 				 RelationGetRelationName(rel), rows,
 				 TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
@@ -168,13 +153,12 @@ explain_batches(Explanation *explanation, Relation rel)
 {
 	BulkparJob *job = explanation->job;
 	BulkparTarget *target = explanation->target;
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->key,
-															job);
+	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
+															target->key, job);
 	double		matches;
 
 	SPI_connect();
-	bulkpar_statement_prepare(statement, target->relid, target->part,
-							  target->key);
+	bulkpar_statement_prepare(statement);
 	matches = bulkpar_statement_rows(statement);
 	bulkpar_statement_forget(statement);
 	SPI_finish();
@@ -243,11 +227,10 @@ explain_plan(Explanation *explanation, Relation rel)
 	SPI_connect();
 	add_line(explanation, "Plan of a batch:");
 	add_lines(explanation,
-			  bulkpar_statement_explain(bulkpar_statement_batch(rel, target->key,
+			  bulkpar_statement_explain(bulkpar_statement_batch(rel, target->part,
+																target->key,
 																explanation->job,
-																&shape),
-										target->relid, target->part,
-										target->key));
+																&shape)));
 	SPI_finish();
 }
 
@@ -284,14 +267,14 @@ explain_values(void *arg)
 	Explanation *explanation = arg;
 	BulkparTarget *target = explanation->target;
 	Relation	rel = table_open(target->relid, NoLock);
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->key,
+	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
+															target->key,
 															explanation->job);
 
 	table_close(rel, NoLock);
 	SPI_connect();
 	statement->shows_values = true;
-	bulkpar_statement_prepare(statement, target->relid, target->part,
-							  target->key);
+	bulkpar_statement_prepare(statement);
 	if (SPI_execute_plan(statement->plan, NULL, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read rows to show");
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -357,7 +340,7 @@ explain_sample(void *arg)
 
 /* What may go wrong, or take longer than need be. */
 static void
-warn(Explanation *explanation, Relation rel)
+warn(Explanation *explanation)
 {
 	BulkparJob *job = explanation->job;
 	char	   *holders = bulkpar_measure_xmin_holders(0);
@@ -394,60 +377,24 @@ warn(Explanation *explanation, Relation rel)
 					  "WHERE pg_catalog.pg_table_size(%u) > "
 					  "pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size'))",
 					  job->target, job->target));
-	if (explanation->sample && job->nexpressions > 0 && job->from_item == NULL)
-		warn_duplicates(explanation, rel);
 }
 
 /*
- * Look whether the new values are unique where they must be.  That reads the
- * whole table, so it is only done together with a sample.
+ * New values that are not unique where they must be.  That reads all rows of
+ * the job, so it is only done together with a sample.
  */
 static void
-warn_duplicates(Explanation *explanation, Relation rel)
+warn_duplicates(void *arg)
 {
-	const BulkparJob *job = explanation->job;
-	List	   *indexes = RelationGetIndexList(rel);
+	Explanation *explanation = arg;
+	Relation	rel = table_open(explanation->job->target, NoLock);
+	List	   *lines = bulkpar_duplicates_find(explanation->target,
+												explanation->job, rel);
 	ListCell   *lc;
 
-	foreach(lc, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		StringInfoData columns;
-		bool		is_set = false;
-		bool		plain = index->rd_index->indisunique &&
-			RelationGetIndexPredicate(index) == NIL;
-
-		initStringInfo(&columns);
-		for (int i = 0; plain && i < index->rd_index->indnkeyatts; i++)
-		{
-			AttrNumber	attnum = index->rd_index->indkey.values[i];
-			const char *name = attnum == 0 ? NULL :
-				get_attname(job->target, attnum, false);
-			const char *value = name == NULL ? NULL : quote_identifier(name);
-
-			plain = name != NULL;
-			for (int k = 0; plain && k < job->ncolumns; k++)
-			{
-				if (strcmp(job->column_names[k], name) != 0)
-					continue;
-				value = psprintf("(%s)", job->expressions[k]);
-				is_set = true;
-			}
-			appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "", value);
-		}
-		if (plain && is_set)
-			add_rows(explanation, "Warning",
-					 psprintf("SELECT pg_catalog.format('index %%s would be violated by %%s rows with the same new values', "
-							  "%s, c) FROM (SELECT pg_catalog.count(*) AS c FROM %s%s GROUP BY %s "
-							  "HAVING pg_catalog.count(*) > 1 ORDER BY 1 DESC LIMIT 1) d",
-							  quote_literal_cstr(RelationGetRelationName(index)),
-							  quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-														 RelationGetRelationName(rel)),
-							  job->condition == NULL ? "" :
-							  psprintf(" WHERE (%s)", job->condition),
-							  columns.data));
-		index_close(index, AccessShareLock);
-	}
+	foreach(lc, lines)
+		add_line(explanation, "Warning: %s", (char *) lfirst(lc));
+	table_close(rel, NoLock);
 }
 
 static void

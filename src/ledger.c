@@ -23,6 +23,12 @@
 #include "bookkeeping.h"
 #include "ledger.h"
 
+static bool lock_running(const BulkparJob *job);
+static bool take_over(const BulkparJob *job, int worker, BulkparChunk *chunk,
+					  BulkparBracket *bracket);
+static void follow_last(const BulkparJob *job, BulkparChunk *chunk,
+						BulkparTrend *trend, BulkparBracket *bracket);
+
 /*
  * Look for a chunk to do, and lock the job so that no other worker gets the
  * same.  A chunk that was left is taken over with a new epoch; where a new
@@ -32,87 +38,20 @@ BulkparClaim
 bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
 					 BulkparTrend *trend)
 {
-	static BulkparQuery lock = {
-		.sql =
-		"SELECT 1::int8 FROM @bulkpar_job WHERE job_id = $1 "
-		"AND status = 'running' AND sqlstate IS NULL AND runs = $2 "
-		"FOR NO KEY UPDATE",
-		.nargs = 2,
-		.argtypes = {INT8OID, INT4OID}
-	};
-	static BulkparQuery take_over = {
-		.sql =
-		"UPDATE @bulkpar_chunk SET status = 'running', worker = $2, "
-		"worker_pid = $3, epoch = epoch + 1, attempts = attempts + 1, "
-		"sqlstate = NULL, message = NULL WHERE job_id = $1 AND chunk_no = "
-		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
-		"AND status <> 'succeeded' AND worker IS NULL "
-		"ORDER BY chunk_no LIMIT 1) "
-		"RETURNING chunk_no, epoch, rows_before, lo, hi, stripes::int8, "
-		"stripe::int8, coalesce(last_key, lo), keys, "
-		"part_no::int8",
-		.nargs = 3,
-		.argtypes = {INT8OID, INT4OID, INT4OID}
-	};
-	static BulkparQuery last = {
-		.sql =
-		"SELECT chunk_no, rows_before + rows_found, hi, rows_found, "
-		"(sum(rows_done) OVER w)::int8, "
-		"(sum(rows_updated + rows_failed) OVER w)::int8, part_no::int8 "
-		"FROM (SELECT * FROM @bulkpar_chunk WHERE job_id = $1 "
-		"ORDER BY chunk_no DESC LIMIT 8) c "
-		"WINDOW w AS (ORDER BY chunk_no) "
-		"ORDER BY chunk_no DESC LIMIT 1",
-		.nargs = 1,
-		.argtypes = {INT8OID}
-	};
-	BulkparClaim claim;
+	BulkparClaim claim = BULKPAR_CLAIM_NOTHING;
 	BulkparBracket bracket;
-	Datum		values[3];
 
 	memset(chunk, 0, sizeof(BulkparChunk));
 	memset(trend, 0, sizeof(BulkparTrend));
-	values[0] = Int64GetDatum(job->job_id);
-	values[1] = Int32GetDatum(job->runs);
 	bulkpar_bookkeeping_enter(&bracket);
-	if (bulkpar_bookkeeping_run(&lock, values, NULL) == 0)
-	{
-		bulkpar_bookkeeping_leave(&bracket);
-		return BULKPAR_CLAIM_NOTHING;
-	}
-
-	values[1] = Int32GetDatum(worker);
-	values[2] = Int32GetDatum(MyProcPid);
-	if (bulkpar_bookkeeping_run(&take_over, values, NULL) == 1)
+	if (lock_running(job))
 	{
 		claim = BULKPAR_CLAIM_LEFT;
-		chunk->chunk_no = bulkpar_bookkeeping_int64(1);
-		chunk->epoch = bulkpar_bookkeeping_int64(2);
-		chunk->rows_before = bulkpar_bookkeeping_int64(3);
-		chunk->lo = bulkpar_bookkeeping_array(&bracket, 4);
-		chunk->hi = bulkpar_bookkeeping_array(&bracket, 5);
-		chunk->stripe.count = (int) bulkpar_bookkeeping_int64(6);
-		chunk->stripe.number = (int) bulkpar_bookkeeping_int64(7);
-		chunk->done = bulkpar_bookkeeping_array(&bracket, 8);
-		chunk->keys = bulkpar_bookkeeping_array(&bracket, 9);
-		chunk->part = (int) bulkpar_bookkeeping_int64(10) - 1;
-	}
-	else
-	{
-		claim = BULKPAR_CLAIM_NEW;
-		chunk->chunk_no = 1;
-		chunk->epoch = 1;
-		if (bulkpar_bookkeeping_run(&last, values, NULL) == 1)
+		if (!take_over(job, worker, chunk, &bracket))
 		{
-			chunk->chunk_no = bulkpar_bookkeeping_int64(1) + 1;
-			chunk->rows_before = bulkpar_bookkeeping_int64(2);
-			chunk->lo = bulkpar_bookkeeping_array(&bracket, 3);
-			trend->rows_found = bulkpar_bookkeeping_int64(4);
-			trend->rows_done = bulkpar_bookkeeping_int64(5);
-			trend->rows_matched = bulkpar_bookkeeping_int64(6);
-			chunk->part = (int) bulkpar_bookkeeping_int64(7) - 1;
+			claim = BULKPAR_CLAIM_NEW;
+			follow_last(job, chunk, trend, &bracket);
 		}
-		chunk->done = chunk->lo;
 	}
 	bulkpar_bookkeeping_leave(&bracket);
 	return claim;
@@ -350,4 +289,95 @@ bulkpar_ledger_waits_for(int64 job_id, int pid)
 	waits = bulkpar_bookkeeping_int64(1) > 0;
 	bulkpar_bookkeeping_leave(&bracket);
 	return waits;
+}
+
+/* Lock the job; false if it is not running any more. */
+static bool
+lock_running(const BulkparJob *job)
+{
+	static BulkparQuery lock = {
+		.sql =
+		"SELECT 1::int8 FROM @bulkpar_job WHERE job_id = $1 "
+		"AND status = 'running' AND sqlstate IS NULL AND runs = $2 "
+		"FOR NO KEY UPDATE",
+		.nargs = 2,
+		.argtypes = {INT8OID, INT4OID}
+	};
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(job->job_id);
+	values[1] = Int32GetDatum(job->runs);
+	return bulkpar_bookkeeping_run(&lock, values, NULL) == 1;
+}
+
+/* Take over a chunk that has no worker; false if there is none. */
+static bool
+take_over(const BulkparJob *job, int worker, BulkparChunk *chunk,
+		  BulkparBracket *bracket)
+{
+	static BulkparQuery update = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET status = 'running', worker = $2, "
+		"worker_pid = $3, epoch = epoch + 1, attempts = attempts + 1, "
+		"sqlstate = NULL, message = NULL WHERE job_id = $1 AND chunk_no = "
+		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
+		"AND status <> 'succeeded' AND worker IS NULL "
+		"ORDER BY chunk_no LIMIT 1) "
+		"RETURNING chunk_no, epoch, rows_before, lo, hi, stripes::int8, "
+		"stripe::int8, coalesce(last_key, lo), keys, "
+		"part_no::int8",
+		.nargs = 3,
+		.argtypes = {INT8OID, INT4OID, INT4OID}
+	};
+	Datum		values[3];
+
+	values[0] = Int64GetDatum(job->job_id);
+	values[1] = Int32GetDatum(worker);
+	values[2] = Int32GetDatum(MyProcPid);
+	if (bulkpar_bookkeeping_run(&update, values, NULL) == 0)
+		return false;
+	chunk->chunk_no = bulkpar_bookkeeping_int64(1);
+	chunk->epoch = bulkpar_bookkeeping_int64(2);
+	chunk->rows_before = bulkpar_bookkeeping_int64(3);
+	chunk->lo = bulkpar_bookkeeping_array(bracket, 4);
+	chunk->hi = bulkpar_bookkeeping_array(bracket, 5);
+	chunk->stripe.count = (int) bulkpar_bookkeeping_int64(6);
+	chunk->stripe.number = (int) bulkpar_bookkeeping_int64(7);
+	chunk->done = bulkpar_bookkeeping_array(bracket, 8);
+	chunk->keys = bulkpar_bookkeeping_array(bracket, 9);
+	chunk->part = (int) bulkpar_bookkeeping_int64(10) - 1;
+	return true;
+}
+
+/* Let a new chunk begin where the last one ends. */
+static void
+follow_last(const BulkparJob *job, BulkparChunk *chunk, BulkparTrend *trend,
+			BulkparBracket *bracket)
+{
+	static BulkparQuery select = {
+		.sql =
+		"SELECT chunk_no, rows_before + rows_found, hi, rows_found, "
+		"(sum(rows_done) OVER w)::int8, "
+		"(sum(rows_updated + rows_failed) OVER w)::int8, part_no::int8 "
+		"FROM (SELECT * FROM @bulkpar_chunk WHERE job_id = $1 "
+		"ORDER BY chunk_no DESC LIMIT 8) c "
+		"WINDOW w AS (ORDER BY chunk_no) "
+		"ORDER BY chunk_no DESC LIMIT 1",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job->job_id);
+	chunk->chunk_no = 1;
+	chunk->epoch = 1;
+	if (bulkpar_bookkeeping_run(&select, values, NULL) == 0)
+		return;
+	chunk->chunk_no = bulkpar_bookkeeping_int64(1) + 1;
+	chunk->rows_before = bulkpar_bookkeeping_int64(2);
+	chunk->lo = chunk->done = bulkpar_bookkeeping_array(bracket, 3);
+	trend->rows_found = bulkpar_bookkeeping_int64(4);
+	trend->rows_done = bulkpar_bookkeeping_int64(5);
+	trend->rows_matched = bulkpar_bookkeeping_int64(6);
+	chunk->part = (int) bulkpar_bookkeeping_int64(7) - 1;
 }

@@ -21,6 +21,8 @@
 #include "tcop/dest.h"
 #include "utils/snapmgr.h"
 
+#include "bulkpar.h"
+#include "collect.h"
 #include "ledger.h"
 #include "match.h"
 
@@ -33,9 +35,6 @@
 /* ... and their keys fit into memory. */
 #define MAX_MATCHES 1000000
 
-/* The batches of a chunk, at the most. */
-#define CHUNK_BATCHES 16
-
 typedef struct MatchReceiver
 {
 	DestReceiver pub;
@@ -46,10 +45,7 @@ typedef struct MatchReceiver
 	Datum	   *keys;
 } MatchReceiver;
 
-static void receive_startup(DestReceiver *self, int operation,
-							TupleDesc typeinfo);
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
-static void receive_nothing(DestReceiver *self);
 static int	sort_unique(const BulkparKey *key, Datum *keys, int count);
 static int	compare(const void *a, const void *b, void *arg);
 static void store(BulkparJob *job, const BulkparTarget *target, Datum *keys,
@@ -66,8 +62,7 @@ bool
 bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
 {
 	MatchReceiver receiver = {
-		.pub = {receive_key, receive_startup, receive_nothing,
-		receive_nothing, DestNone},
+		.pub = bulkpar_collect_receiver(receive_key),
 		.key = target->key,
 		.context = CurrentMemoryContext
 	};
@@ -96,11 +91,6 @@ bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
 	return true;
 }
 
-static void
-receive_startup(DestReceiver *self, int operation, TupleDesc typeinfo)
-{
-}
-
 static bool
 receive_key(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -119,11 +109,6 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 														  slot->tts_values);
 	MemoryContextSwitchTo(oldcontext);
 	return receiver->count <= MAX_MATCHES;
-}
-
-static void
-receive_nothing(DestReceiver *self)
-{
 }
 
 /* Sort the keys as the index does, and return how many different there are. */
@@ -154,7 +139,8 @@ static void
 store(BulkparJob *job, const BulkparTarget *target, Datum *keys, int count)
 {
 	int			batches = count / job->batch_size / (4 * job->workers);
-	int			size = job->batch_size * Max(1, Min(batches, CHUNK_BATCHES));
+	int			size = job->batch_size *
+		Max(1, Min(batches, BULKPAR_CHUNK_BATCHES));
 	ArrayType  *hi = NULL;
 
 	for (int i = 0; i < count; i += size)

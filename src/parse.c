@@ -22,19 +22,21 @@
 #include "compat.h"
 #include "parse.h"
 
-/* A text to parse, and what it is, for messages. */
+/* A text that is being parsed, and what it is, for messages. */
 typedef struct Source
 {
+	ErrorContextCallback callback;
 	const char *text;
 	const char *what;
 } Source;
 
+static void begin(Source *source, const char *text, const char *what);
+static void source_error_context(void *arg);
 static SelectStmt *parse_expression(const char *text);
 static bool is_empty_but(const SelectStmt *select, bool targets, bool from);
 static bool is_one_expression(const SelectStmt *select);
 static void refuse(const char *what);
 static bool find_param(Node *node, void *context);
-static void source_error_context(void *arg);
 
 /*
  * Check that a text is one expression, and that it stays one between
@@ -43,15 +45,10 @@ static void source_error_context(void *arg);
 void
 bulkpar_parse_expression(const char *text, const char *what)
 {
-	Source		source = {text, what};
-	ErrorContextCallback callback = {
-		.callback = source_error_context,
-		.arg = &source,
-		.previous = error_context_stack
-	};
+	Source		source;
 	SelectStmt *select;
 
-	error_context_stack = &callback;
+	begin(&source, text, what);
 	select = parse_expression(text);
 	if (!is_one_expression(select))
 		ereport(ERROR,
@@ -59,23 +56,18 @@ bulkpar_parse_expression(const char *text, const char *what)
 				 errmsg("\"%s\" is not a single expression", text)));
 	(void) parse_expression(psprintf("(%s)", text));
 	(void) find_param((Node *) select, NULL);
-	error_context_stack = callback.previous;
+	error_context_stack = source.callback.previous;
 }
 
 /* Check that a text is what can follow FROM, and nothing else. */
 void
 bulkpar_parse_from_item(const char *text, const char *what)
 {
-	Source		source = {psprintf("SELECT FROM %s", text), what};
-	ErrorContextCallback callback = {
-		.callback = source_error_context,
-		.arg = &source,
-		.previous = error_context_stack
-	};
+	Source		source;
 	List	   *trees;
 	SelectStmt *select;
 
-	error_context_stack = &callback;
+	begin(&source, psprintf("SELECT FROM %s", text), what);
 	trees = raw_parser(source.text, RAW_PARSE_DEFAULT);
 	select = (SelectStmt *) linitial_node(RawStmt, trees)->stmt;
 	if (list_length(trees) != 1 || !IsA(select, SelectStmt) ||
@@ -86,19 +78,14 @@ bulkpar_parse_from_item(const char *text, const char *what)
 	(void) raw_parser(psprintf("SELECT FROM %s\nWHERE true", text),
 					  RAW_PARSE_DEFAULT);
 	(void) find_param((Node *) select, NULL);
-	error_context_stack = callback.previous;
+	error_context_stack = source.callback.previous;
 }
 
 /* Check that a text is one UPDATE or DELETE that batches can run. */
 Node *
 bulkpar_parse_statement(const char *text)
 {
-	Source		source = {text, "statement of the job"};
-	ErrorContextCallback callback = {
-		.callback = source_error_context,
-		.arg = &source,
-		.previous = error_context_stack
-	};
+	Source		source;
 	List	   *trees;
 	Node	   *statement;
 	Node	   *where = NULL;
@@ -106,7 +93,7 @@ bulkpar_parse_statement(const char *text)
 	WithClause *with = NULL;
 	ListCell   *lc;
 
-	error_context_stack = &callback;
+	begin(&source, text, "statement of the job");
 	trees = raw_parser(text, RAW_PARSE_DEFAULT);
 	if (list_length(trees) != 1)
 		ereport(ERROR,
@@ -145,7 +132,7 @@ bulkpar_parse_statement(const char *text)
 			refuse("WITH that changes data");
 	}
 	(void) find_param(statement, NULL);
-	error_context_stack = callback.previous;
+	error_context_stack = source.callback.previous;
 	return statement;
 }
 
@@ -171,6 +158,34 @@ bulkpar_parse_columns(Node *statement, int *count)
 	foreach(lc, targets)
 		names[(*count)++] = lfirst_node(ResTarget, lc)->name;
 	return names;
+}
+
+/* Let errors show the text, until the error context is reset. */
+static void
+begin(Source *source, const char *text, const char *what)
+{
+	source->text = text;
+	source->what = what;
+	source->callback.callback = source_error_context;
+	source->callback.arg = source;
+	source->callback.previous = error_context_stack;
+	error_context_stack = &source->callback;
+}
+
+/* Error context: show the text, with the position in it if known. */
+static void
+source_error_context(void *arg)
+{
+	const Source *source = arg;
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(source->text);
+	}
+	errcontext("%s", source->what);
 }
 
 static SelectStmt *
@@ -231,20 +246,4 @@ find_param(Node *node, void *context)
 				(errcode(ERRCODE_UNDEFINED_PARAMETER),
 				 errmsg("parameters such as $1 are not allowed here")));
 	return raw_expression_tree_walker(node, find_param, context);
-}
-
-/* Error context: show the text, with the position in it if known. */
-static void
-source_error_context(void *arg)
-{
-	const Source *source = arg;
-	int			position = geterrposition();
-
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery(source->text);
-	}
-	errcontext("%s", source->what);
 }

@@ -36,9 +36,6 @@
 /* How often a batch is tried again before that is an error. */
 #define MAX_RETRIES 10
 
-/* Batches that are collected in advance, at the most. */
-#define MAX_BATCHES 16
-
 /* The longest pause between two tries, in milliseconds. */
 #define MAX_PAUSE 1000
 
@@ -96,7 +93,8 @@ run_stripe(BulkparRun *run)
 	if (range->bounds != NULL)
 		bounds = range->bounds[range->chunk.stripe.number];
 	else
-		collect(run, range->hi, range->batch_size, MAX_BATCHES, &bounds);
+		collect(run, range->hi, range->batch_size, BULKPAR_CHUNK_BATCHES,
+				&bounds);
 	for (;;)
 	{
 		result = run_bounds(run, &bounds, range->batch_size, true);
@@ -104,7 +102,8 @@ run_stripe(BulkparRun *run)
 			return run_cut(run);
 		if (result == BULKPAR_BATCH_LOST || bounds.complete)
 			return result;
-		collect(run, range->hi, range->batch_size, MAX_BATCHES, &bounds);
+		collect(run, range->hi, range->batch_size, BULKPAR_CHUNK_BATCHES,
+				&bounds);
 	}
 }
 

@@ -18,7 +18,6 @@
 #include "job.h"
 
 extern BulkparJob *bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait);
-extern void bulkpar_request_check(BulkparJob *job);
 extern void bulkpar_request_check_range(int value, int max, const char *name);
 extern bool bulkpar_request_same_work(const BulkparJob *a,
 									  const BulkparJob *b);

@@ -25,24 +25,32 @@
  */
 typedef struct BulkparStatement
 {
-	BulkparShape shape;
 	char	   *sql;
+	Oid			relid;			/* the target */
+	Oid			part;			/* of the target, that is to be reached */
+	const BulkparKey *key;		/* along which it must be reached */
+	BulkparShape shape;
 	int			nargs;
 	Oid			argtypes[BULKPAR_MAX_VALUES + 1];
 	int			batch_size;		/* rows to expect, 0 for a collecting one */
 	bool		skip_unchanged;
 	bool		selects_keys;	/* of all rows, instead of changing them */
 	bool		shows_values;	/* with the old and new values of a few */
-	SPIPlanPtr	plan;			/* once it is prepared */
-	bool		kept;			/* the plan, beyond the transaction */
+	Bitmapset  *new_columns;	/* with these as they will be */
+
+	/* once it is prepared */
+	SPIPlanPtr	plan;
+	const char *plan_sql;		/* the copy of the text that the plan has */
+	bool		without_key_index;	/* had the last plan to do */
+	MemoryContextCallback callback;
 } BulkparStatement;
 
 extern char *bulkpar_statement_text(Relation rel, const BulkparJob *job);
-extern BulkparStatement *bulkpar_statement_batch(Relation rel,
+extern BulkparStatement *bulkpar_statement_batch(Relation rel, Oid part,
 												 const BulkparKey *key,
 												 const BulkparJob *job,
 												 const BulkparShape *shape);
-extern BulkparStatement *bulkpar_statement_matches(Relation rel,
+extern BulkparStatement *bulkpar_statement_matches(Relation rel, Oid part,
 												   const BulkparKey *key,
 												   const BulkparJob *job);
 extern BulkparStatement *bulkpar_statement_collect(Relation rel, Oid part,
@@ -51,12 +59,9 @@ extern BulkparStatement *bulkpar_statement_collect(Relation rel, Oid part,
 extern BulkparStatement *bulkpar_statement_end_key(Relation rel, Oid part,
 												   const BulkparKey *key);
 
-extern void bulkpar_statement_check(BulkparStatement *statement, Oid relid,
-									Oid part, const BulkparKey *key);
-extern void bulkpar_statement_prepare(BulkparStatement *statement, Oid relid,
-									  Oid part, const BulkparKey *key);
-extern char *bulkpar_statement_explain(BulkparStatement *statement, Oid relid,
-									   Oid part, const BulkparKey *key);
+extern void bulkpar_statement_check(BulkparStatement *statement);
+extern void bulkpar_statement_prepare(BulkparStatement *statement);
+extern char *bulkpar_statement_explain(BulkparStatement *statement);
 extern double bulkpar_statement_rows(const BulkparStatement *statement);
 extern void bulkpar_statement_forget(BulkparStatement *statement);
 

@@ -41,14 +41,14 @@ static bool is_current(const BulkparTarget *target);
 static void describe(BulkparTarget *target, const BulkparJob *job, int part,
 					 Relation rel);
 
-/* An empty target that lives as long as the process. */
+/* An empty target that lives as long as the memory context. */
 BulkparTarget *
-bulkpar_target_create(void)
+bulkpar_target_create(MemoryContext context)
 {
-	BulkparTarget *target = MemoryContextAllocZero(TopMemoryContext,
+	BulkparTarget *target = MemoryContextAllocZero(context,
 												   sizeof(BulkparTarget));
 
-	target->context = AllocSetContextCreate(TopMemoryContext,
+	target->context = AllocSetContextCreate(context,
 											"bulkpar target",
 											ALLOCSET_SMALL_SIZES);
 	return target;
@@ -95,21 +95,6 @@ bulkpar_target_has_part(Oid target, Oid part)
 	return target == part ||
 		(OidIsValid(get_rel_type_id(part)) &&
 		 typeInheritsFrom(get_rel_type_id(part), get_rel_type_id(target)));
-}
-
-/* Forget the table and the statements prepared for it. */
-void
-bulkpar_target_forget(BulkparTarget *target)
-{
-	ListCell   *lc;
-
-	foreach(lc, target->updates)
-		bulkpar_statement_forget(lfirst(lc));
-	foreach(lc, target->collects)
-		bulkpar_statement_forget(lfirst(lc));
-	target->updates = target->collects = NIL;
-	target->relid = InvalidOid;
-	MemoryContextReset(target->context);
 }
 
 /*
@@ -222,8 +207,7 @@ bulkpar_target_end_key(BulkparTarget *target)
 
 	table_close(rel, NoLock);
 	SPI_connect();
-	bulkpar_statement_prepare(statement, target->relid, target->part,
-							  target->key);
+	bulkpar_statement_prepare(statement);
 	if (SPI_execute_plan(statement->plan, NULL, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the largest key");
 	if (SPI_processed > 0)
@@ -266,8 +250,8 @@ bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 					 double max_rows, DestReceiver *dest)
 {
 	Relation	rel = table_open(target->relid, NoLock);
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->key,
-															job);
+	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
+															target->key, job);
 	SPIExecuteOptions options = {
 		.read_only = true,
 		.dest = dest
@@ -276,8 +260,7 @@ bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 	int			result;
 
 	table_close(rel, NoLock);
-	bulkpar_statement_prepare(statement, target->relid, target->part,
-							  target->key);
+	bulkpar_statement_prepare(statement);
 	few = bulkpar_statement_rows(statement) <= max_rows;
 	if (few)
 	{
@@ -318,13 +301,12 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	rel = table_open(target->relid, NoLock);
 	oldcontext = MemoryContextSwitchTo(target->context);
 	statement = job != NULL ?
-		bulkpar_statement_batch(rel, target->key, job, shape) :
+		bulkpar_statement_batch(rel, target->part, target->key, job, shape) :
 		bulkpar_statement_collect(rel, target->part, target->key, shape);
 	MemoryContextSwitchTo(oldcontext);
 	table_close(rel, NoLock);
 
-	bulkpar_statement_prepare(statement, target->relid, target->part,
-							  target->key);
+	bulkpar_statement_prepare(statement);
 	oldcontext = MemoryContextSwitchTo(target->context);
 	*list = lappend(*list, statement);
 	MemoryContextSwitchTo(oldcontext);
@@ -369,7 +351,11 @@ describe(BulkparTarget *target, const BulkparJob *job, int part, Relation rel)
 	MemoryContext oldcontext;
 
 	bulkpar_target_check_rules(rel, job);
-	bulkpar_target_forget(target);
+
+	/* Forget the old names, and the statements prepared with them. */
+	target->relid = InvalidOid;
+	target->updates = target->collects = NIL;
+	MemoryContextReset(target->context);
 
 	oldcontext = MemoryContextSwitchTo(target->context);
 	target->schema = RelationGetNamespace(rel);

@@ -35,11 +35,10 @@ typedef struct BulkparTarget
 	List	   *collects;
 } BulkparTarget;
 
-extern BulkparTarget *bulkpar_target_create(void);
+extern BulkparTarget *bulkpar_target_create(MemoryContext context);
 extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 								int part, LOCKMODE lockmode);
 extern bool bulkpar_target_has_part(Oid target, Oid part);
-extern void bulkpar_target_forget(BulkparTarget *target);
 extern void bulkpar_target_check_rules(Relation rel, const BulkparJob *job);
 extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 								   const Datum *hi,

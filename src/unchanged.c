@@ -29,11 +29,8 @@
 #include "fmgr.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "optimizer/optimizer.h"
 #include "parser/parse_func.h"
-#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
-#include "rewrite/rewriteHandler.h"
 #include "storage/itemptr.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -41,6 +38,7 @@
 #include "bookkeeping.h"
 #include "compat.h"
 #include "unchanged.h"
+#include "values.h"
 
 /* A row of the target that bulkpar_changed() was called for. */
 typedef struct RowSeen
@@ -52,13 +50,9 @@ typedef struct RowSeen
 static HTAB *rows_seen = NULL;
 
 static Expr *row_of(List *values);
-static Expr *old_value(ParseState *pstate, const Query *query,
-					   const TargetEntry *entry, Relation rel);
-static Node *new_value(const TargetEntry *entry, Relation rel);
 static List *other_tables(ParseState *pstate, const Query *query);
 static Node *with_subqueries(Query *query, Expr *changed);
 static bool find_sublink(Node *node, void *context);
-static bool find_multi_assignment(Node *node, void *context);
 
 PG_FUNCTION_INFO_V1(bulkpar_changed);
 
@@ -130,10 +124,15 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 	foreach(lc, query->targetList)
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		Node	   *value = bulkpar_values_new(entry, rel);
 
+		if (value == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("\"skip_unchanged\" is not supported with several columns set from one subquery")));
 		old_values = lappend(old_values,
-							 old_value(pstate, query, entry, rel));
-		new_values = lappend(new_values, new_value(entry, rel));
+							 bulkpar_values_old(pstate, query, entry->resno));
+		new_values = lappend(new_values, value);
 	}
 	table_close(rel, NoLock);
 
@@ -151,42 +150,6 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 											  lcons(row, other_tables(pstate, query))),
 										InvalidOid, InvalidOid,
 										COERCE_EXPLICIT_CALL));
-}
-
-/*
- * The old and the new value of each column that an UPDATE sets, as more
- * targets after the first ones; without columns that are set from a subquery
- * that sets several.
- */
-List *
-bulkpar_unchanged_values(ParseState *pstate, Query *query, int ntargets)
-{
-	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
-	List	   *values = NIL;
-	Relation	rel;
-	ListCell   *lc;
-
-	if (query->commandType != CMD_UPDATE)
-		return NIL;
-	rel = table_open(rte->relid, NoLock);
-	foreach(lc, query->targetList)
-	{
-		TargetEntry *entry = lfirst_node(TargetEntry, lc);
-		char	   *name = get_attname(rte->relid, entry->resno, false);
-
-		if (find_multi_assignment((Node *) entry->expr, NULL))
-			continue;
-		values = lappend(values,
-						 makeTargetEntry(old_value(pstate, query, entry, rel),
-										 ++ntargets, psprintf("old %s", name),
-										 false));
-		values = lappend(values,
-						 makeTargetEntry((Expr *) new_value(entry, rel),
-										 ++ntargets, psprintf("new %s", name),
-										 false));
-	}
-	table_close(rel, NoLock);
-	return values;
 }
 
 static Expr *
@@ -277,54 +240,4 @@ find_sublink(Node *node, void *context)
 	if (IsA(node, SubLink))
 		return true;
 	return expression_tree_walker(node, find_sublink, context);
-}
-
-/* The column that an entry of the target list sets, as it is before. */
-static Expr *
-old_value(ParseState *pstate, const Query *query, const TargetEntry *entry,
-		  Relation rel)
-{
-	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel),
-										   entry->resno - 1);
-	Var		   *old = makeVar(query->resultRelation, entry->resno,
-							  attr->atttypid, attr->atttypmod,
-							  attr->attcollation, 0);
-
-	markVarForSelectPriv(pstate, old);
-	return (Expr *) old;
-}
-
-/* What an entry of the target list assigns. */
-static Node *
-new_value(const TargetEntry *entry, Relation rel)
-{
-	Node	   *value = (Node *) entry->expr;
-
-	if (find_multi_assignment(value, NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("\"skip_unchanged\" is not supported with several columns set from one subquery")));
-	if (!IsA(value, SetToDefault))
-		return copyObject(value);
-	value = build_column_default(rel, entry->resno);
-	if (value == NULL)
-	{
-		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel),
-											   entry->resno - 1);
-
-		value = (Node *) makeNullConst(attr->atttypid, attr->atttypmod,
-									   attr->attcollation);
-	}
-	return value;
-}
-
-/* Whether a value comes from SET (...) = (SELECT ...). */
-static bool
-find_multi_assignment(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_MULTIEXPR)
-		return true;
-	return expression_tree_walker(node, find_multi_assignment, context);
 }

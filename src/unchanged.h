@@ -17,8 +17,6 @@
 
 extern void bulkpar_unchanged_start(void);
 extern int64 bulkpar_unchanged_count(void);
-extern List *bulkpar_unchanged_values(ParseState *pstate, Query *query,
-									  int ntargets);
 extern Node *bulkpar_unchanged_condition(ParseState *pstate, Query *query);
 
 #endif							/* BULKPAR_UNCHANGED_H */

@@ -133,7 +133,7 @@ start(BulkparRun *run, const WorkerArgs *args)
 												  ALLOCSET_SMALL_SIZES);
 	BulkparJob *job;
 
-	run->target = bulkpar_target_create();
+	run->target = bulkpar_target_create(TopMemoryContext);
 	run->chunk_context = AllocSetContextCreate(TopMemoryContext,
 											   "bulkpar chunk",
 											   ALLOCSET_DEFAULT_SIZES);

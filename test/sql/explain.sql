@@ -31,12 +31,28 @@ SELECT line FROM bulkpar_explain('plan', 'code', 'left(code, 3)', workers => 2, 
 	WHERE line ~ '(fail|violate)';
 SELECT line FROM bulkpar_explain('plan', 'n', '1 / (5 - id)', workers => 1, sample => true) line
 	WHERE line ~ '(fail|violate)';
+-- also those that join, of indexes with expressions or conditions; rows of the table that join twice count once
+CREATE UNIQUE INDEX plan_both ON plan (lower(name), kind) WHERE n = 1;
+CREATE TABLE plan_twice AS SELECT id, 'X' || id / 10 * 10 AS name FROM plan, generate_series(1, 2);
+SELECT line FROM bulkpar_explain('plan', ARRAY['name', 'n'], ARRAY['s.name', '1'], from_item => 'plan_twice s',
+	condition => 's.id = plan.id', workers => 1, sample => true) line WHERE line ~ '(fail|violate)';
+SELECT line FROM bulkpar_explain($$UPDATE plan p SET name = s.name, n = 1, kind = s.id FROM plan_twice s
+	WHERE s.id = p.id$$, workers => 1, sample => true) line WHERE line ~ '(fail|violate)';
+SELECT line FROM bulkpar_explain('UPDATE plan SET n = 1, kind = NULL, name = ''one''', workers => 1, sample => true) line
+	WHERE line ~ '(fail|violate)';
+SELECT line FROM bulkpar_explain('UPDATE plan SET (n, kind) = (SELECT 1, 2)', workers => 1, sample => true) line
+	WHERE line ~ '(fail|violate)';
+DROP INDEX plan_both;
+DROP TABLE plan_twice;
 \set VERBOSITY terse
 SELECT bulkpar_explain('plan', 'id', '1');
 SELECT bulkpar_explain('plan', 'nothing', '1');
 SELECT bulkpar_explain('nothing', 'n', '1');
 SELECT bulkpar_explain('SELECT 1');
 SELECT bulkpar_explain('plan', 'n', '''x''');
+
+-- of a statement that failed nothing stays in the session
+SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'CachedPlan%' AND ident ~ 'plan (p )?SET';
 
 -- it can be called where a job could not be started
 BEGIN;

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 
+use BulkparFaults;
 use BulkparTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -15,20 +16,6 @@ my $node = start_server('crash', <<'END');
 restart_after_crash = on
 wal_writer_delay = 10s
 END
-
-# After kill9 the children that are still there hold the shared memory.
-sub start_server_again
-{
-	my $attempts = 10 * $PostgreSQL::Test::Utils::timeout_default;
-
-	for (1 .. $attempts)
-	{
-		return 1 if $node->start(fail_ok => 1);
-		usleep(100_000);
-		$node->stop('fast', fail_ok => 1);
-	}
-	return 0;
-}
 
 # The server starts by itself when another process than the first has crashed.
 sub wait_for_restart
@@ -45,14 +32,14 @@ sub kill_worker
 	return;
 }
 
-my @kill9 = (sub { $node->kill9 }, \&start_server_again);
+my @kill9 = (sub { $node->kill9 }, sub { start_again($node) });
 my @ways = (
 	[ 'kill -9', @kill9 ],
 	[ 'kill -9 again', @kill9 ],
 	[ 'kill -9 once more', @kill9 ],
 	[ 'kill -9 of a worker', \&kill_worker, \&wait_for_restart ],
-	[ 'immediate stop', sub { $node->stop('immediate') }, \&start_server_again ],
-	[ 'fast stop', sub { $node->stop('fast') }, \&start_server_again ]);
+	[ 'immediate stop', sub { $node->stop('immediate') }, sub { start_again($node) } ],
+	[ 'fast stop', sub { $node->stop('fast') }, sub { start_again($node) } ]);
 
 my @stripes = (8, 1, 64, 16, 3, 8);
 foreach my $way (@ways)
@@ -95,7 +82,7 @@ is( $node->safe_psql('postgres',
 		"SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 50, 4)"),
 	'succeeded', 'a job without a crash');
 $node->kill9;
-ok(start_server_again(), 'and a crash after it');
+ok(start_again($node), 'and a crash after it');
 is_exactly($node, 't', 1, 'all that it has done is there');
 is( $node->safe_psql('postgres',
 		'SELECT status FROM bulkpar_job ORDER BY job_id DESC LIMIT 1'),

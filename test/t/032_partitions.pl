@@ -7,10 +7,10 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 
+use BulkparFaults;
 use BulkparTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 my $node = start_server('partitions', 'bulkpar.report = off');
 my $rows = 1000;
@@ -38,20 +38,6 @@ INSERT INTO p SELECT i, 0 FROM generate_series(1, $rows) AS i;
 ANALYZE p;
 END
 	return;
-}
-
-# After kill9 the children that are still there hold the shared memory.
-sub start_server_again
-{
-	my $attempts = 10 * $PostgreSQL::Test::Utils::timeout_default;
-
-	for (1 .. $attempts)
-	{
-		return 1 if $node->start(fail_ok => 1);
-		usleep(100_000);
-		$node->stop('fast', fail_ok => 1);
-	}
-	return 0;
 }
 
 # What has committed is what the chunks say, and the job is done with its parts.
@@ -101,7 +87,7 @@ foreach my $case ([ 30, 1 ], [ 500, 4 ], [ 700, 1 ])
 	$job = wait_for_rows($node, $done, $after);
 	$node->kill9;
 	call_error($call);
-	ok(start_server_again(), "$name: the server starts again");
+	ok(start_again($node), "$name: the server starts again");
 	sums_agree($job, $name);
 	is(sql("SELECT status FROM bulkpar_jobs WHERE job_id = $job"),
 		'interrupted', "$name: the job is interrupted");

@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * values.c
+ *		The values of a row before and after an UPDATE, as expressions.
+ *
+ * All take the query as the analysis leaves it, before defaults are put in.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/values.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/tlist.h"
+#include "parser/parse_relation.h"
+#include "parser/parsetree.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "values.h"
+
+static void add_target(List **targets, Node *value, char *name);
+static bool find_multi_assignment(Node *node, void *context);
+
+/* A column of the table that a query changes; it needs SELECT on it. */
+Var *
+bulkpar_values_old(ParseState *pstate, const Query *query, AttrNumber attnum)
+{
+	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	Var		   *column;
+
+	get_atttypetypmodcoll(rte->relid, attnum, &type, &typmod, &collation);
+	column = makeVar(query->resultRelation, attnum, type, typmod, collation,
+					 0);
+	markVarForSelectPriv(pstate, column);
+	return column;
+}
+
+/*
+ * What an entry of the target list assigns; NULL for one of several columns
+ * that are set from one subquery, which is no expression of its own.
+ */
+Node *
+bulkpar_values_new(const TargetEntry *entry, Relation rel)
+{
+	Node	   *value = (Node *) entry->expr;
+
+	if (find_multi_assignment(value, NULL))
+		return NULL;
+	if (!IsA(value, SetToDefault))
+		return copyObject(value);
+	value = build_column_default(rel, entry->resno);
+	if (value == NULL)
+	{
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel),
+											   entry->resno - 1);
+
+		value = (Node *) makeNullConst(attr->atttypid, attr->atttypmod,
+									   attr->attcollation);
+	}
+	return value;
+}
+
+/*
+ * The old and the new value of each column that an UPDATE sets, as more
+ * targets after the first ones; without columns that are set from a subquery
+ * that sets several.
+ */
+List *
+bulkpar_values_show(ParseState *pstate, const Query *query, List *targets)
+{
+	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	Relation	rel;
+	ListCell   *lc;
+
+	if (query->commandType != CMD_UPDATE)
+		return targets;
+	rel = table_open(rte->relid, NoLock);
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		Node	   *value = bulkpar_values_new(entry, rel);
+		char	   *name;
+
+		if (value == NULL || entry->resjunk)
+			continue;
+		name = get_attname(rte->relid, entry->resno, false);
+		add_target(&targets, (Node *) bulkpar_values_old(pstate, query,
+														 entry->resno),
+				   psprintf("old %s", name));
+		add_target(&targets, value, psprintf("new %s", name));
+	}
+	table_close(rel, NoLock);
+	return targets;
+}
+
+/*
+ * Columns as an UPDATE will leave them, by their numbers less
+ * FirstLowInvalidHeapAttributeNumber, as more targets after the first ones;
+ * without those that are among these.
+ */
+List *
+bulkpar_values_after(ParseState *pstate, const Query *query,
+					 const Bitmapset *columns, List *targets)
+{
+	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	Relation	rel = table_open(rte->relid, NoLock);
+	int			column = -1;
+	ListCell   *lc;
+
+	while ((column = bms_next_member(columns, column)) >= 0)
+	{
+		AttrNumber	attnum = column + FirstLowInvalidHeapAttributeNumber;
+		Node	   *value = (Node *) bulkpar_values_old(pstate, query, attnum);
+
+		if (tlist_member((Expr *) value, targets) != NULL)
+			continue;
+		foreach(lc, query->targetList)
+		{
+			TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+			if (entry->resno == attnum)
+				value = bulkpar_values_new(entry, rel);
+		}
+		if (value == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("columns that are set from one subquery cannot be looked at")));
+		add_target(&targets, value, get_attname(rte->relid, attnum, false));
+	}
+	table_close(rel, NoLock);
+	return targets;
+}
+
+static void
+add_target(List **targets, Node *value, char *name)
+{
+	*targets = lappend(*targets,
+					   makeTargetEntry((Expr *) value,
+									   list_length(*targets) + 1, name,
+									   false));
+}
+
+/* Whether a value comes from SET (...) = (SELECT ...). */
+static bool
+find_multi_assignment(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_MULTIEXPR)
+		return true;
+	return expression_tree_walker(node, find_multi_assignment, context);
+}
