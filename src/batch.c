@@ -64,7 +64,8 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	SPI_connect();
 	if (batch->keys != NULL)
 		advance.rows_updated = bulkpar_target_update_listed(target, job,
-															batch->keys);
+															batch->keys,
+															batch->rows);
 	else
 		advance.rows_updated = bulkpar_target_update(target, job, batch->lo,
 													 batch->hi,

@@ -106,7 +106,6 @@ cut(const BulkparJob *job, int worker, BulkparTarget *target,
 	BulkparChunk *chunk = &range->chunk;
 	ArrayType  *end_key = job->parts[chunk->part].end_key;
 	int64		max_rows = choose_size(job, trend, range);
-	int64		rows = 0;
 	BulkparBounds *bounds;
 
 	bounds = bulkpar_collect_stripes(target, range->lo,
@@ -114,14 +113,14 @@ cut(const BulkparJob *job, int worker, BulkparTarget *target,
 									 chunk->stripe.count, range->batch_size,
 									 max_rows);
 	for (int i = 0; i < chunk->stripe.count; i++)
-		rows += bounds[i].rows;
+		chunk->rows_found += bounds[i].rows;
 	range->hi = bounds[0].keys[bounds[0].nbatches - 1];
 	chunk->hi = bounds[0].complete ? end_key :
 		bulkpar_key_to_text(target->key, range->hi);
 	for (int i = 0; i < chunk->stripe.count; i++)
 		bounds[i].complete = true;
 	range->bounds = bounds;
-	bulkpar_ledger_insert(job->job_id, worker, chunk, rows);
+	bulkpar_ledger_insert(job->job_id, worker, chunk);
 }
 
 /*
@@ -227,7 +226,7 @@ read_list(const BulkparTarget *target, BulkparRange *range)
 	while (range->lo != NULL && range->nkeys > 0 &&
 		   bulkpar_key_compare(target->key, range->keys, range->lo) <= 0)
 	{
-		range->keys++;
+		range->keys += target->key->ncolumns;
 		range->nkeys--;
 	}
 }

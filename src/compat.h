@@ -20,6 +20,7 @@
 #include "commands/explain_state.h"
 #endif
 #include "executor/executor.h"
+#include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
 #include "pgstat.h"
@@ -71,6 +72,17 @@ bulkpar_compat_mark_nullable(ParseState *pstate, Var *var)
 	markNullableIfNeeded(pstate, var);
 #endif
 	return var;
+}
+
+/* Let the planner take any other path before this one. */
+static inline void
+bulkpar_compat_make_expensive(Path *path)
+{
+	path->startup_cost += 1.0e12;
+	path->total_cost += 1.0e12;
+#if PG_VERSION_NUM >= 180000
+	path->disabled_nodes += 1000;
+#endif
 }
 
 /* The columns that an update must leave alone to be HOT. */

@@ -305,7 +305,7 @@ prepare_job(Coordinator *coordinator)
 		empty &= job->parts[i].gone || job->parts[i].end_key == NULL;
 	}
 	if (!job->prepared && !empty && bulkpar_match_list(job, target))
-		empty = job->parts[0].end_key == NULL;
+		empty = job->estimated_rows == 0;
 	else if (!empty)
 		job->workers = count_workers(job, target);
 	PopActiveSnapshot();

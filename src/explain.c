@@ -51,7 +51,7 @@ typedef struct Explanation
 
 static void explain(void *arg);
 static void explain_tables(Explanation *explanation);
-static void explain_batches(Explanation *explanation, Relation rel);
+static void explain_batches(Explanation *explanation);
 static void explain_stripes(Explanation *explanation, Relation rel);
 static void explain_catalog(Explanation *explanation);
 static void explain_plan(Explanation *explanation, Relation rel);
@@ -111,7 +111,7 @@ explain(void *arg)
 	rel = table_open(job->target, NoLock);
 	add_line(explanation, "Statement: %s", explanation->target->sql);
 	explain_tables(explanation);
-	explain_batches(explanation, rel);
+	explain_batches(explanation);
 	explain_stripes(explanation, rel);
 	explain_catalog(explanation);
 	explain_plan(explanation, rel);
@@ -149,18 +149,13 @@ explain_tables(Explanation *explanation)
 
 /* What is to be expected of batches and workers. */
 static void
-explain_batches(Explanation *explanation, Relation rel)
+explain_batches(Explanation *explanation)
 {
 	BulkparJob *job = explanation->job;
-	BulkparTarget *target = explanation->target;
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
-															target->key, job);
 	double		matches;
 
 	SPI_connect();
-	bulkpar_statement_prepare(statement);
-	matches = bulkpar_statement_rows(statement);
-	bulkpar_statement_forget(statement);
+	matches = bulkpar_target_expect(explanation->target, job);
 	SPI_finish();
 	add_line(explanation, "Rows: the planner expects %.0f to be %s", matches,
 			 job->deletes ? "deleted" : "updated");

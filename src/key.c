@@ -7,7 +7,7 @@
  * NOT NULL columns.  This file knows that order: it writes the conditions of
  * a range and the ORDER BY with the operators of the index's own operator
  * families and its collations, so that they mean the same order whatever the
- * search_path is, and turns keys into text and back.
+ * search_path is.  What is done with the values is in keyvalue.c.
  *
  * Where all columns have the same direction and operators of the same names,
  * a row comparison says where a range begins and ends.  Otherwise the range
@@ -49,19 +49,12 @@ static void describe_column(Relation rel, Relation index, int i,
 							BulkparKeyColumn *column);
 static char *operator_name(Relation index, int i, StrategyNumber strategy);
 static bool same_operators(const BulkparKey *key);
+static void append_list(StringInfo buf, const BulkparKey *key,
+						const char *qualifier);
 static void append_comparison(StringInfo buf, const BulkparKey *key,
 							  const BulkparShape *shape,
 							  const char *qualifier, const char *operator,
 							  int *nargs);
-static int	cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
-					  BulkparPiece *pieces);
-static void add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
-					  const Datum *after, BulkparBound bound,
-					  const Datum *limit, BulkparPiece *piece);
-static int	compare_values(const BulkparKeyColumn *column, Datum a, Datum b);
-static Datum value_to_text(const BulkparKeyColumn *column, Datum value);
-static Datum value_from_text(const BulkparKeyColumn *column, Datum string);
-static int	set_text_modes(void);
 
 /*
  * The index to use: the primary key, else the usable unique index with the
@@ -218,8 +211,9 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparShape *shape,
 
 	if (shape->listed)
 	{
-		argtypes[0] = get_array_type(key->columns[0].type);
-		return 1;
+		for (int i = 0; i < key->ncolumns; i++)
+			argtypes[nargs++] = get_array_type(key->columns[i].type);
+		return nargs;
 	}
 	for (int i = 0; i < shape->nprefix; i++)
 		argtypes[nargs++] = key->columns[i].type;
@@ -249,8 +243,7 @@ bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
 
 	if (shape->listed)
 	{
-		appendStringInfo(buf, "%s%s%s %s ANY ($1)", qualifier, column->name,
-						 column->collate, column->equal);
+		append_list(buf, key, qualifier);
 		return;
 	}
 	for (int i = 0; i < shape->nprefix; i++)
@@ -297,27 +290,6 @@ bulkpar_key_usual_shape(const BulkparKey *key)
 	return shape;
 }
 
-/*
- * Cut the keys of a stripe in the range (lo, hi], of which lo may be NULL,
- * into pieces, in the order of the index; returns their number.
- */
-int
-bulkpar_key_cut(const BulkparKey *key, const Datum *lo, const Datum *hi,
-				const BulkparStripe *stripe, BulkparPiece *pieces)
-{
-	int			npieces = cut_range(key, lo, hi, pieces);
-
-	for (int i = 0; stripe->count > 1 && i < npieces; i++)
-	{
-		BulkparPiece *piece = &pieces[i];
-
-		piece->shape.striped = true;
-		piece->values[piece->nvalues++] = Int32GetDatum(stripe->count);
-		piece->values[piece->nvalues++] = Int32GetDatum(stripe->number);
-	}
-	return npieces;
-}
-
 /* Append the index's order, or its reverse, as an ORDER BY list. */
 void
 bulkpar_key_append_order(StringInfo buf, const BulkparKey *key, bool backward)
@@ -331,116 +303,6 @@ bulkpar_key_append_order(StringInfo buf, const BulkparKey *key, bool backward)
 						 backward ? column->after : column->before,
 						 column->nulls_first != backward ? "FIRST" : "LAST");
 	}
-}
-
-/*
- * The key as a text[], the form that is kept in the tables.  The values go
- * through the output functions of their types, as the current user.
- */
-ArrayType *
-bulkpar_key_to_text(const BulkparKey *key, const Datum *values)
-{
-	Datum		texts[INDEX_MAX_KEYS];
-	int			nestlevel = set_text_modes();
-
-	for (int i = 0; i < key->ncolumns; i++)
-		texts[i] = value_to_text(&key->columns[i], values[i]);
-	AtEOXact_GUC(true, nestlevel);
-	return construct_array(texts, key->ncolumns, TEXTOID, -1, false,
-						   TYPALIGN_INT);
-}
-
-/* The inverse; the result is allocated in the current memory context. */
-Datum *
-bulkpar_key_from_text(const BulkparKey *key, ArrayType *array)
-{
-	Datum	   *values = palloc(sizeof(Datum) * INDEX_MAX_KEYS);
-	Datum	   *texts;
-	int			ntexts;
-	int			nestlevel;
-
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
-					  &texts, NULL, &ntexts);
-	if (ntexts != key->ncolumns)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the key index has changed while the job ran")));
-
-	nestlevel = set_text_modes();
-	for (int i = 0; i < ntexts; i++)
-		values[i] = value_from_text(&key->columns[i], texts[i]);
-	AtEOXact_GUC(true, nestlevel);
-	return values;
-}
-
-/* Whether there can be lists of the key's values: it is a single column. */
-bool
-bulkpar_key_can_be_listed(const BulkparKey *key)
-{
-	return key->ncolumns == 1 &&
-		OidIsValid(get_array_type(key->columns[0].type));
-}
-
-/* A list of keys of one column as a text[]. */
-ArrayType *
-bulkpar_key_list_to_text(const BulkparKey *key, const Datum *values, int count)
-{
-	Datum	   *texts = palloc(sizeof(Datum) * count);
-	int			nestlevel = set_text_modes();
-
-	for (int i = 0; i < count; i++)
-		texts[i] = value_to_text(&key->columns[0], values[i]);
-	AtEOXact_GUC(true, nestlevel);
-	return construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-/* The inverse; the result is allocated in the current memory context. */
-Datum *
-bulkpar_key_list_from_text(const BulkparKey *key, ArrayType *array, int *count)
-{
-	Datum	   *values;
-	int			nestlevel;
-
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
-					  &values, NULL, count);
-	nestlevel = set_text_modes();
-	for (int i = 0; i < *count; i++)
-		values[i] = value_from_text(&key->columns[0], values[i]);
-	AtEOXact_GUC(true, nestlevel);
-	return values;
-}
-
-/* The order of two keys in the index. */
-int
-bulkpar_key_compare(const BulkparKey *key, const Datum *a, const Datum *b)
-{
-	for (int i = 0; i < key->ncolumns; i++)
-	{
-		const BulkparKeyColumn *column = &key->columns[i];
-		int			order = compare_values(column, a[i], b[i]);
-
-		if (order != 0)
-			return column->descends ? -order : order;
-	}
-	return 0;
-}
-
-/* Copy a key, detoasted, into the current memory context. */
-Datum *
-bulkpar_key_copy(const BulkparKey *key, const Datum *values)
-{
-	Datum	   *copy = palloc(sizeof(Datum) * key->ncolumns);
-
-	for (int i = 0; i < key->ncolumns; i++)
-	{
-		const BulkparKeyColumn *column = &key->columns[i];
-
-		if (column->typlen == -1)
-			copy[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[i]));
-		else
-			copy[i] = datumCopy(values[i], column->typbyval, column->typlen);
-	}
-	return copy;
 }
 
 /*
@@ -540,6 +402,33 @@ same_operators(const BulkparKey *key)
 	return true;
 }
 
+/* Append that the key is in a list, for which each column has an array. */
+static void
+append_list(StringInfo buf, const BulkparKey *key, const char *qualifier)
+{
+	if (key->ncolumns == 1)
+	{
+		appendStringInfo(buf, "%s%s%s %s ANY ($1)", qualifier,
+						 key->columns[0].name, key->columns[0].collate,
+						 key->columns[0].equal);
+		return;
+	}
+	appendStringInfoString(buf, "EXISTS (SELECT FROM ROWS FROM (");
+	for (int i = 0; i < key->ncolumns; i++)
+		appendStringInfo(buf, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "",
+						 i + 1);
+	appendStringInfoString(buf, ") AS \"bulkpar list\"(");
+	for (int i = 0; i < key->ncolumns; i++)
+		appendStringInfo(buf, "%sc%d", i > 0 ? ", " : "", i);
+	appendStringInfoString(buf, ") WHERE ");
+	for (int i = 0; i < key->ncolumns; i++)
+		appendStringInfo(buf, "%s%s%s%s %s \"bulkpar list\".c%d",
+						 i > 0 ? " AND " : "", qualifier,
+						 key->columns[i].name, key->columns[i].collate,
+						 key->columns[i].equal, i);
+	appendStringInfoChar(buf, ')');
+}
+
 /* Append the comparison of what follows the prefix with parameters. */
 static void
 append_comparison(StringInfo buf, const BulkparKey *key,
@@ -558,114 +447,4 @@ append_comparison(StringInfo buf, const BulkparKey *key,
 	for (int i = first; i < first + ncolumns; i++)
 		appendStringInfo(buf, "%s$%d", i > first ? ", " : "", ++(*nargs));
 	appendStringInfoString(buf, ncolumns > 1 ? ")" : "");
-}
-
-/*
- * Where no row comparison means the order of the index, the range (1, 'b') to
- * (4, 'y') is cut into 1 and after 'b', after 1 and before 4, 4 and up to 'y'.
- */
-static int
-cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
-		  BulkparPiece *pieces)
-{
-	int			last = key->ncolumns - 1;
-	int			common = 0;
-	int			npieces = 0;
-
-	if (key->row_comparison)
-	{
-		add_piece(key, 0, lo, lo, BULKPAR_BOUND_UPTO, hi, &pieces[npieces++]);
-		return npieces;
-	}
-
-	while (lo != NULL && common < last &&
-		   compare_values(&key->columns[common], lo[common], hi[common]) == 0)
-		common++;
-	for (int i = last; lo != NULL && i > common; i--)
-		add_piece(key, i, lo, lo, BULKPAR_BOUND_NONE, NULL,
-				  &pieces[npieces++]);
-	add_piece(key, common, hi, lo, common == last ? BULKPAR_BOUND_UPTO :
-			  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
-	for (int i = common + 1; i <= last; i++)
-		add_piece(key, i, hi, NULL, i == last ? BULKPAR_BOUND_UPTO :
-				  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
-	return npieces;
-}
-
-/*
- * Fill in a piece: the first nprefix columns as in prefix, the next after
- * that of after, if not NULL, and within the bound of limit, if there is one.
- */
-static void
-add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
-		  const Datum *after, BulkparBound bound, const Datum *limit,
-		  BulkparPiece *piece)
-{
-	int			ncolumns = key->row_comparison ? key->ncolumns : 1;
-
-	piece->shape.nprefix = nprefix;
-	piece->shape.after = after != NULL;
-	piece->shape.bound = bound;
-	piece->shape.striped = false;
-	piece->shape.listed = false;
-	piece->nvalues = 0;
-	for (int i = 0; i < nprefix; i++)
-		piece->values[piece->nvalues++] = prefix[i];
-	for (int i = nprefix; after != NULL && i < nprefix + ncolumns; i++)
-		piece->values[piece->nvalues++] = after[i];
-	for (int i = nprefix; limit != NULL && i < nprefix + ncolumns; i++)
-		piece->values[piece->nvalues++] = limit[i];
-}
-
-/* The order of one column's values, as the index has it if it ascends. */
-static int
-compare_values(const BulkparKeyColumn *column, Datum a, Datum b)
-{
-	return DatumGetInt32(OidFunctionCall2Coll(column->compare,
-											  column->collation, a, b));
-}
-
-static Datum
-value_to_text(const BulkparKeyColumn *column, Datum value)
-{
-	Oid			function;
-	bool		varlena;
-
-	getTypeOutputInfo(column->type, &function, &varlena);
-	return CStringGetTextDatum(OidOutputFunctionCall(function, value));
-}
-
-static Datum
-value_from_text(const BulkparKeyColumn *column, Datum string)
-{
-	Oid			function;
-	Oid			ioparam;
-
-	getTypeInputInfo(column->type, &function, &ioparam);
-	return OidInputFunctionCall(function, TextDatumGetCString(string), ioparam,
-								-1);
-}
-
-/*
- * Settings under which the output of a type is read back as the same value
- * by any session, those that postgres_fdw and pg_dump use.  The caller undoes
- * them with AtEOXact_GUC(true, result).
- */
-static int
-set_text_modes(void)
-{
-	static const char *const modes[][2] = {
-		{"datestyle", "ISO"},
-		{"intervalstyle", "postgres"},
-		{"extra_float_digits", "3"},
-		{"lc_monetary", "C"},
-		{"search_path", "pg_catalog"},
-	};
-	int			nestlevel = NewGUCNestLevel();
-
-	for (int i = 0; i < (int) lengthof(modes); i++)
-		(void) set_config_option(modes[i][0], modes[i][1],
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	return nestlevel;
 }

@@ -66,8 +66,8 @@ typedef enum BulkparBound
  * The form of a condition on the key: the first nprefix columns equal, the
  * next one after a value and before, or up to, another.  With row_comparison
  * the whole key stands for that next column.  A striped one takes only the
- * keys of one stripe.  A listed one takes the keys of a list, and nothing of
- * the other fields counts.
+ * keys of one stripe.  A listed one takes the keys of a list, with an array for
+ * each column, and nothing of the other fields counts.
  */
 typedef struct BulkparShape
 {
@@ -122,9 +122,14 @@ extern ArrayType *bulkpar_key_to_text(const BulkparKey *key,
 extern Datum *bulkpar_key_from_text(const BulkparKey *key, ArrayType *array);
 extern bool bulkpar_key_can_be_listed(const BulkparKey *key);
 extern ArrayType *bulkpar_key_list_to_text(const BulkparKey *key,
-										   const Datum *values, int count);
+										   const Datum *keys, int count);
 extern Datum *bulkpar_key_list_from_text(const BulkparKey *key,
 										 ArrayType *array, int *count);
+extern void bulkpar_key_list_arguments(const BulkparKey *key,
+									   const Datum *keys, int count,
+									   Datum *arguments);
 extern Datum *bulkpar_key_copy(const BulkparKey *key, const Datum *values);
+extern void bulkpar_key_copy_to(const BulkparKey *key, Datum *copy,
+								const Datum *values);
 
 #endif							/* BULKPAR_KEY_H */

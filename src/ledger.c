@@ -63,8 +63,7 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
  * be claimed.
  */
 void
-bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
-					  int64 rows_found)
+bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk)
 {
 	static BulkparQuery insert = {
 		.sql =
@@ -89,7 +88,7 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk,
 		nulls[2] = 'n';
 	values[3] = PointerGetDatum(chunk->hi);
 	values[4] = Int64GetDatum(chunk->rows_before);
-	values[5] = Int64GetDatum(rows_found);
+	values[5] = Int64GetDatum(chunk->rows_found);
 	values[6] = Int32GetDatum(chunk->stripe.count);
 	values[7] = PointerGetDatum(chunk->keys);
 	if (chunk->keys == NULL)

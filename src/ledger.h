@@ -31,6 +31,7 @@ typedef struct BulkparChunk
 	ArrayType  *done;			/* up to where it is done; may be NULL */
 	ArrayType  *keys;			/* of the rows to do, or NULL for all */
 	int64		rows_before;
+	int64		rows_found;		/* in a new one */
 } BulkparChunk;
 
 /* What is known of the last chunks when a new one is claimed. */
@@ -67,7 +68,7 @@ extern BulkparClaim bulkpar_ledger_claim(const BulkparJob *job, int worker,
 										 BulkparChunk *chunk,
 										 BulkparTrend *trend);
 extern void bulkpar_ledger_insert(int64 job_id, int worker,
-								  const BulkparChunk *chunk, int64 rows_found);
+								  const BulkparChunk *chunk);
 extern bool bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
 								   const BulkparAdvance *advance);
 extern void bulkpar_ledger_fail(int64 job_id, const BulkparChunk *chunk,

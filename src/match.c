@@ -19,7 +19,7 @@
 
 #include "executor/spi.h"
 #include "tcop/dest.h"
-#include "utils/snapmgr.h"
+#include "utils/memutils.h"
 
 #include "bulkpar.h"
 #include "collect.h"
@@ -35,97 +35,150 @@
 /* ... and their keys fit into memory. */
 #define MAX_MATCHES 1000000
 
-typedef struct MatchReceiver
+/* The keys of the matching rows of a part. */
+typedef struct Matches
 {
 	DestReceiver pub;
 	const BulkparKey *key;
 	MemoryContext context;
 	int			count;
-	int			size;			/* of the array */
+	int			size;			/* of the array, in keys */
 	Datum	   *keys;
-} MatchReceiver;
+} Matches;
 
+static bool seems_worthwhile(const BulkparJob *job, BulkparTarget *target);
+static bool list_parts(const BulkparJob *job, BulkparTarget *target,
+					   List **chunks);
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
-static int	sort_unique(const BulkparKey *key, Datum *keys, int count);
+static void sort_unique(Matches *matches);
 static int	compare(const void *a, const void *b, void *arg);
-static void store(BulkparJob *job, const BulkparTarget *target, Datum *keys,
-				  int count);
+static List *cut(const BulkparJob *job, int part, const Matches *matches);
+static void store(BulkparJob *job, List **chunks);
 
 /*
  * List the rows that the statement of a new job would change, if they seem to
- * be few, and store them as the chunks of the job, which then ends at the last
- * of them.  False if nothing was listed.  Must be called in a transaction that
- * has locked the target; the end key and the number of rows are changed in the
- * current memory context.
+ * be few, and store them as the chunks of the job, whose parts then end at the
+ * last of them.  False if nothing was listed.  Must be called in a transaction
+ * with a snapshot, and locks the target; the job is changed in the current
+ * memory context.
  */
 bool
 bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
 {
-	MatchReceiver receiver = {
-		.pub = bulkpar_collect_receiver(receive_key),
-		.key = target->key,
-		.context = CurrentMemoryContext
-	};
-	bool		tried;
+	MemoryContext context;
+	MemoryContext oldcontext;
+	List	  **chunks;
+	bool		few;
+
+	if (!seems_worthwhile(job, target))
+		return false;
+	context = AllocSetContextCreate(CurrentMemoryContext, "bulkpar matches",
+									ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(context);
+	chunks = palloc0(sizeof(List *) * job->nparts);
+	few = list_parts(job, target, chunks);
+	MemoryContextSwitchTo(oldcontext);
+	if (few)
+		store(job, chunks);
+	MemoryContextDelete(context);
+	return few;
+}
+
+/* Whether the rows seem to be few, and can be listed. */
+static bool
+seems_worthwhile(const BulkparJob *job, BulkparTarget *target)
+{
+	double		rows;
 
 	if ((job->condition == NULL && job->from_item == NULL &&
 		 job->statement == NULL) ||
-		job->nparts > 1 || job->parts[0].relid != job->target ||
-		!bulkpar_key_can_be_listed(target->key) ||
 		job->estimated_rows < (double) MIN_BATCHES * job->batch_size)
 		return false;
-
+	for (int i = 0; i < job->nparts; i++)
+	{
+		if (job->parts[i].end_key == NULL)
+			continue;
+		bulkpar_target_lock(target, job, i, AccessShareLock);
+		if (!bulkpar_key_can_be_listed(target->key))
+			return false;
+	}
 	SPI_connect();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	tried = bulkpar_target_match(target, job,
-								 Min(job->estimated_rows / MIN_ROWS_PER_MATCH,
-									 MAX_MATCHES),
-								 &receiver.pub);
-	PopActiveSnapshot();
+	rows = bulkpar_target_expect(target, job);
 	SPI_finish();
-	if (!tried || receiver.count > MAX_MATCHES)
-		return false;
+	return rows <= Min(job->estimated_rows / MIN_ROWS_PER_MATCH, MAX_MATCHES);
+}
 
-	store(job, target, receiver.keys,
-		  sort_unique(target->key, receiver.keys, receiver.count));
+/* List the chunks of each part.  False if there are too many rows after all. */
+static bool
+list_parts(const BulkparJob *job, BulkparTarget *target, List **chunks)
+{
+	int			count = 0;
+
+	for (int i = 0; i < job->nparts; i++)
+	{
+		Matches		matches = {.pub = bulkpar_collect_receiver(receive_key)};
+
+		if (job->parts[i].end_key == NULL)
+			continue;
+		bulkpar_target_lock(target, job, i, AccessShareLock);
+		matches.key = target->key;
+		matches.context = AllocSetContextCreate(CurrentMemoryContext,
+												"bulkpar matches of a part",
+												ALLOCSET_DEFAULT_SIZES);
+		SPI_connect();
+		bulkpar_target_match(target, job, &matches.pub);
+		SPI_finish();
+		count += matches.count;
+		if (count > MAX_MATCHES)
+			return false;
+		sort_unique(&matches);
+		chunks[i] = cut(job, i, &matches);
+		MemoryContextDelete(matches.context);
+	}
 	return true;
 }
 
 static bool
 receive_key(TupleTableSlot *slot, DestReceiver *self)
 {
-	MatchReceiver *receiver = (MatchReceiver *) self;
-	MemoryContext oldcontext = MemoryContextSwitchTo(receiver->context);
+	Matches    *matches = (Matches *) self;
+	int			ncolumns = matches->key->ncolumns;
+	MemoryContext oldcontext = MemoryContextSwitchTo(matches->context);
 
-	if (receiver->count == receiver->size)
+	if (matches->count == matches->size)
 	{
-		receiver->size = Max(1024, receiver->size * 2);
-		receiver->keys = receiver->keys == NULL ?
-			palloc(sizeof(Datum) * receiver->size) :
-			repalloc(receiver->keys, sizeof(Datum) * receiver->size);
+		matches->size = Max(1024, matches->size * 2);
+		matches->keys = matches->keys == NULL ?
+			palloc(sizeof(Datum) * ncolumns * matches->size) :
+			repalloc(matches->keys, sizeof(Datum) * ncolumns * matches->size);
 	}
 	slot_getallattrs(slot);
-	receiver->keys[receiver->count++] = *bulkpar_key_copy(receiver->key,
-														  slot->tts_values);
+	bulkpar_key_copy_to(matches->key,
+						&matches->keys[matches->count++ * ncolumns],
+						slot->tts_values);
 	MemoryContextSwitchTo(oldcontext);
-	return receiver->count <= MAX_MATCHES;
+	return matches->count <= MAX_MATCHES;
 }
 
-/* Sort the keys as the index does, and return how many different there are. */
-static int
-sort_unique(const BulkparKey *key, Datum *keys, int count)
+/* Sort the keys as the index does, and keep each but once. */
+static void
+sort_unique(Matches *matches)
 {
+	const BulkparKey *key = matches->key;
+	Size		size = sizeof(Datum) * key->ncolumns;
 	int			unique = 0;
 
-	if (count > 1)
-		qsort_arg(keys, count, sizeof(Datum), compare, (void *) key);
-	for (int i = 0; i < count; i++)
+	if (matches->count > 1)
+		qsort_arg(matches->keys, matches->count, size, compare, (void *) key);
+	for (int i = 0; i < matches->count; i++)
 	{
-		if (unique == 0 ||
-			bulkpar_key_compare(key, &keys[unique - 1], &keys[i]) != 0)
-			keys[unique++] = keys[i];
+		Datum	   *last = &matches->keys[(unique - 1) * key->ncolumns];
+		Datum	   *next = &matches->keys[i * key->ncolumns];
+
+		if (unique == 0 || bulkpar_key_compare(key, last, next) != 0)
+			memmove(&matches->keys[unique++ * key->ncolumns], next, size);
 	}
-	return unique;
+	matches->count = unique;
 }
 
 static int
@@ -134,31 +187,65 @@ compare(const void *a, const void *b, void *arg)
 	return bulkpar_key_compare(arg, a, b);
 }
 
-/* Store the keys as chunks that wait for a worker. */
-static void
-store(BulkparJob *job, const BulkparTarget *target, Datum *keys, int count)
+/* Cut the keys of a part into chunks. */
+static List *
+cut(const BulkparJob *job, int part, const Matches *matches)
 {
-	int			batches = count / job->batch_size / (4 * job->workers);
+	int			batches = matches->count / job->batch_size / (4 * job->workers);
 	int			size = job->batch_size *
 		Max(1, Min(batches, BULKPAR_CHUNK_BATCHES));
-	ArrayType  *hi = NULL;
+	int			ncolumns = matches->key->ncolumns;
+	List	   *chunks = NIL;
+	ArrayType  *lo = NULL;
 
-	for (int i = 0; i < count; i += size)
+	for (int i = 0; i < matches->count; i += size)
 	{
-		int			nkeys = Min(size, count - i);
-		BulkparChunk chunk = {
-			.chunk_no = i / size + 1,
-			.lo = hi,
-			.stripe = {.count = 1},
-			.keys = bulkpar_key_list_to_text(target->key, &keys[i], nkeys),
-			.rows_before = i
-		};
+		BulkparChunk *chunk = palloc0(sizeof(BulkparChunk));
+		int			count = Min(size, matches->count - i);
+		const Datum *keys = &matches->keys[i * ncolumns];
 
-		chunk.hi = hi = bulkpar_key_to_text(target->key, &keys[i + nkeys - 1]);
-		bulkpar_ledger_insert(job->job_id, 0, &chunk, nkeys);
+		chunk->part = part;
+		chunk->lo = lo;
+		chunk->hi = bulkpar_key_to_text(matches->key,
+										&keys[(count - 1) * ncolumns]);
+		chunk->stripe.count = 1;
+		chunk->keys = bulkpar_key_list_to_text(matches->key, keys, count);
+		chunk->rows_found = count;
+		chunks = lappend(chunks, chunk);
+		lo = chunk->hi;
 	}
-	job->parts[0].end_key = hi;
-	job->parts[0].estimated_rows = job->estimated_rows = count;
-	job->workers = Min(job->workers,
-					   (count + job->batch_size - 1) / job->batch_size);
+	return chunks;
+}
+
+/* Store the chunks, which wait for a worker, and end the parts with them. */
+static void
+store(BulkparJob *job, List **chunks)
+{
+	int64		chunk_no = 0;
+	int64		rows = 0;
+	int			batches = 0;
+
+	for (int i = 0; i < job->nparts; i++)
+	{
+		BulkparPart *part = &job->parts[i];
+		BulkparChunk *chunk = NULL;
+		ListCell   *lc;
+
+		part->estimated_rows = 0;
+		foreach(lc, chunks[i])
+		{
+			chunk = lfirst(lc);
+			chunk->chunk_no = ++chunk_no;
+			chunk->rows_before = rows;
+			bulkpar_ledger_insert(job->job_id, 0, chunk);
+			rows += chunk->rows_found;
+			part->estimated_rows += chunk->rows_found;
+			batches += (chunk->rows_found + job->batch_size - 1) /
+				job->batch_size;
+		}
+		part->end_key = chunk == NULL ? NULL :
+			DatumGetArrayTypePCopy(PointerGetDatum(chunk->hi));
+	}
+	job->estimated_rows = rows;
+	job->workers = Max(1, Min(job->workers, batches));
 }

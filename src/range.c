@@ -112,31 +112,28 @@ static BulkparBatchResult
 run_listed(BulkparRun *run)
 {
 	BulkparRange *range = &run->range;
-	const BulkparKeyColumn *column = &run->target->key->columns[0];
+	int			ncolumns = run->target->key->ncolumns;
 
 	while (range->nkeys > 0)
 	{
 		int			rows = Min(range->nkeys, run->job->batch_size);
 		BulkparBatch batch = {
 			.lo = range->lo,
-			.hi = &range->keys[rows - 1],
+			.hi = &range->keys[(rows - 1) * ncolumns],
 			.rows = rows,
+			.keys = range->keys,
 			.finishes_stripe = rows == range->nkeys
 		};
 		BulkparBatchResult result;
 
 		check_interrupts();
-		MemoryContextSwitchTo(run->chunk_context);
-		batch.keys = construct_array(range->keys, rows, column->type,
-									 column->typlen, column->typbyval,
-									 column->typalign);
 		result = run_batch(run, &batch);
 		if (result == BULKPAR_BATCH_TOO_LARGE)
 			return run_cut(run);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
 		range->lo = (Datum *) batch.hi;
-		range->keys += rows;
+		range->keys += rows * ncolumns;
 		range->nkeys -= rows;
 	}
 	return BULKPAR_BATCH_DONE;

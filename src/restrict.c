@@ -72,6 +72,7 @@ static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
 static bool is_of_target(PlannerInfo *root, Index rti);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
+static void prefer_list(RelOptInfo *rel, List *pathlist);
 
 /*
  * Let the hooks look after a statement, from before it is prepared until
@@ -148,25 +149,24 @@ add_conditions(ParseState *pstate, Query *query, JumbleState *jstate)
 					 errmsg("the statement of the job is now about another table"),
 					 errdetail("It began with the table of the OID %u.",
 							   statement->relid)));
+		/* The range comes first: nothing is evaluated for rows beyond it. */
+		if (statement->skip_unchanged)
+			from->quals = make_and_qual(from->quals,
+										bulkpar_unchanged_condition(pstate,
+																	query));
 		if (statement->selects_keys)
 			select_keys(pstate, statement, query);
 		else if (statement->nargs > 0)
 			from->quals = make_and_qual(range_condition(pstate, statement,
 														query),
 										from->quals);
-		if (statement->skip_unchanged)
-			from->quals = make_and_qual(from->quals,
-										bulkpar_unchanged_condition(pstate,
-																	query));
+		query->hasSubLinks |= pstate->p_hasSubLinks;
 	}
 	if (prev_post_parse_analyze_hook)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
 }
 
-/*
- * The condition of the range.  It comes first, so that nothing is evaluated
- * for rows of other stripes.
- */
+/* The condition of the range. */
 static Node *
 range_condition(ParseState *pstate, const BulkparStatement *statement,
 				Query *query)
@@ -346,7 +346,7 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (prev_set_rel_pathlist_hook)
 		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 
-	if (planning == NULL || planning->selects_keys ||
+	if (planning == NULL || (planning->selects_keys && !planning->of_part) ||
 		root->query_level != 1 || rte->rtekind != RTE_RELATION ||
 		!is_of_target(root, rti))
 		return;
@@ -354,10 +354,10 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		rel->rows = Min(rel->rows, planning->batch_size);
 	if (rte->inh)
 		return;
-	if (rte->relid == planning->part)
-		use_key_index(root, rel);
-	else
+	if (rte->relid != planning->part)
 		mark_dummy_rel(rel);
+	else if (!planning->selects_keys)
+		use_key_index(root, rel);
 }
 
 /* Whether a table of the query is the target, or a part of it. */
@@ -405,5 +405,27 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 	{
 		rel->pathlist = pathlist;
 		planning->without_key_index = true;
+	}
+	else if (planning->shape.listed && planning->key->ncolumns > 1)
+		prefer_list(rel, pathlist);
+}
+
+/*
+ * A list of keys of several columns is joined, so the paths along the key
+ * index that are wanted need the list first.  All others are a last resort,
+ * for what cannot be planned otherwise.
+ */
+static void
+prefer_list(RelOptInfo *rel, List *pathlist)
+{
+	ListCell   *lc;
+
+	rel->pathlist = list_concat(rel->pathlist, pathlist);
+	foreach(lc, rel->pathlist)
+	{
+		Path	   *path = lfirst(lc);
+
+		if (PATH_REQ_OUTER(path) == NULL)
+			bulkpar_compat_make_expensive(path);
 	}
 }

@@ -34,7 +34,8 @@ typedef struct BulkparStatement
 	Oid			argtypes[BULKPAR_MAX_VALUES + 1];
 	int			batch_size;		/* rows to expect, 0 for a collecting one */
 	bool		skip_unchanged;
-	bool		selects_keys;	/* of all rows, instead of changing them */
+	bool		selects_keys;	/* of all rows, instead of changing them ... */
+	bool		of_part;		/* of the part only */
 	bool		shows_values;	/* with the old and new values of a few */
 	Bitmapset  *new_columns;	/* with these as they will be */
 

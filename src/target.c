@@ -181,15 +181,15 @@ bulkpar_target_update(BulkparTarget *target, const BulkparJob *job,
 	return rows;
 }
 
-/* The same for the rows of a list of keys, an array of the key's type. */
+/* The same for the rows of a list of keys. */
 int64
 bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
-							 ArrayType *keys)
+							 const Datum *keys, int count)
 {
 	BulkparShape shape = {.listed = true};
-	Datum		values[1];
+	Datum		values[INDEX_MAX_KEYS];
 
-	values[0] = PointerGetDatum(keys);
+	bulkpar_key_list_arguments(target->key, keys, count, values);
 	return update(target, job, &shape, values);
 }
 
@@ -240,14 +240,31 @@ update(BulkparTarget *target, const BulkparJob *job,
 }
 
 /*
- * Send the keys of the rows that the statement of the job would change to
- * dest, in any order and by any plan, also a parallel one.  False if the
- * planner expects more than max_rows, and nothing was sent.  Otherwise as
- * above.
+ * How many rows the planner expects the statement of the job to change in all
+ * parts.  SPI must be connected and the target locked.
  */
-bool
+double
+bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job)
+{
+	Relation	rel = table_open(target->relid, NoLock);
+	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
+															target->key, job);
+	double		rows;
+
+	table_close(rel, NoLock);
+	bulkpar_statement_prepare(statement);
+	rows = bulkpar_statement_rows(statement);
+	bulkpar_statement_forget(statement);
+	return rows;
+}
+
+/*
+ * Send the keys of the rows that it would change in this part to dest, in any
+ * order and by any plan, also a parallel one.  Otherwise as above.
+ */
+void
 bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
-					 double max_rows, DestReceiver *dest)
+					 DestReceiver *dest)
 {
 	Relation	rel = table_open(target->relid, NoLock);
 	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
@@ -256,21 +273,16 @@ bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 		.read_only = true,
 		.dest = dest
 	};
-	bool		few;
 	int			result;
 
 	table_close(rel, NoLock);
+	statement->of_part = true;
 	bulkpar_statement_prepare(statement);
-	few = bulkpar_statement_rows(statement) <= max_rows;
-	if (few)
-	{
-		result = SPI_execute_plan_extended(statement->plan, &options);
-		if (result < 0)
-			elog(ERROR, "SPI_execute_plan_extended failed: %s",
-				 SPI_result_code_string(result));
-	}
+	result = SPI_execute_plan_extended(statement->plan, &options);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan_extended failed: %s",
+			 SPI_result_code_string(result));
 	bulkpar_statement_forget(statement);
-	return few;
 }
 
 /*

@@ -51,8 +51,10 @@ extern int64 bulkpar_target_update(BulkparTarget *target,
 								   const BulkparStripe *stripe);
 extern int64 bulkpar_target_update_listed(BulkparTarget *target,
 										  const BulkparJob *job,
-										  ArrayType *keys);
-extern bool bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
-								 double max_rows, DestReceiver *dest);
+										  const Datum *keys, int count);
+extern double bulkpar_target_expect(BulkparTarget *target,
+									const BulkparJob *job);
+extern void bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
+								 DestReceiver *dest);
 
 #endif							/* BULKPAR_TARGET_H */

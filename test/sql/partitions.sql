@@ -75,6 +75,20 @@ SELECT rows_updated FROM bulkpar_update('event', 'n', 's.v + 1', 10, from_item =
 SELECT count(*), count(*) FILTER (WHERE n = 101 + id) FROM event WHERE id <= 30;
 SELECT rows_updated, rows_unchanged FROM bulkpar_update('event', 'n', 'greatest(n, 100)', 10, 1, skip_unchanged => true);
 UPDATE event SET n = 0;
+-- where few rows match their keys are listed, of each part by its own key
+SELECT rows_updated, batches, workers FROM bulkpar_update('event', 'n', 'event.n + 100', 4, 2,
+	condition => 'id % 100 IN (7, 8)');
+SELECT chunk_no, part_no, lo, hi, keys, rows_found, rows_updated FROM bulkpar_chunk JOIN last_job USING (job_id)
+	ORDER BY chunk_no;
+SELECT relation, rows_updated, empty, complete FROM parts;
+SELECT tableoid::regclass AS part, id, day, kind, n FROM event WHERE n >= 100 ORDER BY 1, 2, 3;
+UPDATE event SET n = n - 100 WHERE n >= 100;
+-- none of them, and more than the planner expects
+SELECT rows_updated, batches FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 100 = 7 AND id < 0');
+SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 2 + id % 3 = 0');
+SELECT count(*), bool_or(keys IS NULL) FROM bulkpar_chunk JOIN last_job USING (job_id);
+UPDATE event SET n = n - 100 WHERE n >= 100;
+
 -- the target's own statement may be a self-join
 SELECT rows_updated FROM bulkpar_execute($$UPDATE event e SET n = o.n + 1 FROM event o
 	WHERE o.id = e.id AND o.day = e.day AND o.kind = e.kind$$, 10);

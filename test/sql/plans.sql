@@ -97,6 +97,37 @@ CREATE UNIQUE INDEX p_pattern_key ON p_pattern (tenant, id text_pattern_ops);
 INSERT INTO p_pattern SELECT g / 18000, g FROM generate_series(1, 20000) g;
 SELECT * FROM run('p_pattern');
 
+-- where few rows match they are found by one scan of the table, and then read
+-- through the key to be updated, whatever the planner would rather do
+CREATE FUNCTION few(target regclass, condition text, from_item text DEFAULT NULL,
+	OUT rows bigint, OUT listed bigint, OUT seq_per_row numeric, OUT key_per_match boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+	before reads;
+	job bigint;
+BEGIN
+	SELECT * INTO before FROM reads WHERE relid = target;
+	SELECT r.rows_updated, r.job_id INTO rows, job
+		FROM bulkpar_update(target, 'n', target || '.n + 1', 100, workers => 2, condition => condition,
+			from_item => from_item) r;
+	SELECT sum(rows_found) INTO listed FROM bulkpar_chunk WHERE job_id = job AND keys IS NOT NULL;
+	PERFORM pg_stat_clear_snapshot();
+	SELECT round((r.seq_rows - before.seq_rows) / 20000.0, 1), r.key_entries - before.key_entries <= 2 * listed + 10
+		INTO seq_per_row, key_per_match
+		FROM reads r WHERE relid = target;
+END $$;
+CREATE STATISTICS p_text_end ON (right(id, 2)) FROM p_text;
+ANALYZE p_text, p_desc, p_tenant, p_mixed, p_pattern;
+SELECT * FROM few('p_text', 'right(id, 2) = ''00''');
+SET enable_nestloop = off;
+SELECT * FROM few('p_desc', 'id % 50 = 0');
+SELECT * FROM few('p_tenant', 'id LIKE ''%00''');
+RESET enable_nestloop;
+SELECT * FROM few('p_mixed', 'id % 50 = 0 AND tenant > -1');
+SELECT * FROM few('p_pattern', 'p_pattern.id = s.id AND s.id LIKE ''%00''', 'p_tenant AS s');
+SELECT * FROM few('p_pattern', 'p_pattern.id = ANY (ids)', '(SELECT ARRAY[''7'', ''77'', ''777'', ''19000''] AS ids) AS s');
+
+DROP FUNCTION few;
 DROP FUNCTION run;
 DROP VIEW reads;
 DROP TABLE p_int, p_empty, p_text, p_desc, p_tenant, p_mixed, p_pattern;

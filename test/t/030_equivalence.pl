@@ -125,6 +125,8 @@ SELECT '@sums', count(*) FROM (
 SELECT '@largest', coalesce(max(n), 0) FROM (
 	SELECT sum(n) AS n FROM eq_job.sums GROUP BY xid) AS batches;
 SELECT '@status', status FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
+SELECT '@listed', count(*), max(cardinality(hi)), count(DISTINCT part_no)
+	FROM bulkpar_chunk WHERE keys IS NOT NULL;
 END
 	return <<"END";
 RESET ROLE;
@@ -154,6 +156,7 @@ sub verdict
 	my ($plain, $count) = split / /, $got{plain} // 'none 0';
 	my (undef, $updated, $unchanged, $failed) =
 	  split /\|/, $got{result} // 'none|0|0|0';
+	my ($listed, $width, $parts) = split /\|/, $got{listed} // '0';
 	my @wrong;
 
 	return "the tables were not made" if ($got{setup} // '') ne '00000';
@@ -161,6 +164,9 @@ sub verdict
 	$outcomes{$plain}++;
 	$outcomes{'rows'} += $count if $plain eq '00000';
 	$outcomes{'nothing to do'}++ if $plain eq '00000' && $count == 0;
+	$outcomes{'listed'}++ if $listed > 0;
+	$outcomes{'listed by several columns'}++ if $listed > 0 && $width > 1;
+	$outcomes{'listed of several parts'}++ if $listed > 0 && $parts > 1;
 	return "SQLSTATE $got{job} instead of $plain" if $got{job} ne $plain;
 	if ($plain ne '00000')
 	{
