@@ -19,7 +19,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -28,16 +27,14 @@
 
 #include "bookkeeping.h"
 #include "check.h"
-#include "collect.h"
 #include "duplicates.h"
+#include "match.h"
 #include "measure.h"
 #include "request.h"
+#include "sample.h"
 #include "stripe.h"
 #include "subxact.h"
 #include "target.h"
-
-/* How many batches a sample runs. */
-#define SAMPLE_BATCHES 3
 
 typedef struct Explanation
 {
@@ -46,6 +43,9 @@ typedef struct Explanation
 	BulkparTarget *target;
 	bool		sample;
 	double		rows;			/* in all parts */
+	double		rows_in_first;
+	double		matches;
+	bool		listed;			/* before the batches */
 	List	   *lines;
 } Explanation;
 
@@ -138,6 +138,8 @@ explain_tables(Explanation *explanation)
 		double		rows = Max(rel->rd_rel->reltuples, 0);
 
 		explanation->rows += rows;
+		if (i == 0)
+			explanation->rows_in_first = rows;
 		add_line(explanation, "Table: %s, about %.0f rows, %s, along %s %s",
 				 RelationGetRelationName(rel), rows,
 				 TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
@@ -152,17 +154,22 @@ static void
 explain_batches(Explanation *explanation)
 {
 	BulkparJob *job = explanation->job;
-	double		matches;
+	double		rows = explanation->rows;
 
 	SPI_connect();
-	matches = bulkpar_target_expect(explanation->target, job);
+	explanation->matches = bulkpar_target_expect(explanation->target, job);
 	SPI_finish();
-	add_line(explanation, "Rows: the planner expects %.0f to be %s", matches,
-			 job->deletes ? "deleted" : "updated");
+	explanation->listed =
+		bulkpar_key_can_be_listed(explanation->target->key) &&
+		bulkpar_match_is_few(job, rows, explanation->matches);
+	if (explanation->listed)
+		rows = explanation->matches;
+	add_line(explanation, "Rows: the planner expects %.0f to be %s%s",
+			 explanation->matches, job->deletes ? "deleted" : "updated",
+			 explanation->listed ? ", and they are looked up first" : "");
 	add_line(explanation,
 			 "Batches: about %.0f of %d rows each, by %d workers at the most",
-			 ceil(explanation->rows / job->batch_size), job->batch_size,
-			 job->workers);
+			 ceil(rows / job->batch_size), job->batch_size, job->workers);
 }
 
 /* Whether updates can be HOT, and the stripes. */
@@ -212,20 +219,29 @@ explain_catalog(Explanation *explanation)
 					  job->deletes ? "true" : "false", set_columns(job)));
 }
 
-/* The plan of a batch. */
+/* The plan that finds the rows, if they are looked up, and of a batch. */
 static void
 explain_plan(Explanation *explanation, Relation rel)
 {
 	BulkparTarget *target = explanation->target;
 	BulkparShape shape = bulkpar_key_usual_shape(target->key);
+	BulkparShape list = {.listed = true};
+	BulkparStatement *statement;
 
 	SPI_connect();
+	if (explanation->listed)
+	{
+		statement = bulkpar_statement_matches(rel, target->part, target->key,
+											  explanation->job);
+		statement->of_part = true;
+		add_line(explanation, "Plan to find the rows:");
+		add_lines(explanation, bulkpar_statement_explain(statement));
+	}
+	statement = bulkpar_statement_batch(rel, target->part, target->key,
+										explanation->job,
+										explanation->listed ? &list : &shape);
 	add_line(explanation, "Plan of a batch:");
-	add_lines(explanation,
-			  bulkpar_statement_explain(bulkpar_statement_batch(rel, target->part,
-																target->key,
-																explanation->job,
-																&shape)));
+	add_lines(explanation, bulkpar_statement_explain(statement));
 	SPI_finish();
 }
 
@@ -297,40 +313,29 @@ static void
 explain_sample(void *arg)
 {
 	Explanation *explanation = arg;
-	BulkparJob *job = explanation->job;
-	BulkparTarget *target = explanation->target;
-	BulkparStripe all = {.count = 1};
-	Datum	   *end = bulkpar_target_end_key(target);
-	Datum	   *lo = NULL;
-	BulkparBounds bounds;
-	instr_time	start;
-	instr_time	elapsed;
-	int64		changed = 0;
-	double		milliseconds;
+	const BulkparJob *job = explanation->job;
+	double		rows = explanation->listed ? explanation->matches :
+		explanation->rows;
+	double		listing_ms;
+	BulkparSample sample;
 
-	if (end == NULL)
+	bulkpar_sample_run(job, explanation->target, explanation->listed,
+					   &sample);
+	if (sample.listing_ms > 0)
+		add_line(explanation, "Sample: finding %d rows took %.1f ms",
+				 sample.listed, sample.listing_ms);
+	if (sample.rows == 0)
 		return;
-	bulkpar_collect(target, NULL, end, &all, job->batch_size, SAMPLE_BATCHES,
-					&bounds);
-	bulkpar_target_lock(target, job, 0, RowExclusiveLock);
-	INSTR_TIME_SET_CURRENT(start);
-	for (int i = 0; i < bounds.nbatches; i++)
-	{
-		SPI_connect();
-		changed += bulkpar_target_update(target, job, lo, bounds.keys[i], &all);
-		SPI_finish();
-		lo = bounds.keys[i];
-	}
-	INSTR_TIME_SET_CURRENT(elapsed);
-	INSTR_TIME_SUBTRACT(elapsed, start);
-	milliseconds = INSTR_TIME_GET_MILLISEC(elapsed);
 	add_line(explanation,
 			 "Sample: %d batches of " INT64_FORMAT " rows, of which "
 			 INT64_FORMAT " changed, took %.1f ms and were rolled back",
-			 bounds.nbatches, bounds.rows, changed, milliseconds);
+			 sample.batches, sample.rows, sample.rows_changed,
+			 sample.batches_ms);
+	listing_ms = sample.listing_ms * explanation->rows /
+		Max(explanation->rows_in_first, 1);
 	add_line(explanation, "Estimate: about %.1f s with %d workers",
-			 milliseconds / 1000 / Max(bounds.rows, 1) *
-			 Max(explanation->rows, bounds.rows) / job->workers, job->workers);
+			 (listing_ms + sample.batches_ms / sample.rows *
+			  Max(rows, sample.rows) / job->workers) / 1000, job->workers);
 }
 
 /* What may go wrong, or take longer than need be. */

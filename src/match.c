@@ -52,7 +52,8 @@ static bool list_parts(const BulkparJob *job, BulkparTarget *target,
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
 static void sort_unique(Matches *matches);
 static int	compare(const void *a, const void *b, void *arg);
-static List *cut(const BulkparJob *job, int part, const Matches *matches);
+static List *cut(const BulkparJob *job, int part, const BulkparKey *key,
+				 const Datum *keys, int count);
 static void store(BulkparJob *job, List **chunks);
 
 /*
@@ -84,16 +85,51 @@ bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
 	return few;
 }
 
+/*
+ * Whether a job does best to list its rows, if that many of the rows in its
+ * tables match.
+ */
+bool
+bulkpar_match_is_few(const BulkparJob *job, double rows, double matches)
+{
+	return (job->condition != NULL || job->from_item != NULL ||
+			job->statement != NULL) &&
+		rows >= (double) MIN_BATCHES * job->batch_size &&
+		matches <= Min(rows / MIN_ROWS_PER_MATCH, MAX_MATCHES);
+}
+
+/*
+ * Find the keys of the rows that the statement would change in the part that
+ * the target is locked at, sorted, in the current memory context.  False if
+ * there are too many.
+ */
+bool
+bulkpar_match_keys(const BulkparJob *job, BulkparTarget *target, Datum **keys,
+				   int *count)
+{
+	Matches		matches = {
+		.pub = bulkpar_collect_receiver(receive_key),
+		.key = target->key,
+		.context = CurrentMemoryContext
+	};
+
+	SPI_connect();
+	bulkpar_target_match(target, job, &matches.pub);
+	SPI_finish();
+	if (matches.count > MAX_MATCHES)
+		return false;
+	sort_unique(&matches);
+	*keys = matches.keys;
+	*count = matches.count;
+	return true;
+}
+
 /* Whether the rows seem to be few, and can be listed. */
 static bool
 seems_worthwhile(const BulkparJob *job, BulkparTarget *target)
 {
-	double		rows;
+	double		matches;
 
-	if ((job->condition == NULL && job->from_item == NULL &&
-		 job->statement == NULL) ||
-		job->estimated_rows < (double) MIN_BATCHES * job->batch_size)
-		return false;
 	for (int i = 0; i < job->nparts; i++)
 	{
 		if (job->parts[i].end_key == NULL)
@@ -103,37 +139,37 @@ seems_worthwhile(const BulkparJob *job, BulkparTarget *target)
 			return false;
 	}
 	SPI_connect();
-	rows = bulkpar_target_expect(target, job);
+	matches = bulkpar_target_expect(target, job);
 	SPI_finish();
-	return rows <= Min(job->estimated_rows / MIN_ROWS_PER_MATCH, MAX_MATCHES);
+	return bulkpar_match_is_few(job, job->estimated_rows, matches);
 }
 
 /* List the chunks of each part.  False if there are too many rows after all. */
 static bool
 list_parts(const BulkparJob *job, BulkparTarget *target, List **chunks)
 {
-	int			count = 0;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bulkpar matches of a part",
+												  ALLOCSET_DEFAULT_SIZES);
+	int			total = 0;
 
 	for (int i = 0; i < job->nparts; i++)
 	{
-		Matches		matches = {.pub = bulkpar_collect_receiver(receive_key)};
+		MemoryContext oldcontext;
+		Datum	   *keys;
+		int			count;
+		bool		few;
 
 		if (job->parts[i].end_key == NULL)
 			continue;
 		bulkpar_target_lock(target, job, i, AccessShareLock);
-		matches.key = target->key;
-		matches.context = AllocSetContextCreate(CurrentMemoryContext,
-												"bulkpar matches of a part",
-												ALLOCSET_DEFAULT_SIZES);
-		SPI_connect();
-		bulkpar_target_match(target, job, &matches.pub);
-		SPI_finish();
-		count += matches.count;
-		if (count > MAX_MATCHES)
+		oldcontext = MemoryContextSwitchTo(context);
+		few = bulkpar_match_keys(job, target, &keys, &count);
+		MemoryContextSwitchTo(oldcontext);
+		if (!few || (total += count) > MAX_MATCHES)
 			return false;
-		sort_unique(&matches);
-		chunks[i] = cut(job, i, &matches);
-		MemoryContextDelete(matches.context);
+		chunks[i] = cut(job, i, target->key, keys, count);
+		MemoryContextReset(context);
 	}
 	return true;
 }
@@ -189,28 +225,28 @@ compare(const void *a, const void *b, void *arg)
 
 /* Cut the keys of a part into chunks. */
 static List *
-cut(const BulkparJob *job, int part, const Matches *matches)
+cut(const BulkparJob *job, int part, const BulkparKey *key, const Datum *keys,
+	int count)
 {
-	int			batches = matches->count / job->batch_size / (4 * job->workers);
+	int			batches = count / job->batch_size / (4 * job->workers);
 	int			size = job->batch_size *
 		Max(1, Min(batches, BULKPAR_CHUNK_BATCHES));
-	int			ncolumns = matches->key->ncolumns;
 	List	   *chunks = NIL;
 	ArrayType  *lo = NULL;
 
-	for (int i = 0; i < matches->count; i += size)
+	for (int i = 0; i < count; i += size)
 	{
 		BulkparChunk *chunk = palloc0(sizeof(BulkparChunk));
-		int			count = Min(size, matches->count - i);
-		const Datum *keys = &matches->keys[i * ncolumns];
+		int			nkeys = Min(size, count - i);
+		const Datum *first = &keys[i * key->ncolumns];
 
 		chunk->part = part;
 		chunk->lo = lo;
-		chunk->hi = bulkpar_key_to_text(matches->key,
-										&keys[(count - 1) * ncolumns]);
+		chunk->hi = bulkpar_key_to_text(key,
+										&first[(nkeys - 1) * key->ncolumns]);
 		chunk->stripe.count = 1;
-		chunk->keys = bulkpar_key_list_to_text(matches->key, keys, count);
-		chunk->rows_found = count;
+		chunk->keys = bulkpar_key_list_to_text(key, first, nkeys);
+		chunk->rows_found = nkeys;
 		chunks = lappend(chunks, chunk);
 		lo = chunk->hi;
 	}

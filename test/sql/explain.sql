@@ -26,6 +26,12 @@ SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'kind = 3', workers =
 SELECT shown(VARIADIC array(SELECT bulkpar_explain($$UPDATE plan p SET price = s.price, name = 'new'
 	FROM plan_source s WHERE s.id = p.id$$, workers => 2, sample => true)));
 
+-- where few rows match they are looked up first
+CREATE INDEX plan_price ON plan (price);
+SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 2,
+	condition => 'price < 100', sample => true)));
+DROP INDEX plan_price;
+
 -- new values that are not unique, and other errors, are found by a sample
 SELECT line FROM bulkpar_explain('plan', 'code', 'left(code, 3)', workers => 2, sample => true) line
 	WHERE line ~ '(fail|violate)';

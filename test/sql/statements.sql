@@ -112,6 +112,19 @@ SELECT n, count(*), min(id), max(id), count(*) FILTER (WHERE price IN (id + 0.12
 SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 10, from_item => 'source s', condition => 's.id = item.id');
 SELECT from_item, condition, statement FROM last_job;
 SELECT * FROM counts;
+-- rows that the planner takes for few are not listed when there are too many
+CREATE TABLE crowd (id int PRIMARY KEY, n int DEFAULT 0);
+INSERT INTO crowd SELECT generate_series(1, 100);
+ANALYZE crowd;
+CREATE FUNCTION many() RETURNS SETOF int ROWS 1 LANGUAGE sql AS 'SELECT generate_series(1, 20000)';
+SELECT rows_updated FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 1 = 0', 1, 2);
+SELECT count(keys) FROM bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar_job);
+SELECT n, count(*) FROM crowd GROUP BY n;
+SELECT rows_updated FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 50 = 0', 1, 2);
+SELECT count(keys) FROM bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar_job);
+SELECT n, count(*) FROM crowd GROUP BY n;
+DROP TABLE crowd;
+DROP FUNCTION many;
 -- without a condition: each row matches each
 SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 10, from_item => 'source');
 SELECT * FROM counts;

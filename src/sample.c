@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * sample.c
+ *		Running a few batches, to see how long they take.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/sample.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "portability/instr_time.h"
+
+#include "collect.h"
+#include "match.h"
+#include "sample.h"
+
+/* How many batches are run. */
+#define MAX_BATCHES 3
+
+static bool run_listed(const BulkparJob *job, BulkparTarget *target,
+					   BulkparSample *sample);
+static void run_range(const BulkparJob *job, BulkparTarget *target,
+					  BulkparSample *sample);
+static double milliseconds_since(instr_time start);
+
+/*
+ * Run the first batches of the part that the target is locked at, with its
+ * rows listed first or not, in the current transaction, which the caller rolls
+ * back.
+ */
+void
+bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target, bool listed,
+				   BulkparSample *sample)
+{
+	memset(sample, 0, sizeof(BulkparSample));
+	if (!listed || !run_listed(job, target, sample))
+		run_range(job, target, sample);
+}
+
+/* False if there are too many rows to be listed. */
+static bool
+run_listed(const BulkparJob *job, BulkparTarget *target,
+		   BulkparSample *sample)
+{
+	instr_time	start;
+	Datum	   *keys;
+
+	INSTR_TIME_SET_CURRENT(start);
+	if (!bulkpar_match_keys(job, target, &keys, &sample->listed))
+		return false;
+	sample->listing_ms = milliseconds_since(start);
+
+	bulkpar_target_lock(target, job, 0, RowExclusiveLock);
+	INSTR_TIME_SET_CURRENT(start);
+	while (sample->batches < MAX_BATCHES && sample->rows < sample->listed)
+	{
+		int			rows = Min(job->batch_size, sample->listed - sample->rows);
+
+		SPI_connect();
+		sample->rows_changed +=
+			bulkpar_target_update_listed(target, job,
+										 &keys[sample->rows *
+											   target->key->ncolumns], rows);
+		SPI_finish();
+		sample->rows += rows;
+		sample->batches++;
+	}
+	sample->batches_ms = milliseconds_since(start);
+	return true;
+}
+
+static void
+run_range(const BulkparJob *job, BulkparTarget *target, BulkparSample *sample)
+{
+	BulkparStripe all = {.count = 1};
+	Datum	   *end = bulkpar_target_end_key(target);
+	Datum	   *lo = NULL;
+	BulkparBounds bounds;
+	instr_time	start;
+
+	if (end == NULL)
+		return;
+	bulkpar_collect(target, NULL, end, &all, job->batch_size, MAX_BATCHES,
+					&bounds);
+	bulkpar_target_lock(target, job, 0, RowExclusiveLock);
+	INSTR_TIME_SET_CURRENT(start);
+	for (int i = 0; i < bounds.nbatches; i++)
+	{
+		SPI_connect();
+		sample->rows_changed += bulkpar_target_update(target, job, lo,
+													  bounds.keys[i], &all);
+		SPI_finish();
+		lo = bounds.keys[i];
+	}
+	sample->batches_ms = milliseconds_since(start);
+	sample->batches = bounds.nbatches;
+	sample->rows = bounds.rows;
+}
+
+static double
+milliseconds_since(instr_time start)
+{
+	instr_time	elapsed;
+
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, start);
+	return INSTR_TIME_GET_MILLISEC(elapsed);
+}
