@@ -48,6 +48,9 @@ static void find_parts(Relation rel, BulkparJob *job);
 static void check_partition_key(Oid relid, const BulkparJob *job);
 static void check_part(Relation rel, BulkparJob *job, BulkparPart *part,
 					   bool first);
+static void check_statements(Relation rel, Oid part, const BulkparKey *key,
+							 const BulkparJob *job);
+static void check_without_parts(Relation rel, const BulkparJob *job);
 static Oid	named_index(Relation rel, Oid named);
 static void choose_key(Relation rel, const BulkparJob *job,
 					   BulkparPart *part);
@@ -104,6 +107,8 @@ check_target(void *arg)
 	find_parts(rel, job);
 	for (int i = 0; i < job->nparts; i++)
 		check_part(rel, job, &job->parts[i], i == 0);
+	if (job->nparts == 0)
+		check_without_parts(rel, job);
 	relation_close(rel, NoLock);
 
 	bulkpar_settings_collect(job);
@@ -140,11 +145,6 @@ find_parts(Relation rel, BulkparJob *job)
 		else
 			job->parts[job->nparts++].relid = relid;
 	}
-	if (job->nparts == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("partitioned table \"%s\" has no partitions",
-						RelationGetRelationName(rel))));
 }
 
 /* A row that moves to a partition that is still to come would be changed again. */
@@ -179,7 +179,6 @@ check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
 {
 	Relation	part_rel = table_open(part->relid, AccessShareLock);
 	BulkparKey *key;
-	BulkparShape shape;
 
 	choose_key(part_rel, job, part);
 	key = bulkpar_key_describe(part_rel, part->key_index);
@@ -208,17 +207,37 @@ check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
 		bulkpar_target_check_rules(part_rel, job);
 
 	if (first)
-	{
-		SPI_connect();
-		shape = bulkpar_key_usual_shape(key);
-		shape.striped = job->stripes > 1;
-		bulkpar_statement_check(bulkpar_statement_collect(rel, part->relid,
-														  key, &shape));
-		bulkpar_statement_check(bulkpar_statement_batch(rel, part->relid, key,
-														job, &shape));
-		SPI_finish();
-	}
+		check_statements(rel, part->relid, key, job);
 	table_close(part_rel, NoLock);
+}
+
+/* Check the statements that the workers would run on a part. */
+static void
+check_statements(Relation rel, Oid part, const BulkparKey *key,
+				 const BulkparJob *job)
+{
+	BulkparShape shape = bulkpar_key_usual_shape(key);
+
+	shape.striped = job->stripes > 1;
+	SPI_connect();
+	bulkpar_statement_check(bulkpar_statement_collect(rel, part, key, &shape));
+	bulkpar_statement_check(bulkpar_statement_batch(rel, part, key, job,
+													&shape));
+	SPI_finish();
+}
+
+/* The same for a partitioned table without partitions, which has no key. */
+static void
+check_without_parts(Relation rel, const BulkparJob *job)
+{
+	BulkparKey	none = {0};
+	BulkparShape all = {0};
+
+	check_columns(rel, &none, job);
+	SPI_connect();
+	bulkpar_statement_check(bulkpar_statement_batch(rel, job->target, &none,
+													job, &all));
+	SPI_finish();
 }
 
 /* The index of a table that is the named one, or a partition of it. */

@@ -408,7 +408,7 @@ plan_stripes(Coordinator *coordinator, BulkparTarget *target)
 									job->parts[largest].estimated_rows))
 			largest = i;
 	}
-	if (!job->parts[largest].gone)
+	if (largest < job->nparts && !job->parts[largest].gone)
 	{
 		bulkpar_target_lock(target, job, largest, AccessShareLock);
 		rel = table_open(job->parts[largest].relid, NoLock);

@@ -106,6 +106,12 @@ explain(void *arg)
 	BulkparJob *job = explanation->job;
 	Relation	rel;
 
+	if (job->nparts == 0)
+	{
+		add_line(explanation, "Table: %s has no partitions, there is nothing to do",
+				 get_rel_name(job->target));
+		return;
+	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	bulkpar_target_lock(explanation->target, job, 0, AccessShareLock);
 	rel = table_open(job->target, NoLock);
