@@ -15,7 +15,8 @@ ANALYZE plan, plan_source;
 
 -- what depends on the machine is left out
 CREATE FUNCTION shown(VARIADIC lines text[]) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT regexp_replace(regexp_replace(line, '\(cost=.*\)', ''), 'took .* ms', 'took ... ms')
+	SELECT regexp_replace(regexp_replace(regexp_replace(line, '\(cost=.*\)', ''), 'took .* ms', 'took ... ms'),
+		'expects \d+ (.*) looked up', 'expects ... \1 looked up')
 	FROM unnest(lines) line
 	WHERE line NOT LIKE ALL (ARRAY['Estimate: %', 'Warning: % background worker slots %', 'Warning: max_wal_size %'])
 $$;

@@ -220,19 +220,22 @@ SELECT * FROM gone_left;
 SELECT name, rows, count(*), count(DISTINCT id) FROM audit GROUP BY 1, 2 ORDER BY 1, 2;
 DROP TRIGGER row_before ON gone;
 DROP TRIGGER statement_after ON gone;
--- rows that others refer to: CASCADE, SET NULL, RESTRICT, the same table
+-- rows that others refer to: CASCADE, SET NULL, NO ACTION, the same table
 CREATE TABLE refers (
 	id int PRIMARY KEY,
 	cascades int REFERENCES gone ON DELETE CASCADE,
 	nulled int REFERENCES gone ON DELETE SET NULL,
-	restricted int REFERENCES gone ON DELETE RESTRICT
+	restricted int REFERENCES gone
 );
 DELETE FROM gone;
 INSERT INTO gone SELECT g, g FROM generate_series(1, 100) g;
 INSERT INTO refers SELECT g, nullif(g, 60), 101 - g, CASE WHEN g = 60 THEN 55 END FROM generate_series(1, 100) g;
 SELECT rows_updated FROM bulkpar_delete('gone', 'id <= 10', 4);
 SELECT count(*), count(nulled) FROM refers;
+-- in which chunk that happens depends on what is known of the table's size
+\set SHOW_CONTEXT never
 SELECT bulkpar_delete('gone', NULL, 10, 1);
+\set SHOW_CONTEXT errors
 \echo :LAST_ERROR_SQLSTATE
 SELECT * FROM gone_left;
 SELECT status, sqlstate FROM last_job;
@@ -366,7 +369,6 @@ SELECT bulkpar_execute('UPDATE item_view SET n = 1'); :message
 SELECT bulkpar_execute('DELETE FROM item_matview'); :message
 SELECT bulkpar_execute('UPDATE item_foreign SET n = 1'); :message
 SELECT bulkpar_execute('UPDATE temporary SET n = 1'); :message
-SELECT bulkpar_execute('UPDATE ONLY item_part SET n = 1'); :message
 SELECT bulkpar_execute('DELETE FROM pg_class'); :message
 SELECT bulkpar_execute('DELETE FROM bulkpar_job'); :message
 SELECT bulkpar_execute('UPDATE item_pkey SET id = 1'); :message
