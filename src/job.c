@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * job.c
- *		A job's row in bulkpar_job, and the lock that says that it is alive.
+ *		A job's rows in bulkpar_job and bulkpar_part.
  *
  * Unless a function says otherwise it must be called in a transaction, throws
  * an ERROR when its statement fails, and leaves commit and rollback to its
@@ -18,7 +18,6 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -29,8 +28,6 @@
 static void load_parts(const BulkparBracket *bracket, BulkparJob *job);
 static void set_space(Datum *values, char *nulls, int first,
 					  const BulkparSpace *space);
-static ErrorData *error_columns(const BulkparBracket *bracket, int first);
-static void job_locktag(LOCKTAG *tag, int64 job_id);
 
 /* Store a job that request.c has described, and return its id. */
 int64
@@ -377,83 +374,6 @@ bulkpar_job_end(int64 job_id, const char *status, const BulkparSpace *after)
 }
 
 /*
- * Read the state of a job, and whether its own rows prove that it is
- * complete: those of each part follow each other from before the first key to the
- * end key without a gap, and each has succeeded.  NULL if there is no such
- * job.
- */
-BulkparStatus *
-bulkpar_job_status(int64 job_id)
-{
-	static BulkparQuery read = {
-		.read_only = true,
-		.sql =
-		"SELECT j.status, c.rows_done, c.rows_updated, c.rows_failed, "
-		"c.batches, "
-		"coalesce(j.estimated_rows, 0), "
-		"(extract(epoch FROM clock_timestamp() - "
-		"coalesce(j.started_at, j.created_at)) * 1000)::int8, "
-		"(j.started_at IS NOT NULL AND NOT EXISTS (SELECT FROM "
-		"@bulkpar_part p LEFT JOIN LATERAL ("
-		"SELECT bool_and(k.status = 'succeeded' AND k.last_key = k.hi "
-		"AND k.lo IS NOT DISTINCT FROM k.previous_hi) AS complete, "
-		"max(k.hi) FILTER (WHERE k.is_last) AS last_hi "
-		"FROM (SELECT i.*, lag(i.hi) OVER w AS previous_hi, "
-		"lead(i.chunk_no) OVER w IS NULL AS is_last "
-		"FROM @bulkpar_chunk i WHERE i.job_id = p.job_id "
-		"AND i.part_no = p.part_no "
-		"WINDOW w AS (ORDER BY i.chunk_no)) k) d ON true "
-		"WHERE p.job_id = j.job_id AND NOT p.gone AND NOT "
-		"coalesce(CASE WHEN p.end_key IS NULL THEN d.complete IS NULL "
-		"ELSE d.complete AND d.last_hi = p.end_key END, false)))::int4::int8, "
-		"j.sqlstate, j.message, j.detail, j.hint, j.context, "
-		"c.rows_hot, c.wal_bytes, j.table_bytes_before, "
-		"j.index_bytes_before, j.table_bytes_after, j.index_bytes_after, "
-		"c.rows_unchanged, j.deletes::int4::int8 "
-		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
-		"SELECT "
-		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "
-		"coalesce(sum(k.rows_updated), 0)::int8 AS rows_updated, "
-		"coalesce(sum(k.rows_failed), 0)::int8 AS rows_failed, "
-		"coalesce(sum(k.rows_unchanged), 0)::int8 AS rows_unchanged, "
-		"coalesce(sum(k.batches), 0)::int8 AS batches, "
-		"coalesce(sum(k.rows_hot), 0)::int8 AS rows_hot, "
-		"coalesce(sum(k.wal_bytes), 0)::int8 AS wal_bytes "
-		"FROM @bulkpar_chunk k WHERE k.job_id = j.job_id) c "
-		"WHERE j.job_id = $1",
-		.nargs = 1,
-		.argtypes = {INT8OID}
-	};
-	BulkparStatus *status = NULL;
-	BulkparBracket bracket;
-
-	if (bulkpar_bookkeeping_enter_for(&bracket, &read, job_id) == 1)
-	{
-		status = MemoryContextAllocZero(bracket.caller_context,
-										sizeof(BulkparStatus));
-		status->status = bulkpar_bookkeeping_text(&bracket, 1);
-		status->rows_done = bulkpar_bookkeeping_int64(2);
-		status->rows_updated = bulkpar_bookkeeping_int64(3);
-		status->rows_failed = bulkpar_bookkeeping_int64(4);
-		status->batches = bulkpar_bookkeeping_int64(5);
-		status->estimated_rows = bulkpar_bookkeeping_int64(6);
-		status->seconds = bulkpar_bookkeeping_int64(7) / 1000.0;
-		status->complete = bulkpar_bookkeeping_int64(8) != 0;
-		status->error = error_columns(&bracket, 9);
-		status->rows_hot = bulkpar_bookkeeping_int64(14);
-		status->wal_bytes = bulkpar_bookkeeping_int64(15);
-		status->before.table_bytes = bulkpar_bookkeeping_int64(16);
-		status->before.index_bytes = bulkpar_bookkeeping_int64(17);
-		status->after.table_bytes = bulkpar_bookkeeping_int64(18);
-		status->after.index_bytes = bulkpar_bookkeeping_int64(19);
-		status->rows_unchanged = bulkpar_bookkeeping_int64(20);
-		status->deletes = bulkpar_bookkeeping_int64(21) != 0;
-	}
-	bulkpar_bookkeeping_leave(&bracket);
-	return status;
-}
-
-/*
  * Cancel a job that has no coordinator, unless it has succeeded or is
  * cancelled already.
  */
@@ -552,66 +472,6 @@ bulkpar_job_older_than(Oid role, Datum age, int *count)
 	return job_ids;
 }
 
-/*
- * Take the lock that says that a job's coordinator is alive.  It is held
- * until the process ends.  False if another process holds it.
- */
-bool
-bulkpar_job_lock(int64 job_id)
-{
-	LOCKTAG		tag;
-
-	job_locktag(&tag, job_id);
-	return LockAcquire(&tag, ExclusiveLock, true, true) !=
-		LOCKACQUIRE_NOT_AVAIL;
-}
-
-/* Whether some process holds that lock. */
-bool
-bulkpar_job_is_alive(int64 job_id)
-{
-	LOCKTAG		tag;
-
-	job_locktag(&tag, job_id);
-	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		return true;
-	LockRelease(&tag, ShareLock, false);
-	return false;
-}
-
-/*
- * The pid of the process that holds that lock; 0 if there is none.  It is
- * right only as long as the process lives.
- */
-int
-bulkpar_job_coordinator(int64 job_id)
-{
-	static BulkparQuery find = {
-		.read_only = true,
-		.sql =
-		"SELECT l.pid::int8 FROM pg_locks l WHERE l.locktype = 'userlock' "
-		"AND l.granted AND l.mode = 'ExclusiveLock' "
-		"AND l.classid = $2 "
-		"AND l.objid = ($1 & 4294967295)::oid AND l.objsubid = ($1 >> 32) "
-		"AND l.database = (SELECT d.oid FROM pg_database d "
-		"WHERE d.datname = current_database())",
-		.nargs = 2,
-		.argtypes = {INT8OID, OIDOID}
-	};
-	BulkparBracket bracket;
-	Datum		values[2];
-	int			pid = 0;
-
-	values[0] = Int64GetDatum(job_id);
-	values[1] = ObjectIdGetDatum(get_relname_relid("bulkpar_job",
-												   bulkpar_bookkeeping_schema()));
-	bulkpar_bookkeeping_enter(&bracket);
-	if (bulkpar_bookkeeping_run(&find, values, NULL) > 0)
-		pid = (int) bulkpar_bookkeeping_int64(1);
-	bulkpar_bookkeeping_leave(&bracket);
-	return pid;
-}
-
 /* Two parameters from the first on: the space of the table and indexes. */
 static void
 set_space(Datum *values, char *nulls, int first, const BulkparSpace *space)
@@ -619,41 +479,4 @@ set_space(Datum *values, char *nulls, int first, const BulkparSpace *space)
 	values[first] = Int64GetDatum(space->table_bytes);
 	values[first + 1] = Int64GetDatum(space->index_bytes);
 	nulls[first] = nulls[first + 1] = space->known ? ' ' : 'n';
-}
-
-/* The error in the five columns from the first on; NULL if there is none. */
-static ErrorData *
-error_columns(const BulkparBracket *bracket, int first)
-{
-	char	   *sqlstate = bulkpar_bookkeeping_text(bracket, first);
-	ErrorData  *error;
-
-	if (sqlstate == NULL)
-		return NULL;
-	error = MemoryContextAllocZero(bracket->caller_context, sizeof(ErrorData));
-	error->elevel = ERROR;
-	error->sqlerrcode = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
-									  sqlstate[3], sqlstate[4]);
-	error->message = bulkpar_bookkeeping_text(bracket, first + 1);
-	error->detail = bulkpar_bookkeeping_text(bracket, first + 2);
-	error->hint = bulkpar_bookkeeping_text(bracket, first + 3);
-	error->context = bulkpar_bookkeeping_text(bracket, first + 4);
-	return error;
-}
-
-/*
- * The lock is a user lock, which a rollback does not release but the end of
- * the process does.  pg_locks shows it as a userlock on bulkpar_job and the
- * job's id; it cannot be confused with an advisory lock.
- */
-static void
-job_locktag(LOCKTAG *tag, int64 job_id)
-{
-	tag->locktag_field1 = MyDatabaseId;
-	tag->locktag_field2 = get_relname_relid("bulkpar_job",
-											bulkpar_bookkeeping_schema());
-	tag->locktag_field3 = (uint32) job_id;
-	tag->locktag_field4 = (uint16) (job_id >> 32);
-	tag->locktag_type = LOCKTAG_USERLOCK;
-	tag->locktag_lockmethodid = USER_LOCKMETHOD;
 }

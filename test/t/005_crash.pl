@@ -63,8 +63,9 @@ foreach my $way (@ways)
 
 	is_whole($node, 't', $job, $name);
 	is_quiet($node, 't', $name);
+	# What has committed asynchronously in the end may be lost, even all of it.
 	is( $node->safe_psql('postgres',
-			'SELECT status, rows_done BETWEEN 1 AND 19999'
+			'SELECT status, rows_done < 20000'
 			  . " FROM bulkpar_progress WHERE job_id = $job"),
 		'interrupted|t', "$name: the job is interrupted");
 }
