@@ -76,6 +76,7 @@ SELECT count(*), count(*) FILTER (WHERE n = 101 + id) FROM event WHERE id <= 30;
 SELECT rows_updated, rows_unchanged FROM bulkpar_update('event', 'n', 'greatest(n, 100)', 10, 1, skip_unchanged => true);
 UPDATE event SET n = 0;
 -- where few rows match their keys are listed, of each part by its own key
+VACUUM (FULL, ANALYZE) event;
 SELECT rows_updated, batches, workers FROM bulkpar_update('event', 'n', 'event.n + 100', 4, 2,
 	condition => 'id % 100 IN (7, 8)');
 SELECT chunk_no, part_no, lo, hi, keys, rows_found, rows_updated FROM bulkpar_chunk JOIN last_job USING (job_id)

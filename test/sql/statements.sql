@@ -143,7 +143,7 @@ SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + g', 10, condition => '
 	from_item => 'generate_series(1, 5) WITH ORDINALITY AS g (g, o)');
 SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + b', 10, condition => 'a = item.id',
 	from_item => 'ROWS FROM (generate_series(1, 3), generate_series(11, 13)) r (a, b)');
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + v::int', 10, condition => 's.id = item.id',
+SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + sign(v)::int', 10, condition => 's.id = item.id',
 	from_item => 'source s TABLESAMPLE bernoulli (100)');
 SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 10, condition => 'o.id = item.id',
 	from_item => 'source LEFT JOIN (odd o JOIN odd p USING (id)) ON o.id = source.id, generate_series(1, 2) -- comment');
