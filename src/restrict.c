@@ -23,6 +23,8 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/paths.h"
@@ -36,6 +38,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/partcache.h"
 
 #include "compat.h"
 #include "restrict.h"
@@ -57,6 +60,7 @@ static void add_conditions(ParseState *pstate, Query *query,
 						   JumbleState *jstate);
 static Node *range_condition(ParseState *pstate,
 							 const BulkparStatement *statement, Query *query);
+static Node *part_condition(const BulkparStatement *statement);
 static void append_joined(StringInfo sql, const BulkparStatement *statement,
 						  Query *query, int target);
 static Var *joined_column(Node *condition, const BulkparStatement *statement,
@@ -161,6 +165,9 @@ add_conditions(ParseState *pstate, Query *query, JumbleState *jstate)
 														query),
 										from->quals);
 		query->hasSubLinks |= pstate->p_hasSubLinks;
+		if (!statement->selects_keys || statement->of_part)
+			from->quals = make_and_qual(from->quals,
+										part_condition(statement));
 	}
 	if (prev_post_parse_analyze_hook)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
@@ -256,6 +263,32 @@ joined_column(Node *condition, const BulkparStatement *statement,
 		b->vartype != a->vartype)
 		return NULL;
 	return b;
+}
+
+/*
+ * What holds for all rows of a partition, if the part is one: so that the
+ * planner, who would otherwise look at all partitions, need not.
+ */
+static Node *
+part_condition(const BulkparStatement *statement)
+{
+	Expr	   *condition;
+	Relation	target;
+	Relation	part;
+	List	   *conditions;
+
+	if (statement->part == statement->relid)
+		return NULL;
+	condition = get_partition_qual_relid(statement->part);
+	if (condition == NULL)
+		return NULL;
+	target = table_open(statement->relid, NoLock);
+	part = table_open(statement->part, NoLock);
+	conditions = map_partition_varattnos(list_make1(condition), 1, target,
+										 part);
+	table_close(part, NoLock);
+	table_close(target, NoLock);
+	return linitial(conditions);
 }
 
 /*
