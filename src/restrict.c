@@ -36,6 +36,7 @@
 #include "parser/parsetree.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/partcache.h"
@@ -61,6 +62,7 @@ static void add_conditions(ParseState *pstate, Query *query,
 static Node *range_condition(ParseState *pstate,
 							 const BulkparStatement *statement, Query *query);
 static Node *part_condition(const BulkparStatement *statement);
+static bool can_prune(const Node *condition);
 static void append_joined(StringInfo sql, const BulkparStatement *statement,
 						  Query *query, int target);
 static Var *joined_column(Node *condition, const BulkparStatement *statement,
@@ -272,23 +274,40 @@ joined_column(Node *condition, const BulkparStatement *statement,
 static Node *
 part_condition(const BulkparStatement *statement)
 {
-	Expr	   *condition;
+	List	   *conditions = NIL;
 	Relation	target;
 	Relation	part;
-	List	   *conditions;
+	ListCell   *lc;
 
-	if (statement->part == statement->relid)
+	if (statement->part == statement->relid ||
+		!get_rel_relispartition(statement->part))
 		return NULL;
-	condition = get_partition_qual_relid(statement->part);
-	if (condition == NULL)
-		return NULL;
+	foreach(lc, make_ands_implicit(get_partition_qual_relid(statement->part)))
+	{
+		if (can_prune(lfirst(lc)))
+			conditions = lappend(conditions, lfirst(lc));
+	}
 	target = table_open(statement->relid, NoLock);
 	part = table_open(statement->part, NoLock);
-	conditions = map_partition_varattnos(list_make1(condition), 1, target,
-										 part);
+	conditions = map_partition_varattnos(conditions, 1, target, part);
 	table_close(part, NoLock);
 	table_close(target, NoLock);
-	return linitial(conditions);
+	return conditions == NIL ? NULL : (Node *) make_ands_explicit(conditions);
+}
+
+/*
+ * Whether the planner can compare a condition with others, so that it is worth
+ * being evaluated for each row: not one on a hash, nor that of the default
+ * partition, which is that no other one fits.
+ */
+static bool
+can_prune(const Node *condition)
+{
+	return !(IsA(condition, FuncExpr) &&
+			 ((const FuncExpr *) condition)->funcid ==
+			 F_SATISFIES_HASH_PARTITION) &&
+		!(IsA(condition, BoolExpr) &&
+		  ((const BoolExpr *) condition)->boolop == NOT_EXPR);
 }
 
 /*

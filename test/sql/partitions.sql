@@ -91,14 +91,15 @@ SELECT count(*), bool_or(keys IS NULL) FROM bulkpar_chunk JOIN last_job USING (j
 UPDATE event SET n = n - 100 WHERE n >= 100;
 
 -- a batch locks its own partition, and at most the one that the same transaction
--- has left, so that the time does not grow with the square of their number
+-- has left, so that the time does not grow with the square of their number; only
+-- in the default partition it locks all
 CREATE FUNCTION locked() RETURNS bigint LANGUAGE sql AS $$
 	SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
 	WHERE l.pid = pg_backend_pid() AND c.relispartition AND c.relkind = 'r' $$;
 SELECT rows_updated FROM bulkpar_update('event', 'n', 'locked()', 10, 2);
 SELECT tableoid::regclass AS part, max(n) <= 2 AS few_locked FROM event GROUP BY 1 ORDER BY 1;
 SELECT rows_updated FROM bulkpar_update('event', 'n', 'locked()', 2, 2, condition => 'id % 100 = 7');
-SELECT max(n) <= 2 AS few_locked FROM event WHERE id % 100 = 7;
+SELECT max(n) <= 2 AS few_locked FROM event WHERE id % 100 = 7 AND kind <> 'e';
 UPDATE event SET n = 0;
 DROP FUNCTION locked();
 
