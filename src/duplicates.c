@@ -5,7 +5,7 @@
  *
  * The columns of the unique indexes, as the UPDATE would leave them, are read
  * once for all its rows into a tuplestore, and grouped for each index.  What
- * triggers would make of them is not seen.
+ * triggers and generated columns would make of them is not seen.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -24,7 +24,6 @@
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/queryenvironment.h"
@@ -34,9 +33,11 @@
 
 static Bitmapset *set_columns(Relation rel, const BulkparJob *job);
 static Bitmapset *index_columns(Relation index);
+static bool can_be_read(Relation rel, const Bitmapset *columns);
 static void read_rows(const BulkparTarget *target, const BulkparJob *job,
 					  Relation rel, Bitmapset *columns);
 static char *group_query(Relation index, const BulkparKey *key);
+static char *deparse(Node *expression, Oid table);
 
 /*
  * For each unique index of the table that the new values of a job would
@@ -60,11 +61,12 @@ bulkpar_duplicates_find(const BulkparTarget *target, const BulkparJob *job,
 	foreach(lc, RelationGetIndexList(rel))
 	{
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Bitmapset  *needed = index_columns(index);
 
-		if (index->rd_index->indisunique &&
-			bms_overlap(index_columns(index), set))
+		if (index->rd_index->indisunique && bms_overlap(needed, set) &&
+			can_be_read(rel, needed))
 		{
-			columns = bms_add_members(columns, index_columns(index));
+			columns = bms_add_members(columns, needed);
 			queries = lappend(queries, group_query(index, target->key));
 		}
 		index_close(index, AccessShareLock);
@@ -125,6 +127,24 @@ index_columns(Relation index)
 	return columns;
 }
 
+/* Whether all columns are given by the UPDATE: no generated one, no whole row. */
+static bool
+can_be_read(Relation rel, const Bitmapset *columns)
+{
+	int			column = -1;
+
+	while ((column = bms_next_member(columns, column)) >= 0)
+	{
+		AttrNumber	attnum = column + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum <= 0 ||
+			TupleDescAttr(RelationGetDescr(rel),
+						  attnum - 1)->attgenerated != '\0')
+			return false;
+	}
+	return true;
+}
+
 /* Make the key and the columns of all new rows the relation "new_rows". */
 static void
 read_rows(const BulkparTarget *target, const BulkparJob *job, Relation rel,
@@ -167,35 +187,44 @@ static char *
 group_query(Relation index, const BulkparKey *key)
 {
 	Oid			table = index->rd_index->indrelid;
+	List	   *predicate = RelationGetIndexPredicate(index);
+	List	   *expressions = RelationGetIndexExpressions(index);
+	ListCell   *expression = list_head(expressions);
 	StringInfoData sql;
 	StringInfoData values;
 	StringInfoData condition;
 
 	initStringInfo(&values);
 	initStringInfo(&condition);
-	if (RelationGetIndexPredicate(index) == NIL)
-		appendStringInfoString(&condition, "true");
-	else
-		appendStringInfoString(&condition,
-							   deparse_expression((Node *) make_ands_explicit(RelationGetIndexPredicate(index)),
-												  deparse_context_for(get_rel_name(table), table),
-												  false, false));
-	for (int i = 1; i <= index->rd_index->indnkeyatts; i++)
+	appendStringInfoString(&condition, predicate == NIL ? "true" :
+						   deparse((Node *) make_ands_explicit(predicate),
+								   table));
+	for (int i = 0; i < index->rd_index->indnkeyatts; i++)
 	{
-		char	   *value =
-			TextDatumGetCString(DirectFunctionCall3(pg_get_indexdef_ext,
-													ObjectIdGetDatum(RelationGetRelid(index)),
-													Int32GetDatum(i),
-													BoolGetDatum(false)));
+		AttrNumber	attnum = index->rd_index->indkey.values[i];
+		const char *value;
+		Oid			collation = index->rd_indcollation[i];
 
-		appendStringInfo(&values, "%s%s", i > 1 ? ", " : "", value);
+		if (attnum != InvalidAttrNumber)
+			value = quote_identifier(get_attname(table, attnum, false));
+		else
+		{
+			value = deparse(lfirst(expression), table);
+			expression = lnext(expressions, expression);
+		}
+		appendStringInfo(&values, "%s(%s)", i > 0 ? ", " : "", value);
+		if (OidIsValid(collation))
+			appendStringInfo(&values, " COLLATE %s",
+							 generate_collation_name(collation));
 		if (!index->rd_index->indnullsnotdistinct)
-			appendStringInfo(&condition, " AND (%s) IS NOT NULL", value);
+			appendStringInfo(&condition,
+							 " AND pg_catalog.num_nulls(%s) "
+							 "OPERATOR(pg_catalog.=) 0", value);
 	}
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT pg_catalog.format('index %%s would be violated by %%s rows with the same new values', %s, count) "
-					 "FROM (SELECT pg_catalog.count(*) FROM (SELECT DISTINCT ON (",
+					 "FROM (SELECT pg_catalog.count(*) FROM (SELECT DISTINCT ON (tableoid, ",
 					 quote_literal_cstr(RelationGetRelationName(index)));
 	bulkpar_key_append_columns(&sql, key);
 	appendStringInfo(&sql, ") * FROM new_rows) AS %s WHERE %s GROUP BY %s "
@@ -204,4 +233,13 @@ group_query(Relation index, const BulkparKey *key)
 					 quote_identifier(get_rel_name(table)), condition.data,
 					 values.data);
 	return sql.data;
+}
+
+/* An expression over the columns of a table in SQL. */
+static char *
+deparse(Node *expression, Oid table)
+{
+	return deparse_expression(expression,
+							  deparse_context_for(get_rel_name(table), table),
+							  false, false);
 }

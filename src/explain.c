@@ -43,7 +43,8 @@ typedef struct Explanation
 	BulkparTarget *target;
 	bool		sample;
 	double		rows;			/* in all parts */
-	double		rows_in_first;
+	int			largest;		/* part, which is looked at */
+	double		rows_in_largest;
 	double		matches;
 	bool		listed;			/* before the batches */
 	List	   *lines;
@@ -113,10 +114,11 @@ explain(void *arg)
 		return;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
-	bulkpar_target_lock(explanation->target, job, 0, AccessShareLock);
-	rel = table_open(job->target, NoLock);
-	add_line(explanation, "Statement: %s", explanation->target->sql);
+	rel = table_open(job->target, AccessShareLock);
+	add_line(explanation, "Statement: %s", bulkpar_statement_text(rel, job));
 	explain_tables(explanation);
+	bulkpar_target_lock(explanation->target, job, explanation->largest,
+						AccessShareLock);
 	explain_batches(explanation);
 	explain_stripes(explanation, rel);
 	explain_catalog(explanation);
@@ -144,8 +146,11 @@ explain_tables(Explanation *explanation)
 		double		rows = Max(rel->rd_rel->reltuples, 0);
 
 		explanation->rows += rows;
-		if (i == 0)
-			explanation->rows_in_first = rows;
+		if (rows > explanation->rows_in_largest)
+		{
+			explanation->largest = i;
+			explanation->rows_in_largest = rows;
+		}
 		add_line(explanation, "Table: %s, about %.0f rows, %s, along %s %s",
 				 RelationGetRelationName(rel), rows,
 				 TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
@@ -162,12 +167,9 @@ explain_batches(Explanation *explanation)
 	BulkparJob *job = explanation->job;
 	double		rows = explanation->rows;
 
-	SPI_connect();
-	explanation->matches = bulkpar_target_expect(explanation->target, job);
-	SPI_finish();
 	explanation->listed =
-		bulkpar_key_can_be_listed(explanation->target->key) &&
-		bulkpar_match_is_few(job, rows, explanation->matches);
+		bulkpar_match_is_worthwhile(job, explanation->target, rows,
+									&explanation->matches);
 	if (explanation->listed)
 		rows = explanation->matches;
 	add_line(explanation, "Rows: the planner expects %.0f to be %s%s",
@@ -183,7 +185,7 @@ static void
 explain_stripes(Explanation *explanation, Relation rel)
 {
 	BulkparJob *job = explanation->job;
-	Relation	part = table_open(job->parts[0].relid, NoLock);
+	Relation	part = table_open(explanation->target->part, NoLock);
 
 	if (!job->deletes)
 		add_line(explanation, "HOT: %s",
@@ -325,6 +327,8 @@ explain_sample(void *arg)
 	double		listing_ms;
 	BulkparSample sample;
 
+	bulkpar_target_lock(explanation->target, job, explanation->largest,
+						RowExclusiveLock);
 	bulkpar_sample_run(job, explanation->target, explanation->listed,
 					   &sample);
 	if (sample.listing_ms > 0)
@@ -338,7 +342,7 @@ explain_sample(void *arg)
 			 sample.batches, sample.rows, sample.rows_changed,
 			 sample.batches_ms);
 	listing_ms = sample.listing_ms * explanation->rows /
-		Max(explanation->rows_in_first, 1);
+		Max(explanation->rows_in_largest, 1);
 	add_line(explanation, "Estimate: about %.1f s with %d workers",
 			 (listing_ms + sample.batches_ms / sample.rows *
 			  Max(rows, sample.rows) / job->workers) / 1000, job->workers);

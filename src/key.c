@@ -277,6 +277,15 @@ bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
 	}
 }
 
+/* Whether a statement of one shape is also one of the other. */
+bool
+bulkpar_key_same_shape(const BulkparShape *a, const BulkparShape *b)
+{
+	return a->nprefix == b->nprefix && a->after == b->after &&
+		a->bound == b->bound && a->striped == b->striped &&
+		a->listed == b->listed;
+}
+
 /* The shape that nearly all pieces have. */
 BulkparShape
 bulkpar_key_usual_shape(const BulkparKey *key)
@@ -361,9 +370,10 @@ describe_column(Relation rel, Relation index, int i, BulkparKeyColumn *column)
 	column->after = operator_name(index, i, desc ? BTLessStrategyNumber :
 								  BTGreaterStrategyNumber);
 	column->opfamily = index->rd_opfamily[i];
-	column->compare = get_opfamily_proc(index->rd_opfamily[i],
-										index->rd_opcintype[i],
-										index->rd_opcintype[i], BTORDER_PROC);
+	fmgr_info(get_opfamily_proc(index->rd_opfamily[i],
+								index->rd_opcintype[i],
+								index->rd_opcintype[i], BTORDER_PROC),
+			  &column->compare);
 	column->collation = collation;
 	column->hash = lookup_type_cache(column->type,
 									 TYPECACHE_HASH_EXTENDED_PROC_FINFO);
@@ -406,6 +416,8 @@ same_operators(const BulkparKey *key)
 static void
 append_list(StringInfo buf, const BulkparKey *key, const char *qualifier)
 {
+	const char *list = "\"" BULKPAR_KEY_LIST "\".";
+
 	if (key->ncolumns == 1)
 	{
 		appendStringInfo(buf, "%s%s%s %s ANY ($1)", qualifier,
@@ -413,19 +425,23 @@ append_list(StringInfo buf, const BulkparKey *key, const char *qualifier)
 						 key->columns[0].equal);
 		return;
 	}
+
+	/* The table may be called so. */
+	if (strcmp(qualifier, list) == 0)
+		list = "\"" BULKPAR_KEY_LIST " 2\".";
 	appendStringInfoString(buf, "EXISTS (SELECT FROM ROWS FROM (");
 	for (int i = 0; i < key->ncolumns; i++)
 		appendStringInfo(buf, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "",
 						 i + 1);
-	appendStringInfoString(buf, ") AS \"bulkpar list\"(");
+	appendStringInfo(buf, ") AS %.*s(", (int) strlen(list) - 1, list);
 	for (int i = 0; i < key->ncolumns; i++)
 		appendStringInfo(buf, "%sc%d", i > 0 ? ", " : "", i);
 	appendStringInfoString(buf, ") WHERE ");
 	for (int i = 0; i < key->ncolumns; i++)
-		appendStringInfo(buf, "%s%s%s%s %s \"bulkpar list\".c%d",
-						 i > 0 ? " AND " : "", qualifier,
-						 key->columns[i].name, key->columns[i].collate,
-						 key->columns[i].equal, i);
+		appendStringInfo(buf, "%s%s%s%s %s %sc%d", i > 0 ? " AND " : "",
+						 qualifier, key->columns[i].name,
+						 key->columns[i].collate, key->columns[i].equal,
+						 list, i);
 	appendStringInfoChar(buf, ')');
 }
 

@@ -13,6 +13,7 @@
 #ifndef BULKPAR_KEY_H
 #define BULKPAR_KEY_H
 
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/rel.h"
@@ -35,7 +36,7 @@ typedef struct BulkparKeyColumn
 	char	   *equal;
 	char	   *after;
 	Oid			opfamily;
-	Oid			compare;		/* the operator class's comparison function */
+	FmgrInfo	compare;		/* the operator class's comparison function */
 	Oid			collation;
 	TypeCacheEntry *hash;		/* with its hash function, if there is one */
 } BulkparKeyColumn;
@@ -93,6 +94,9 @@ typedef struct BulkparPiece
 	Datum		values[BULKPAR_MAX_VALUES]; /* in the order of the columns */
 } BulkparPiece;
 
+/* How the name of a list of keys of several columns begins in SQL. */
+#define BULKPAR_KEY_LIST "bulkpar list"
+
 extern Oid	bulkpar_key_choose(Relation rel);
 extern BulkparKey *bulkpar_key_describe(Relation rel, Oid index);
 extern BulkparKey *bulkpar_key_follow(Relation rel, Oid index,
@@ -110,6 +114,8 @@ extern void bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
 extern void bulkpar_key_append_order(StringInfo buf, const BulkparKey *key,
 									 bool backward);
 
+extern bool bulkpar_key_same_shape(const BulkparShape *a,
+								   const BulkparShape *b);
 extern BulkparShape bulkpar_key_usual_shape(const BulkparKey *key);
 extern int	bulkpar_key_cut(const BulkparKey *key, const Datum *lo,
 							const Datum *hi, const BulkparStripe *stripe,

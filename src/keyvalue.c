@@ -94,13 +94,19 @@ bulkpar_key_copy_to(const BulkparKey *key, Datum *copy, const Datum *values)
 	}
 }
 
-/* Whether there can be lists of the keys: all types have arrays. */
+/*
+ * Whether there can be lists of the keys: all types have arrays, whose
+ * elements unnest returns as such.
+ */
 bool
 bulkpar_key_can_be_listed(const BulkparKey *key)
 {
 	for (int i = 0; i < key->ncolumns; i++)
 	{
-		if (!OidIsValid(get_array_type(key->columns[i].type)))
+		Oid			type = key->columns[i].type;
+
+		if (!OidIsValid(get_array_type(type)) ||
+			(key->ncolumns > 1 && type_is_rowtype(type)))
 			return false;
 	}
 	return true;
@@ -247,8 +253,8 @@ add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
 static int
 compare_values(const BulkparKeyColumn *column, Datum a, Datum b)
 {
-	return DatumGetInt32(OidFunctionCall2Coll(column->compare,
-											  column->collation, a, b));
+	return DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &column->compare,
+										   column->collation, a, b));
 }
 
 static Datum

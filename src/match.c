@@ -46,6 +46,7 @@ typedef struct Matches
 	Datum	   *keys;
 } Matches;
 
+static bool is_allowed(const BulkparJob *job, double rows);
 static bool seems_worthwhile(const BulkparJob *job, BulkparTarget *target);
 static bool list_parts(const BulkparJob *job, BulkparTarget *target,
 					   List **chunks);
@@ -86,16 +87,24 @@ bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
 }
 
 /*
- * Whether a job does best to list its rows, if that many of the rows in its
- * tables match.
+ * Whether a job with that many rows in its tables does best to list those that
+ * match, and how many these seem to be.  The target must be locked.
  */
 bool
-bulkpar_match_is_few(const BulkparJob *job, double rows, double matches)
+bulkpar_match_is_worthwhile(const BulkparJob *job, BulkparTarget *target,
+							double rows, double *matches)
 {
-	return (job->condition != NULL || job->from_item != NULL ||
-			job->statement != NULL) &&
-		rows >= (double) MIN_BATCHES * job->batch_size &&
-		matches <= Min(rows / MIN_ROWS_PER_MATCH, MAX_MATCHES);
+	bool		repeatable;
+	bool		worthwhile;
+
+	SPI_connect();
+	*matches = bulkpar_target_expect(target, job, &repeatable);
+	worthwhile = is_allowed(job, rows) && repeatable &&
+		*matches <= Min(rows / MIN_ROWS_PER_MATCH, MAX_MATCHES) &&
+		bulkpar_key_can_be_listed(target->key) &&
+		bulkpar_target_reaches_list(target, job);
+	SPI_finish();
+	return worthwhile;
 }
 
 /*
@@ -124,12 +133,26 @@ bulkpar_match_keys(const BulkparJob *job, BulkparTarget *target, Datum **keys,
 	return true;
 }
 
-/* Whether the rows seem to be few, and can be listed. */
+/*
+ * Whether a job may list its rows.  An error while all are looked up could not
+ * be said to be one of a row.
+ */
+static bool
+is_allowed(const BulkparJob *job, double rows)
+{
+	return (job->condition != NULL || job->from_item != NULL ||
+			job->statement != NULL) &&
+		!job->skip_errors && rows >= (double) MIN_BATCHES * job->batch_size;
+}
+
+/* Whether the rows seem to be few, and those of all parts can be listed. */
 static bool
 seems_worthwhile(const BulkparJob *job, BulkparTarget *target)
 {
 	double		matches;
 
+	if (!is_allowed(job, job->estimated_rows))
+		return false;
 	for (int i = 0; i < job->nparts; i++)
 	{
 		if (job->parts[i].end_key == NULL)
@@ -138,10 +161,8 @@ seems_worthwhile(const BulkparJob *job, BulkparTarget *target)
 		if (!bulkpar_key_can_be_listed(target->key))
 			return false;
 	}
-	SPI_connect();
-	matches = bulkpar_target_expect(target, job);
-	SPI_finish();
-	return bulkpar_match_is_few(job, job->estimated_rows, matches);
+	return bulkpar_match_is_worthwhile(job, target, job->estimated_rows,
+									   &matches);
 }
 
 /* List the chunks of each part.  False if there are too many rows after all. */

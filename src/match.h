@@ -17,8 +17,9 @@
 #include "target.h"
 
 extern bool bulkpar_match_list(BulkparJob *job, BulkparTarget *target);
-extern bool bulkpar_match_is_few(const BulkparJob *job, double rows,
-								 double matches);
+extern bool bulkpar_match_is_worthwhile(const BulkparJob *job,
+										BulkparTarget *target, double rows,
+										double *matches);
 extern bool bulkpar_match_keys(const BulkparJob *job, BulkparTarget *target,
 							   Datum **keys, int *count);
 

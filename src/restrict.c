@@ -78,7 +78,8 @@ static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
 static bool is_of_target(PlannerInfo *root, Index rti);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
-static void prefer_list(RelOptInfo *rel, List *pathlist);
+static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
+static Index find_list(PlannerInfo *root);
 
 /*
  * Let the hooks look after a statement, from before it is prepared until
@@ -91,7 +92,7 @@ bulkpar_restrict_start(BulkparStatement *statement)
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 
 	install_hooks();
-	statements = lappend(statements, statement);
+	statements = list_append_unique_ptr(statements, statement);
 	MemoryContextSwitchTo(oldcontext);
 }
 
@@ -123,7 +124,7 @@ find_statement(const char *sql)
 {
 	ListCell   *lc;
 
-	foreach(lc, statements)
+	foreach(lc, sql == NULL ? NIL : statements)
 	{
 		BulkparStatement *statement = lfirst(lc);
 
@@ -260,6 +261,9 @@ joined_column(Node *condition, const BulkparStatement *statement,
 		a = b;
 		b = other;
 	}
+	/* The name of a column of a join may be hidden by that of the join. */
+	if ((int) b->varnosyn != b->varno || b->varattnosyn != b->varattno)
+		return NULL;
 	if (a->varno != target || a->varattno != attnum || a->varlevelsup != 0 ||
 		b->varno == target || b->varlevelsup != 0 || b->varattno <= 0 ||
 		b->vartype != a->vartype)
@@ -453,13 +457,13 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 	rel->pathlist = NIL;
 	rel->partial_pathlist = NIL;
 	create_index_paths(root, rel);
-	if (rel->pathlist == NIL)
+	if (planning->shape.listed && planning->key->ncolumns > 1)
+		prefer_list(root, rel, pathlist);
+	else if (rel->pathlist == NIL)
 	{
 		rel->pathlist = pathlist;
 		planning->without_key_index = true;
 	}
-	else if (planning->shape.listed && planning->key->ncolumns > 1)
-		prefer_list(rel, pathlist);
 }
 
 /*
@@ -468,16 +472,40 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
  * for what cannot be planned otherwise.
  */
 static void
-prefer_list(RelOptInfo *rel, List *pathlist)
+prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist)
 {
+	Index		list = find_list(root);
+	bool		found = false;
 	ListCell   *lc;
 
-	rel->pathlist = list_concat(rel->pathlist, pathlist);
 	foreach(lc, rel->pathlist)
+		found |= bms_is_member(list, PATH_REQ_OUTER((Path *) lfirst(lc)));
+	rel->pathlist = list_concat(rel->pathlist, pathlist);
+	if (!found)
+		planning->without_key_index = true;
+	foreach(lc, found ? rel->pathlist : NIL)
 	{
 		Path	   *path = lfirst(lc);
 
-		if (PATH_REQ_OUTER(path) == NULL)
+		if (!bms_is_member(list, PATH_REQ_OUTER(path)) ||
+			!IsA(path, IndexPath) ||
+			((IndexPath *) path)->indexinfo->indexoid != planning->key->index)
 			bulkpar_compat_make_expensive(path);
 	}
+}
+
+/* The number of the list in the query. */
+static Index
+find_list(PlannerInfo *root)
+{
+	for (int i = root->simple_rel_array_size - 1; i > 0; i--)
+	{
+		RangeTblEntry *rte = root->simple_rte_array[i];
+
+		if (rte != NULL && rte->rtekind == RTE_FUNCTION &&
+			strncmp(rte->eref->aliasname, BULKPAR_KEY_LIST,
+					strlen(BULKPAR_KEY_LIST)) == 0)
+			return i;
+	}
+	return 0;
 }

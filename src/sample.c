@@ -29,9 +29,9 @@ static void run_range(const BulkparJob *job, BulkparTarget *target,
 static double milliseconds_since(instr_time start);
 
 /*
- * Run the first batches of the part that the target is locked at, with its
- * rows listed first or not, in the current transaction, which the caller rolls
- * back.
+ * Run the first batches of the part that the target is locked at, for writing,
+ * with its rows listed first or not, in the current transaction, which the
+ * caller rolls back.
  */
 void
 bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target, bool listed,
@@ -55,7 +55,6 @@ run_listed(const BulkparJob *job, BulkparTarget *target,
 		return false;
 	sample->listing_ms = milliseconds_since(start);
 
-	bulkpar_target_lock(target, job, 0, RowExclusiveLock);
 	INSTR_TIME_SET_CURRENT(start);
 	while (sample->batches < MAX_BATCHES && sample->rows < sample->listed)
 	{
@@ -87,7 +86,6 @@ run_range(const BulkparJob *job, BulkparTarget *target, BulkparSample *sample)
 		return;
 	bulkpar_collect(target, NULL, end, &all, job->batch_size, MAX_BATCHES,
 					&bounds);
-	bulkpar_target_lock(target, job, 0, RowExclusiveLock);
 	INSTR_TIME_SET_CURRENT(start);
 	for (int i = 0; i < bounds.nbatches; i++)
 	{

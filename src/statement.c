@@ -20,6 +20,7 @@
 #include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -41,6 +42,7 @@ static CachedPlan *plan_once(const BulkparStatement *statement,
 static void start_once(BulkparStatement *statement, ExplainState *es);
 static void check_temporary(const BulkparStatement *statement,
 							const PlannedStmt *stmt);
+static bool find_sample(Node *node, void *context);
 static bool find_temporary(Node *node, void *context);
 static bool is_temporary_function(Oid function, void *context);
 static void raise_temporary(const char *kind, const char *name);
@@ -212,6 +214,37 @@ bulkpar_statement_rows(const BulkparStatement *statement)
 	return rows;
 }
 
+/*
+ * Whether a prepared SELECT sees the same rows each time that it is run in
+ * the same snapshot.
+ */
+bool
+bulkpar_statement_is_repeatable(const BulkparStatement *statement)
+{
+	CachedPlanSource *source =
+		linitial(SPI_plan_get_plan_sources(statement->plan));
+	ListCell   *lc;
+
+	foreach(lc, source->query_list)
+	{
+		if (contain_volatile_functions(lfirst(lc)) ||
+			find_sample(lfirst(lc), NULL))
+			return false;
+	}
+	return true;
+}
+
+/* Whether a prepared statement reaches its target along the key index. */
+bool
+bulkpar_statement_uses_key(BulkparStatement *statement)
+{
+	PlannedStmt *stmt;
+
+	statement->without_key_index = false;
+	ReleaseCachedPlan(plan_once(statement, &stmt), CurrentResourceOwner);
+	return !statement->without_key_index;
+}
+
 /* Undo bulkpar_statement_prepare, if need be. */
 void
 bulkpar_statement_forget(BulkparStatement *statement)
@@ -315,6 +348,19 @@ check_temporary(const BulkparStatement *statement, const PlannedStmt *stmt)
 	foreach(lc, source->query_list)
 		(void) query_tree_walker(lfirst_node(Query, lc), find_temporary, NULL,
 								 0);
+}
+
+/* Whether there is a TABLESAMPLE clause. */
+static bool
+find_sample(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, TableSampleClause))
+		return true;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_sample, context, 0);
+	return expression_tree_walker(node, find_sample, context);
 }
 
 static bool

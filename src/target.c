@@ -37,6 +37,8 @@ static int64 update(BulkparTarget *target, const BulkparJob *job,
 static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparJob *job,
 										const BulkparShape *shape);
+static BulkparStatement *prepare_matches(BulkparTarget *target,
+										 const BulkparJob *job, bool of_part);
 static bool is_current(const BulkparTarget *target);
 static void describe(BulkparTarget *target, const BulkparJob *job, int part,
 					 Relation rel);
@@ -241,21 +243,28 @@ update(BulkparTarget *target, const BulkparJob *job,
 
 /*
  * How many rows the planner expects the statement of the job to change in all
- * parts.  SPI must be connected and the target locked.
+ * parts, and whether they are the same whenever it looks for them.  SPI must
+ * be connected and the target locked.
  */
 double
-bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job)
+bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job,
+					  bool *repeatable)
 {
-	Relation	rel = table_open(target->relid, NoLock);
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
-															target->key, job);
-	double		rows;
+	BulkparStatement *statement = prepare_matches(target, job, false);
+	double		rows = bulkpar_statement_rows(statement);
 
-	table_close(rel, NoLock);
-	bulkpar_statement_prepare(statement);
-	rows = bulkpar_statement_rows(statement);
+	*repeatable = bulkpar_statement_is_repeatable(statement);
 	bulkpar_statement_forget(statement);
 	return rows;
+}
+
+/* Whether a list of keys would be looked up in the key index.  As above. */
+bool
+bulkpar_target_reaches_list(BulkparTarget *target, const BulkparJob *job)
+{
+	BulkparShape shape = {.listed = true};
+
+	return bulkpar_statement_uses_key(find_statement(target, job, &shape));
 }
 
 /*
@@ -266,23 +275,30 @@ void
 bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 					 DestReceiver *dest)
 {
-	Relation	rel = table_open(target->relid, NoLock);
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
-															target->key, job);
+	BulkparStatement *statement = prepare_matches(target, job, true);
 	SPIExecuteOptions options = {
 		.read_only = true,
 		.dest = dest
 	};
-	int			result;
+	int			result = SPI_execute_plan_extended(statement->plan, &options);
 
-	table_close(rel, NoLock);
-	statement->of_part = true;
-	bulkpar_statement_prepare(statement);
-	result = SPI_execute_plan_extended(statement->plan, &options);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s",
 			 SPI_result_code_string(result));
 	bulkpar_statement_forget(statement);
+}
+
+static BulkparStatement *
+prepare_matches(BulkparTarget *target, const BulkparJob *job, bool of_part)
+{
+	Relation	rel = table_open(target->relid, NoLock);
+	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
+															target->key, job);
+
+	table_close(rel, NoLock);
+	statement->of_part = of_part;
+	bulkpar_statement_prepare(statement);
+	return statement;
 }
 
 /*
@@ -302,12 +318,11 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	foreach(lc, *list)
 	{
 		statement = lfirst(lc);
-		if (statement->shape.nprefix == shape->nprefix &&
-			statement->shape.after == shape->after &&
-			statement->shape.bound == shape->bound &&
-			statement->shape.striped == shape->striped &&
-			statement->shape.listed == shape->listed)
-			return statement;
+		if (!bulkpar_key_same_shape(&statement->shape, shape))
+			continue;
+		if (statement->plan == NULL)
+			bulkpar_statement_prepare(statement);
+		return statement;
 	}
 
 	rel = table_open(target->relid, NoLock);
@@ -315,13 +330,10 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	statement = job != NULL ?
 		bulkpar_statement_batch(rel, target->part, target->key, job, shape) :
 		bulkpar_statement_collect(rel, target->part, target->key, shape);
-	MemoryContextSwitchTo(oldcontext);
-	table_close(rel, NoLock);
-
-	bulkpar_statement_prepare(statement);
-	oldcontext = MemoryContextSwitchTo(target->context);
 	*list = lappend(*list, statement);
 	MemoryContextSwitchTo(oldcontext);
+	table_close(rel, NoLock);
+	bulkpar_statement_prepare(statement);
 	return statement;
 }
 

@@ -53,7 +53,9 @@ extern int64 bulkpar_target_update_listed(BulkparTarget *target,
 										  const BulkparJob *job,
 										  const Datum *keys, int count);
 extern double bulkpar_target_expect(BulkparTarget *target,
-									const BulkparJob *job);
+									const BulkparJob *job, bool *repeatable);
+extern bool bulkpar_target_reaches_list(BulkparTarget *target,
+										const BulkparJob *job);
 extern void bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 								 DestReceiver *dest);
 

@@ -49,6 +49,7 @@ typedef struct RowSeen
 
 static HTAB *rows_seen = NULL;
 
+static void forget_rows(void *arg);
 static Expr *row_of(List *values);
 static List *other_tables(ParseState *pstate, const Query *query);
 static Node *with_subqueries(Query *query, Expr *changed);
@@ -85,9 +86,13 @@ bulkpar_unchanged_start(void)
 		.entrysize = sizeof(RowSeen),
 		.hcxt = CurrentMemoryContext
 	};
+	MemoryContextCallback *callback;
 
 	rows_seen = hash_create("bulkpar rows", 1024, &control,
 							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	callback = palloc0(sizeof(MemoryContextCallback));
+	callback->func = forget_rows;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 }
 
 /* The rows that would stay the same since then, in whatever way they match. */
@@ -150,6 +155,12 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 											  lcons(row, other_tables(pstate, query))),
 										InvalidOid, InvalidOid,
 										COERCE_EXPLICIT_CALL));
+}
+
+static void
+forget_rows(void *arg)
+{
+	rows_seen = NULL;
 }
 
 static Expr *

@@ -16,6 +16,7 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/tlist.h"
@@ -27,6 +28,8 @@
 
 #include "values.h"
 
+static Node *value_after(const Query *query, Oid relid, AttrNumber attnum,
+						 Node *old);
 static void add_target(List **targets, Node *value, char *name);
 static bool find_multi_assignment(Node *node, void *context);
 
@@ -106,41 +109,56 @@ bulkpar_values_show(ParseState *pstate, const Query *query, List *targets)
 }
 
 /*
- * Columns as an UPDATE will leave them, by their numbers less
- * FirstLowInvalidHeapAttributeNumber, as more targets after the first ones;
- * without those that are among these.
+ * The table of a row, and columns as an UPDATE will leave them, by their
+ * numbers less FirstLowInvalidHeapAttributeNumber, as more targets after the
+ * first ones; without those that are among these.
  */
 List *
 bulkpar_values_after(ParseState *pstate, const Query *query,
 					 const Bitmapset *columns, List *targets)
 {
 	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
-	Relation	rel = table_open(rte->relid, NoLock);
 	int			column = -1;
-	ListCell   *lc;
 
+	add_target(&targets, (Node *)
+			   makeVar(query->resultRelation, TableOidAttributeNumber, OIDOID,
+					   -1, InvalidOid, 0), "tableoid");
 	while ((column = bms_next_member(columns, column)) >= 0)
 	{
 		AttrNumber	attnum = column + FirstLowInvalidHeapAttributeNumber;
 		Node	   *value = (Node *) bulkpar_values_old(pstate, query, attnum);
 
-		if (tlist_member((Expr *) value, targets) != NULL)
-			continue;
-		foreach(lc, query->targetList)
-		{
-			TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		if (tlist_member((Expr *) value, targets) == NULL)
+			add_target(&targets, value_after(query, rte->relid, attnum, value),
+					   get_attname(rte->relid, attnum, false));
+	}
+	return targets;
+}
 
-			if (entry->resno == attnum)
-				value = bulkpar_values_new(entry, rel);
-		}
+/* What an UPDATE makes of a column, which may be its old value. */
+static Node *
+value_after(const Query *query, Oid relid, AttrNumber attnum, Node *old)
+{
+	Relation	rel = table_open(relid, NoLock);
+	Node	   *value = old;
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (entry->resno != attnum || entry->resjunk)
+			continue;
+		/* Several elements of an array are set one after the other. */
+		value = value == old ? bulkpar_values_new(entry, rel) : NULL;
 		if (value == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("columns that are set from one subquery cannot be looked at")));
-		add_target(&targets, value, get_attname(rte->relid, attnum, false));
+					 errmsg("new values of column \"%s\" cannot be looked at",
+							get_attname(relid, attnum, false))));
 	}
 	table_close(rel, NoLock);
-	return targets;
+	return value;
 }
 
 static void

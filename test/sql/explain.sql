@@ -51,6 +51,34 @@ SELECT line FROM bulkpar_explain('UPDATE plan SET (n, kind) = (SELECT 1, 2)', wo
 	WHERE line ~ '(fail|violate)';
 DROP INDEX plan_both;
 DROP TABLE plan_twice;
+-- and those of generated columns and whole rows, or where an element of an array is set: not
+CREATE COLLATION plan_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE plan_odd (id int PRIMARY KEY, a int, b text, tags text[], twice int GENERATED ALWAYS AS (a * 2) STORED);
+CREATE FUNCTION whole(plan_odd) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1.a; END';
+CREATE UNIQUE INDEX plan_odd_twice ON plan_odd (twice, b);
+CREATE UNIQUE INDEX plan_odd_whole ON plan_odd (b, whole(plan_odd));
+CREATE UNIQUE INDEX plan_odd_tags ON plan_odd (tags);
+INSERT INTO plan_odd SELECT g, 1, chr(96 + g), ARRAY[chr(96 + g), 'x'] FROM generate_series(1, 20) g;
+SELECT line FROM bulkpar_explain('UPDATE plan_odd SET a = id, b = ''x''', 10, 1, sample => true) line
+	WHERE line ~ '(fail|violate)';
+CREATE UNIQUE INDEX plan_odd_b ON plan_odd (b COLLATE plan_ci);
+SELECT line FROM bulkpar_explain('UPDATE plan_odd SET b = CASE WHEN id < 3 THEN chr(65 + id % 2 * 32) ELSE b END',
+	10, 1, sample => true) line WHERE line ~ '(fail|violate)';
+SELECT line FROM bulkpar_explain('UPDATE plan_odd SET tags[1] = ''a''', 10, 1, sample => true) line WHERE line ~ '(fail|violate)';
+SELECT line FROM bulkpar_explain('UPDATE plan_odd SET tags[1] = ''a'', tags[2] = b', 10, 1, sample => true) line
+	WHERE line ~ '(fail|violate)';
+DROP TABLE plan_odd CASCADE;
+DROP COLLATION plan_ci;
+-- rows of two partitions may have the same key
+CREATE TABLE plan_parts (region text, id int NOT NULL, email text, UNIQUE (region, email)) PARTITION BY LIST (region);
+CREATE TABLE plan_parts_a PARTITION OF plan_parts FOR VALUES IN ('a');
+CREATE TABLE plan_parts_b PARTITION OF plan_parts FOR VALUES IN ('b');
+ALTER TABLE plan_parts_a ADD PRIMARY KEY (id);
+ALTER TABLE plan_parts_b ADD PRIMARY KEY (id);
+INSERT INTO plan_parts SELECT r, g, r || g FROM generate_series(1, 2) g, unnest(ARRAY['a', 'b']) r;
+SELECT line FROM bulkpar_explain('plan_parts', 'email', 'CASE WHEN region = ''a'' THEN email ELSE ''y'' END', 10, 1,
+	sample => true) line WHERE line ~ '(fail|violate)';
+DROP TABLE plan_parts;
 \set VERBOSITY terse
 SELECT bulkpar_explain('plan', 'id', '1');
 SELECT bulkpar_explain('plan', 'nothing', '1');
