@@ -44,7 +44,6 @@ typedef struct Explanation
 	bool		sample;
 	double		rows;			/* in all parts */
 	int			largest;		/* part, which is looked at */
-	double		rows_in_largest;
 	double		matches;
 	bool		listed;			/* before the batches */
 	List	   *lines;
@@ -138,6 +137,7 @@ static void
 explain_tables(Explanation *explanation)
 {
 	BulkparJob *job = explanation->job;
+	double		largest = 0;
 
 	for (int i = 0; i < job->nparts; i++)
 	{
@@ -146,10 +146,10 @@ explain_tables(Explanation *explanation)
 		double		rows = Max(rel->rd_rel->reltuples, 0);
 
 		explanation->rows += rows;
-		if (rows > explanation->rows_in_largest)
+		if (rows > largest)
 		{
 			explanation->largest = i;
-			explanation->rows_in_largest = rows;
+			largest = rows;
 		}
 		add_line(explanation, "Table: %s, about %.0f rows, %s, along %s %s",
 				 RelationGetRelationName(rel), rows,
@@ -241,7 +241,6 @@ explain_plan(Explanation *explanation, Relation rel)
 	{
 		statement = bulkpar_statement_matches(rel, target->part, target->key,
 											  explanation->job);
-		statement->of_part = true;
 		add_line(explanation, "Plan to find the rows:");
 		add_lines(explanation, bulkpar_statement_explain(statement));
 	}
@@ -324,13 +323,12 @@ explain_sample(void *arg)
 	const BulkparJob *job = explanation->job;
 	double		rows = explanation->listed ? explanation->matches :
 		explanation->rows;
-	double		listing_ms;
 	BulkparSample sample;
 
 	bulkpar_target_lock(explanation->target, job, explanation->largest,
 						RowExclusiveLock);
-	bulkpar_sample_run(job, explanation->target, explanation->listed,
-					   &sample);
+	bulkpar_sample_run(job, explanation->target, explanation->largest,
+					   explanation->listed, &sample);
 	if (sample.listing_ms > 0)
 		add_line(explanation, "Sample: finding %d rows took %.1f ms",
 				 sample.listed, sample.listing_ms);
@@ -341,10 +339,8 @@ explain_sample(void *arg)
 			 INT64_FORMAT " changed, took %.1f ms and were rolled back",
 			 sample.batches, sample.rows, sample.rows_changed,
 			 sample.batches_ms);
-	listing_ms = sample.listing_ms * explanation->rows /
-		Max(explanation->rows_in_largest, 1);
 	add_line(explanation, "Estimate: about %.1f s with %d workers",
-			 (listing_ms + sample.batches_ms / sample.rows *
+			 (sample.listing_ms + sample.batches_ms / sample.rows *
 			  Max(rows, sample.rows) / job->workers) / 1000, job->workers);
 }
 

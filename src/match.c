@@ -35,26 +35,26 @@
 /* ... and their keys fit into memory. */
 #define MAX_MATCHES 1000000
 
-/* The keys of the matching rows of a part. */
-typedef struct Matches
+typedef struct KeyReceiver
 {
 	DestReceiver pub;
+	const BulkparJob *job;
 	const BulkparKey *key;
 	MemoryContext context;
-	int			count;
-	int			size;			/* of the array, in keys */
-	Datum	   *keys;
-} Matches;
+	int			part;			/* of the last row */
+	int			total;
+	BulkparMatches *matches;	/* of each part */
+} KeyReceiver;
 
 static bool is_allowed(const BulkparJob *job, double rows);
 static bool seems_worthwhile(const BulkparJob *job, BulkparTarget *target);
 static bool list_parts(const BulkparJob *job, BulkparTarget *target,
 					   List **chunks);
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
-static void sort_unique(Matches *matches);
+static bool find_part(KeyReceiver *receiver, Oid relid);
 static int	compare(const void *a, const void *b, void *arg);
 static List *cut(const BulkparJob *job, int part, const BulkparKey *key,
-				 const Datum *keys, int count);
+				 const BulkparMatches *matches);
 static void store(BulkparJob *job, List **chunks);
 
 /*
@@ -108,120 +108,31 @@ bulkpar_match_is_worthwhile(const BulkparJob *job, BulkparTarget *target,
 }
 
 /*
- * Find the keys of the rows that the statement would change in the part that
- * the target is locked at, sorted, in the current memory context.  False if
- * there are too many.
+ * Find the keys of the rows that the statement would change in each part, in
+ * the current memory context; not sorted, and some may be there twice.  NULL if
+ * there are too many.  All keys must have the same columns.
  */
-bool
-bulkpar_match_keys(const BulkparJob *job, BulkparTarget *target, Datum **keys,
-				   int *count)
+BulkparMatches *
+bulkpar_match_find(const BulkparJob *job, BulkparTarget *target)
 {
-	Matches		matches = {
+	KeyReceiver receiver = {
 		.pub = bulkpar_collect_receiver(receive_key),
+		.job = job,
 		.key = target->key,
-		.context = CurrentMemoryContext
+		.context = CurrentMemoryContext,
+		.matches = palloc0(sizeof(BulkparMatches) * job->nparts)
 	};
 
 	SPI_connect();
-	bulkpar_target_match(target, job, &matches.pub);
+	bulkpar_target_match(target, job, &receiver.pub);
 	SPI_finish();
-	if (matches.count > MAX_MATCHES)
-		return false;
-	sort_unique(&matches);
-	*keys = matches.keys;
-	*count = matches.count;
-	return true;
+	return receiver.total > MAX_MATCHES ? NULL : receiver.matches;
 }
 
-/*
- * Whether a job may list its rows.  An error while all are looked up could not
- * be said to be one of a row.
- */
-static bool
-is_allowed(const BulkparJob *job, double rows)
+/* Sort keys as the index does, and keep each but once. */
+void
+bulkpar_match_sort(const BulkparKey *key, BulkparMatches *matches)
 {
-	return (job->condition != NULL || job->from_item != NULL ||
-			job->statement != NULL) &&
-		!job->skip_errors && rows >= (double) MIN_BATCHES * job->batch_size;
-}
-
-/* Whether the rows seem to be few, and those of all parts can be listed. */
-static bool
-seems_worthwhile(const BulkparJob *job, BulkparTarget *target)
-{
-	double		matches;
-
-	if (!is_allowed(job, job->estimated_rows))
-		return false;
-	for (int i = 0; i < job->nparts; i++)
-	{
-		if (job->parts[i].end_key == NULL)
-			continue;
-		bulkpar_target_lock(target, job, i, AccessShareLock);
-		if (!bulkpar_key_can_be_listed(target->key))
-			return false;
-	}
-	return bulkpar_match_is_worthwhile(job, target, job->estimated_rows,
-									   &matches);
-}
-
-/* List the chunks of each part.  False if there are too many rows after all. */
-static bool
-list_parts(const BulkparJob *job, BulkparTarget *target, List **chunks)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "bulkpar matches of a part",
-												  ALLOCSET_DEFAULT_SIZES);
-	int			total = 0;
-
-	for (int i = 0; i < job->nparts; i++)
-	{
-		MemoryContext oldcontext;
-		Datum	   *keys;
-		int			count;
-		bool		few;
-
-		if (job->parts[i].end_key == NULL)
-			continue;
-		bulkpar_target_lock(target, job, i, AccessShareLock);
-		oldcontext = MemoryContextSwitchTo(context);
-		few = bulkpar_match_keys(job, target, &keys, &count);
-		MemoryContextSwitchTo(oldcontext);
-		if (!few || (total += count) > MAX_MATCHES)
-			return false;
-		chunks[i] = cut(job, i, target->key, keys, count);
-		MemoryContextReset(context);
-	}
-	return true;
-}
-
-static bool
-receive_key(TupleTableSlot *slot, DestReceiver *self)
-{
-	Matches    *matches = (Matches *) self;
-	int			ncolumns = matches->key->ncolumns;
-	MemoryContext oldcontext = MemoryContextSwitchTo(matches->context);
-
-	if (matches->count == matches->size)
-	{
-		matches->size = Max(1024, matches->size * 2);
-		matches->keys = matches->keys == NULL ?
-			palloc(sizeof(Datum) * ncolumns * matches->size) :
-			repalloc(matches->keys, sizeof(Datum) * ncolumns * matches->size);
-	}
-	slot_getallattrs(slot);
-	bulkpar_key_copy_to(matches->key,
-						&matches->keys[matches->count++ * ncolumns],
-						slot->tts_values);
-	MemoryContextSwitchTo(oldcontext);
-	return matches->count <= MAX_MATCHES;
-}
-
-/* Sort the keys as the index does, and keep each but once. */
-static void
-sort_unique(Matches *matches)
-{
-	const BulkparKey *key = matches->key;
 	Size		size = sizeof(Datum) * key->ncolumns;
 	int			unique = 0;
 
@@ -238,6 +149,111 @@ sort_unique(Matches *matches)
 	matches->count = unique;
 }
 
+/*
+ * Whether a job may list its rows.  An error while all are looked up could not
+ * be said to be one of a row.
+ */
+static bool
+is_allowed(const BulkparJob *job, double rows)
+{
+	return (job->condition != NULL || job->from_item != NULL ||
+			job->statement != NULL) &&
+		!job->skip_errors && rows >= (double) MIN_BATCHES * job->batch_size;
+}
+
+/*
+ * Whether the rows seem to be few, and those of all parts can be listed: the
+ * keys have columns of the same names.
+ */
+static bool
+seems_worthwhile(const BulkparJob *job, BulkparTarget *target)
+{
+	StringInfoData columns;
+	StringInfoData others;
+	double		matches;
+
+	if (!is_allowed(job, job->estimated_rows))
+		return false;
+	initStringInfo(&columns);
+	initStringInfo(&others);
+	for (int i = 0; i < job->nparts; i++)
+	{
+		if (job->parts[i].end_key == NULL)
+			continue;
+		bulkpar_target_lock(target, job, i, AccessShareLock);
+		resetStringInfo(&others);
+		bulkpar_key_append_columns(columns.len == 0 ? &columns : &others,
+								   target->key);
+		if (others.len > 0 && strcmp(columns.data, others.data) != 0)
+			return false;
+	}
+	return bulkpar_match_is_worthwhile(job, target, job->estimated_rows,
+									   &matches);
+}
+
+/* List the chunks of each part.  False if there are too many rows after all. */
+static bool
+list_parts(const BulkparJob *job, BulkparTarget *target, List **chunks)
+{
+	BulkparMatches *matches = bulkpar_match_find(job, target);
+
+	for (int i = 0; matches != NULL && i < job->nparts; i++)
+	{
+		if (matches[i].count == 0)
+			continue;
+		bulkpar_target_lock(target, job, i, AccessShareLock);
+		bulkpar_match_sort(target->key, &matches[i]);
+		chunks[i] = cut(job, i, target->key, &matches[i]);
+	}
+	return matches != NULL;
+}
+
+static bool
+receive_key(TupleTableSlot *slot, DestReceiver *self)
+{
+	KeyReceiver *receiver = (KeyReceiver *) self;
+	int			ncolumns = receiver->key->ncolumns;
+	BulkparMatches *matches;
+	MemoryContext oldcontext;
+
+	slot_getallattrs(slot);
+	if (!find_part(receiver, DatumGetObjectId(slot->tts_values[ncolumns])))
+		return true;
+	oldcontext = MemoryContextSwitchTo(receiver->context);
+	matches = &receiver->matches[receiver->part];
+	if (matches->count == matches->size)
+	{
+		Size		size;
+
+		matches->size = Max(128, matches->size * 2);
+		size = sizeof(Datum) * ncolumns * matches->size;
+		matches->keys = matches->keys == NULL ? palloc(size) :
+			repalloc(matches->keys, size);
+	}
+	bulkpar_key_copy_to(receiver->key,
+						&matches->keys[matches->count++ * ncolumns],
+						slot->tts_values);
+	MemoryContextSwitchTo(oldcontext);
+	return ++receiver->total <= MAX_MATCHES;
+}
+
+/* False for a row of a partition that was attached after the job was made. */
+static bool
+find_part(KeyReceiver *receiver, Oid relid)
+{
+	const BulkparJob *job = receiver->job;
+
+	if (job->parts[receiver->part].relid == relid)
+		return true;
+	for (int i = 0; i < job->nparts; i++)
+	{
+		receiver->part = i;
+		if (job->parts[i].relid == relid)
+			return true;
+	}
+	return false;
+}
+
 static int
 compare(const void *a, const void *b, void *arg)
 {
@@ -246,20 +262,20 @@ compare(const void *a, const void *b, void *arg)
 
 /* Cut the keys of a part into chunks. */
 static List *
-cut(const BulkparJob *job, int part, const BulkparKey *key, const Datum *keys,
-	int count)
+cut(const BulkparJob *job, int part, const BulkparKey *key,
+	const BulkparMatches *matches)
 {
-	int			batches = count / job->batch_size / (4 * job->workers);
+	int			batches = matches->count / job->batch_size / (4 * job->workers);
 	int			size = job->batch_size *
 		Max(1, Min(batches, BULKPAR_CHUNK_BATCHES));
 	List	   *chunks = NIL;
 	ArrayType  *lo = NULL;
 
-	for (int i = 0; i < count; i += size)
+	for (int i = 0; i < matches->count; i += size)
 	{
 		BulkparChunk *chunk = palloc0(sizeof(BulkparChunk));
-		int			nkeys = Min(size, count - i);
-		const Datum *first = &keys[i * key->ncolumns];
+		int			nkeys = Min(size, matches->count - i);
+		const Datum *first = &matches->keys[i * key->ncolumns];
 
 		chunk->part = part;
 		chunk->lo = lo;

@@ -16,11 +16,20 @@
 #include "job.h"
 #include "target.h"
 
+/* The keys of the matching rows of a part. */
+typedef struct BulkparMatches
+{
+	int			count;
+	int			size;			/* of the array, in keys */
+	Datum	   *keys;
+} BulkparMatches;
+
 extern bool bulkpar_match_list(BulkparJob *job, BulkparTarget *target);
 extern bool bulkpar_match_is_worthwhile(const BulkparJob *job,
 										BulkparTarget *target, double rows,
 										double *matches);
-extern bool bulkpar_match_keys(const BulkparJob *job, BulkparTarget *target,
-							   Datum **keys, int *count);
+extern BulkparMatches *bulkpar_match_find(const BulkparJob *job,
+										  BulkparTarget *target);
+extern void bulkpar_match_sort(const BulkparKey *key, BulkparMatches *matches);
 
 #endif							/* BULKPAR_MATCH_H */

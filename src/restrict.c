@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
@@ -168,7 +169,7 @@ add_conditions(ParseState *pstate, Query *query, JumbleState *jstate)
 														query),
 										from->quals);
 		query->hasSubLinks |= pstate->p_hasSubLinks;
-		if (!statement->selects_keys || statement->of_part)
+		if (!statement->selects_keys)
 			from->quals = make_and_qual(from->quals,
 										part_condition(statement));
 	}
@@ -316,7 +317,7 @@ can_prune(const Node *condition)
 
 /*
  * Make of an UPDATE or DELETE the SELECT of the keys of its rows, with values
- * if wanted.
+ * or the table that each row is in.
  */
 static void
 select_keys(ParseState *pstate, const BulkparStatement *statement,
@@ -330,24 +331,27 @@ select_keys(ParseState *pstate, const BulkparStatement *statement,
 		char	   *name = get_attname(statement->part,
 									   statement->key->columns[i].attnum, false);
 		AttrNumber	attnum = get_attnum(rte->relid, name);
-		Var		   *column = bulkpar_values_old(pstate, query, attnum);
 
-		targets = lappend(targets,
-						  makeTargetEntry((Expr *) column, i + 1, name,
-										  false));
+		bulkpar_values_add(&targets, (Node *)
+						   bulkpar_values_old(pstate, query, attnum), name);
 	}
 	if (statement->shows_values)
 	{
-		targets = bulkpar_values_show(pstate, query, targets);
+		bulkpar_values_show(pstate, query, &targets);
 		query->limitCount = (Node *) makeConst(INT8OID, -1, InvalidOid,
 											   sizeof(int64),
 											   Int64GetDatum(SHOWN_ROWS),
 											   false, FLOAT8PASSBYVAL);
 		query->limitOption = LIMIT_OPTION_COUNT;
 	}
-	if (statement->new_columns != NULL)
-		targets = bulkpar_values_after(pstate, query, statement->new_columns,
-									   targets);
+	else
+	{
+		bulkpar_values_add(&targets, (Node *)
+						   makeVar(query->resultRelation,
+								   TableOidAttributeNumber, OIDOID, -1,
+								   InvalidOid, 0), "tableoid");
+		bulkpar_values_after(pstate, query, statement->new_columns, &targets);
+	}
 	bulkpar_compat_read_only(query, rte);
 	query->commandType = CMD_SELECT;
 	query->resultRelation = 0;
@@ -402,7 +406,7 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (prev_set_rel_pathlist_hook)
 		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 
-	if (planning == NULL || (planning->selects_keys && !planning->of_part) ||
+	if (planning == NULL || planning->selects_keys ||
 		root->query_level != 1 || rte->rtekind != RTE_RELATION ||
 		!is_of_target(root, rti))
 		return;
@@ -410,10 +414,10 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		rel->rows = Min(rel->rows, planning->batch_size);
 	if (rte->inh)
 		return;
-	if (rte->relid != planning->part)
-		mark_dummy_rel(rel);
-	else if (!planning->selects_keys)
+	if (rte->relid == planning->part)
 		use_key_index(root, rel);
+	else
+		mark_dummy_rel(rel);
 }
 
 /* Whether a table of the query is the target, or a part of it. */

@@ -22,49 +22,55 @@
 /* How many batches are run. */
 #define MAX_BATCHES 3
 
-static bool run_listed(const BulkparJob *job, BulkparTarget *target,
+static bool run_listed(const BulkparJob *job, BulkparTarget *target, int part,
 					   BulkparSample *sample);
 static void run_range(const BulkparJob *job, BulkparTarget *target,
 					  BulkparSample *sample);
 static double milliseconds_since(instr_time start);
 
 /*
- * Run the first batches of the part that the target is locked at, for writing,
+ * Run the first batches of a part, which the target is locked at for writing,
  * with its rows listed first or not, in the current transaction, which the
  * caller rolls back.
  */
 void
-bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target, bool listed,
-				   BulkparSample *sample)
+bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target, int part,
+				   bool listed, BulkparSample *sample)
 {
 	memset(sample, 0, sizeof(BulkparSample));
-	if (!listed || !run_listed(job, target, sample))
+	if (!listed || !run_listed(job, target, part, sample))
 		run_range(job, target, sample);
 }
 
 /* False if there are too many rows to be listed. */
 static bool
-run_listed(const BulkparJob *job, BulkparTarget *target,
+run_listed(const BulkparJob *job, BulkparTarget *target, int part,
 		   BulkparSample *sample)
 {
 	instr_time	start;
-	Datum	   *keys;
+	BulkparMatches *matches;
 
 	INSTR_TIME_SET_CURRENT(start);
-	if (!bulkpar_match_keys(job, target, &keys, &sample->listed))
+	matches = bulkpar_match_find(job, target);
+	if (matches == NULL)
 		return false;
+	for (int i = 0; i < job->nparts; i++)
+		sample->listed += matches[i].count;
+	matches += part;
+	bulkpar_match_sort(target->key, matches);
 	sample->listing_ms = milliseconds_since(start);
 
 	INSTR_TIME_SET_CURRENT(start);
-	while (sample->batches < MAX_BATCHES && sample->rows < sample->listed)
+	while (sample->batches < MAX_BATCHES && sample->rows < matches->count)
 	{
-		int			rows = Min(job->batch_size, sample->listed - sample->rows);
+		int			rows = Min(job->batch_size, matches->count - sample->rows);
 
 		SPI_connect();
 		sample->rows_changed +=
 			bulkpar_target_update_listed(target, job,
-										 &keys[sample->rows *
-											   target->key->ncolumns], rows);
+										 &matches->keys[sample->rows *
+														target->key->ncolumns],
+										 rows);
 		SPI_finish();
 		sample->rows += rows;
 		sample->batches++;

@@ -21,11 +21,11 @@ typedef struct BulkparSample
 	int64		rows;			/* in them */
 	int64		rows_changed;
 	double		batches_ms;
-	int			listed;			/* rows that were looked up before */
+	int			listed;			/* rows of all parts, looked up before */
 	double		listing_ms;
 } BulkparSample;
 
 extern void bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target,
-							   bool listed, BulkparSample *sample);
+							   int part, bool listed, BulkparSample *sample);
 
 #endif							/* BULKPAR_SAMPLE_H */

@@ -35,9 +35,8 @@ typedef struct BulkparStatement
 	int			batch_size;		/* rows to expect, 0 for a collecting one */
 	bool		skip_unchanged;
 	bool		selects_keys;	/* of all rows, instead of changing them ... */
-	bool		of_part;		/* of the part only */
-	bool		shows_values;	/* with the old and new values of a few */
-	Bitmapset  *new_columns;	/* with these as they will be */
+	bool		shows_values;	/* with the old and new values of a few, or */
+	Bitmapset  *new_columns;	/* with these as they will be; or neither */
 
 	/* once it is prepared */
 	SPIPlanPtr	plan;

@@ -38,7 +38,7 @@ static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparJob *job,
 										const BulkparShape *shape);
 static BulkparStatement *prepare_matches(BulkparTarget *target,
-										 const BulkparJob *job, bool of_part);
+										 const BulkparJob *job);
 static bool is_current(const BulkparTarget *target);
 static void describe(BulkparTarget *target, const BulkparJob *job, int part,
 					 Relation rel);
@@ -250,7 +250,7 @@ double
 bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job,
 					  bool *repeatable)
 {
-	BulkparStatement *statement = prepare_matches(target, job, false);
+	BulkparStatement *statement = prepare_matches(target, job);
 	double		rows = bulkpar_statement_rows(statement);
 
 	*repeatable = bulkpar_statement_is_repeatable(statement);
@@ -268,14 +268,15 @@ bulkpar_target_reaches_list(BulkparTarget *target, const BulkparJob *job)
 }
 
 /*
- * Send the keys of the rows that it would change in this part to dest, in any
- * order and by any plan, also a parallel one.  Otherwise as above.
+ * Send the keys of the rows that it would change in all parts to dest, each
+ * with the OID of its table, in any order and by any plan, also a parallel one.
+ * Otherwise as above.
  */
 void
 bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 					 DestReceiver *dest)
 {
-	BulkparStatement *statement = prepare_matches(target, job, true);
+	BulkparStatement *statement = prepare_matches(target, job);
 	SPIExecuteOptions options = {
 		.read_only = true,
 		.dest = dest
@@ -289,14 +290,13 @@ bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 }
 
 static BulkparStatement *
-prepare_matches(BulkparTarget *target, const BulkparJob *job, bool of_part)
+prepare_matches(BulkparTarget *target, const BulkparJob *job)
 {
 	Relation	rel = table_open(target->relid, NoLock);
 	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
 															target->key, job);
 
 	table_close(rel, NoLock);
-	statement->of_part = of_part;
 	bulkpar_statement_prepare(statement);
 	return statement;
 }

@@ -16,7 +16,6 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/tlist.h"
@@ -30,7 +29,6 @@
 
 static Node *value_after(const Query *query, Oid relid, AttrNumber attnum,
 						 Node *old);
-static void add_target(List **targets, Node *value, char *name);
 static bool find_multi_assignment(Node *node, void *context);
 
 /* A column of the table that a query changes; it needs SELECT on it. */
@@ -75,20 +73,30 @@ bulkpar_values_new(const TargetEntry *entry, Relation rel)
 	return value;
 }
 
+/* Append an expression to a list of targets. */
+void
+bulkpar_values_add(List **targets, Node *value, char *name)
+{
+	*targets = lappend(*targets,
+					   makeTargetEntry((Expr *) value,
+									   list_length(*targets) + 1, name,
+									   false));
+}
+
 /*
  * The old and the new value of each column that an UPDATE sets, as more
  * targets after the first ones; without columns that are set from a subquery
  * that sets several.
  */
-List *
-bulkpar_values_show(ParseState *pstate, const Query *query, List *targets)
+void
+bulkpar_values_show(ParseState *pstate, const Query *query, List **targets)
 {
 	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
 	Relation	rel;
 	ListCell   *lc;
 
 	if (query->commandType != CMD_UPDATE)
-		return targets;
+		return;
 	rel = table_open(rte->relid, NoLock);
 	foreach(lc, query->targetList)
 	{
@@ -99,40 +107,36 @@ bulkpar_values_show(ParseState *pstate, const Query *query, List *targets)
 		if (value == NULL || entry->resjunk)
 			continue;
 		name = get_attname(rte->relid, entry->resno, false);
-		add_target(&targets, (Node *) bulkpar_values_old(pstate, query,
+		bulkpar_values_add(targets, (Node *) bulkpar_values_old(pstate, query,
 														 entry->resno),
 				   psprintf("old %s", name));
-		add_target(&targets, value, psprintf("new %s", name));
+		bulkpar_values_add(targets, value, psprintf("new %s", name));
 	}
 	table_close(rel, NoLock);
-	return targets;
 }
 
 /*
- * The table of a row, and columns as an UPDATE will leave them, by their
- * numbers less FirstLowInvalidHeapAttributeNumber, as more targets after the
- * first ones; without those that are among these.
+ * Columns as an UPDATE will leave them, by their numbers less
+ * FirstLowInvalidHeapAttributeNumber, as more targets after the first ones;
+ * without those that are among these.
  */
-List *
+void
 bulkpar_values_after(ParseState *pstate, const Query *query,
-					 const Bitmapset *columns, List *targets)
+					 const Bitmapset *columns, List **targets)
 {
 	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
 	int			column = -1;
 
-	add_target(&targets, (Node *)
-			   makeVar(query->resultRelation, TableOidAttributeNumber, OIDOID,
-					   -1, InvalidOid, 0), "tableoid");
 	while ((column = bms_next_member(columns, column)) >= 0)
 	{
 		AttrNumber	attnum = column + FirstLowInvalidHeapAttributeNumber;
 		Node	   *value = (Node *) bulkpar_values_old(pstate, query, attnum);
 
-		if (tlist_member((Expr *) value, targets) == NULL)
-			add_target(&targets, value_after(query, rte->relid, attnum, value),
-					   get_attname(rte->relid, attnum, false));
+		if (tlist_member((Expr *) value, *targets) == NULL)
+			bulkpar_values_add(targets,
+							   value_after(query, rte->relid, attnum, value),
+							   get_attname(rte->relid, attnum, false));
 	}
-	return targets;
 }
 
 /* What an UPDATE makes of a column, which may be its old value. */
@@ -159,15 +163,6 @@ value_after(const Query *query, Oid relid, AttrNumber attnum, Node *old)
 	}
 	table_close(rel, NoLock);
 	return value;
-}
-
-static void
-add_target(List **targets, Node *value, char *name)
-{
-	*targets = lappend(*targets,
-					   makeTargetEntry((Expr *) value,
-									   list_length(*targets) + 1, name,
-									   false));
 }
 
 /* Whether a value comes from SET (...) = (SELECT ...). */

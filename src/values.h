@@ -18,9 +18,10 @@
 extern Var *bulkpar_values_old(ParseState *pstate, const Query *query,
 							   AttrNumber attnum);
 extern Node *bulkpar_values_new(const TargetEntry *entry, Relation rel);
-extern List *bulkpar_values_show(ParseState *pstate, const Query *query,
-								 List *targets);
-extern List *bulkpar_values_after(ParseState *pstate, const Query *query,
-								  const Bitmapset *columns, List *targets);
+extern void bulkpar_values_add(List **targets, Node *value, char *name);
+extern void bulkpar_values_show(ParseState *pstate, const Query *query,
+								List **targets);
+extern void bulkpar_values_after(ParseState *pstate, const Query *query,
+								 const Bitmapset *columns, List **targets);
 
 #endif							/* BULKPAR_VALUES_H */

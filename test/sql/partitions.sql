@@ -75,7 +75,7 @@ SELECT rows_updated FROM bulkpar_update('event', 'n', 's.v + 1', 10, from_item =
 SELECT count(*), count(*) FILTER (WHERE n = 101 + id) FROM event WHERE id <= 30;
 SELECT rows_updated, rows_unchanged FROM bulkpar_update('event', 'n', 'greatest(n, 100)', 10, 1, skip_unchanged => true);
 UPDATE event SET n = 0;
--- where few rows match their keys are listed, of each part by its own key
+-- where few rows match their keys are listed
 VACUUM (FULL, ANALYZE) event;
 SELECT rows_updated, batches, workers FROM bulkpar_update('event', 'n', 'event.n + 100', 4, 2,
 	condition => 'id % 100 IN (7, 8)');
