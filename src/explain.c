@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -43,6 +44,7 @@ typedef struct Explanation
 	BulkparTarget *target;
 	bool		sample;
 	double		rows;			/* in all parts */
+	double		blocks;
 	int			largest;		/* part, which is looked at */
 	double		matches;
 	bool		listed;			/* before the batches */
@@ -144,8 +146,10 @@ explain_tables(Explanation *explanation)
 		BulkparPart *part = &job->parts[i];
 		Relation	rel = table_open(part->relid, AccessShareLock);
 		double		rows = Max(rel->rd_rel->reltuples, 0);
+		BlockNumber blocks = RelationGetNumberOfBlocks(rel);
 
 		explanation->rows += rows;
+		explanation->blocks += blocks;
 		if (rows > largest)
 		{
 			explanation->largest = i;
@@ -154,7 +158,7 @@ explain_tables(Explanation *explanation)
 		add_line(explanation, "Table: %s, about %.0f rows, %s, along %s %s",
 				 RelationGetRelationName(rel), rows,
 				 TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
-														 Int64GetDatum((int64) RelationGetNumberOfBlocks(rel) * BLCKSZ))),
+														 Int64GetDatum((int64) blocks * BLCKSZ))),
 				 get_rel_name(part->key_index), part->key_order);
 		table_close(rel, NoLock);
 	}
@@ -350,6 +354,7 @@ warn(Explanation *explanation)
 {
 	BulkparJob *job = explanation->job;
 	char	   *holders = bulkpar_measure_xmin_holders(0);
+	double		wal_bytes;
 
 	for (int i = 0; i < job->nparts; i++)
 	{
@@ -376,13 +381,12 @@ warn(Explanation *explanation)
 					  "'walsummarizer', 'slotsync worker', 'standalone backend')) AS free "
 					  "FROM pg_catalog.pg_settings WHERE name = 'max_worker_processes') s "
 					  "WHERE free < %d", job->workers + 1, job->workers + 1));
-	add_rows(explanation, "Warning",
-			 psprintf("SELECT pg_catalog.format('max_wal_size is %%s, the table %%s: checkpoints will be frequent', "
-					  "pg_catalog.current_setting('max_wal_size'), "
-					  "pg_catalog.pg_size_pretty(pg_catalog.pg_table_size(%u))) "
-					  "WHERE pg_catalog.pg_table_size(%u) > "
-					  "pg_catalog.pg_size_bytes(pg_catalog.current_setting('max_wal_size'))",
-					  job->target, job->target));
+	/* A page that is changed is written once whole, and once as new rows. */
+	wal_bytes = Min(explanation->blocks, explanation->matches) * 2 * BLCKSZ;
+	if (wal_bytes > (double) max_wal_size_mb * 1024 * 1024)
+		add_line(explanation,
+				 "Warning: max_wal_size is %d MB, but the job may write some %.0f MB of WAL; checkpoints will be frequent",
+				 max_wal_size_mb, wal_bytes / 1024 / 1024);
 }
 
 /*

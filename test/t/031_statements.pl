@@ -328,6 +328,47 @@ is( $node->safe_psql(
 	'2000|1000|1000',
 	'skip_unchanged: all counts survive the crash');
 
+# Few rows of many, by a key of two columns: they are listed, and a crash leaves
+# the list behind.
+$node->safe_psql('postgres', <<'END');
+CREATE TABLE pairs (a int, b text, n int DEFAULT 0, PRIMARY KEY (a, b));
+INSERT INTO pairs SELECT g % 10, 'k' || g FROM generate_series(1, 20000) g;
+ANALYZE pairs;
+END
+my $after = last_job($node);
+set_tempo($node, 1);
+$call = start_call($node, "SELECT status FROM bulkpar_update("
+	  . "'pairs', 'n', 'n + 1 + tempo()', 20, 2, condition => 'b LIKE ''%77''')");
+$job = wait_for_rows($node, 40, $after);
+$node->stop('immediate');
+$call->{psql}->finish;
+ok(start_again($node), 'listed: a crash of the server');
+status_is($node, $job, 'interrupted', 'listed');
+is(stop_call(resume()), 'succeeded', 'listed: resume');
+is( $node->safe_psql(
+		'postgres',
+		"SELECT (SELECT count(*) FROM pairs WHERE n <> (b LIKE '%77')::int),"
+		  . ' sum(rows_updated), bool_and(keys IS NOT NULL) FROM bulkpar_chunk'
+		  . " WHERE job_id = $job"),
+	'0|200|t', 'listed: each row is updated once');
+
+# What a job may write against max_wal_size.
+$node->safe_psql('postgres', <<'END');
+CREATE TABLE wide (id int PRIMARY KEY, n int DEFAULT 0, filler text);
+INSERT INTO wide SELECT g, 0, repeat('x', 1000) FROM generate_series(1, 20000) g;
+ANALYZE wide;
+ALTER SYSTEM SET max_wal_size = '32MB';
+END
+$node->reload;
+is( $node->safe_psql('postgres',
+		"SELECT count(*) FROM bulkpar_explain('wide', 'n', 'n + 1') line"
+		  . " WHERE line ~ '^Warning: max_wal_size is 32 MB, .* some 4\\d MB'"),
+	'1', 'bulkpar_explain warns of a small max_wal_size');
+is( $node->safe_psql('postgres',
+		"SELECT count(*) FROM bulkpar_explain('wide', 'n', 'n + 1',"
+		  . " condition => 'id < 100') line WHERE line ~ 'max_wal_size'"),
+	'0', 'but not where few rows match');
+
 log_is_clean($node, 'statements');
 $node->stop;
 done_testing();
