@@ -173,7 +173,7 @@ finish(const BulkparJob *job, const BulkparChunk *chunk,
 	advance->last_key = batch->last_key;
 	advance->rows_done = batch->rows;
 	advance->wal_bytes = wal - wal_noted;
-	advance->retries = batch->retries;
+	advance->retries = batch->retries + batch->retried;
 	if (batch->finishes_stripe)
 	{
 		advance->finished = chunk->stripe.number == chunk->stripe.count - 1;

@@ -28,6 +28,7 @@ typedef struct BulkparBatch
 	const Datum *keys;			/* of the rows, where they are listed; or NULL */
 	bool		finishes_stripe;	/* of the chunk */
 	int			retries;		/* how often it was tried before */
+	int			retried;		/* and how often as part of a larger one */
 	ArrayType  *last_key;		/* hi as text, once the batch runs */
 } BulkparBatch;
 

@@ -36,20 +36,28 @@
 /* How often a batch is tried again before that is an error. */
 #define MAX_RETRIES 10
 
+/* How often a batch ends in a deadlock before it is split. */
+#define MAX_DEADLOCKS 3
+
 /* The longest pause between two tries, in milliseconds. */
 #define MAX_PAUSE 1000
 
 static BulkparBatchResult run_stripe(BulkparRun *run);
-static BulkparBatchResult run_listed(BulkparRun *run);
+static BulkparBatchResult run_list(BulkparRun *run, const Datum *keys,
+								   int nkeys, int batch_size, int retried,
+								   bool finishes_stripe);
 static BulkparBatchResult run_bounds(BulkparRun *run,
 									 const BulkparBounds *bounds,
-									 int batch_size, bool finishes_stripe);
+									 int batch_size, int retried,
+									 bool finishes_stripe);
 static BulkparBatchResult run_cut(BulkparRun *run);
 static BulkparBatchResult run_batch(BulkparRun *run, BulkparBatch *batch);
 static ErrorData *try_batch(BulkparRun *run, BulkparBatch *batch,
 							BulkparBatchResult *result);
 static BulkparBatchResult skip_errors(BulkparRun *run, BulkparBatch *batch,
 									  ErrorData *error);
+static BulkparBatchResult split(BulkparRun *run, BulkparBatch *batch,
+								ErrorData *error);
 static void note_done(BulkparRun *run, const BulkparBatch *batch);
 static void collect(BulkparRun *run, const Datum *hi, int batch_size,
 					int max_batches, BulkparBounds *bounds);
@@ -89,7 +97,11 @@ run_stripe(BulkparRun *run)
 	BulkparBatchResult result;
 
 	if (range->keys != NULL)
-		return run_listed(run);
+	{
+		result = run_list(run, range->keys, range->nkeys,
+						  run->job->batch_size, 0, true);
+		return result == BULKPAR_BATCH_TOO_LARGE ? run_cut(run) : result;
+	}
 	if (range->bounds != NULL)
 		bounds = range->bounds[range->chunk.stripe.number];
 	else
@@ -97,7 +109,7 @@ run_stripe(BulkparRun *run)
 				&bounds);
 	for (;;)
 	{
-		result = run_bounds(run, &bounds, range->batch_size, true);
+		result = run_bounds(run, &bounds, range->batch_size, 0, true);
 		if (result == BULKPAR_BATCH_TOO_LARGE)
 			return run_cut(run);
 		if (result == BULKPAR_BATCH_LOST || bounds.complete)
@@ -107,34 +119,37 @@ run_stripe(BulkparRun *run)
 	}
 }
 
-/* Run the batches of a chunk whose keys are listed. */
+/*
+ * Run batches of listed keys.  Otherwise as run_bounds; retried is for the
+ * first of them.
+ */
 static BulkparBatchResult
-run_listed(BulkparRun *run)
+run_list(BulkparRun *run, const Datum *keys, int nkeys, int batch_size,
+		 int retried, bool finishes_stripe)
 {
-	BulkparRange *range = &run->range;
 	int			ncolumns = run->target->key->ncolumns;
 
-	while (range->nkeys > 0)
+	while (nkeys > 0)
 	{
-		int			rows = Min(range->nkeys, run->job->batch_size);
+		int			rows = Min(nkeys, batch_size);
 		BulkparBatch batch = {
-			.lo = range->lo,
-			.hi = &range->keys[(rows - 1) * ncolumns],
+			.lo = run->range.lo,
+			.hi = &keys[(rows - 1) * ncolumns],
 			.rows = rows,
-			.keys = range->keys,
-			.finishes_stripe = rows == range->nkeys
+			.keys = keys,
+			.retried = retried,
+			.finishes_stripe = rows == nkeys && finishes_stripe
 		};
 		BulkparBatchResult result;
 
 		check_interrupts();
 		result = run_batch(run, &batch);
-		if (result == BULKPAR_BATCH_TOO_LARGE)
-			return run_cut(run);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
-		range->lo = (Datum *) batch.hi;
-		range->keys += rows * ncolumns;
-		range->nkeys -= rows;
+		run->range.lo = (Datum *) batch.hi;
+		keys += rows * ncolumns;
+		nkeys -= rows;
+		retried = 0;
 	}
 	return BULKPAR_BATCH_DONE;
 }
@@ -173,7 +188,7 @@ run_cut(BulkparRun *run)
  */
 static BulkparBatchResult
 run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
-		   bool finishes_stripe)
+		   int retried, bool finishes_stripe)
 {
 	for (int i = 0; i < bounds->nbatches; i++)
 	{
@@ -184,6 +199,7 @@ run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
 			.row_key = batch_size > 1 ? NULL :
 			last ? bounds->last_row : bounds->keys[i],
 			.rows = last ? bounds->rows_in_last : batch_size,
+			.retried = i == 0 ? retried : 0,
 			.finishes_stripe = last && bounds->complete && finishes_stripe
 		};
 		BulkparBatchResult result;
@@ -197,7 +213,10 @@ run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
 	return BULKPAR_BATCH_DONE;
 }
 
-/* Run a batch, again and again if need be, or skip its rows that fail. */
+/*
+ * Run a batch, again and again if need be, in smaller ones if that does not
+ * help, or skip its rows that fail.
+ */
 static BulkparBatchResult
 run_batch(BulkparRun *run, BulkparBatch *batch)
 {
@@ -208,6 +227,9 @@ run_batch(BulkparRun *run, BulkparBatch *batch)
 
 		if (error == NULL)
 			return result;
+		if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED &&
+			batch->retries >= MAX_DEADLOCKS && batch->rows > 1 && !batch->cut)
+			return split(run, batch, error);
 		if (is_transient(error) && batch->retries < MAX_RETRIES)
 		{
 			FreeErrorData(error);
@@ -260,27 +282,42 @@ try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 static BulkparBatchResult
 skip_errors(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
 {
-	int			half = (batch->rows + 1) / 2;
+	BulkparBatchResult result;
+
+	if (batch->row_key == NULL || batch->rows != 1)
+		return split(run, batch, error);
+
+	MemoryContextReset(run->batch_context);
+	MemoryContextSwitchTo(run->batch_context);
+	result = bulkpar_batch_skip(run->job, &run->range.chunk, run->target,
+								batch, error);
+	if (result == BULKPAR_BATCH_DONE)
+		note_done(run, batch);
+	return result;
+}
+
+/* Run the two halves of a batch that has failed. */
+static BulkparBatchResult
+split(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
+{
+	int			half = Max((batch->rows + 1) / 2, 1);
+	int			retried = batch->retries + batch->retried;
 	BulkparBounds bounds;
 	BulkparBatchResult result;
 
-	if (batch->row_key != NULL && batch->rows == 1)
+	if (batch->keys != NULL)
 	{
-		MemoryContextReset(run->batch_context);
-		MemoryContextSwitchTo(run->batch_context);
-		result = bulkpar_batch_skip(run->job, &run->range.chunk, run->target,
-									batch, error);
-		if (result == BULKPAR_BATCH_DONE)
-			note_done(run, batch);
-		return result;
+		FreeErrorData(error);
+		return run_list(run, batch->keys, batch->rows, half, retried,
+						batch->finishes_stripe);
 	}
 
 	/* The error is not of a row if there is none. */
-	collect(run, batch->hi, Max(half, 1), 2, &bounds);
+	collect(run, batch->hi, half, 2, &bounds);
 	if (bounds.rows == 0)
 		ReThrowError(error);
 	FreeErrorData(error);
-	result = run_bounds(run, &bounds, Max(half, 1), batch->finishes_stripe);
+	result = run_bounds(run, &bounds, half, retried, batch->finishes_stripe);
 	if (result == BULKPAR_BATCH_DONE && !bounds.complete)
 		result = BULKPAR_BATCH_TOO_LARGE;
 	return result;

@@ -92,6 +92,40 @@ fails_with($node,
 is_exactly($node, 't', 1, 'a conflict that stays: nothing is changed');
 is_quiet($node, 't', 'a conflict that stays');
 
+# A batch that comes to a deadlock again and again is split: here each one of
+# more than 5 rows does, whether its rows are listed or not.
+$node->safe_psql('postgres', <<'END');
+CREATE FUNCTION crowded() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF (SELECT count(*) FROM changed) > 5 THEN
+		RAISE SQLSTATE '40P01' USING MESSAGE = 'deadlock detected';
+	END IF;
+	RETURN NULL;
+END $$;
+END
+foreach my $listed ('f', 't')
+{
+	my ($rows, $condition) =
+	  $listed eq 't' ? (2000, 'id % 100 IN (7, 8)') : (40, 'true');
+	my $name = "split, listed $listed";
+
+	make_table($node, 't', $rows);
+	$node->safe_psql('postgres',
+			'CREATE TRIGGER crowded AFTER UPDATE ON t REFERENCING NEW TABLE'
+		  . ' AS changed FOR EACH STATEMENT EXECUTE FUNCTION crowded()');
+	is( $node->safe_psql('postgres',
+			"SELECT status, rows_updated, batches >= 8 FROM bulkpar_update("
+			  . "'t', 'n', 'n + 1', 20, 2, condition => '$condition')"),
+		'succeeded|40|t', "$name: the job succeeds in smaller batches");
+	is( $node->safe_psql('postgres',
+			'SELECT sum(retries) >= 6, bool_and(keys IS NOT NULL)'
+			  . ' FROM bulkpar_chunks WHERE job_id = ' . last_job($node)),
+		"t|$listed", "$name: the retries are counted");
+	is( $node->safe_psql('postgres',
+			"SELECT count(*) FROM t WHERE n <> ($condition)::int"),
+		'0', "$name: every row is updated once");
+}
+
 # The caller holds what a worker waits for.
 make_table($node, 't', 1000);
 $job = deadlocks('lock of the session', <<'END');
