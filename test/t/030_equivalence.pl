@@ -21,7 +21,7 @@ my $seed = $ENV{BULKPAR_EQUIVALENCE_SEED} // (time ^ $$) % 1_000_000;
 my $cases = $ENV{BULKPAR_EQUIVALENCE_CASES} // 200;
 my $only = $ENV{BULKPAR_EQUIVALENCE_CASE};
 my $node = PostgreSQL::Test::Cluster->new('equivalence');
-my ($session, %features, %outcomes);
+my ($session, %outcomes);
 
 diag("BULKPAR_EQUIVALENCE_SEED=$seed BULKPAR_EQUIVALENCE_CASES=$cases");
 
@@ -59,19 +59,6 @@ sub run
 	$builder->output($note_to);
 	die $@ if !$ok;
 	return $out;
-}
-
-# Whether bulkpar can do something that not every version of it can.
-sub probe
-{
-	my ($ddl, $sql) = @_;
-	my ($status) = $node->psql('postgres', "CREATE SCHEMA probe; $ddl");
-
-	die "the probe is wrong: $ddl" if $status != 0;
-	($status) = $node->psql('postgres', $sql);
-	$node->safe_psql('postgres',
-		'SET client_min_messages = warning; DROP SCHEMA probe CASCADE');
-	return $status == 0;
 }
 
 # What of one table differs between the schemas, as a number of rows.
@@ -193,7 +180,7 @@ sub verdict
 sub run_case
 {
 	my ($number) = @_;
-	my $case = random_case($seed, $number, %features);
+	my $case = random_case($seed, $number);
 	my $script = script($case);
 	my $output = '';
 	my $wrong;
@@ -213,18 +200,6 @@ sub run_case
 	}
 	return 0;
 }
-
-$features{partitioned} = probe(
-	'CREATE TABLE probe.t (id int PRIMARY KEY, n int) PARTITION BY HASH (id);'
-	  . ' CREATE TABLE probe.p PARTITION OF probe.t'
-	  . ' FOR VALUES WITH (MODULUS 1, REMAINDER 0)',
-	q{SELECT bulkpar_update('probe.t', 'n', '1')});
-$features{tree} = probe(
-	'CREATE TABLE probe.t (id int PRIMARY KEY, n int);'
-	  . ' CREATE TABLE probe.child (PRIMARY KEY (id)) INHERITS (probe.t)',
-	q{SELECT bulkpar_execute('UPDATE probe.t SET n = 1')});
-$features{plain} = 1;
-note(join(', ', map { "$_: " . ($features{$_} ? 'yes' : 'no') } sort keys %features));
 
 start_session();
 my $start = time;

@@ -1,8 +1,8 @@
 # Random tables and statements for 030_equivalence.pl.
 #
-# random_case(seed, number, features) makes one case: the tables, a statement
-# as plain SQL, and a call of bulkpar that must do the same.  Everything in it
-# follows from the arguments, so that a case can be repeated on its own.
+# random_case(seed, number) makes one case: the tables, a statement as plain
+# SQL, and a call of bulkpar that must do the same.  Everything in it follows
+# from the arguments, so that a case can be repeated on its own.
 #
 # The same DDL runs in two schemas: eq_sql, where the plain statement runs, and
 # eq_job, where bulkpar does.  Names are found by search_path; @S@ is the name
@@ -376,12 +376,11 @@ sub value_of
 
 sub random_case
 {
-	my ($seed, $number, %features) = @_;
+	my ($seed, $number) = @_;
 	my $case = {
 		seed => $seed,
 		number => $number,
-		salt => "s$seed-$number",
-		features => \%features
+		salt => "s$seed-$number"
 	};
 
 	srand($seed * 100_003 + $number);
@@ -398,7 +397,6 @@ sub make_table
 	my ($case) = @_;
 	my $form = pick('plain', 'plain', 'partitioned', 'tree');
 
-	$form = 'plain' if !$case->{features}{$form};
 	$case->{form} = $form;
 	$case->{deletes} = chance(0.35);
 	$case->{skip_unchanged} = !$case->{deletes} && chance(0.3);
