@@ -24,6 +24,7 @@ PARTS = {
     'uuid': (parts.run_uuid, 2_000_000, 3),
     'toast': (parts.run_toast, 50_000, 3),
     'skewed': (parts.run_skewed, 500_000, 3),
+    'few': (parts.run_few, 10_000_000, 5),
     'growth': (growth.run_growth, None, 3),
     'latency': (parts.run_latency, 1, 50),
 }

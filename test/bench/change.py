@@ -1,5 +1,9 @@
-"""A change to measure: one column of one table, set in all rows."""
+"""A change to measure: one column of one table, set in all rows or few."""
 import database
+
+# The table, and its partitions if it has some.
+TABLES = """(SELECT %(table)s::regclass AS relid UNION
+             SELECT relid FROM pg_partition_tree(%(table)s)) AS tables"""
 
 
 class Change:
@@ -10,15 +14,18 @@ class Change:
     """
     table = None
     key = None
+    condition = None
 
     def __init__(self, rows, column, expression):
         self.rows = rows
+        self.changed = rows
         self.column = column
         self.expression = expression
 
     def __str__(self):
+        where = f' WHERE {self.condition}' if self.condition else ''
         return (f'{self.rows:,} rows of `{self.table}`,'
-                f' `SET {self.column} = {self.expression}`')
+                f' `SET {self.column} = {self.expression}{where}`')
 
     @property
     def template(self):
@@ -55,10 +62,14 @@ class Change:
         server.close()
 
         connection = database.connect()
-        database.execute(connection, 'SELECT pg_prewarm(%s)', (self.table,))
-        database.execute(connection, """
-            SELECT pg_prewarm(indexrelid) FROM pg_index
-            WHERE indrelid = %s::regclass""", (self.table,))
+        tables = {'table': self.table}
+        database.execute(connection, f"""
+            SELECT pg_prewarm(oid) FROM pg_class JOIN {TABLES} ON oid = relid
+            WHERE relkind = 'r'""", tables)
+        database.execute(connection, f"""
+            SELECT pg_prewarm(oid)
+            FROM pg_index JOIN {TABLES} ON indrelid = relid
+            JOIN pg_class ON oid = indexrelid WHERE relkind = 'i'""", tables)
         database.execute(connection, 'CHECKPOINT')
         connection.close()
 
@@ -80,18 +91,19 @@ class Change:
 
     def sizes(self):
         """Return the MB of the table, of its indexes, and of WAL so far."""
-        row = database.run("""
-            SELECT pg_table_size(%(table)s), pg_indexes_size(%(table)s),
-                   (pg_current_wal_insert_lsn() - '0/0')::bigint""",
-                           {'table': self.table})[0]
-        return {name: size / 1e6
+        row = database.run(f"""
+            SELECT sum(pg_table_size(relid)), sum(pg_indexes_size(relid)),
+                   (pg_current_wal_insert_lsn() - '0/0')::bigint
+            FROM {TABLES}""", {'table': self.table})[0]
+        return {name: float(size) / 1e6
                 for name, size in zip(('table', 'indexes', 'wal'), row)}
 
     def hot_share(self):
         """Return which share of the updates needed no new index entries."""
-        return database.run("""
-            SELECT n_tup_hot_upd::float8 / n_tup_upd FROM pg_stat_user_tables
-            WHERE relid = %s::regclass""", (self.table,))[0][0]
+        return database.run(f"""
+            SELECT sum(n_tup_hot_upd)::float8 / sum(n_tup_upd)::float8
+            FROM pg_stat_user_tables JOIN {TABLES} USING (relid)""",
+                            {'table': self.table})[0][0]
 
     def needed(self):
         """Return the MB of the table written anew, without dead rows."""

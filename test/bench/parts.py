@@ -79,6 +79,13 @@ def run_skewed(bench, rows, rounds):
                   {**ONE_UPDATE, **BY_KEY, **PSQL, **BULKPAR}, rounds)
 
 
+def run_few(bench, rows, rounds):
+    for table in (tables.FewRows, tables.FewRowsByIndex,
+                  tables.FewRowsInPartitions):
+        compare_table(bench, 'few', table(rows), {**ONE_UPDATE, **BULKPAR},
+                      rounds)
+
+
 def run_workers(bench, rows, rounds):
     competitors = {**ONE_UPDATE, **BULKPAR}
     for number in range(1, max(4, os.cpu_count()) + 1):

@@ -16,6 +16,57 @@ class Counters(Change):
         return 'count(*) FILTER (WHERE counter = 1)'
 
 
+class FewRows(Counters):
+    """One row in 1,024 is changed; no index finds them."""
+    table = 'few_rows'
+    key = 'id'
+    condition = 'kind = 7'
+    create_table = """
+        CREATE TABLE few_rows (id bigint PRIMARY KEY, kind int NOT NULL,
+                               counter int NOT NULL, name text NOT NULL)"""
+
+    def count_right(self):
+        return f'count(*) FILTER (WHERE counter = ({self.condition})::int)'
+
+    def fill(self, connection):
+        database.execute(connection, self.create_table.format(rows=self.rows))
+        database.execute(connection, f"""
+            INSERT INTO {self.table} (id, kind, counter, name)
+            SELECT i, hashint4(i) & 1023, 0, 'name ' || i
+            FROM generate_series(1, %s) AS i""", (self.rows,))
+        self.changed = database.execute(
+            connection, f'SELECT count(*) FROM {self.table}'
+                        f' WHERE {self.condition}')[0][0]
+
+
+class FewRowsByIndex(FewRows):
+    """An index finds the rows that are changed."""
+    table = 'few_rows_by_index'
+    create_table = """
+        CREATE TABLE few_rows_by_index (
+            id bigint PRIMARY KEY, kind int NOT NULL, counter int NOT NULL,
+            name text NOT NULL);
+        CREATE INDEX ON few_rows_by_index (kind)"""
+
+
+class FewRowsInPartitions(FewRows):
+    """The table has eight partitions, and a key of two columns."""
+    table = 'few_rows_in_partitions'
+    create_table = """
+        CREATE TABLE few_rows_in_partitions (
+            id bigint, kind int NOT NULL, counter int NOT NULL,
+            name text NOT NULL, PRIMARY KEY (id, kind))
+            PARTITION BY RANGE (id);
+        DO $$
+        BEGIN
+            FOR i IN 0..7 LOOP
+                EXECUTE format('CREATE TABLE few_rows_%s PARTITION OF'
+                    ' few_rows_in_partitions FOR VALUES FROM (%s) TO (%s)',
+                    i, {rows} * i / 8 + 1, {rows} * (i + 1) / 8 + 1);
+            END LOOP;
+        END $$"""
+
+
 class RandomKeys(Counters):
     """Neighbours by key, a random uuid, are nowhere near in the table."""
     table = 'random_keys'

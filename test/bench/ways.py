@@ -70,7 +70,8 @@ def one_update(change):
     connection = database.connect()
     elapsed, _ = time_statement(
         connection, f'UPDATE {change.table}'
-                    f' SET {change.column} = {change.expression}')
+                    f' SET {change.column} = {change.expression}'
+                    f' WHERE {change.condition or "true"}')
     connection.close()
     return elapsed
 
@@ -139,12 +140,12 @@ def call_bulkpar(connection, change, **options):
     """Update by bulkpar in that session; return the seconds."""
     arguments = {'target': change.table, 'column_name': change.column,
                  'expression': change.expression, 'batch_size': BATCH_SIZE,
-                 **options}
+                 'condition': change.condition, **options}
     named = ', '.join(f'{name} => %({name})s' for name in arguments)
     elapsed, rows = time_statement(
         connection, f'SELECT status, rows_updated FROM bulkpar_update({named})',
         arguments)
-    if rows != [('succeeded', change.rows)]:
+    if rows != [('succeeded', change.changed)]:
         raise SystemExit(f'bulkpar_update ended with {rows}')
     return elapsed
 
