@@ -173,7 +173,7 @@ COMMENT ON COLUMN bulkpar_chunk.stripes IS
 COMMENT ON COLUMN bulkpar_chunk.stripe IS
 'Those before this one are done';
 COMMENT ON COLUMN bulkpar_chunk.keys IS
-'The keys of the rows that match, where these are few; null for all keys';
+'The keys of the rows that match, one after the other, where these are few; null for all keys';
 COMMENT ON COLUMN bulkpar_chunk.last_key IS
 'The stripe is done up to this key, committed together with its rows';
 COMMENT ON COLUMN bulkpar_chunk.rows_before IS

@@ -318,6 +318,8 @@ take_over(const BulkparJob *job, int worker, BulkparChunk *chunk,
 		.sql =
 		"UPDATE @bulkpar_chunk SET status = 'running', worker = $2, "
 		"worker_pid = $3, epoch = epoch + 1, attempts = attempts + 1, "
+		"started_at = CASE WHEN attempts = 0 THEN clock_timestamp() "
+		"ELSE started_at END, "
 		"sqlstate = NULL, message = NULL WHERE job_id = $1 AND chunk_no = "
 		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
 		"AND status <> 'succeeded' AND worker IS NULL "

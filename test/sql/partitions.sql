@@ -81,6 +81,7 @@ SELECT rows_updated, batches, workers FROM bulkpar_update('event', 'n', 'event.n
 	condition => 'id % 100 IN (7, 8)');
 SELECT chunk_no, part_no, lo, hi, keys, rows_found, rows_updated FROM bulkpar_chunk JOIN last_job USING (job_id)
 	ORDER BY chunk_no;
+SELECT bool_and(c.started_at >= j.started_at) AS started_when_claimed FROM bulkpar_chunk c JOIN last_job j USING (job_id);
 SELECT relation, rows_updated, empty, complete FROM parts;
 SELECT tableoid::regclass AS part, id, day, kind, n FROM event WHERE n >= 100 ORDER BY 1, 2, 3;
 UPDATE event SET n = n - 100 WHERE n >= 100;
