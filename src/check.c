@@ -48,8 +48,8 @@ static void find_parts(Relation rel, BulkparJob *job);
 static void check_partition_key(Oid relid, const BulkparJob *job);
 static void check_part(Relation rel, BulkparJob *job, BulkparPart *part,
 					   bool first);
-static void check_statements(Relation rel, Oid part, const BulkparKey *key,
-							 const BulkparJob *job);
+static void check_statements(const BulkparJob *job, Oid part,
+							 const BulkparKey *key);
 static void check_without_parts(Relation rel, const BulkparJob *job);
 static Oid	named_index(Relation rel, Oid named);
 static void choose_key(Relation rel, const BulkparJob *job,
@@ -207,22 +207,21 @@ check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
 		bulkpar_target_check_rules(part_rel, job);
 
 	if (first)
-		check_statements(rel, part->relid, key, job);
+		check_statements(job, part->relid, key);
 	table_close(part_rel, NoLock);
 }
 
 /* Check the statements that the workers would run on a part. */
 static void
-check_statements(Relation rel, Oid part, const BulkparKey *key,
-				 const BulkparJob *job)
+check_statements(const BulkparJob *job, Oid part, const BulkparKey *key)
 {
 	BulkparShape shape = bulkpar_key_usual_shape(key);
 
 	shape.striped = job->stripes > 1;
 	SPI_connect();
-	bulkpar_statement_check(bulkpar_statement_collect(rel, part, key, &shape));
-	bulkpar_statement_check(bulkpar_statement_batch(rel, part, key, job,
-													&shape));
+	bulkpar_statement_check(bulkpar_statement_collect(job->target, part, key,
+													  &shape));
+	bulkpar_statement_check(bulkpar_statement_batch(job, part, key, &shape));
 	SPI_finish();
 }
 
@@ -235,8 +234,8 @@ check_without_parts(Relation rel, const BulkparJob *job)
 
 	check_columns(rel, &none, job);
 	SPI_connect();
-	bulkpar_statement_check(bulkpar_statement_batch(rel, job->target, &none,
-													job, &all));
+	bulkpar_statement_check(bulkpar_statement_batch(job, job->target, &none,
+													&all));
 	SPI_finish();
 }
 

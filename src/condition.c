@@ -38,6 +38,7 @@
 
 static Node *range_condition(ParseState *pstate,
 							 const BulkparStatement *statement, Query *query);
+static AttrNumber key_attnum(const BulkparStatement *statement, int i);
 static Node *part_condition(const BulkparStatement *statement);
 static bool can_prune(const Node *condition);
 static void append_joined(StringInfo sql, const BulkparStatement *statement,
@@ -148,9 +149,7 @@ joined_column(Node *condition, const BulkparStatement *statement,
 			  int target)
 {
 	const BulkparKeyColumn *column = &statement->key->columns[0];
-	AttrNumber	attnum = get_attnum(statement->relid,
-									get_attname(statement->part, column->attnum,
-												false));
+	AttrNumber	attnum = key_attnum(statement, 0);
 	OpExpr	   *op = (OpExpr *) condition;
 	Var		   *a;
 	Var		   *b;
@@ -178,6 +177,15 @@ joined_column(Node *condition, const BulkparStatement *statement,
 		b->vartype != a->vartype)
 		return NULL;
 	return b;
+}
+
+/* The number of a key column in the target, which may not be that of the part. */
+static AttrNumber
+key_attnum(const BulkparStatement *statement, int i)
+{
+	return get_attnum(statement->relid,
+					  get_attname(statement->part,
+								  statement->key->columns[i].attnum, false));
 }
 
 /*
@@ -236,12 +244,11 @@ select_keys(ParseState *pstate, const BulkparStatement *statement,
 
 	for (int i = 0; i < statement->key->ncolumns; i++)
 	{
-		char	   *name = get_attname(statement->part,
-									   statement->key->columns[i].attnum, false);
-		AttrNumber	attnum = get_attnum(rte->relid, name);
+		AttrNumber	attnum = key_attnum(statement, i);
 
 		bulkpar_values_add(&targets, (Node *)
-						   bulkpar_values_old(pstate, query, attnum), name);
+						   bulkpar_values_old(pstate, query, attnum),
+						   get_attname(statement->relid, attnum, false));
 	}
 	if (statement->shows_values)
 	{
@@ -272,7 +279,5 @@ qualifier(const RangeTblEntry *rte)
 {
 	if (rte->alias != NULL || rte->rtekind != RTE_RELATION)
 		return psprintf("%s.", quote_identifier(rte->eref->aliasname));
-	return psprintf("%s.",
-					quote_qualified_identifier(get_namespace_name(get_rel_namespace(rte->relid)),
-											   get_rel_name(rte->relid)));
+	return psprintf("%s.", bulkpar_statement_table(rte->relid));
 }

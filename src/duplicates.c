@@ -35,7 +35,7 @@ static Bitmapset *set_columns(Relation rel, const BulkparJob *job);
 static Bitmapset *index_columns(Relation index);
 static bool can_be_read(Relation rel, const Bitmapset *columns);
 static void read_rows(const BulkparTarget *target, const BulkparJob *job,
-					  Relation rel, Bitmapset *columns);
+					  Bitmapset *columns);
 static char *group_query(Relation index, const BulkparKey *key);
 static char *deparse(Node *expression, Oid table);
 
@@ -75,7 +75,7 @@ bulkpar_duplicates_find(const BulkparTarget *target, const BulkparJob *job,
 		return NIL;
 
 	SPI_connect();
-	read_rows(target, job, rel, columns);
+	read_rows(target, job, columns);
 	foreach(lc, queries)
 	{
 		if (SPI_execute(lfirst(lc), true, 0) != SPI_OK_SELECT)
@@ -147,11 +147,11 @@ can_be_read(Relation rel, const Bitmapset *columns)
 
 /* Make the key and the columns of all new rows the relation "new_rows". */
 static void
-read_rows(const BulkparTarget *target, const BulkparJob *job, Relation rel,
+read_rows(const BulkparTarget *target, const BulkparJob *job,
 		  Bitmapset *columns)
 {
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
-															target->key, job);
+	BulkparStatement *statement = bulkpar_statement_matches(job, target->part,
+															target->key);
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
 	EphemeralNamedRelation rows =
 		palloc0(sizeof(EphemeralNamedRelationData));

@@ -54,9 +54,9 @@ typedef struct Explanation
 static void explain(void *arg);
 static void explain_tables(Explanation *explanation);
 static void explain_batches(Explanation *explanation);
-static void explain_stripes(Explanation *explanation, Relation rel);
+static void explain_stripes(Explanation *explanation);
 static void explain_catalog(Explanation *explanation);
-static void explain_plan(Explanation *explanation, Relation rel);
+static void explain_plan(Explanation *explanation);
 static void try(Explanation *explanation, BulkparSubxactFunction function,
 				const char *what);
 static void explain_values(void *arg);
@@ -106,7 +106,6 @@ explain(void *arg)
 {
 	Explanation *explanation = arg;
 	BulkparJob *job = explanation->job;
-	Relation	rel;
 
 	if (job->nparts == 0)
 	{
@@ -115,22 +114,21 @@ explain(void *arg)
 		return;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
-	rel = table_open(job->target, AccessShareLock);
-	add_line(explanation, "Statement: %s", bulkpar_statement_text(rel, job));
+	table_close(table_open(job->target, AccessShareLock), NoLock);
+	add_line(explanation, "Statement: %s", bulkpar_statement_text(job));
 	explain_tables(explanation);
 	bulkpar_target_lock(explanation->target, job, explanation->largest,
 						AccessShareLock);
 	explain_batches(explanation);
-	explain_stripes(explanation, rel);
+	explain_stripes(explanation);
 	explain_catalog(explanation);
-	explain_plan(explanation, rel);
+	explain_plan(explanation);
 	try(explanation, explain_values, "The new values");
 	if (explanation->sample)
 		try(explanation, explain_sample, "A batch of the sample");
 	warn(explanation);
 	if (explanation->sample)
 		try(explanation, warn_duplicates, "The search for equal new values");
-	table_close(rel, NoLock);
 	PopActiveSnapshot();
 }
 
@@ -186,7 +184,7 @@ explain_batches(Explanation *explanation)
 
 /* Whether updates can be HOT, and the stripes. */
 static void
-explain_stripes(Explanation *explanation, Relation rel)
+explain_stripes(Explanation *explanation)
 {
 	BulkparJob *job = explanation->job;
 	Relation	part = table_open(explanation->target->part, NoLock);
@@ -233,7 +231,7 @@ explain_catalog(Explanation *explanation)
 
 /* The plan that finds the rows, if they are looked up, and of a batch. */
 static void
-explain_plan(Explanation *explanation, Relation rel)
+explain_plan(Explanation *explanation)
 {
 	BulkparTarget *target = explanation->target;
 	BulkparShape shape = bulkpar_key_usual_shape(target->key);
@@ -243,13 +241,13 @@ explain_plan(Explanation *explanation, Relation rel)
 	SPI_connect();
 	if (explanation->listed)
 	{
-		statement = bulkpar_statement_matches(rel, target->part, target->key,
-											  explanation->job);
+		statement = bulkpar_statement_matches(explanation->job, target->part,
+											  target->key);
 		add_line(explanation, "Plan to find the rows:");
 		add_lines(explanation, bulkpar_statement_explain(statement));
 	}
-	statement = bulkpar_statement_batch(rel, target->part, target->key,
-										explanation->job,
+	statement = bulkpar_statement_batch(explanation->job, target->part,
+										target->key,
 										explanation->listed ? &list : &shape);
 	add_line(explanation, "Plan of a batch:");
 	add_lines(explanation, bulkpar_statement_explain(statement));
@@ -288,12 +286,9 @@ explain_values(void *arg)
 {
 	Explanation *explanation = arg;
 	BulkparTarget *target = explanation->target;
-	Relation	rel = table_open(target->relid, NoLock);
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
-															target->key,
-															explanation->job);
+	BulkparStatement *statement =
+		bulkpar_statement_matches(explanation->job, target->part, target->key);
 
-	table_close(rel, NoLock);
 	SPI_connect();
 	statement->shows_values = true;
 	bulkpar_statement_prepare(statement);

@@ -47,7 +47,7 @@ typedef struct KeyReceiver
 } KeyReceiver;
 
 static bool is_allowed(const BulkparJob *job, double rows);
-static bool seems_worthwhile(const BulkparJob *job, BulkparTarget *target);
+static bool have_same_columns(const BulkparJob *job, BulkparTarget *target);
 static bool list_parts(const BulkparJob *job, BulkparTarget *target,
 					   List **chunks);
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
@@ -61,8 +61,8 @@ static void store(BulkparJob *job, List **chunks);
  * List the rows that the statement of a new job would change, if they seem to
  * be few, and store them as the chunks of the job, whose parts then end at the
  * last of them.  False if nothing was listed.  Must be called in a transaction
- * with a snapshot, and locks the target; the job is changed in the current
- * memory context.
+ * with a snapshot, and with the target locked at any part; the job is changed
+ * in the current memory context.
  */
 bool
 bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
@@ -70,9 +70,13 @@ bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
 	MemoryContext context;
 	MemoryContext oldcontext;
 	List	  **chunks;
+	double		matches;
 	bool		few;
 
-	if (!seems_worthwhile(job, target))
+	if (!is_allowed(job, job->estimated_rows) ||
+		!bulkpar_match_is_worthwhile(job, target, job->estimated_rows,
+									 &matches) ||
+		!have_same_columns(job, target))
 		return false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "bulkpar matches",
 									ALLOCSET_DEFAULT_SIZES);
@@ -161,34 +165,27 @@ is_allowed(const BulkparJob *job, double rows)
 		!job->skip_errors && rows >= (double) MIN_BATCHES * job->batch_size;
 }
 
-/*
- * Whether the rows seem to be few, and those of all parts can be listed: the
- * keys have columns of the same names.
- */
+/* Whether the keys of all parts have columns of the same names. */
 static bool
-seems_worthwhile(const BulkparJob *job, BulkparTarget *target)
+have_same_columns(const BulkparJob *job, BulkparTarget *target)
 {
-	StringInfoData columns;
-	StringInfoData others;
-	double		matches;
+	StringInfoData first;
+	StringInfoData other;
 
-	if (!is_allowed(job, job->estimated_rows))
-		return false;
-	initStringInfo(&columns);
-	initStringInfo(&others);
+	initStringInfo(&first);
+	initStringInfo(&other);
+	bulkpar_key_append_columns(&first, target->key);
 	for (int i = 0; i < job->nparts; i++)
 	{
-		if (job->parts[i].end_key == NULL)
+		if (job->parts[i].gone)
 			continue;
 		bulkpar_target_lock(target, job, i, AccessShareLock);
-		resetStringInfo(&others);
-		bulkpar_key_append_columns(columns.len == 0 ? &columns : &others,
-								   target->key);
-		if (others.len > 0 && strcmp(columns.data, others.data) != 0)
+		resetStringInfo(&other);
+		bulkpar_key_append_columns(&other, target->key);
+		if (strcmp(first.data, other.data) != 0)
 			return false;
 	}
-	return bulkpar_match_is_worthwhile(job, target, job->estimated_rows,
-									   &matches);
+	return true;
 }
 
 /* List the chunks of each part.  False if there are too many rows after all. */

@@ -31,9 +31,9 @@
 #include "restrict.h"
 #include "statement.h"
 
-static void append_select(StringInfo sql, Relation rel, Oid part,
+static void append_select(StringInfo sql, Oid relid, Oid part,
 						  const BulkparKey *key, bool backward);
-static BulkparStatement *make_statement(char *sql, Relation rel, Oid part,
+static BulkparStatement *make_statement(char *sql, Oid relid, Oid part,
 										const BulkparKey *key,
 										const BulkparShape *shape);
 static void forget(void *arg);
@@ -46,14 +46,21 @@ static bool find_sample(Node *node, void *context);
 static bool find_temporary(Node *node, void *context);
 static bool is_temporary_function(Oid function, void *context);
 static void raise_temporary(const char *kind, const char *name);
-static char *quoted_name(Relation rel);
+
+/* The name of a table in SQL. */
+char *
+bulkpar_statement_table(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
 
 /*
  * The statement of a job as the caller gave it, or made of its parts, which
  * must have passed parse.c.
  */
 char *
-bulkpar_statement_text(Relation rel, const BulkparJob *job)
+bulkpar_statement_text(const BulkparJob *job)
 {
 	StringInfoData sql;
 
@@ -63,7 +70,7 @@ bulkpar_statement_text(Relation rel, const BulkparJob *job)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, job->deletes ? "DELETE FROM %s%s" :
 					 "UPDATE %s%s SET ", job->only ? "ONLY " : "",
-					 quoted_name(rel));
+					 bulkpar_statement_table(job->target));
 	for (int i = 0; i < job->nexpressions; i++)
 		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
 						 quote_identifier(job->column_names[i]),
@@ -83,11 +90,11 @@ bulkpar_statement_text(Relation rel, const BulkparJob *job)
  * as long.
  */
 BulkparStatement *
-bulkpar_statement_batch(Relation rel, Oid part, const BulkparKey *key,
-						const BulkparJob *job, const BulkparShape *shape)
+bulkpar_statement_batch(const BulkparJob *job, Oid part,
+						const BulkparKey *key, const BulkparShape *shape)
 {
 	BulkparStatement *statement =
-		make_statement(bulkpar_statement_text(rel, job), rel, part, key,
+		make_statement(bulkpar_statement_text(job), job->target, part, key,
 					   shape);
 
 	statement->batch_size = job->batch_size;
@@ -100,12 +107,12 @@ bulkpar_statement_batch(Relation rel, Oid part, const BulkparKey *key,
  * plan is best.  There may be more than one of a row.
  */
 BulkparStatement *
-bulkpar_statement_matches(Relation rel, Oid part, const BulkparKey *key,
-						  const BulkparJob *job)
+bulkpar_statement_matches(const BulkparJob *job, Oid part,
+						  const BulkparKey *key)
 {
 	BulkparShape none = {0};
 	BulkparStatement *statement =
-		make_statement(bulkpar_statement_text(rel, job), rel, part, key,
+		make_statement(bulkpar_statement_text(job), job->target, part, key,
 					   &none);
 
 	statement->selects_keys = true;
@@ -115,7 +122,7 @@ bulkpar_statement_matches(Relation rel, Oid part, const BulkparKey *key,
 
 /* The keys of a range in order, as many as the last parameter says. */
 BulkparStatement *
-bulkpar_statement_collect(Relation rel, Oid part, const BulkparKey *key,
+bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
 						  const BulkparShape *shape)
 {
 	BulkparStatement *statement;
@@ -123,25 +130,25 @@ bulkpar_statement_collect(Relation rel, Oid part, const BulkparKey *key,
 	Oid			argtypes[BULKPAR_MAX_VALUES];
 
 	initStringInfo(&sql);
-	append_select(&sql, rel, part, key, false);
+	append_select(&sql, relid, part, key, false);
 	appendStringInfo(&sql, " LIMIT $%d",
 					 bulkpar_key_arguments(key, shape, argtypes) + 1);
-	statement = make_statement(sql.data, rel, part, key, shape);
+	statement = make_statement(sql.data, relid, part, key, shape);
 	statement->argtypes[statement->nargs++] = INT8OID;
 	return statement;
 }
 
 /* The SELECT of the largest key. */
 BulkparStatement *
-bulkpar_statement_end_key(Relation rel, Oid part, const BulkparKey *key)
+bulkpar_statement_end_key(Oid relid, Oid part, const BulkparKey *key)
 {
 	BulkparShape all = {0};
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	append_select(&sql, rel, part, key, true);
+	append_select(&sql, relid, part, key, true);
 	appendStringInfoString(&sql, " LIMIT 1");
-	return make_statement(sql.data, rel, part, key, &all);
+	return make_statement(sql.data, relid, part, key, &all);
 }
 
 /*
@@ -258,26 +265,26 @@ bulkpar_statement_forget(BulkparStatement *statement)
 
 /* Append the SELECT of the keys in their order, or backward. */
 static void
-append_select(StringInfo sql, Relation rel, Oid part, const BulkparKey *key,
+append_select(StringInfo sql, Oid relid, Oid part, const BulkparKey *key,
 			  bool backward)
 {
 	appendStringInfoString(sql, "SELECT ");
 	bulkpar_key_append_columns(sql, key);
 	appendStringInfo(sql, " FROM %s%s ORDER BY ",
-					 part == RelationGetRelid(rel) ? "ONLY " : "",
-					 quoted_name(rel));
+					 part == relid ? "ONLY " : "",
+					 bulkpar_statement_table(relid));
 	bulkpar_key_append_order(sql, key, backward);
 }
 
 /* A statement with the arguments of its shape. */
 static BulkparStatement *
-make_statement(char *sql, Relation rel, Oid part, const BulkparKey *key,
+make_statement(char *sql, Oid relid, Oid part, const BulkparKey *key,
 			   const BulkparShape *shape)
 {
 	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
 
 	statement->sql = sql;
-	statement->relid = RelationGetRelid(rel);
+	statement->relid = relid;
 	statement->part = part;
 	statement->key = key;
 	statement->shape = *shape;
@@ -390,11 +397,4 @@ raise_temporary(const char *kind, const char *name)
 			 errmsg("temporary %s \"%s\" cannot be used in a bulkpar job",
 					kind, name),
 			 errdetail("Background workers cannot see the temporary objects of another session.")));
-}
-
-static char *
-quoted_name(Relation rel)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									  RelationGetRelationName(rel));
 }

@@ -45,18 +45,19 @@ typedef struct BulkparStatement
 	MemoryContextCallback callback;
 } BulkparStatement;
 
-extern char *bulkpar_statement_text(Relation rel, const BulkparJob *job);
-extern BulkparStatement *bulkpar_statement_batch(Relation rel, Oid part,
+extern char *bulkpar_statement_table(Oid relid);
+extern char *bulkpar_statement_text(const BulkparJob *job);
+extern BulkparStatement *bulkpar_statement_batch(const BulkparJob *job,
+												 Oid part,
 												 const BulkparKey *key,
-												 const BulkparJob *job,
 												 const BulkparShape *shape);
-extern BulkparStatement *bulkpar_statement_matches(Relation rel, Oid part,
-												   const BulkparKey *key,
-												   const BulkparJob *job);
-extern BulkparStatement *bulkpar_statement_collect(Relation rel, Oid part,
+extern BulkparStatement *bulkpar_statement_matches(const BulkparJob *job,
+												   Oid part,
+												   const BulkparKey *key);
+extern BulkparStatement *bulkpar_statement_collect(Oid relid, Oid part,
 												   const BulkparKey *key,
 												   const BulkparShape *shape);
-extern BulkparStatement *bulkpar_statement_end_key(Relation rel, Oid part,
+extern BulkparStatement *bulkpar_statement_end_key(Oid relid, Oid part,
 												   const BulkparKey *key);
 
 extern void bulkpar_statement_check(BulkparStatement *statement);

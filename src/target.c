@@ -200,14 +200,13 @@ Datum *
 bulkpar_target_end_key(BulkparTarget *target)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Relation	rel = table_open(target->relid, NoLock);
-	BulkparStatement *statement = bulkpar_statement_end_key(rel, target->part,
+	BulkparStatement *statement = bulkpar_statement_end_key(target->relid,
+															target->part,
 															target->key);
 	Datum	   *end = NULL;
 	Datum		values[INDEX_MAX_KEYS];
 	bool		isnull;
 
-	table_close(rel, NoLock);
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
 	if (SPI_execute_plan(statement->plan, NULL, NULL, false, 0) != SPI_OK_SELECT)
@@ -292,11 +291,9 @@ bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 static BulkparStatement *
 prepare_matches(BulkparTarget *target, const BulkparJob *job)
 {
-	Relation	rel = table_open(target->relid, NoLock);
-	BulkparStatement *statement = bulkpar_statement_matches(rel, target->part,
-															target->key, job);
+	BulkparStatement *statement = bulkpar_statement_matches(job, target->part,
+															target->key);
 
-	table_close(rel, NoLock);
 	bulkpar_statement_prepare(statement);
 	return statement;
 }
@@ -312,7 +309,6 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	List	  **list = job != NULL ? &target->updates : &target->collects;
 	BulkparStatement *statement;
 	MemoryContext oldcontext;
-	Relation	rel;
 	ListCell   *lc;
 
 	foreach(lc, *list)
@@ -325,14 +321,13 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 		return statement;
 	}
 
-	rel = table_open(target->relid, NoLock);
 	oldcontext = MemoryContextSwitchTo(target->context);
 	statement = job != NULL ?
-		bulkpar_statement_batch(rel, target->part, target->key, job, shape) :
-		bulkpar_statement_collect(rel, target->part, target->key, shape);
+		bulkpar_statement_batch(job, target->part, target->key, shape) :
+		bulkpar_statement_collect(target->relid, target->part, target->key,
+								  shape);
 	*list = lappend(*list, statement);
 	MemoryContextSwitchTo(oldcontext);
-	table_close(rel, NoLock);
 	bulkpar_statement_prepare(statement);
 	return statement;
 }
@@ -387,7 +382,7 @@ describe(BulkparTarget *target, const BulkparJob *job, int part, Relation rel)
 	target->has_rules = rel->rd_rel->relhasrules;
 	target->key = bulkpar_key_follow(part_rel, described->key_index,
 									 described->key_order);
-	target->sql = bulkpar_statement_text(rel, job);
+	target->sql = bulkpar_statement_text(job);
 	target->relid = RelationGetRelid(rel);
 	target->part = described->relid;
 	MemoryContextSwitchTo(oldcontext);

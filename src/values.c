@@ -107,9 +107,9 @@ bulkpar_values_show(ParseState *pstate, const Query *query, List **targets)
 		if (value == NULL || entry->resjunk)
 			continue;
 		name = get_attname(rte->relid, entry->resno, false);
-		bulkpar_values_add(targets, (Node *) bulkpar_values_old(pstate, query,
-														 entry->resno),
-				   psprintf("old %s", name));
+		bulkpar_values_add(targets, (Node *)
+						   bulkpar_values_old(pstate, query, entry->resno),
+						   psprintf("old %s", name));
 		bulkpar_values_add(targets, value, psprintf("new %s", name));
 	}
 	table_close(rel, NoLock);
