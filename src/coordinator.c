@@ -206,7 +206,11 @@ bulkpar_coordinator_main(Datum main_arg)
 	SetConfigOption("synchronous_commit", synchronous,
 					PGC_USERSET, PGC_S_OVERRIDE);
 	if (coordinator->job_id != 0)
+	{
 		end_job(coordinator, error);
+		if (coordinator->crew != NULL)
+			bulkpar_crew_await_end(coordinator->crew);
+	}
 	else
 	{
 		coordinator->call->sqlstate = error->sqlerrcode;
@@ -450,11 +454,13 @@ launch_workers(Coordinator *coordinator)
 static void
 watch_workers(Coordinator *coordinator)
 {
-	while (bulkpar_crew_look_after(coordinator->crew))
+	int			events = 0;
+
+	while (bulkpar_crew_look_after(coordinator->crew, events & WL_LATCH_SET))
 	{
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 1000, PG_WAIT_EXTENSION);
+		events = WaitLatch(MyLatch,
+						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						   1000, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -476,7 +482,7 @@ stop_workers_at_exit(int code, Datum arg)
 
 /*
  * End the job: with the error, or else with success, which must be proven.
- * All workers have ended.
+ * The workers have ended, or have nothing left to do.
  */
 static void
 end_job(Coordinator *coordinator, const ErrorData *error)

@@ -88,13 +88,17 @@ bulkpar_crew_launch(BulkparCrew *crew)
 /*
  * See which workers have ended, and replace those that have died.  Returns
  * whether there is still something to wait for: false means that the job is
- * complete.  The first error that a worker has recorded is thrown.
+ * complete.  Workers may yet have to end then, if our caller was woken, which
+ * a worker does that has nothing left to do.  The first error that a worker
+ * has recorded is thrown.
  */
 bool
-bulkpar_crew_look_after(BulkparCrew *crew)
+bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
 {
 	bool		working = false;
 
+	if (woken && is_complete(crew->job->job_id))
+		return false;
 	for (int i = 0; i < crew->job->workers; i++)
 		working |= check_member(crew, &crew->members[i]);
 	if (working)
@@ -122,6 +126,13 @@ bulkpar_crew_stop(BulkparCrew *crew)
 		if (crew->members[i].handle != NULL)
 			TerminateBackgroundWorker(crew->members[i].handle);
 	}
+	bulkpar_crew_await_end(crew);
+}
+
+/* The same for workers that end by themselves. */
+void
+bulkpar_crew_await_end(BulkparCrew *crew)
+{
 	for (int i = 0; i < crew->job->workers; i++)
 	{
 		if (crew->members[i].handle == NULL)

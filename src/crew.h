@@ -21,7 +21,8 @@ typedef struct BulkparCrew BulkparCrew;
 extern BulkparCrew *bulkpar_crew_create(const BulkparIdentity *identity,
 										const BulkparJob *job);
 extern int	bulkpar_crew_launch(BulkparCrew *crew);
-extern bool bulkpar_crew_look_after(BulkparCrew *crew);
+extern bool bulkpar_crew_look_after(BulkparCrew *crew, bool woken);
 extern void bulkpar_crew_stop(BulkparCrew *crew);
+extern void bulkpar_crew_await_end(BulkparCrew *crew);
 
 #endif							/* BULKPAR_CREW_H */

@@ -15,6 +15,8 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "storage/procsignal.h"
 #include "utils/timestamp.h"
 
@@ -48,6 +50,19 @@ bulkpar_launch_process(const BulkparLaunch *launch, const char *name)
 		memcpy(worker.bgw_extra, launch->extra, launch->extra_size);
 	worker.bgw_notify_pid = MyProcPid;
 	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
+}
+
+/*
+ * Wake the process that has launched this one, before the end of this one
+ * does: that may take long, as the shared buffers it has used are unmapped.
+ */
+void
+bulkpar_launch_wake_launcher(void)
+{
+	PGPROC	   *launcher = BackendPidGetProc(MyBgworkerEntry->bgw_notify_pid);
+
+	if (launcher != NULL)
+		SetLatch(&launcher->procLatch);
 }
 
 /* Throw the error of a job that gets no process at all. */

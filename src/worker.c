@@ -122,6 +122,7 @@ bulkpar_worker_main(Datum main_arg)
 		record_error(run, args.job_id, error);
 	}
 	PG_END_TRY();
+	bulkpar_launch_wake_launcher();
 }
 
 /* Load the job and make its settings ours. */
