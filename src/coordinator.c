@@ -297,23 +297,29 @@ prepare_job(Coordinator *coordinator)
 	BulkparTarget *target = bulkpar_target_create(TopMemoryContext);
 	BulkparJob *job;
 	bool		empty = true;
+	bool		listed;
 
 	bulkpar_settings_start_transaction();
 	MemoryContextSwitchTo(context);
 	job = coordinator->job = bulkpar_job_load(coordinator->job_id);
 	bulkpar_settings_adopt(job);
+	bulkpar_settings_scan_in_parallel(job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	for (int i = 0; i < job->nparts; i++)
 	{
 		prepare_part(job, i, target);
 		empty &= job->parts[i].gone || job->parts[i].end_key == NULL;
 	}
-	if (!job->prepared && !empty && bulkpar_match_list(job, target))
+	listed = !job->prepared && !empty && bulkpar_match_list(job, target);
+	if (listed)
 		empty = job->estimated_rows == 0;
 	else if (!empty)
 		job->workers = count_workers(job, target);
 	PopActiveSnapshot();
-	plan_stripes(coordinator, target);
+	if (listed)
+		job->stripes = 1;
+	else
+		plan_stripes(coordinator, target);
 	for (int i = 0; i < job->nparts; i++)
 		bulkpar_measure_space(job->parts[i].relid, &job->before);
 	bulkpar_job_start(job);

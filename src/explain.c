@@ -33,6 +33,7 @@
 #include "measure.h"
 #include "request.h"
 #include "sample.h"
+#include "settings.h"
 #include "stripe.h"
 #include "subxact.h"
 #include "target.h"
@@ -113,6 +114,7 @@ explain(void *arg)
 				 get_rel_name(job->target));
 		return;
 	}
+	bulkpar_settings_scan_in_parallel(job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	table_close(table_open(job->target, AccessShareLock), NoLock);
 	add_line(explanation, "Statement: %s", bulkpar_statement_text(job));
@@ -194,7 +196,9 @@ explain_stripes(Explanation *explanation)
 				 bulkpar_stripe_can_be_hot(part, job) ?
 				 "possible, no indexed column is set" :
 				 "impossible, an indexed column is set");
-	if (job->stripes == 0)
+	if (explanation->listed)
+		add_line(explanation, "Stripes: 1, for rows that are looked up first");
+	else if (job->stripes == 0)
 		add_line(explanation, "Stripes: %d, as chosen",
 				 bulkpar_stripe_choose(part, explanation->target->key, job));
 	else

@@ -21,6 +21,8 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "optimizer/cost.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 
@@ -120,6 +122,28 @@ bulkpar_settings_adopt(const BulkparJob *job)
 								 job->setting_values[i],
 								 PGC_SUSET, PGC_S_CLIENT, GUC_ACTION_SET, true, ERROR,
 								 false);
+}
+
+/*
+ * Until the end of the transaction or subtransaction, let a plan scan a table
+ * in as many processes as a job has workers, unless it may not be parallel at
+ * all.  The process that runs it is none of them: it shall end quickly, and
+ * one that has used many shared buffers does not.
+ */
+void
+bulkpar_settings_scan_in_parallel(int workers)
+{
+	char		value[12];
+
+	if (max_parallel_workers_per_gather == 0)
+		return;
+	pg_ltoa(workers, value);
+	(void) set_config_option("max_parallel_workers_per_gather", value,
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, ERROR, false);
+	(void) set_config_option("parallel_leader_participation", "off",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, ERROR, false);
 }
 
 /*

@@ -18,6 +18,7 @@
 extern void bulkpar_settings_collect(BulkparJob *job);
 extern void bulkpar_settings_start_process(void);
 extern void bulkpar_settings_adopt(const BulkparJob *job);
+extern void bulkpar_settings_scan_in_parallel(int workers);
 extern void bulkpar_settings_start_transaction(void);
 extern void bulkpar_settings_restore(void);
 

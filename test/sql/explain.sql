@@ -32,6 +32,17 @@ CREATE INDEX plan_price ON plan (price);
 SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 2,
 	condition => 'price < 100', sample => true)));
 DROP INDEX plan_price;
+-- by as many processes as the job has workers, where there may be any
+ALTER TABLE plan SET (parallel_workers = 8);
+SET parallel_setup_cost = 0;
+SELECT line FROM bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 3, condition => 'id % 100 = 7') line
+	WHERE line ~ 'Workers Planned';
+SHOW max_parallel_workers_per_gather;
+SET max_parallel_workers_per_gather = 0;
+SELECT line FROM bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 3, condition => 'id % 100 = 7') line
+	WHERE line ~ 'Workers Planned';
+RESET max_parallel_workers_per_gather;
+RESET parallel_setup_cost;
 
 -- new values that are not unique, and other errors, are found by a sample
 SELECT line FROM bulkpar_explain('plan', 'code', 'left(code, 3)', workers => 2, sample => true) line

@@ -64,6 +64,29 @@ foreach my $case ([ 250, 3 ], [ 100, 1 ], [ 1, 1 ], [ 0, 0 ])
 		"$rows rows in batches of 100: not more than $batches workers");
 }
 
+# Few rows are looked up in as many processes as the job has workers.
+make_table($node, 'few', 2000);
+$node->safe_psql('postgres', <<'END');
+ALTER TABLE few SET (parallel_workers = 8);
+CREATE FUNCTION slow_seven() RETURNS integer LANGUAGE plpgsql
+	STABLE PARALLEL SAFE COST 100 AS 'BEGIN PERFORM pg_sleep(0.002); RETURN 7; END';
+END
+$call = start_call(
+	$node,
+	"SELECT status, rows_updated, workers FROM bulkpar_update('few', 'n',"
+	  . " 'n + 1', 10, 3, condition => 'id % 100 = slow_seven()')",
+	parallel_setup_cost => 0,
+	parallel_tuple_cost => 0);
+my $scanning = "SELECT count(*) = 3 FROM pg_stat_activity"
+  . " WHERE backend_type = 'parallel worker'";
+ok($node->poll_query_until('postgres', $scanning),
+	'three workers have the rows looked up by three processes');
+is($node->safe_psql('postgres', $scanning), 't', 'and not by more');
+is(stop_call($call), 'succeeded|20|2', 'the result');
+is( $node->safe_psql('postgres',
+		'SELECT sum(n), sum(n) FILTER (WHERE id % 100 = 7) FROM few'),
+	'20|20', 'the rows that match are updated once');
+
 # A slow job, as a second session sees it while it runs.
 sub run_slowly
 {
