@@ -98,6 +98,12 @@ class Change:
         return {name: float(size) / 1e6
                 for name, size in zip(('table', 'indexes', 'wal'), row)}
 
+    def pages(self):
+        """Return the pages of the table, or of its largest partition."""
+        return database.run(f"""
+            SELECT max(relpages) FROM pg_class JOIN {TABLES} ON oid = relid""",
+                            {'table': self.table})[0][0]
+
     def hot_share(self):
         """Return which share of the updates needed no new index entries."""
         return database.run(f"""

@@ -11,6 +11,7 @@ import ways
 from compare import compare
 
 ONE_UPDATE = {'one UPDATE': ways.one_update}
+DIVIDED = {f'UPDATE divided by {ways.LOOPS}': ways.divided_update}
 PSQL = {f'{ways.LOOPS} psql loops': ways.psql_loops}
 BY_RANGE = {'PL/pgSQL procedure': ways.procedure_by_range}
 BY_KEY = {'PL/pgSQL procedure': ways.procedure_by_key}
@@ -82,8 +83,8 @@ def run_skewed(bench, rows, rounds):
 def run_few(bench, rows, rounds):
     for table in (tables.FewRows, tables.FewRowsByIndex,
                   tables.FewRowsInPartitions):
-        compare_table(bench, 'few', table(rows), {**ONE_UPDATE, **BULKPAR},
-                      rounds)
+        compare_table(bench, 'few', table(rows),
+                      {**ONE_UPDATE, **DIVIDED, **BULKPAR}, rounds)
 
 
 def run_workers(bench, rows, rounds):

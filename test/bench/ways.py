@@ -6,6 +6,7 @@ last commit. psql has yet to start then, the others have a connection already.
 Commits in between do not wait for the disk, but the last one does, as in
 bulkpar.
 """
+import concurrent.futures
 import multiprocessing
 import os
 import subprocess
@@ -73,6 +74,28 @@ def one_update(change):
                     f' SET {change.column} = {change.expression}'
                     f' WHERE {change.condition or "true"}')
     connection.close()
+    return elapsed
+
+
+def divided_update(change):
+    """One UPDATE per core, each for its share of the table's pages, at once.
+
+    What the cores can give at best: nothing is shared, nothing is found out.
+    """
+    pages = change.pages()
+    bounds = [pages * i // LOOPS for i in range(LOOPS + 1)]
+    connections = [database.connect() for _ in range(LOOPS)]
+    statements = [f"UPDATE {change.table}"
+                  f" SET {change.column} = {change.expression}"
+                  f" WHERE {change.condition or 'true'}"
+                  f" AND ctid >= '({low},0)' AND ctid < '({high},0)'"
+                  for low, high in zip(bounds, bounds[1:])]
+    start = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(LOOPS) as pool:
+        list(pool.map(database.execute, connections, statements))
+    elapsed = time.perf_counter() - start
+    for connection in connections:
+        connection.close()
     return elapsed
 
 
