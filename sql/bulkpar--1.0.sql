@@ -3,10 +3,44 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION bulkpar" to load this file. \quit
 
-CREATE TABLE bulkpar_job (
+-- What is used below is found in pg_catalog and nowhere else, whatever the
+-- schema of the extension has got; what is made below is qualified.
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
+-- The tables, and what runs with more rights than its caller, have a schema of
+-- their own: nobody but the owner can look or put anything into it.
+DO $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_extension
+			WHERE extname = 'bulkpar'
+				AND extnamespace = to_regnamespace('bulkpar')) THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = 'extension "bulkpar" cannot be installed in schema "bulkpar"',
+			DETAIL = 'That schema is for the tables of the extension, which nobody else may look into.',
+			HINT = 'Use CREATE EXTENSION bulkpar SCHEMA with another schema.';
+	ELSIF to_regnamespace('bulkpar') IS NULL THEN
+		CREATE SCHEMA bulkpar;
+	ELSIF EXISTS (SELECT FROM pg_namespace
+			WHERE nspname = 'bulkpar'
+				AND pg_get_userbyid(nspowner) = current_user)
+		AND NOT EXISTS (SELECT FROM pg_depend
+			WHERE refclassid = 'pg_namespace'::regclass
+				AND refobjid = to_regnamespace('bulkpar')) THEN
+		ALTER EXTENSION bulkpar ADD SCHEMA bulkpar;
+	ELSE
+		RAISE duplicate_schema USING
+			MESSAGE = 'schema "bulkpar" already exists',
+			DETAIL = 'The extension needs it for itself: empty, and owned by the role that installs the extension.',
+			HINT = 'Rename or drop the schema that is there.';
+	END IF;
+END
+$$;
+
+CREATE TABLE bulkpar.bulkpar_job (
 	job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	job_name text,
 	owner regrole NOT NULL,
+	session_role regrole NOT NULL,
 	target regclass NOT NULL,
 	only_target boolean NOT NULL,
 	key_index oid,
@@ -27,6 +61,7 @@ CREATE TABLE bulkpar_job (
 	status text NOT NULL CHECK (status IN
 		('running', 'paused', 'succeeded', 'failed', 'cancelled')),
 	runs integer NOT NULL DEFAULT 1,
+	planned_runs integer NOT NULL DEFAULT 0,
 	estimated_rows bigint,
 	xmin_holders text,
 	created_at timestamptz NOT NULL,
@@ -46,11 +81,11 @@ CREATE TABLE bulkpar_job (
 	context text
 ) WITH (fillfactor = 70);
 
-CREATE UNIQUE INDEX bulkpar_job_unfinished_name ON bulkpar_job (owner, job_name)
+CREATE UNIQUE INDEX bulkpar_job_unfinished_name ON bulkpar.bulkpar_job (owner, job_name)
 	WHERE status <> 'succeeded';
 
-CREATE TABLE bulkpar_part (
-	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
+CREATE TABLE bulkpar.bulkpar_part (
+	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
 	part_no integer NOT NULL,
 	relation regclass NOT NULL,
 	key_index oid NOT NULL,
@@ -58,19 +93,23 @@ CREATE TABLE bulkpar_part (
 	gone boolean NOT NULL DEFAULT false,
 	estimated_rows bigint,
 	end_key text[],
+	end_bytes bytea,
 	PRIMARY KEY (job_id, part_no)
 );
 
-CREATE TABLE bulkpar_chunk (
-	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
+CREATE TABLE bulkpar.bulkpar_chunk (
+	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
 	chunk_no bigint NOT NULL,
 	part_no integer NOT NULL,
 	lo text[],
+	lo_bytes bytea,
 	hi text[] NOT NULL,
+	hi_bytes bytea NOT NULL,
 	stripes integer NOT NULL,
 	stripe integer NOT NULL DEFAULT 0,
-	keys text[],
+	keys bytea,
 	last_key text[],
+	last_bytes bytea,
 	rows_before bigint NOT NULL,
 	rows_found bigint NOT NULL,
 	rows_done bigint NOT NULL DEFAULT 0,
@@ -95,11 +134,11 @@ CREATE TABLE bulkpar_chunk (
 ) WITH (fillfactor = 90);
 
 -- A claim looks for a chunk that a dead worker has left; few rows are here.
-CREATE INDEX bulkpar_chunk_unfinished ON bulkpar_chunk (job_id, chunk_no)
+CREATE INDEX bulkpar_chunk_unfinished ON bulkpar.bulkpar_chunk (job_id, chunk_no)
 	WHERE status <> 'succeeded';
 
-CREATE TABLE bulkpar_error (
-	job_id bigint NOT NULL REFERENCES bulkpar_job ON DELETE CASCADE,
+CREATE TABLE bulkpar.bulkpar_error (
+	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
 	chunk_no bigint NOT NULL,
 	key text[] NOT NULL,
 	sqlstate text NOT NULL,
@@ -107,170 +146,181 @@ CREATE TABLE bulkpar_error (
 	detail text,
 	hint text,
 	context text,
-	failed_at timestamptz NOT NULL,
-	PRIMARY KEY (job_id, key)
+	failed_at timestamptz NOT NULL
 );
 
-SELECT pg_catalog.pg_extension_config_dump('bulkpar_job', '');
-SELECT pg_catalog.pg_extension_config_dump('bulkpar_job_job_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('bulkpar_part', '');
-SELECT pg_catalog.pg_extension_config_dump('bulkpar_chunk', '');
-SELECT pg_catalog.pg_extension_config_dump('bulkpar_error', '');
+-- Not on the key, which may be longer than an entry of an index.
+CREATE INDEX bulkpar_error_job ON bulkpar.bulkpar_error (job_id);
 
-REVOKE ALL ON bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error
-	FROM PUBLIC;
-REVOKE ALL ON SEQUENCE bulkpar_job_job_id_seq FROM PUBLIC;
-
-COMMENT ON TABLE bulkpar_job IS
+COMMENT ON TABLE bulkpar.bulkpar_job IS
 'One row for each bulkpar job; people read the view bulkpar_jobs';
-COMMENT ON SEQUENCE bulkpar_job_job_id_seq IS 'Numbers the bulkpar jobs';
-COMMENT ON COLUMN bulkpar_job.job_name IS
+COMMENT ON SEQUENCE bulkpar.bulkpar_job_job_id_seq IS 'Numbers the bulkpar jobs';
+COMMENT ON COLUMN bulkpar.bulkpar_job.job_name IS
 'A name that the caller gave, unique among the unfinished jobs of an owner';
-COMMENT ON INDEX bulkpar_job_unfinished_name IS
+COMMENT ON INDEX bulkpar.bulkpar_job_unfinished_name IS
 'Keeps the names of unfinished jobs unique';
-COMMENT ON TABLE bulkpar_error IS
+COMMENT ON TABLE bulkpar.bulkpar_error IS
 'One row for each row that a job with on_error => ''skip'' could not update';
-COMMENT ON COLUMN bulkpar_job.statement IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.statement IS
 'The statement of bulkpar_execute; null where it is made of the other parts';
-COMMENT ON COLUMN bulkpar_job.column_names IS 'The columns that are set';
-COMMENT ON COLUMN bulkpar_job.only_target IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.column_names IS 'The columns that are set';
+COMMENT ON COLUMN bulkpar.bulkpar_job.only_target IS
 'Whether the job is about the target itself, not its partitions or children';
-COMMENT ON COLUMN bulkpar_job.key_index IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.key_index IS
 'The index that the caller has named; null to choose one';
-COMMENT ON COLUMN bulkpar_job.settings IS
-'Settings of the calling session that give the expressions their meaning';
-COMMENT ON COLUMN bulkpar_job.stripes IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.session_role IS
+'The role of the session that created the job, which may have said SET ROLE';
+COMMENT ON COLUMN bulkpar.bulkpar_job.settings IS
+'Settings of the calling session that give the expressions their meaning, each with the role that has set it, and whether that could set those of a superuser';
+COMMENT ON COLUMN bulkpar.bulkpar_job.stripes IS
 'In how many stripes each chunk is updated; null until the number is chosen';
-COMMENT ON COLUMN bulkpar_job.stripes_chosen IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.stripes_chosen IS
 'Whether bulkpar chose that number; then chunks have one stripe while dead rows cannot be removed';
-COMMENT ON COLUMN bulkpar_job.xmin_holders IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.xmin_holders IS
 'Who held back the removal of dead rows when the job was last started';
-COMMENT ON COLUMN bulkpar_job.rows_hot IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.rows_hot IS
 'Updates that were HOT: the new version is on the page of the old, and no index grew';
-COMMENT ON COLUMN bulkpar_job.wal_bytes IS 'WAL that the batches have written';
-COMMENT ON COLUMN bulkpar_job.table_bytes_before IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.wal_bytes IS 'WAL that the batches have written';
+COMMENT ON COLUMN bulkpar.bulkpar_job.table_bytes_before IS
 'Size of the table with its TOAST table when the job was first started';
-COMMENT ON COLUMN bulkpar_job.dead_rows IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.dead_rows IS
 'Dead rows of the table when the job last ended, as the statistics counted them';
-COMMENT ON COLUMN bulkpar_job.runs IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.runs IS
 'How often the job was started; workers of an earlier run do not go on';
-COMMENT ON TABLE bulkpar_part IS
+COMMENT ON COLUMN bulkpar.bulkpar_job.planned_runs IS
+'The run that was last planned: its end, workers and stripes are known';
+COMMENT ON TABLE bulkpar.bulkpar_part IS
 'One row for each table that a job goes through: the target, or its partitions
 or children';
-COMMENT ON COLUMN bulkpar_part.key_index IS
+COMMENT ON COLUMN bulkpar.bulkpar_part.key_index IS
 'Not a regclass, which could not be restored from a dump before the index';
-COMMENT ON COLUMN bulkpar_part.key_order IS
+COMMENT ON COLUMN bulkpar.bulkpar_part.key_order IS
 'The order of key_index, by which an index that has replaced it is found';
-COMMENT ON COLUMN bulkpar_part.gone IS
+COMMENT ON COLUMN bulkpar.bulkpar_part.gone IS
 'Whether it was dropped or detached before the job was done with it';
-COMMENT ON COLUMN bulkpar_part.end_key IS
-'The largest key when the job began, where this part ends';
-COMMENT ON TABLE bulkpar_chunk IS
+COMMENT ON COLUMN bulkpar.bulkpar_part.end_key IS
+'The largest key when the job began, where this part ends, to be shown';
+COMMENT ON COLUMN bulkpar.bulkpar_part.end_bytes IS
+'That key as it is on disk, which no setting and no name can change';
+COMMENT ON TABLE bulkpar.bulkpar_chunk IS
 'One row for each range of keys (lo, hi] that a worker of a job has claimed;
 people read the view bulkpar_chunks';
-COMMENT ON COLUMN bulkpar_chunk.stripes IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.stripes IS
 'The chunk is updated in so many stripes, each of which goes from lo to hi';
-COMMENT ON COLUMN bulkpar_chunk.stripe IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.stripe IS
 'Those before this one are done';
-COMMENT ON COLUMN bulkpar_chunk.keys IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.lo IS 'A key as text, to be shown';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.lo_bytes IS
+'The same key as it is on disk, which no setting and no name can change';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.keys IS
 'The keys of the rows that match, one after the other, where these are few; null for all keys';
-COMMENT ON COLUMN bulkpar_chunk.last_key IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.last_key IS
 'The stripe is done up to this key, committed together with its rows';
-COMMENT ON COLUMN bulkpar_chunk.rows_before IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.rows_before IS
 'Rows that were counted in the chunks before this one';
-COMMENT ON COLUMN bulkpar_chunk.rows_found IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.rows_found IS
 'Rows that were counted in this chunk when it was claimed';
-COMMENT ON COLUMN bulkpar_chunk.rows_done IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.rows_done IS
 'Rows of rows_found whose batches have committed';
-COMMENT ON COLUMN bulkpar_chunk.rows_unchanged IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.rows_unchanged IS
 'Rows left alone by skip_unchanged';
-COMMENT ON COLUMN bulkpar_chunk.retries IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.retries IS
 'Batches that ran again after a deadlock, a lock timeout or the like';
-COMMENT ON COLUMN bulkpar_chunk.worker IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.worker IS
 'The number of the worker that has the chunk; null when it can be claimed';
-COMMENT ON COLUMN bulkpar_chunk.epoch IS
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.epoch IS
 'Goes up when another worker takes the chunk over';
-COMMENT ON INDEX bulkpar_chunk_unfinished IS
+COMMENT ON INDEX bulkpar.bulkpar_chunk_unfinished IS
 'Finds the chunks that are not yet done';
+COMMENT ON INDEX bulkpar.bulkpar_error_job IS
+'Finds and counts the errors of a job';
 
--- The live coordinator of a job holds a lock on (bulkpar_job, job_id).
-CREATE VIEW bulkpar_jobs WITH (security_barrier) AS
+-- A role sees all of its own jobs, and of the others, if it has
+-- pg_read_all_stats, what has no values of rows in it.  The live coordinator of
+-- a job holds a lock on (bulkpar_job, job_id).
+CREATE VIEW @extschema@.bulkpar_jobs WITH (security_barrier) AS
 SELECT j.job_id, j.job_name, j.owner, j.target,
-	p.key_index::regclass AS key_index, j.deletes,
-	j.column_names, j.statement, j.expressions, j.condition, j.from_item,
+	p.key_index::regclass AS key_index, j.deletes, j.column_names,
+	CASE WHEN r.owns THEN j.statement END AS statement,
+	CASE WHEN r.owns THEN j.expressions END AS expressions,
+	CASE WHEN r.owns THEN j.condition END AS condition,
+	CASE WHEN r.owns THEN j.from_item END AS from_item,
 	j.skip_unchanged, j.batch_size, j.workers, j.stripes,
-	j.stripes_chosen, j.on_error,
-	j.max_errors, j.settings,
+	j.stripes_chosen, j.on_error, j.max_errors,
+	CASE WHEN r.owns
+		THEN (SELECT jsonb_object_agg(s.value ->> 'name', s.value ->> 'value')
+			FROM jsonb_array_elements(j.settings) s) END AS settings,
 	CASE WHEN j.status = 'running' AND NOT EXISTS (
-			SELECT FROM pg_catalog.pg_locks
-			WHERE locktype = 'userlock'
-				AND database = (SELECT oid FROM pg_catalog.pg_database
-					WHERE datname = current_database())
-				AND classid = 'bulkpar_job'::regclass
-				AND objid = (j.job_id & 4294967295)::oid
-				AND objsubid = (j.job_id >> 32)
-				AND granted AND mode = 'ExclusiveLock')
+			SELECT FROM pg_locks l
+			WHERE l.locktype = 'userlock'
+				AND l.database = (SELECT d.oid FROM pg_database d
+					WHERE d.datname = current_database())
+				AND l.classid = 'bulkpar.bulkpar_job'::regclass::oid
+				AND l.objid = (j.job_id & 4294967295)::oid
+				AND l.objsubid = (j.job_id >> 32)
+				AND l.granted AND l.mode = 'ExclusiveLock')
 		THEN 'interrupted' ELSE j.status END AS status,
-	j.runs, j.estimated_rows, p.end_key, j.xmin_holders, j.created_at,
+	j.runs, j.estimated_rows,
+	CASE WHEN r.owns THEN p.end_key END AS end_key,
+	j.xmin_holders, j.created_at,
 	j.started_at, j.finished_at, j.rows_hot, j.wal_bytes,
 	j.table_bytes_before, j.table_bytes_after, j.index_bytes_before,
 	j.index_bytes_after, j.dead_rows, j.sqlstate,
-	j.message, j.detail, j.hint, j.context
-FROM bulkpar_job j
-LEFT JOIN bulkpar_part p ON p.job_id = j.job_id AND p.part_no = 1
-WHERE pg_has_role(j.owner, 'USAGE')
-	OR pg_has_role('pg_read_all_stats', 'USAGE');
+	CASE WHEN r.owns THEN j.message END AS message,
+	CASE WHEN r.owns THEN j.detail END AS detail,
+	CASE WHEN r.owns THEN j.hint END AS hint,
+	CASE WHEN r.owns THEN j.context END AS context
+FROM bulkpar.bulkpar_job j
+CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
+	pg_has_role('pg_read_all_stats'::name, 'USAGE'::text) AS reads_stats) r
+LEFT JOIN bulkpar.bulkpar_part p ON p.job_id = j.job_id AND p.part_no = 1
+WHERE r.owns OR r.reads_stats;
 
-CREATE VIEW bulkpar_chunks WITH (security_barrier) AS
-SELECT c.*, p.relation
-FROM bulkpar_chunk c
-JOIN bulkpar_jobs j USING (job_id)
-JOIN bulkpar_part p USING (job_id, part_no);
+CREATE VIEW @extschema@.bulkpar_chunks WITH (security_barrier) AS
+SELECT c.job_id, c.chunk_no, c.part_no,
+	CASE WHEN r.owns THEN c.lo END AS lo,
+	CASE WHEN r.owns THEN c.hi END AS hi,
+	c.stripes, c.stripe,
+	CASE WHEN r.owns THEN c.last_key END AS last_key,
+	c.keys IS NOT NULL AS listed,
+	c.rows_before, c.rows_found, c.rows_done, c.rows_updated, c.rows_failed,
+	c.rows_unchanged, c.rows_hot, c.wal_bytes, c.batches, c.retries,
+	c.attempts, c.status, c.epoch, c.worker, c.worker_pid, c.started_at,
+	c.finished_at, c.sqlstate,
+	CASE WHEN r.owns THEN c.message END AS message,
+	p.relation
+FROM bulkpar.bulkpar_chunk c
+JOIN bulkpar.bulkpar_job j USING (job_id)
+CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
+	pg_has_role('pg_read_all_stats'::name, 'USAGE'::text) AS reads_stats) r
+JOIN bulkpar.bulkpar_part p USING (job_id, part_no)
+WHERE r.owns OR r.reads_stats;
 
-CREATE VIEW bulkpar_errors WITH (security_barrier) AS
-SELECT e.*
-FROM bulkpar_error e
-JOIN bulkpar_jobs j USING (job_id);
+CREATE VIEW @extschema@.bulkpar_errors WITH (security_barrier) AS
+SELECT e.job_id, e.chunk_no,
+	CASE WHEN r.owns THEN e.key END AS key,
+	e.sqlstate,
+	CASE WHEN r.owns THEN e.message END AS message,
+	CASE WHEN r.owns THEN e.detail END AS detail,
+	CASE WHEN r.owns THEN e.hint END AS hint,
+	CASE WHEN r.owns THEN e.context END AS context,
+	e.failed_at
+FROM bulkpar.bulkpar_error e
+JOIN bulkpar.bulkpar_job j USING (job_id)
+CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
+	pg_has_role('pg_read_all_stats'::name, 'USAGE'::text) AS reads_stats) r
+WHERE r.owns OR r.reads_stats;
 
--- Dead rows that any of these may still see cannot be removed.  Those who read
--- bulkpar_progress may not see the sessions of others, the extension's owner may.
-CREATE FUNCTION bulkpar_xmin_holders(pid integer DEFAULT NULL)
+-- Dead rows that any of these may still see cannot be removed.
+CREATE FUNCTION @extschema@.bulkpar_xmin_holders()
 RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT string_agg(h.holder, ', ' ORDER BY h.since)
-FROM (
-	SELECT format('session %s (%s s)', a.pid,
-			extract(epoch FROM clock_timestamp() - a.xact_start)::bigint),
-		a.xact_start
-	FROM pg_stat_activity a
-	WHERE (a.backend_xid IS NOT NULL
-			OR (a.backend_xmin IS NOT NULL AND a.datname = current_database()))
-		AND a.backend_type IN ('client backend', 'background worker',
-			'logical replication worker', 'pg_cron')
-		AND (a.state <> 'active' OR a.pid = $1
-			OR a.xact_start < clock_timestamp() - interval '1 second')
-	UNION ALL
-	SELECT format('prepared transaction "%s" (%s s)', p.gid,
-			extract(epoch FROM clock_timestamp() - p.prepared)::bigint),
-		p.prepared
-	FROM pg_prepared_xacts p
-	UNION ALL
-	SELECT format('replication slot "%s" (%s transactions)', s.slot_name,
-			age(s.xmin)), NULL
-	FROM pg_replication_slots s
-	WHERE s.xmin IS NOT NULL
-	UNION ALL
-	SELECT format('standby "%s" (%s transactions)', r.application_name,
-			age(r.backend_xmin)), NULL
-	FROM pg_stat_replication r
-	WHERE r.backend_xmin IS NOT NULL) h(holder, since)
-$$;
+AS 'MODULE_PATHNAME', 'bulkpar_xmin_holders'
+LANGUAGE C STABLE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bulkpar_xmin_holders(integer) IS
-'Who holds back the removal of dead rows in this database; the session with that pid counts even if it has just begun';
+COMMENT ON FUNCTION @extschema@.bulkpar_xmin_holders() IS
+'Who holds back the removal of dead rows in this database, in as much detail as the current role may see';
 
-CREATE VIEW bulkpar_progress WITH (security_barrier) AS
+CREATE VIEW @extschema@.bulkpar_progress WITH (security_barrier) AS
 SELECT j.job_id,
 	j.target,
 	j.status,
@@ -289,30 +339,27 @@ SELECT j.job_id,
 			greatest(j.estimated_rows - c.rows_done, 0)
 			* r.seconds / c.rows_done)) END AS time_left,
 	CASE WHEN j.status = 'running'
-		THEN bulkpar_xmin_holders() END AS xmin_holders
-FROM bulkpar_jobs j
+		THEN @extschema@.bulkpar_xmin_holders() END AS xmin_holders
+FROM @extschema@.bulkpar_jobs j
 CROSS JOIN LATERAL (
 	SELECT coalesce(sum(k.rows_done), 0)::bigint AS rows_done,
 		coalesce(sum(k.rows_updated), 0)::bigint AS rows_updated,
 		coalesce(sum(k.rows_failed), 0)::bigint AS rows_failed,
 		coalesce(sum(k.rows_unchanged), 0)::bigint AS rows_unchanged
-	FROM bulkpar_chunk k WHERE k.job_id = j.job_id) c
+	FROM bulkpar.bulkpar_chunk k WHERE k.job_id = j.job_id) c
 CROSS JOIN LATERAL (
 	SELECT greatest(extract(epoch FROM
 		coalesce(j.finished_at, clock_timestamp())
 		- coalesce(j.started_at, j.created_at)), 0.001)::float8 AS seconds) r;
 
-COMMENT ON VIEW bulkpar_jobs IS
-'The bulkpar jobs: a role sees its own, pg_read_all_stats all';
-COMMENT ON VIEW bulkpar_chunks IS 'The chunks of the jobs that a role sees';
-COMMENT ON VIEW bulkpar_errors IS
+COMMENT ON VIEW @extschema@.bulkpar_jobs IS
+'The bulkpar jobs: a role sees its own, pg_read_all_stats all without the values of rows';
+COMMENT ON VIEW @extschema@.bulkpar_chunks IS 'The chunks of the jobs that a role sees';
+COMMENT ON VIEW @extschema@.bulkpar_errors IS
 'The rows that the jobs that a role sees could not update';
-COMMENT ON VIEW bulkpar_progress IS 'How far each job is that a role sees';
+COMMENT ON VIEW @extschema@.bulkpar_progress IS 'How far each job is that a role sees';
 
-GRANT SELECT ON bulkpar_jobs, bulkpar_chunks, bulkpar_errors, bulkpar_progress
-	TO PUBLIC;
-
-CREATE TYPE bulkpar_result AS (
+CREATE TYPE @extschema@.bulkpar_result AS (
 	job_id bigint,
 	status text,
 	rows_updated bigint,
@@ -323,37 +370,37 @@ CREATE TYPE bulkpar_result AS (
 	rows_unchanged bigint
 );
 
-COMMENT ON TYPE bulkpar_result IS 'What a bulkpar job has done';
+COMMENT ON TYPE @extschema@.bulkpar_result IS 'What a bulkpar job has done';
 
-CREATE FUNCTION bulkpar_support(internal)
+CREATE FUNCTION bulkpar.bulkpar_support(internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'bulkpar_support'
 LANGUAGE C STRICT;
 
-COMMENT ON FUNCTION bulkpar_support(internal) IS
+COMMENT ON FUNCTION bulkpar.bulkpar_support(internal) IS
 'Planner support of the functions that run a job';
 
 -- So cheap that it comes before all that may fail: a batch looks at rows of
 -- other stripes, but must not evaluate the user's condition for them.
-CREATE FUNCTION bulkpar_in_stripe(stripes integer, stripe integer,
+CREATE FUNCTION bulkpar.bulkpar_in_stripe(stripes integer, stripe integer,
 	VARIADIC key "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'bulkpar_in_stripe'
 LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE COST 0.0001;
 
-COMMENT ON FUNCTION bulkpar_in_stripe(integer, integer, "any") IS
+COMMENT ON FUNCTION bulkpar.bulkpar_in_stripe(integer, integer, "any") IS
 'Whether a job with that many stripes puts a key into the one with that number';
 
 -- Costly, so that it comes after all other conditions.
-CREATE FUNCTION bulkpar_changed(changed boolean, "row" tid, VARIADIC rest "any")
+CREATE FUNCTION bulkpar.bulkpar_changed(changed boolean, "row" tid, VARIADIC rest "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'bulkpar_changed'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 
-COMMENT ON FUNCTION bulkpar_changed(boolean, tid, "any") IS
+COMMENT ON FUNCTION bulkpar.bulkpar_changed(boolean, tid, "any") IS
 'Its argument; a job with skip_unchanged counts the rows that it would leave the same';
 
-CREATE FUNCTION bulkpar_update(
+CREATE FUNCTION @extschema@.bulkpar_update(
 	target regclass,
 	column_name text,
 	expression text,
@@ -368,16 +415,16 @@ CREATE FUNCTION bulkpar_update(
 	from_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false)
-RETURNS bulkpar_result
+RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
-bulkpar_update(regclass, text, text, integer, integer, text, boolean, text,
+@extschema@.bulkpar_update(regclass, text, text, integer, integer, text, boolean, text,
 	bigint, text, integer, text, regclass, boolean) IS
 'Update a column of all rows of a table in parallel batches that commit on their own';
 
-CREATE FUNCTION bulkpar_update(
+CREATE FUNCTION @extschema@.bulkpar_update(
 	target regclass,
 	column_name text[],
 	expression text[],
@@ -392,16 +439,16 @@ CREATE FUNCTION bulkpar_update(
 	from_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false)
-RETURNS bulkpar_result
+RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
-bulkpar_update(regclass, text[], text[], integer, integer, text, boolean, text,
+@extschema@.bulkpar_update(regclass, text[], text[], integer, integer, text, boolean, text,
 	bigint, text, integer, text, regclass, boolean) IS
 'Update several columns of all rows of a table in parallel batches that commit on their own';
 
-CREATE FUNCTION bulkpar_delete(
+CREATE FUNCTION @extschema@.bulkpar_delete(
 	target regclass,
 	condition text,
 	batch_size integer DEFAULT 1000,
@@ -412,16 +459,16 @@ CREATE FUNCTION bulkpar_delete(
 	job_name text DEFAULT NULL,
 	using_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL)
-RETURNS bulkpar_result
+RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
-bulkpar_delete(regclass, text, integer, integer, boolean, text, bigint, text,
+@extschema@.bulkpar_delete(regclass, text, integer, integer, boolean, text, bigint, text,
 	text, regclass) IS
 'Delete rows of a table in parallel batches that commit on their own';
 
-CREATE FUNCTION bulkpar_execute(
+CREATE FUNCTION @extschema@.bulkpar_execute(
 	statement text,
 	batch_size integer DEFAULT 1000,
 	workers integer DEFAULT NULL,
@@ -432,17 +479,17 @@ CREATE FUNCTION bulkpar_execute(
 	stripes integer DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false)
-RETURNS bulkpar_result
+RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
-bulkpar_execute(text, integer, integer, boolean, text, bigint, text, integer,
+@extschema@.bulkpar_execute(text, integer, integer, boolean, text, bigint, text, integer,
 	regclass, boolean) IS
 'Run an UPDATE or DELETE statement in parallel batches that commit on their own';
 
 -- Here the target is a text, so that a call with plain literals is not ambiguous.
-CREATE FUNCTION bulkpar_explain(
+CREATE FUNCTION @extschema@.bulkpar_explain(
 	target text,
 	column_name text,
 	expression text,
@@ -463,10 +510,10 @@ AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-bulkpar_explain(text, text, text, integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, text, text, integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean) IS
 'Show what bulkpar_update would do, and change nothing';
 
-CREATE FUNCTION bulkpar_explain(
+CREATE FUNCTION @extschema@.bulkpar_explain(
 	target text,
 	column_name text[],
 	expression text[],
@@ -487,10 +534,10 @@ AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-bulkpar_explain(text, text[], text[], integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, text[], text[], integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean) IS
 'Show what bulkpar_update would do, and change nothing';
 
-CREATE FUNCTION bulkpar_explain(
+CREATE FUNCTION @extschema@.bulkpar_explain(
 	target text,
 	condition text,
 	batch_size integer DEFAULT 1000,
@@ -507,10 +554,10 @@ AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-bulkpar_explain(text, text, integer, integer, boolean, text, bigint, text, text, regclass, boolean) IS
+@extschema@.bulkpar_explain(text, text, integer, integer, boolean, text, bigint, text, text, regclass, boolean) IS
 'Show what bulkpar_delete would do, and change nothing';
 
-CREATE FUNCTION bulkpar_explain(
+CREATE FUNCTION @extschema@.bulkpar_explain(
 	statement text,
 	batch_size integer DEFAULT 1000,
 	workers integer DEFAULT NULL,
@@ -527,68 +574,120 @@ AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean) IS
 'Show what bulkpar_execute would do, and change nothing';
 
-CREATE FUNCTION bulkpar_wait(
+CREATE FUNCTION @extschema@.bulkpar_wait(
 	job_id bigint,
 	timeout interval DEFAULT NULL)
-RETURNS bulkpar_result
+RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_wait'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bulkpar_wait(bigint, interval) IS
+COMMENT ON FUNCTION @extschema@.bulkpar_wait(bigint, interval) IS
 'Wait until a job has ended, or for the time given, and return its result';
 
-CREATE PROCEDURE bulkpar_await(
+CREATE PROCEDURE @extschema@.bulkpar_await(
 	job_id bigint,
 	timeout interval DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'bulkpar_await'
 LANGUAGE C;
 
-COMMENT ON PROCEDURE bulkpar_await(bigint, interval) IS
+COMMENT ON PROCEDURE @extschema@.bulkpar_await(bigint, interval) IS
 'Commit, then wait as bulkpar_wait does: for procedures, which keep no snapshot across it';
 
-CREATE FUNCTION bulkpar_pause(job_id bigint)
-RETURNS bulkpar_result
+CREATE FUNCTION @extschema@.bulkpar_pause(job_id bigint)
+RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_pause'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bulkpar_pause(bigint) IS
+COMMENT ON FUNCTION @extschema@.bulkpar_pause(bigint) IS
 'Pause a running job, and return when nothing of it commits any more';
 
-CREATE FUNCTION bulkpar_cancel(job_id bigint)
-RETURNS bulkpar_result
+CREATE FUNCTION @extschema@.bulkpar_cancel(job_id bigint)
+RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_cancel'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bulkpar_cancel(bigint) IS
+COMMENT ON FUNCTION @extschema@.bulkpar_cancel(bigint) IS
 'Cancel a job, and return when nothing of it commits any more';
 
-CREATE FUNCTION bulkpar_resume(
+CREATE FUNCTION @extschema@.bulkpar_resume(
 	job_id bigint,
 	workers integer DEFAULT NULL,
 	batch_size integer DEFAULT NULL,
 	wait boolean DEFAULT true)
-RETURNS bulkpar_result
+RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_resume'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar_support;
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
-COMMENT ON FUNCTION bulkpar_resume(bigint, integer, integer, boolean) IS
+COMMENT ON FUNCTION @extschema@.bulkpar_resume(bigint, integer, integer, boolean) IS
 'Go on with a job that is paused, failed, cancelled or interrupted';
 
-CREATE FUNCTION bulkpar_forget(job_id bigint)
+CREATE FUNCTION @extschema@.bulkpar_forget(job_id bigint)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'bulkpar_forget_job'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bulkpar_forget(bigint) IS
+COMMENT ON FUNCTION @extschema@.bulkpar_forget(bigint) IS
 'Delete all that is kept about a job that does not run';
 
-CREATE FUNCTION bulkpar_forget(age interval)
+CREATE FUNCTION @extschema@.bulkpar_forget(age interval)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'bulkpar_forget_age'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION bulkpar_forget(interval) IS
+COMMENT ON FUNCTION @extschema@.bulkpar_forget(interval) IS
 'Delete all that is kept about jobs that ended longer ago, and return their number';
+
+-- Default privileges may have given others rights on what was made above.
+DO $$
+DECLARE
+	command text;
+BEGIN
+	FOR command IN
+		SELECT DISTINCT format('REVOKE ALL ON %s FROM %s CASCADE',
+			CASE o.classid
+				WHEN 'pg_namespace'::regclass THEN format('SCHEMA %I', o.name)
+				WHEN 'pg_proc'::regclass
+				THEN format('ROUTINE %s', o.objid::regprocedure)
+				ELSE format('%s %s', o.kind, o.objid::regclass) END,
+			CASE a.grantee WHEN 0::oid THEN 'PUBLIC'
+				ELSE quote_ident(pg_get_userbyid(a.grantee)::text) END)
+		FROM (SELECT d.classid, d.objid, n.nspname AS name, NULL AS kind,
+				n.nspacl AS acl, n.nspowner AS owner
+			FROM pg_depend d JOIN pg_namespace n ON n.oid = d.objid
+			WHERE d.classid = 'pg_namespace'::regclass
+				AND d.refclassid = 'pg_extension'::regclass
+				AND d.refobjid = (SELECT e.oid FROM pg_extension e
+					WHERE e.extname = 'bulkpar')
+			UNION ALL
+			SELECT d.classid, d.objid, NULL, CASE c.relkind
+					WHEN 'S'::"char" THEN 'SEQUENCE' ELSE 'TABLE' END,
+				c.relacl, c.relowner
+			FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+			WHERE d.classid = 'pg_class'::regclass
+				AND d.refclassid = 'pg_extension'::regclass
+				AND d.refobjid = (SELECT e.oid FROM pg_extension e
+					WHERE e.extname = 'bulkpar')
+			UNION ALL
+			SELECT 'pg_proc'::regclass, f.oid, NULL, NULL,
+				coalesce(f.proacl, acldefault('f'::"char", f.proowner)),
+				f.proowner
+			FROM pg_proc f
+			WHERE f.pronamespace = 'bulkpar'::regnamespace) o
+		CROSS JOIN LATERAL aclexplode(o.acl) a
+		WHERE a.grantee <> o.owner
+	LOOP
+		EXECUTE command;
+	END LOOP;
+END
+$$;
+
+GRANT SELECT ON @extschema@.bulkpar_jobs, @extschema@.bulkpar_chunks,
+	@extschema@.bulkpar_errors, @extschema@.bulkpar_progress TO PUBLIC;
+
+-- In the condition of a batch, which runs as the owner of the job.
+GRANT EXECUTE ON FUNCTION
+	bulkpar.bulkpar_in_stripe(integer, integer, VARIADIC "any"),
+	bulkpar.bulkpar_changed(boolean, tid, VARIADIC "any") TO PUBLIC;

@@ -31,8 +31,9 @@ static void start(const BulkparJob *job, const BulkparChunk *chunk,
 				  BulkparTarget *target, LOCKMODE lockmode);
 static void cut(const BulkparJob *job, const BulkparChunk *chunk,
 				BulkparTarget *target, BulkparBatch *batch);
-static ArrayType *last_key(const BulkparChunk *chunk, BulkparTarget *target,
-						   const BulkparBatch *batch);
+static BulkparStoredKey *last_key(const BulkparChunk *chunk,
+								  BulkparTarget *target,
+								  const BulkparBatch *batch);
 static BulkparBatchResult finish(const BulkparJob *job,
 								 const BulkparChunk *chunk,
 								 const BulkparBatch *batch,
@@ -149,13 +150,13 @@ cut(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
 	batch->finishes_stripe = bounds.complete;
 }
 
-/* Up to where the stripe is done with this batch, as text. */
-static ArrayType *
+/* Up to where the stripe is done with this batch. */
+static BulkparStoredKey *
 last_key(const BulkparChunk *chunk, BulkparTarget *target,
 		 const BulkparBatch *batch)
 {
 	return batch->finishes_stripe ? chunk->hi :
-		bulkpar_key_to_text(target->key, batch->hi);
+		bulkpar_key_store(target->key, batch->hi);
 }
 
 /*

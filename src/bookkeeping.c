@@ -6,9 +6,14 @@
  * job.c and ledger.c have the SQL.  Each of its statements runs as the owner of
  * the tables, for the role whose job it is has no rights on them.  That role is
  * given up only around the statement and never up to a COMMIT, where deferred
- * triggers of the user would run.  There the search_path is one that nobody
- * else can put objects into, our tables are qualified, and all values are
- * parameters.
+ * triggers of the user would run.
+ *
+ * The texts name the tables, and a plan is made anew from the text whenever
+ * something has changed.  So before each statement the tables are locked, and
+ * books.c says that the names are still those of our tables, that nobody but
+ * their owner can take these names, and that no code of others hangs on them.
+ * There the search_path is one that nobody else can put objects into, and all
+ * values are parameters.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -19,76 +24,53 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 #include "bookkeeping.h"
+#include "books.h"
 
-static Oid	schema = InvalidOid;
 /* The row of the last result that is read. */
 static int	current_row = 0;
-
-static BulkparQuery *prepared = NULL;
 
 static char *expand(const char *sql);
 static Datum column(int number, bool *isnull);
 
-/* Say in which schema the extension is, before anything else. */
-void
-bulkpar_bookkeeping_attach(Oid new_schema)
+/*
+ * Until AtEOXact_GUC(true, result), find nothing by its name but in
+ * pg_catalog, where nobody can put anything.
+ */
+int
+bulkpar_bookkeeping_safe_path(void)
 {
-	while (prepared != NULL && schema != new_schema)
-	{
-		SPI_freeplan(prepared->plan);
-		prepared->plan = NULL;
-		prepared = prepared->next;
-	}
-	schema = new_schema;
-}
+	int			nestlevel = NewGUCNestLevel();
 
-Oid
-bulkpar_bookkeeping_schema(void)
-{
-	return schema;
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return nestlevel;
 }
 
 /*
- * Become the owner of the tables, with a search_path that nobody can write
- * to, connect SPI and take a snapshot.  An error undoes
- * it with the (sub)transaction.
+ * Lock the tables, become their owner, with a search_path that nobody can
+ * write to, connect SPI and take a snapshot.  An error undoes it with the
+ * (sub)transaction.
  */
 void
 bulkpar_bookkeeping_enter(BulkparBracket *bracket)
 {
-	Oid			relid = get_relname_relid("bulkpar_job", schema);
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("the tables of extension \"bulkpar\" do not exist"),
-				 errhint("The extension was dropped while a job was running.")));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
+	Oid			owner = bulkpar_books_open();
 
 	bracket->caller_context = CurrentMemoryContext;
 	GetUserIdAndSecContext(&bracket->userid, &bracket->sec_context);
 	SetUserIdAndSecContext(owner, bracket->sec_context |
 						   SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_NOFORCE_RLS);
-	bracket->nestlevel = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	bracket->nestlevel = bulkpar_bookkeeping_safe_path();
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
 }
@@ -138,8 +120,6 @@ bulkpar_bookkeeping_run(BulkparQuery *query, const Datum *values,
 				 SPI_result_code_string(SPI_result));
 		SPI_keepplan(plan);
 		query->plan = plan;
-		query->next = prepared;
-		prepared = query;
 	}
 	result = SPI_execute_plan(query->plan, (Datum *) values, nulls,
 							  query->read_only, 0);
@@ -154,14 +134,13 @@ bulkpar_bookkeeping_run(BulkparQuery *query, const Datum *values,
 static char *
 expand(const char *sql)
 {
-	const char *prefix = quote_identifier(get_namespace_name(schema));
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	for (; *sql != '\0'; sql++)
 	{
 		if (*sql == '@')
-			appendStringInfo(&buf, "%s.", prefix);
+			appendStringInfoString(&buf, BULKPAR_SCHEMA ".");
 		else
 			appendStringInfoChar(&buf, *sql);
 	}
@@ -206,18 +185,44 @@ bulkpar_bookkeeping_text(const BulkparBracket *bracket, int number)
 							   TextDatumGetCString(value));
 }
 
-ArrayType *
-bulkpar_bookkeeping_array(const BulkparBracket *bracket, int number)
+/*
+ * The key in a column of bytes and the next one of text, copied for the caller
+ * of the function; NULL for null.
+ */
+BulkparStoredKey *
+bulkpar_bookkeeping_key(const BulkparBracket *bracket, int number)
+{
+	bool		isnull;
+	Datum		bytes = column(number, &isnull);
+	Datum		text;
+	BulkparStoredKey key;
+	BulkparStoredKey *copy;
+	MemoryContext oldcontext;
+
+	if (isnull)
+		return NULL;
+	text = column(number + 1, &isnull);
+	key.bytes = DatumGetByteaP(bytes);
+	key.text = DatumGetArrayTypeP(text);
+	oldcontext = MemoryContextSwitchTo(bracket->caller_context);
+	copy = bulkpar_key_copy_stored(&key);
+	MemoryContextSwitchTo(oldcontext);
+	return copy;
+}
+
+/* Bytes, copied for the caller of the function; NULL for null. */
+bytea *
+bulkpar_bookkeeping_bytes(const BulkparBracket *bracket, int number)
 {
 	bool		isnull;
 	Datum		value = column(number, &isnull);
 	MemoryContext oldcontext;
-	ArrayType  *copy;
+	bytea	   *copy;
 
 	if (isnull)
 		return NULL;
 	oldcontext = MemoryContextSwitchTo(bracket->caller_context);
-	copy = DatumGetArrayTypePCopy(value);
+	copy = DatumGetByteaPCopy(value);
 	MemoryContextSwitchTo(oldcontext);
 	return copy;
 }
@@ -246,4 +251,23 @@ bulkpar_bookkeeping_set_text(Datum *values, char *nulls, int i, const char *text
 {
 	nulls[i] = text == NULL ? 'n' : ' ';
 	values[i] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+/* A parameter of bytes; null for NULL. */
+void
+bulkpar_bookkeeping_set_bytes(Datum *values, char *nulls, int i,
+							  const bytea *bytes)
+{
+	nulls[i] = bytes == NULL ? 'n' : ' ';
+	values[i] = PointerGetDatum(bytes);
+}
+
+/* Two parameters from that one on: the bytes and the text of a key. */
+void
+bulkpar_bookkeeping_set_key(Datum *values, char *nulls, int i,
+							const BulkparStoredKey *key)
+{
+	nulls[i] = nulls[i + 1] = key == NULL ? 'n' : ' ';
+	values[i] = key == NULL ? (Datum) 0 : PointerGetDatum(key->bytes);
+	values[i + 1] = key == NULL ? (Datum) 0 : PointerGetDatum(key->text);
 }

@@ -14,7 +14,8 @@
 #define BULKPAR_BOOKKEEPING_H
 
 #include "executor/spi.h"
-#include "utils/array.h"
+
+#include "key.h"
 
 /*
  * A statement, prepared when it is first run.  In the text, @ stands for our
@@ -25,9 +26,8 @@ typedef struct BulkparQuery
 	const char *sql;
 	bool		read_only;		/* see the latest, also in REPEATABLE READ */
 	int			nargs;
-	Oid			argtypes[14];
+	Oid			argtypes[16];
 	SPIPlanPtr	plan;
-	struct BulkparQuery *next;	/* in the list of the prepared ones */
 } BulkparQuery;
 
 /* What enter changes and leave puts back. */
@@ -39,8 +39,7 @@ typedef struct BulkparBracket
 	int			nestlevel;
 } BulkparBracket;
 
-extern void bulkpar_bookkeeping_attach(Oid new_schema);
-extern Oid	bulkpar_bookkeeping_schema(void);
+extern int	bulkpar_bookkeeping_safe_path(void);
 
 extern void bulkpar_bookkeeping_enter(BulkparBracket *bracket);
 extern uint64 bulkpar_bookkeeping_enter_for(BulkparBracket *bracket,
@@ -55,11 +54,17 @@ extern void bulkpar_bookkeeping_look_at(int row);
 extern int64 bulkpar_bookkeeping_int64(int number);
 extern char *bulkpar_bookkeeping_text(const BulkparBracket *bracket,
 									  int number);
-extern ArrayType *bulkpar_bookkeeping_array(const BulkparBracket *bracket,
-											int number);
+extern BulkparStoredKey *bulkpar_bookkeeping_key(const BulkparBracket *bracket,
+												 int number);
+extern bytea *bulkpar_bookkeeping_bytes(const BulkparBracket *bracket,
+										int number);
 extern char **bulkpar_bookkeeping_strings(const BulkparBracket *bracket,
 										  int number, int *count);
 extern void bulkpar_bookkeeping_set_text(Datum *values, char *nulls, int i,
 										 const char *text);
+extern void bulkpar_bookkeeping_set_bytes(Datum *values, char *nulls, int i,
+										  const bytea *bytes);
+extern void bulkpar_bookkeeping_set_key(Datum *values, char *nulls, int i,
+										const BulkparStoredKey *key);
 
 #endif							/* BULKPAR_BOOKKEEPING_H */

@@ -53,7 +53,7 @@ PG_MODULE_MAGIC_EXT(.name = "bulkpar", .version = "1.0");
 PG_MODULE_MAGIC;
 #endif
 
-int			bulkpar_max_workers = 0;
+int			bulkpar_max_workers = -1;
 int			bulkpar_progress_interval = 5000;
 bool		bulkpar_report = true;
 int			bulkpar_workers = 0;
@@ -64,10 +64,10 @@ void
 _PG_init(void)
 {
 	DefineCustomIntVariable("bulkpar.max_workers",
-							"Workers that all bulkpar jobs together may have at once.",
-							"0 means no limit but \"max_worker_processes\".",
+							"Processes that all bulkpar jobs together may have at once.",
+							"Coordinators count as workers do. -1 means half of \"max_worker_processes\", 0 no limit but that.",
 							&bulkpar_max_workers,
-							0, 0, BULKPAR_MAX_WORKERS,
+							-1, -1, BULKPAR_MAX_WORKERS,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 

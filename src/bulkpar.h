@@ -22,6 +22,9 @@
 
 #define BULKPAR_MAX_STRIPES 64
 
+/* Bytes of a job's name, which is in an index. */
+#define BULKPAR_MAX_NAME 255
+
 /* The batches of a chunk, and those collected in advance, at the most. */
 #define BULKPAR_CHUNK_BATCHES 16
 

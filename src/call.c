@@ -23,13 +23,13 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "bookkeeping.h"
 #include "bulkpar.h"
 #include "check.h"
 #include "control.h"
 #include "coordinator.h"
 #include "request.h"
 #include "result.h"
+#include "settings.h"
 #include "wait.h"
 
 /* The calls of a function in a list of expressions. */
@@ -43,7 +43,7 @@ static Datum start_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 					   bool wait, TimestampTz began);
 static Datum join_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 					  int64 job_id, bool wait, TimestampTz began);
-static Datum resume_job(FunctionCallInfo fcinfo, int64 job_id, Oid owner,
+static Datum resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 						const BulkparChange *change, bool wait,
 						TimestampTz began);
 static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
@@ -84,7 +84,6 @@ bulkpar_resume(PG_FUNCTION_ARGS)
 	TimestampTz began = GetCurrentTimestamp();
 	BulkparChange change = {0};
 	int64		job_id;
-	Oid			owner;
 
 	check_place(fcinfo);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
@@ -106,8 +105,9 @@ bulkpar_resume(PG_FUNCTION_ARGS)
 									"batch_size");
 	}
 
-	owner = bulkpar_control_check_owner(job_id);
-	return resume_job(fcinfo, job_id, owner, &change, PG_GETARG_BOOL(3), began);
+	(void) bulkpar_control_check_owner(job_id);
+	return resume_job(fcinfo, bulkpar_control_load(job_id), &change,
+					  PG_GETARG_BOOL(3), began);
 }
 
 /*
@@ -144,7 +144,7 @@ start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait,
 {
 	dsm_segment *segment;
 	BulkparCall *call =
-		bulkpar_coordinator_prepare(job->owner, bulkpar_request_serialize(job),
+		bulkpar_coordinator_prepare(job, bulkpar_request_serialize(job),
 									&segment);
 
 	return run_call(fcinfo, call, segment, wait, began);
@@ -163,6 +163,7 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 		.batch_size = job->batch_size,
 		.workers = job->workers
 	};
+	const char *setting = bulkpar_settings_differ(job, other);
 
 	if (!bulkpar_request_same_work(job, other))
 		ereport(ERROR,
@@ -172,12 +173,22 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 				 errhint("Use another name, or SELECT bulkpar_forget("
 						 INT64_FORMAT ") if the job is not to be resumed.",
 						 job_id)));
+	if (setting != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" has other settings",
+						job_id, job->name),
+				 errdetail("The setting \"%s\" is not what it was in the session that created the job.",
+						   setting),
+				 errhint("SELECT bulkpar_resume(" INT64_FORMAT
+						 ") goes on with the job and its own settings.",
+						 job_id)));
 	if (!bulkpar_job_is_alive(job_id))
 	{
 		ereport(NOTICE,
 				(errmsg("resuming bulkpar job " INT64_FORMAT " of the name \"%s\"",
 						job_id, job->name)));
-		return resume_job(fcinfo, job_id, job->owner, &change, wait, began);
+		return resume_job(fcinfo, other, &change, wait, began);
 	}
 
 	ereport(NOTICE,
@@ -188,14 +199,17 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 	return bulkpar_result_of_wait(fcinfo, job_id, other->workers, began);
 }
 
+/* Go on with a job, if it is safe for and before the current user. */
 static Datum
-resume_job(FunctionCallInfo fcinfo, int64 job_id, Oid owner,
+resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 		   const BulkparChange *change, bool wait, TimestampTz began)
 {
 	dsm_segment *segment;
-	BulkparCall *call = bulkpar_coordinator_prepare(owner, "", &segment);
+	BulkparCall *call;
 
-	call->resumed = job_id;
+	bulkpar_settings_check(job);
+	call = bulkpar_coordinator_prepare(job, "", &segment);
+	call->resumed = job->job_id;
 	call->change = *change;
 	return run_call(fcinfo, call, segment, wait, began);
 }
@@ -231,8 +245,7 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 /*
  * Check that the function is called where its job can work.  The workers
  * commit on their own, so the calling transaction must not have done anything
- * that they would have to see or to wait for.  Also attach to the extension's
- * tables.
+ * that they would have to see or to wait for.
  */
 static void
 check_place(FunctionCallInfo fcinfo)
@@ -264,7 +277,6 @@ check_place(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot call %s within security-restricted operation",
 						name)));
-	bulkpar_bookkeeping_attach(get_func_namespace(function));
 }
 
 /* Whether two calls of the function stand at one place of the SQL text. */

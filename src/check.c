@@ -31,7 +31,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "bookkeeping.h"
+#include "books.h"
 #include "check.h"
 #include "compat.h"
 #include "key.h"
@@ -296,7 +296,6 @@ static void
 check_table(Relation rel, const BulkparJob *job)
 {
 	const char *name = RelationGetRelationName(rel);
-	Oid			relid = RelationGetRelid(rel);
 
 	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,
@@ -314,10 +313,7 @@ check_table(Relation rel, const BulkparJob *job)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied: \"%s\" is a system catalog",
 						name)));
-	if (relid == get_relname_relid("bulkpar_job", bulkpar_bookkeeping_schema()) ||
-		relid == get_relname_relid("bulkpar_part", bulkpar_bookkeeping_schema()) ||
-		relid == get_relname_relid("bulkpar_chunk", bulkpar_bookkeeping_schema()) ||
-		relid == get_relname_relid("bulkpar_error", bulkpar_bookkeeping_schema()))
+	if (bulkpar_books_include(RelationGetRelid(rel)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table \"%s\" of extension bulkpar is not supported",

@@ -44,8 +44,8 @@ static int	choose_stripes(const BulkparJob *job, Oid relid);
 static int64 choose_size(const BulkparJob *job, const BulkparTrend *trend,
 						 BulkparRange *range);
 static void read_list(const BulkparTarget *target, BulkparRange *range);
-static Datum *read_key(const BulkparTarget *target, ArrayType *key);
-static bool same_key(const ArrayType *a, const ArrayType *b);
+static Datum *read_key(const BulkparTarget *target,
+					   const BulkparStoredKey *key);
 
 /*
  * Claim a chunk for a worker, in a transaction of its own.  The batches of a
@@ -90,7 +90,7 @@ find_part(const BulkparJob *job, BulkparChunk *chunk)
 	{
 		const BulkparPart *part = &job->parts[chunk->part];
 
-		if (!part->gone && !same_key(chunk->lo, part->end_key))
+		if (!part->gone && !bulkpar_key_same_stored(chunk->lo, part->end_key))
 			return true;
 		chunk->part++;
 		chunk->lo = chunk->done = NULL;
@@ -104,7 +104,7 @@ cut(const BulkparJob *job, int worker, BulkparTarget *target,
 	const BulkparTrend *trend, BulkparRange *range)
 {
 	BulkparChunk *chunk = &range->chunk;
-	ArrayType  *end_key = job->parts[chunk->part].end_key;
+	BulkparStoredKey *end_key = job->parts[chunk->part].end_key;
 	int64		max_rows = choose_size(job, trend, range);
 	BulkparBounds *bounds;
 
@@ -116,7 +116,7 @@ cut(const BulkparJob *job, int worker, BulkparTarget *target,
 		chunk->rows_found += bounds[i].rows;
 	range->hi = bounds[0].keys[bounds[0].nbatches - 1];
 	chunk->hi = bounds[0].complete ? end_key :
-		bulkpar_key_to_text(target->key, range->hi);
+		bulkpar_key_store(target->key, range->hi);
 	for (int i = 0; i < chunk->stripe.count; i++)
 		bounds[i].complete = true;
 	range->bounds = bounds;
@@ -221,8 +221,8 @@ read_list(const BulkparTarget *target, BulkparRange *range)
 {
 	if (range->chunk.keys == NULL)
 		return;
-	range->keys = bulkpar_key_list_from_text(target->key, range->chunk.keys,
-											 &range->nkeys);
+	range->keys = bulkpar_key_restore_list(target->key, range->chunk.keys,
+										   &range->nkeys);
 	while (range->lo != NULL && range->nkeys > 0 &&
 		   bulkpar_key_compare(target->key, range->keys, range->lo) <= 0)
 	{
@@ -233,15 +233,7 @@ read_list(const BulkparTarget *target, BulkparRange *range)
 
 /* A key of the ledger, which may be NULL. */
 static Datum *
-read_key(const BulkparTarget *target, ArrayType *key)
+read_key(const BulkparTarget *target, const BulkparStoredKey *key)
 {
-	return key == NULL ? NULL : bulkpar_key_from_text(target->key, key);
-}
-
-static bool
-same_key(const ArrayType *a, const ArrayType *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
+	return key == NULL ? NULL : bulkpar_key_restore(target->key, key);
 }

@@ -28,11 +28,10 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "bookkeeping.h"
 #include "control.h"
+#include "coordinator.h"
 #include "ledger.h"
 #include "result.h"
 #include "subxact.h"
@@ -49,8 +48,8 @@ typedef struct Lookup
 } Lookup;
 
 static Datum stop(FunctionCallInfo fcinfo, int signal, const char *status);
+static bool signal_and_wait(int64 job_id, int signal, TimestampTz deadline);
 static TimestampTz deadline_of(FunctionCallInfo fcinfo);
-static void attach(FunctionCallInfo fcinfo);
 static void look_for_owner(void *arg);
 static void look_for_name(void *arg);
 static void look_for_job(void *arg);
@@ -72,7 +71,6 @@ bulkpar_wait(PG_FUNCTION_ARGS)
 	TimestampTz deadline = deadline_of(fcinfo);
 	int64		job_id = PG_GETARG_INT64(0);
 
-	attach(fcinfo);
 	(void) bulkpar_control_check_owner(job_id);
 	bulkpar_wait_for_job(job_id, deadline);
 	bulkpar_result_check(job_id);
@@ -92,7 +90,6 @@ bulkpar_await(PG_FUNCTION_ARGS)
 	TimestampTz deadline = deadline_of(fcinfo);
 	int64		job_id = PG_GETARG_INT64(0);
 
-	attach(fcinfo);
 	(void) bulkpar_control_check_owner(job_id);
 	if (context != NULL && IsA(context, CallContext) && !context->atomic)
 	{
@@ -125,7 +122,6 @@ bulkpar_forget_job(PG_FUNCTION_ARGS)
 {
 	int64		job_id = PG_GETARG_INT64(0);
 
-	attach(fcinfo);
 	(void) bulkpar_control_check_owner(job_id);
 	PG_RETURN_INT64(forget(job_id));
 }
@@ -138,7 +134,6 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
 	int			count;
 	int64		forgotten = 0;
 
-	attach(fcinfo);
 	job_ids = bulkpar_job_older_than(GetUserId(), PG_GETARG_DATUM(0), &count);
 	for (int i = 0; i < count; i++)
 		forgotten += forget(job_ids[i]);
@@ -197,41 +192,59 @@ static Datum
 stop(FunctionCallInfo fcinfo, int signal, const char *status)
 {
 	TimestampTz began = GetCurrentTimestamp();
-	Lookup		lookup = {.job_id = PG_GETARG_INT64(0)};
+	int64		job_id = PG_GETARG_INT64(0);
+	bool		was_alive;
 	BulkparStatus *now;
 
 	PreventCommandDuringRecovery("bulkpar job control");
-	attach(fcinfo);
-	(void) bulkpar_control_check_owner(lookup.job_id);
+	(void) bulkpar_control_check_owner(job_id);
 
-	bulkpar_subxact_run(look_for_coordinator, &lookup);
-	if (lookup.pid != 0)
-	{
-		if (kill(lookup.pid, signal) != 0 && errno != ESRCH)
-			ereport(ERROR,
-					(errmsg("could not send a signal to process %d: %m",
-							lookup.pid)));
-		bulkpar_wait_for_job(lookup.job_id, DT_NOEND);
-	}
-	else if (signal == SIGINT)
-	{
-		(void) bulkpar_ledger_release(lookup.job_id, 0);
-		bulkpar_job_abandon(lookup.job_id);
-	}
+	was_alive = signal_and_wait(job_id, signal,
+								TimestampTzPlusMilliseconds(began,
+															BULKPAR_CANCEL_TIMEOUT));
+	if (was_alive && bulkpar_job_is_alive(job_id))
+		(void) signal_and_wait(job_id, SIGTERM, DT_NOEND);
 
-	now = bulkpar_result_status(lookup.job_id);
+	now = bulkpar_result_status(job_id);
+	if (signal == SIGINT &&
+		(!was_alive || strcmp(now->status, "running") == 0))
+	{
+		(void) bulkpar_ledger_release(job_id, 0);
+		bulkpar_job_abandon(job_id);
+		now = bulkpar_result_status(job_id);
+	}
 	if (strcmp(now->status, status) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 strcmp(now->status, "running") == 0 ?
 				 errmsg("bulkpar job " INT64_FORMAT " is not running",
-						lookup.job_id) :
+						job_id) :
 				 errmsg("bulkpar job " INT64_FORMAT " has already %s",
-						lookup.job_id,
+						job_id,
 						strcmp(now->status, "paused") == 0 ||
 						strcmp(now->status, "cancelled") == 0 ?
 						psprintf("been %s", now->status) : now->status)));
-	return bulkpar_result_form(fcinfo, lookup.job_id, now, 0, began);
+	return bulkpar_result_form(fcinfo, job_id, now, 0, began);
+}
+
+/*
+ * Send a signal to the coordinator of a job and wait until that has ended, but
+ * not after the deadline.  False if there was none.
+ */
+static bool
+signal_and_wait(int64 job_id, int signal, TimestampTz deadline)
+{
+	Lookup		lookup = {.job_id = job_id};
+
+	bulkpar_subxact_run(look_for_coordinator, &lookup);
+	if (lookup.pid == 0)
+		return false;
+	if (kill(lookup.pid, signal) != 0 && errno != ESRCH)
+		ereport(ERROR,
+				(errmsg("could not send a signal to process %d: %m",
+						lookup.pid)));
+	bulkpar_wait_for_job(job_id, deadline);
+	return true;
 }
 
 /* The deadline that the second argument, a timeout, means. */
@@ -247,12 +260,6 @@ deadline_of(FunctionCallInfo fcinfo)
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 												   TimestampTzGetDatum(GetCurrentTimestamp()),
 												   PG_GETARG_DATUM(1)));
-}
-
-static void
-attach(FunctionCallInfo fcinfo)
-{
-	bulkpar_bookkeeping_attach(get_func_namespace(fcinfo->flinfo->fn_oid));
 }
 
 static void

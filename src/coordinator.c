@@ -9,9 +9,13 @@
  * launches the workers, replaces those that die, and ends the job: with
  * success only when the job's own rows prove it.
  *
- * As long as it lives it holds a lock on the job (see bookkeeping.c).  When
- * it is terminated it takes the workers with it; what is left in the tables
- * is a job that can be resumed.
+ * As long as it lives it holds a lock on the job (see joblock.c).  When it is
+ * terminated it takes the workers with it; what is left in the tables is a job
+ * that can be resumed.
+ *
+ * No code of a user runs here: not the job's statement, not its settings, not
+ * even a look at its table.  So nothing can release that lock, swallow a
+ * cancel, or keep this process from what it is there for.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -24,38 +28,25 @@
 
 #include <signal.h>
 
-#include "access/relation.h"
-#include "access/sysattr.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
-#include "optimizer/plancat.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
-#include "bookkeeping.h"
 #include "bulkpar.h"
-#include "collect.h"
-#include "compat.h"
 #include "coordinator.h"
 #include "crew.h"
 #include "launch.h"
 #include "ledger.h"
-#include "match.h"
 #include "settings.h"
-#include "stripe.h"
-#include "target.h"
 
 typedef struct Coordinator
 {
@@ -68,15 +59,14 @@ typedef struct Coordinator
 /* Set by SIGUSR2, when the job is to be paused. */
 static volatile sig_atomic_t pause_requested = false;
 
+static void take_slot(const Coordinator *coordinator);
 static void store_job(Coordinator *coordinator);
 static void resume_job(Coordinator *coordinator);
 static void lock_job(int64 job_id);
 static void handle_pause(SIGNAL_ARGS);
 static void run_job(Coordinator *coordinator);
-static bool prepare_job(Coordinator *coordinator);
-static void prepare_part(BulkparJob *job, int number, BulkparTarget *target);
-static int	count_workers(BulkparJob *job, BulkparTarget *target);
-static void plan_stripes(Coordinator *coordinator, BulkparTarget *target);
+static void load_job(Coordinator *coordinator);
+static bool is_planned(const Coordinator *coordinator);
 static void launch_workers(Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
 static void stop_workers_at_exit(int code, Datum arg);
@@ -88,19 +78,18 @@ static void end_job(Coordinator *coordinator, const ErrorData *error);
  * resource owner; the coordinator keeps it as long as it needs it.
  */
 BulkparCall *
-bulkpar_coordinator_prepare(Oid owner, const char *request,
+bulkpar_coordinator_prepare(const BulkparJob *job, const char *request,
 							dsm_segment **segment)
 {
 	BulkparCall *call;
 	BulkparIdentity identity;
 	Size		size = strlen(request) + 1;
 
-	bulkpar_identity_choose(&identity, owner);
+	bulkpar_identity_choose(&identity, job->owner, job->session_role);
 	*segment = dsm_create(add_size(offsetof(BulkparCall, request), size), 0);
 	call = dsm_segment_address(*segment);
 	memset(call, 0, offsetof(BulkparCall, request));
 	call->identity = identity;
-	call->schema = bulkpar_bookkeeping_schema();
 	call->caller = MyProc;
 	pg_atomic_init_u64(&call->job_id, 0);
 	pg_atomic_init_u32(&call->workers_wanted, 0);
@@ -124,24 +113,42 @@ bulkpar_coordinator_launch(dsm_segment *segment)
 															launch.type);
 
 	if (handle == NULL)
-		bulkpar_launch_raise_no_slot();
+		bulkpar_launch_raise_no_slot(BULKPAR_SHORTAGE_SERVER);
 	return handle;
 }
 
 /*
  * Cancel the job and wait until its coordinator has ended.  Then nothing of
- * it commits any more.  Does not throw, and can be called in an exit callback.
+ * it commits any more.  One that does not end in time is terminated; and a
+ * session that is to end does so, whatever becomes of it.  Does not throw, and
+ * can be called in an exit callback.
  */
 void
 bulkpar_coordinator_cancel(BackgroundWorkerHandle *handle)
 {
-	do
+	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz now = began;
+
+	for (;;)
 	{
+		bool		overdue =
+			TimestampDifferenceExceeds(began, now,
+									   BULKPAR_CANCEL_TIMEOUT);
 		pid_t		pid;
 
-		if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED)
+		if (overdue)
+			TerminateBackgroundWorker(handle);
+		else if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED)
 			(void) kill(pid, SIGINT);
-	} while (!bulkpar_launch_await_end(handle, 200));
+		if (bulkpar_launch_await_end(handle,
+									 TimestampTzPlusMilliseconds(now, 200)))
+			return;
+		now = GetCurrentTimestamp();
+		if ((proc_exit_inprogress || ProcDiePending) &&
+			TimestampDifferenceExceeds(began, now,
+									   2 * BULKPAR_CANCEL_TIMEOUT))
+			return;
+	}
 }
 
 void
@@ -170,7 +177,6 @@ bulkpar_coordinator_main(Datum main_arg)
 
 	bulkpar_identity_assume(&coordinator->call->identity);
 	before_shmem_exit(stop_workers_at_exit, PointerGetDatum(coordinator));
-	bulkpar_bookkeeping_attach(coordinator->call->schema);
 	MemoryContextSwitchTo(TopMemoryContext);
 	synchronous = pstrdup(GetConfigOption("synchronous_commit", false, false));
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
@@ -178,6 +184,7 @@ bulkpar_coordinator_main(Datum main_arg)
 
 	PG_TRY();
 	{
+		take_slot(coordinator);
 		if (coordinator->call->resumed != 0)
 			resume_job(coordinator);
 		else
@@ -217,6 +224,18 @@ bulkpar_coordinator_main(Datum main_arg)
 		strlcpy(coordinator->call->message, error->message,
 				sizeof(coordinator->call->message));
 	}
+}
+
+/* This process counts as the workers do. */
+static void
+take_slot(const Coordinator *coordinator)
+{
+	BulkparSlot slot;
+	BulkparShortage shortage =
+		bulkpar_slots_acquire(coordinator->call->identity.login, &slot);
+
+	if (shortage != BULKPAR_SHORTAGE_NONE)
+		bulkpar_launch_raise_no_slot(shortage);
 }
 
 /* Store the job, and take the lock that says that it is alive. */
@@ -275,178 +294,63 @@ handle_pause(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
+/* Launch the worker that plans the job, and see to it and all others. */
 static void
 run_job(Coordinator *coordinator)
 {
-	if (!prepare_job(coordinator))
-		return;
-	launch_workers(coordinator);
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+
+	load_job(coordinator);
+	coordinator->crew =
+		bulkpar_crew_create(&coordinator->call->identity, coordinator->job,
+							coordinator->call->snapshot_holder);
+	MemoryContextSwitchTo(oldcontext);
+	(void) bulkpar_crew_launch(coordinator->crew, 1);
 	watch_workers(coordinator);
 }
 
-/*
- * Find out where the job ends and how many workers it can use.  False if there
- * is nothing to do.
- */
-static bool
-prepare_job(Coordinator *coordinator)
+/* Read the job, for as long as this process lives. */
+static void
+load_job(Coordinator *coordinator)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
-												  "bulkpar job",
-												  ALLOCSET_SMALL_SIZES);
-	BulkparTarget *target = bulkpar_target_create(TopMemoryContext);
-	BulkparJob *job;
-	bool		empty = true;
-	bool		listed;
+	bulkpar_settings_start_transaction();
+	MemoryContextSwitchTo(TopMemoryContext);
+	coordinator->job = bulkpar_job_load(coordinator->job_id);
+	CommitTransactionCommand();
+}
+
+/* Whether the first worker has planned this run of the job. */
+static bool
+is_planned(const Coordinator *coordinator)
+{
+	bool		planned;
 
 	bulkpar_settings_start_transaction();
-	MemoryContextSwitchTo(context);
-	job = coordinator->job = bulkpar_job_load(coordinator->job_id);
-	bulkpar_settings_adopt(job);
-	bulkpar_settings_scan_in_parallel(job->workers);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	for (int i = 0; i < job->nparts; i++)
-	{
-		prepare_part(job, i, target);
-		empty &= job->parts[i].gone || job->parts[i].end_key == NULL;
-	}
-	listed = !job->prepared && !empty && bulkpar_match_list(job, target);
-	if (listed)
-		empty = job->estimated_rows == 0;
-	else if (!empty)
-		job->workers = count_workers(job, target);
-	PopActiveSnapshot();
-	if (listed)
-		job->stripes = 1;
-	else
-		plan_stripes(coordinator, target);
-	for (int i = 0; i < job->nparts; i++)
-		bulkpar_measure_space(job->parts[i].relid, &job->before);
-	bulkpar_job_start(job);
+	planned = bulkpar_job_is_planned(coordinator->job_id);
 	CommitTransactionCommand();
-
-	MemoryContextSwitchTo(TopMemoryContext);
-	coordinator->crew = bulkpar_crew_create(&coordinator->call->identity, job);
-	return !empty;
+	return planned;
 }
 
-/*
- * Find out where a part of a new job ends, and how many rows it has, or
- * whether it still is a part of a job that goes on.  The number of rows is
- * estimated as the planner does.  That takes bloat for rows; the counter of
- * live rows knows better, unless it has been reset.
- */
-static void
-prepare_part(BulkparJob *job, int number, BulkparTarget *target)
-{
-	BulkparPart *part = &job->parts[number];
-	Relation	rel;
-	BlockNumber pages;
-	double		allvisfrac;
-	double		live = bulkpar_compat_live_tuples(part->relid);
-	Datum	   *end;
-
-	LockRelationOid(part->relid, AccessShareLock);
-	part->gone = part->gone ||
-		(get_rel_name(job->target) != NULL &&
-		 !bulkpar_target_has_part(job->target, part->relid));
-	if (part->gone)
-		return;
-	bulkpar_target_lock(target, job, number, AccessShareLock);
-	if (job->prepared)
-		return;
-
-	rel = table_open(part->relid, NoLock);
-	estimate_rel_size(rel, NULL, &pages, &part->estimated_rows, &allvisfrac);
-	if (live > 0 && live < part->estimated_rows &&
-		live >= rel->rd_rel->reltuples / 2)
-		part->estimated_rows = live;
-	table_close(rel, NoLock);
-	end = bulkpar_target_end_key(target);
-	if (end == NULL)
-		part->estimated_rows = 0;
-	else
-		part->end_key = bulkpar_key_to_text(target->key, end);
-	job->estimated_rows += part->estimated_rows;
-}
-
-/* As many workers as the job asks for, but not more than it has batches. */
-static int
-count_workers(BulkparJob *job, BulkparTarget *target)
-{
-	BulkparStripe all = {.count = 1};
-	int			workers = 0;
-
-	for (int i = 0; i < job->nparts && workers < job->workers; i++)
-	{
-		BulkparPart *part = &job->parts[i];
-		BulkparBounds bounds;
-
-		if (part->gone || part->end_key == NULL)
-			continue;
-		bulkpar_target_lock(target, job, i, AccessShareLock);
-		bulkpar_collect(target, NULL,
-						bulkpar_key_from_text(target->key, part->end_key),
-						&all, job->batch_size, job->workers - workers,
-						&bounds);
-		if (bounds.complete)
-		{
-			job->estimated_rows += bounds.rows - part->estimated_rows;
-			part->estimated_rows = bounds.rows;
-		}
-		workers += bounds.nbatches;
-	}
-	return Max(workers, 1);
-}
-
-/*
- * Find out who holds back the removal of dead rows, and choose the number of
- * stripes: what is best for the largest part.
- */
-static void
-plan_stripes(Coordinator *coordinator, BulkparTarget *target)
-{
-	BulkparCall *call = coordinator->call;
-	BulkparJob *job = coordinator->job;
-	int			largest = 0;
-	Relation	rel;
-
-	for (int i = 1; i < job->nparts; i++)
-	{
-		if (!job->parts[i].gone && (job->parts[largest].gone ||
-									job->parts[i].estimated_rows >
-									job->parts[largest].estimated_rows))
-			largest = i;
-	}
-	if (largest < job->nparts && !job->parts[largest].gone)
-	{
-		bulkpar_target_lock(target, job, largest, AccessShareLock);
-		rel = table_open(job->parts[largest].relid, NoLock);
-		if (bulkpar_stripe_matters(rel))
-			job->xmin_holders =
-				bulkpar_measure_xmin_holders(call->snapshot_holder);
-		if (job->stripes == 0)
-		{
-			job->stripes = bulkpar_stripe_choose(rel, target->key, job);
-			job->stripes_chosen = true;
-		}
-		table_close(rel, NoLock);
-	}
-	if (job->xmin_holders != NULL)
-		strlcpy(call->xmin_holders, job->xmin_holders,
-				sizeof(call->xmin_holders));
-	job->stripes = Max(job->stripes, 1);
-}
-
-/* Launch the workers, and tell our caller. */
+/* Launch the other workers of the job as it is planned, and tell our caller. */
 static void
 launch_workers(Coordinator *coordinator)
 {
 	BulkparCall *call = coordinator->call;
 	char		activity[80];
-	int			started = bulkpar_crew_launch(coordinator->crew);
+	int			started;
 
+	load_job(coordinator);
+	if (coordinator->job->xmin_holders != NULL)
+		strlcpy(call->xmin_holders, coordinator->job->xmin_holders,
+				sizeof(call->xmin_holders));
+	bulkpar_crew_follow(coordinator->crew, coordinator->job);
+	if (bulkpar_job_is_empty(coordinator->job))
+		return;
+
+	started = bulkpar_crew_launch(coordinator->crew,
+								  coordinator->job->workers);
 	pg_atomic_write_u32(&call->workers_wanted, coordinator->job->workers);
+	call->shortage = bulkpar_crew_shortage(coordinator->crew);
 	pg_write_barrier();
 	pg_atomic_write_u32(&call->workers_started, started);
 	SetLatch(&call->caller->procLatch);
@@ -460,10 +364,19 @@ launch_workers(Coordinator *coordinator)
 static void
 watch_workers(Coordinator *coordinator)
 {
+	bool		planned = false;
 	int			events = 0;
 
-	while (bulkpar_crew_look_after(coordinator->crew, events & WL_LATCH_SET))
+	for (;;)
 	{
+		if (!planned && is_planned(coordinator))
+		{
+			planned = true;
+			launch_workers(coordinator);
+		}
+		if (!bulkpar_crew_look_after(coordinator->crew,
+									 events & WL_LATCH_SET))
+			return;
 		events = WaitLatch(MyLatch,
 						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						   1000, PG_WAIT_EXTENSION);
@@ -502,6 +415,11 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	bulkpar_settings_start_transaction();
 	(void) bulkpar_ledger_release(job_id, 0);
 	status = bulkpar_job_status(job_id);
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
+						job_id)));
 	if (error == NULL && !status->complete)
 		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
 			 job_id);
@@ -511,7 +429,7 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 			 status->error == NULL)
 		outcome = pause_requested ? "paused" : "cancelled";
 	else
-		(void) bulkpar_job_fail(job_id, error);
+		(void) bulkpar_job_fail(job_id, 0, error);
 	for (int i = 0; coordinator->job != NULL && i < coordinator->job->nparts; i++)
 		bulkpar_measure_space(coordinator->job->parts[i].relid, &after);
 	bulkpar_job_end(job_id, outcome, &after);

@@ -20,13 +20,19 @@
 
 #include "identity.h"
 #include "job.h"
+#include "slots.h"
+
+/*
+ * How long a coordinator may take to end by a cancel, in milliseconds, before
+ * it is terminated: more than it gives its workers.
+ */
+#define BULKPAR_CANCEL_TIMEOUT 15000
 
 /* What caller and coordinator share, in a DSM segment. */
 typedef struct BulkparCall
 {
 	/* set by the caller before the launch, then immutable */
 	BulkparIdentity identity;
-	Oid			schema;			/* of the extension */
 	PGPROC	   *caller;			/* to wake it; it may have gone on */
 	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
 	int64		resumed;		/* the job to resume, or 0 for a new one */
@@ -34,6 +40,7 @@ typedef struct BulkparCall
 
 	/* set by the coordinator before the workers are started */
 	char		xmin_holders[256];
+	BulkparShortage shortage;	/* why there are not as many as wanted */
 
 	/* set by the coordinator when they are known; 0 before */
 	pg_atomic_uint64 job_id;
@@ -51,7 +58,8 @@ typedef struct BulkparCall
 	char		request[FLEXIBLE_ARRAY_MEMBER];
 } BulkparCall;
 
-extern BulkparCall *bulkpar_coordinator_prepare(Oid owner, const char *request,
+extern BulkparCall *bulkpar_coordinator_prepare(const BulkparJob *job,
+												const char *request,
 												dsm_segment **segment);
 extern BackgroundWorkerHandle *bulkpar_coordinator_launch(dsm_segment *segment);
 extern void bulkpar_coordinator_cancel(BackgroundWorkerHandle *handle);

@@ -19,34 +19,38 @@
 #include "postmaster/bgworker.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "crew.h"
 #include "launch.h"
 #include "ledger.h"
 #include "settings.h"
-#include "slots.h"
 #include "worker.h"
 
 /* How many workers of a job may die before it fails. */
 #define MAX_DEATHS 5
 
-/* How long to wait for workers that were terminated, in milliseconds. */
+/* How long to wait for all workers that were terminated, in milliseconds. */
 #define STOP_TIMEOUT 10000
 
 typedef struct Member
 {
 	BackgroundWorkerHandle *handle; /* NULL for none */
 	int			number;			/* of the worker in its job */
-	int			slot;			/* under the cap on all workers */
+	BulkparSlot slot;			/* that it takes of the limits */
 } Member;
 
 struct BulkparCrew
 {
 	const BulkparIdentity *identity;
 	const BulkparJob *job;
+	int			snapshot_holder;	/* see plan.c */
+	bool		planned;
 	int			launched;		/* workers, also those that have ended */
 	int			deaths;
-	Member		members[FLEXIBLE_ARRAY_MEMBER]; /* as many as job->workers */
+	BulkparShortage shortage;	/* when a worker was last launched */
+	int			size;
+	Member		members[FLEXIBLE_ARRAY_MEMBER];
 };
 
 static bool launch_member(BulkparCrew *crew, Member *member);
@@ -55,9 +59,13 @@ static bool check_member(BulkparCrew *crew, Member *member);
 static void count_death(BulkparCrew *crew);
 static bool is_complete(int64 job_id);
 
-/* An empty crew in the current memory context; it keeps the pointers. */
+/*
+ * An empty crew for a job that is yet to be planned, in the current memory
+ * context; it keeps the pointers.
+ */
 BulkparCrew *
-bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job)
+bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job,
+					int snapshot_holder)
 {
 	BulkparCrew *crew = palloc0(add_size(offsetof(BulkparCrew, members),
 										 mul_size(job->workers,
@@ -65,24 +73,43 @@ bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job)
 
 	crew->identity = identity;
 	crew->job = job;
+	crew->snapshot_holder = snapshot_holder;
+	crew->size = job->workers;
 	return crew;
 }
 
+/* The job is planned: from now on work for it as it is now. */
+void
+bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job)
+{
+	crew->job = job;
+	crew->planned = true;
+}
+
 /*
- * Launch the workers, or as many as there are slots for, and return how many.
- * None at all is an error.
+ * See to it that so many workers are launched, or as many as there are slots
+ * for, and return how many.  None at all is an error.  The one that is launched
+ * before the job is planned plans it.
  */
 int
-bulkpar_crew_launch(BulkparCrew *crew)
+bulkpar_crew_launch(BulkparCrew *crew, int count)
 {
 	int			started = 0;
 
-	while (started < crew->job->workers &&
-		   launch_member(crew, &crew->members[started]))
+	while (started < Min(count, crew->size) &&
+		   (crew->members[started].handle != NULL ||
+			launch_member(crew, &crew->members[started])))
 		started++;
 	if (started == 0)
-		bulkpar_launch_raise_no_slot();
+		bulkpar_launch_raise_no_slot(crew->shortage);
 	return started;
+}
+
+/* What kept the last worker from being launched, if it was not. */
+BulkparShortage
+bulkpar_crew_shortage(const BulkparCrew *crew)
+{
+	return crew->shortage;
 }
 
 /*
@@ -99,7 +126,7 @@ bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
 
 	if (woken && is_complete(crew->job->job_id))
 		return false;
-	for (int i = 0; i < crew->job->workers; i++)
+	for (int i = 0; i < crew->size; i++)
 		working |= check_member(crew, &crew->members[i]);
 	if (working)
 		return true;
@@ -108,7 +135,7 @@ bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
 
 	count_death(crew);
 	if (!launch_member(crew, &crew->members[0]))
-		bulkpar_launch_raise_no_slot();
+		bulkpar_launch_raise_no_slot(crew->shortage);
 	return true;
 }
 
@@ -121,7 +148,7 @@ bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
 void
 bulkpar_crew_stop(BulkparCrew *crew)
 {
-	for (int i = 0; i < crew->job->workers; i++)
+	for (int i = 0; i < crew->size; i++)
 	{
 		if (crew->members[i].handle != NULL)
 			TerminateBackgroundWorker(crew->members[i].handle);
@@ -133,11 +160,14 @@ bulkpar_crew_stop(BulkparCrew *crew)
 void
 bulkpar_crew_await_end(BulkparCrew *crew)
 {
-	for (int i = 0; i < crew->job->workers; i++)
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   STOP_TIMEOUT);
+
+	for (int i = 0; i < crew->size; i++)
 	{
 		if (crew->members[i].handle == NULL)
 			continue;
-		(void) bulkpar_launch_await_end(crew->members[i].handle, STOP_TIMEOUT);
+		(void) bulkpar_launch_await_end(crew->members[i].handle, deadline);
 		drop_member(&crew->members[i]);
 	}
 }
@@ -148,15 +178,19 @@ launch_member(BulkparCrew *crew, Member *member)
 {
 	MemoryContext oldcontext;
 
-	if (!bulkpar_slots_acquire(&member->slot))
+	crew->shortage = bulkpar_slots_acquire(crew->identity->login,
+										   &member->slot);
+	if (crew->shortage != BULKPAR_SHORTAGE_NONE)
 		return false;
 	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(crew));
 	member->handle = bulkpar_worker_launch(crew->identity, crew->job,
-										   crew->launched + 1);
+										   crew->launched + 1, !crew->planned,
+										   crew->snapshot_holder);
 	MemoryContextSwitchTo(oldcontext);
 	if (member->handle == NULL)
 	{
-		bulkpar_slots_release(member->slot);
+		bulkpar_slots_release(&member->slot);
+		crew->shortage = BULKPAR_SHORTAGE_SERVER;
 		return false;
 	}
 	member->number = ++crew->launched;
@@ -169,7 +203,7 @@ drop_member(Member *member)
 {
 	pfree(member->handle);
 	member->handle = NULL;
-	bulkpar_slots_release(member->slot);
+	bulkpar_slots_release(&member->slot);
 }
 
 /*

@@ -15,12 +15,16 @@
 
 #include "identity.h"
 #include "job.h"
+#include "slots.h"
 
 typedef struct BulkparCrew BulkparCrew;
 
 extern BulkparCrew *bulkpar_crew_create(const BulkparIdentity *identity,
-										const BulkparJob *job);
-extern int	bulkpar_crew_launch(BulkparCrew *crew);
+										const BulkparJob *job,
+										int snapshot_holder);
+extern void bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job);
+extern int	bulkpar_crew_launch(BulkparCrew *crew, int count);
+extern BulkparShortage bulkpar_crew_shortage(const BulkparCrew *crew);
 extern bool bulkpar_crew_look_after(BulkparCrew *crew, bool woken);
 extern void bulkpar_crew_stop(BulkparCrew *crew);
 extern void bulkpar_crew_await_end(BulkparCrew *crew);

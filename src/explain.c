@@ -83,7 +83,6 @@ bulkpar_explain(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	bulkpar_bookkeeping_attach(get_func_namespace(fcinfo->flinfo->fn_oid));
 	explanation.job = bulkpar_request_read(fcinfo, &wait);
 	explanation.sample = !PG_ARGISNULL(PG_NARGS() - 1) &&
 		PG_GETARG_BOOL(PG_NARGS() - 1);

@@ -21,7 +21,8 @@ typedef struct BulkparIdentity
 	uint32		flags;			/* for the connection */
 } BulkparIdentity;
 
-extern void bulkpar_identity_choose(BulkparIdentity *identity, Oid owner);
+extern void bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
+									Oid session_role);
 extern void bulkpar_identity_assume(const BulkparIdentity *identity);
 extern void bulkpar_identity_restore(void);
 

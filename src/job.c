@@ -25,6 +25,7 @@
 #include "bookkeeping.h"
 #include "job.h"
 
+static void load_settings(const BulkparBracket *bracket, BulkparJob *job);
 static void load_parts(const BulkparBracket *bracket, BulkparJob *job);
 static void set_space(Datum *values, char *nulls, int first,
 					  const BulkparSpace *space);
@@ -35,11 +36,11 @@ bulkpar_job_insert(const char *request)
 {
 	static BulkparQuery insert = {
 		.sql =
-		"INSERT INTO @bulkpar_job (job_name, owner, target, key_index, "
+		"INSERT INTO @bulkpar_job (job_name, owner, session_role, target, key_index, "
 		"only_target, "
 		"deletes, column_names, statement, expressions, condition, "
 		"from_item, skip_unchanged, batch_size, workers, stripes, on_error, max_errors, settings, status, created_at) "
-		"SELECT r.job_name, r.owner, r.target, r.key_index, r.only_target, "
+		"SELECT r.job_name, r.owner, r.session_role, r.target, r.key_index, r.only_target, "
 		"r.deletes, r.column_names, r.statement, r.expressions, r.condition, "
 		"r.from_item, r.skip_unchanged, r.batch_size, r.workers, r.stripes, "
 		"r.on_error, r.max_errors, r.settings, 'running', clock_timestamp() "
@@ -161,11 +162,10 @@ bulkpar_job_load(int64 job_id)
 		"(started_at IS NOT NULL)::int4::int8, "
 		"coalesce(estimated_rows, 0), condition, job_name, "
 		"runs::int8, column_names, expressions, "
-		"array(SELECT s.key FROM jsonb_each_text(settings) s), "
-		"array(SELECT s.value FROM jsonb_each_text(settings) s), "
 		"coalesce(stripes, 0)::int8, stripes_chosen::int4::int8, "
 		"xmin_holders, deletes::int4::int8, statement, from_item, "
-		"skip_unchanged::int4::int8 "
+		"skip_unchanged::int4::int8, session_role::oid::int8, "
+		"coalesce(key_index, 0)::int8 "
 		"FROM @bulkpar_job WHERE job_id = $1",
 		.nargs = 1,
 		.argtypes = {INT8OID}
@@ -194,20 +194,52 @@ bulkpar_job_load(int64 job_id)
 													&job->ncolumns);
 	job->expressions = bulkpar_bookkeeping_strings(&bracket, 14,
 												   &job->nexpressions);
-	job->setting_names = bulkpar_bookkeeping_strings(&bracket, 15,
-													 &job->nsettings);
-	job->setting_values = bulkpar_bookkeeping_strings(&bracket, 16,
-													  &job->nsettings);
-	job->stripes = (int) bulkpar_bookkeeping_int64(17);
-	job->stripes_chosen = bulkpar_bookkeeping_int64(18) != 0;
-	job->xmin_holders = bulkpar_bookkeeping_text(&bracket, 19);
-	job->deletes = bulkpar_bookkeeping_int64(20) != 0;
-	job->statement = bulkpar_bookkeeping_text(&bracket, 21);
-	job->from_item = bulkpar_bookkeeping_text(&bracket, 22);
-	job->skip_unchanged = bulkpar_bookkeeping_int64(23) != 0;
+	job->stripes = (int) bulkpar_bookkeeping_int64(15);
+	job->stripes_chosen = bulkpar_bookkeeping_int64(16) != 0;
+	job->xmin_holders = bulkpar_bookkeeping_text(&bracket, 17);
+	job->deletes = bulkpar_bookkeeping_int64(18) != 0;
+	job->statement = bulkpar_bookkeeping_text(&bracket, 19);
+	job->from_item = bulkpar_bookkeeping_text(&bracket, 20);
+	job->skip_unchanged = bulkpar_bookkeeping_int64(21) != 0;
+	job->session_role = (Oid) bulkpar_bookkeeping_int64(22);
+	job->key_index = (Oid) bulkpar_bookkeeping_int64(23);
+	load_settings(&bracket, job);
 	load_parts(&bracket, job);
 	bulkpar_bookkeeping_leave(&bracket);
 	return job;
+}
+
+static void
+load_settings(const BulkparBracket *bracket, BulkparJob *job)
+{
+	static BulkparQuery load = {
+		.read_only = true,
+		.sql =
+		"SELECT s.value->>'name', s.value->>'value', "
+		"(s.value->>'superuser')::bool::int4::int8, (s.value->>'role')::int8 "
+		"FROM @bulkpar_job j, jsonb_array_elements(j.settings) "
+		"WITH ORDINALITY s(value, number) "
+		"WHERE j.job_id = $1 ORDER BY s.number",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	Datum		values[1];
+
+	values[0] = Int64GetDatum(job->job_id);
+	job->nsettings = (int) bulkpar_bookkeeping_run(&load, values, NULL);
+	job->settings = MemoryContextAllocZero(bracket->caller_context,
+										   sizeof(BulkparSetting) *
+										   job->nsettings);
+	for (int i = 0; i < job->nsettings; i++)
+	{
+		BulkparSetting *setting = &job->settings[i];
+
+		bulkpar_bookkeeping_look_at(i);
+		setting->name = bulkpar_bookkeeping_text(bracket, 1);
+		setting->value = bulkpar_bookkeeping_text(bracket, 2);
+		setting->superuser = bulkpar_bookkeeping_int64(3) != 0;
+		setting->role = (Oid) bulkpar_bookkeeping_int64(4);
+	}
 }
 
 static void
@@ -217,7 +249,7 @@ load_parts(const BulkparBracket *bracket, BulkparJob *job)
 		.read_only = true,
 		.sql =
 		"SELECT relation::oid::int8, key_index::oid::int8, key_order, "
-		"gone::int4::int8, coalesce(estimated_rows, 0), end_key "
+		"gone::int4::int8, coalesce(estimated_rows, 0), end_bytes, end_key "
 		"FROM @bulkpar_part WHERE job_id = $1 ORDER BY part_no",
 		.nargs = 1,
 		.argtypes = {INT8OID}
@@ -238,7 +270,7 @@ load_parts(const BulkparBracket *bracket, BulkparJob *job)
 		part->key_order = bulkpar_bookkeeping_text(bracket, 3);
 		part->gone = bulkpar_bookkeeping_int64(4) != 0;
 		part->estimated_rows = (double) bulkpar_bookkeeping_int64(5);
-		part->end_key = bulkpar_bookkeeping_array(bracket, 6);
+		part->end_key = bulkpar_bookkeeping_key(bracket, 6);
 	}
 }
 
@@ -255,7 +287,7 @@ bulkpar_job_start(const BulkparJob *job)
 		"workers = $3, stripes = $4, xmin_holders = $5, "
 		"table_bytes_before = coalesce(table_bytes_before, $6), "
 		"index_bytes_before = coalesce(index_bytes_before, $7), "
-		"stripes_chosen = $8, "
+		"stripes_chosen = $8, planned_runs = runs, "
 		"started_at = coalesce(started_at, clock_timestamp()) "
 		"WHERE job_id = $1",
 		.nargs = 8,
@@ -265,9 +297,10 @@ bulkpar_job_start(const BulkparJob *job)
 	static BulkparQuery start_part = {
 		.sql =
 		"UPDATE @bulkpar_part SET gone = $3, estimated_rows = $4, "
-		"end_key = $5 WHERE job_id = $1 AND part_no = $2",
-		.nargs = 5,
-		.argtypes = {INT8OID, INT4OID, BOOLOID, INT8OID, TEXTARRAYOID}
+		"end_bytes = $5, end_key = $6 WHERE job_id = $1 AND part_no = $2",
+		.nargs = 6,
+		.argtypes = {INT8OID, INT4OID, BOOLOID, INT8OID, BYTEAOID,
+		TEXTARRAYOID}
 	};
 	static BulkparQuery forget_gone = {
 		.sql =
@@ -297,32 +330,65 @@ bulkpar_job_start(const BulkparJob *job)
 		values[1] = Int32GetDatum(i + 1);
 		values[2] = BoolGetDatum(part->gone);
 		values[3] = Int64GetDatum((int64) part->estimated_rows);
-		values[4] = PointerGetDatum(part->end_key);
-		nulls[4] = part->end_key == NULL ? 'n' : ' ';
+		bulkpar_bookkeeping_set_key(values, nulls, 4, part->end_key);
 		(void) bulkpar_bookkeeping_run(&start_part, values, nulls);
 	}
 	(void) bulkpar_bookkeeping_run(&forget_gone, values, NULL);
 	bulkpar_bookkeeping_leave(&bracket);
 }
 
+/* Whether the current run of a job has been planned. */
+bool
+bulkpar_job_is_planned(int64 job_id)
+{
+	static BulkparQuery read = {
+		.read_only = true,
+		.sql =
+		"SELECT 1::int8 FROM @bulkpar_job "
+		"WHERE job_id = $1 AND planned_runs = runs",
+		.nargs = 1,
+		.argtypes = {INT8OID}
+	};
+	BulkparBracket bracket;
+	bool		planned;
+
+	planned = bulkpar_bookkeeping_enter_for(&bracket, &read, job_id) == 1;
+	bulkpar_bookkeeping_leave(&bracket);
+	return planned;
+}
+
+/* Whether a planned job has no rows to go through. */
+bool
+bulkpar_job_is_empty(const BulkparJob *job)
+{
+	for (int i = 0; i < job->nparts; i++)
+	{
+		if (!job->parts[i].gone && job->parts[i].end_key != NULL)
+			return false;
+	}
+	return true;
+}
+
 /*
- * Record the error that ends a job, unless there is one already: the first
- * counts.  Returns whether it was recorded.
+ * Record the error that ends a run of a job, or with 0 the current one, unless
+ * there is one already: the first counts.  Returns whether it was recorded.
  */
 bool
-bulkpar_job_fail(int64 job_id, const ErrorData *error)
+bulkpar_job_fail(int64 job_id, int runs, const ErrorData *error)
 {
 	static BulkparQuery fail = {
 		.sql =
 		"UPDATE @bulkpar_job SET sqlstate = $2, message = $3, detail = $4, "
 		"hint = $5, context = $6 "
-		"WHERE job_id = $1 AND status = 'running' AND sqlstate IS NULL",
-		.nargs = 6,
-		.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+		"WHERE job_id = $1 AND status = 'running' AND sqlstate IS NULL "
+		"AND (runs = $7 OR $7 = 0)",
+		.nargs = 7,
+		.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+		INT4OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[6];
-	char		nulls[6];
+	Datum		values[7];
+	char		nulls[7];
 	uint64		changed;
 
 	values[0] = Int64GetDatum(job_id);
@@ -332,6 +398,8 @@ bulkpar_job_fail(int64 job_id, const ErrorData *error)
 	bulkpar_bookkeeping_set_text(values, nulls, 3, error->detail);
 	bulkpar_bookkeeping_set_text(values, nulls, 4, error->hint);
 	bulkpar_bookkeeping_set_text(values, nulls, 5, error->context);
+	values[6] = Int32GetDatum(runs);
+	nulls[6] = ' ';
 	bulkpar_bookkeeping_enter(&bracket);
 	changed = bulkpar_bookkeeping_run(&fail, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);

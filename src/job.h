@@ -13,9 +13,9 @@
 #ifndef BULKPAR_JOB_H
 #define BULKPAR_JOB_H
 
-#include "utils/array.h"
 #include "utils/elog.h"
 
+#include "key.h"
 #include "measure.h"
 
 /*
@@ -31,8 +31,17 @@ typedef struct BulkparPart
 	/* found out by the coordinator */
 	bool		gone;			/* it is no longer a part of the target */
 	double		estimated_rows;
-	ArrayType  *end_key;		/* NULL for an empty table */
+	BulkparStoredKey *end_key;	/* NULL for an empty table */
 } BulkparPart;
+
+/* A setting that a job carries, with the rights it was set with. */
+typedef struct BulkparSetting
+{
+	char	   *name;
+	char	   *value;
+	bool		superuser;		/* in a context that may set SUSET ones */
+	Oid			role;			/* that has set it */
+} BulkparSetting;
 
 /* What a job is to do: the arguments of the call, kept in bulkpar_job. */
 typedef struct BulkparJob
@@ -40,6 +49,7 @@ typedef struct BulkparJob
 	int64		job_id;			/* 0 before the job is stored */
 	char	   *name;			/* NULL for none */
 	Oid			owner;
+	Oid			session_role;	/* of the session that has created the job */
 	Oid			target;
 	Oid			key_index;		/* that the caller has named */
 	bool		only;			/* the target itself, no partition or child */
@@ -63,8 +73,7 @@ typedef struct BulkparJob
 
 	/* settings of the calling session, see settings.c */
 	int			nsettings;
-	char	  **setting_names;
-	char	  **setting_values;
+	BulkparSetting *settings;
 
 	/* found out by the coordinator */
 	int			runs;			/* how often the job was started */
@@ -107,7 +116,9 @@ extern Oid	bulkpar_job_owner(int64 job_id);
 extern BulkparJob *bulkpar_job_load(int64 job_id);
 extern bool bulkpar_job_restart(int64 job_id, const BulkparChange *change);
 extern void bulkpar_job_start(const BulkparJob *job);
-extern bool bulkpar_job_fail(int64 job_id, const ErrorData *error);
+extern bool bulkpar_job_is_planned(int64 job_id);
+extern bool bulkpar_job_is_empty(const BulkparJob *job);
+extern bool bulkpar_job_fail(int64 job_id, int runs, const ErrorData *error);
 extern void bulkpar_job_end(int64 job_id, const char *status,
 							const BulkparSpace *after);
 extern void bulkpar_job_abandon(int64 job_id);
@@ -117,6 +128,8 @@ extern char **bulkpar_job_role_defaults(Oid role, int *count);
 extern int64 *bulkpar_job_older_than(Oid role, Datum age, int *count);
 
 extern bool bulkpar_job_lock(int64 job_id);
+extern void bulkpar_job_mark_worker(int64 job_id);
+extern bool bulkpar_job_waits_for(int64 job_id, int pid);
 extern bool bulkpar_job_is_alive(int64 job_id);
 extern int	bulkpar_job_coordinator(int64 job_id);
 

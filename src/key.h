@@ -94,6 +94,16 @@ typedef struct BulkparPiece
 	Datum		values[BULKPAR_MAX_VALUES]; /* in the order of the columns */
 } BulkparPiece;
 
+/*
+ * A key as our tables keep it: as it is on disk, which no setting and no name
+ * can change, and as text to show it.
+ */
+typedef struct BulkparStoredKey
+{
+	bytea	   *bytes;
+	ArrayType  *text;
+} BulkparStoredKey;
+
 /* How the name of a list of keys of several columns begins in SQL. */
 #define BULKPAR_KEY_LIST "bulkpar list"
 
@@ -123,14 +133,20 @@ extern int	bulkpar_key_cut(const BulkparKey *key, const Datum *lo,
 
 extern int	bulkpar_key_compare(const BulkparKey *key, const Datum *a,
 								const Datum *b);
+extern bool bulkpar_key_can_be_listed(const BulkparKey *key);
 extern ArrayType *bulkpar_key_to_text(const BulkparKey *key,
 									  const Datum *values);
-extern Datum *bulkpar_key_from_text(const BulkparKey *key, ArrayType *array);
-extern bool bulkpar_key_can_be_listed(const BulkparKey *key);
-extern ArrayType *bulkpar_key_list_to_text(const BulkparKey *key,
-										   const Datum *keys, int count);
-extern Datum *bulkpar_key_list_from_text(const BulkparKey *key,
-										 ArrayType *array, int *count);
+extern BulkparStoredKey *bulkpar_key_store(const BulkparKey *key,
+										   const Datum *values);
+extern Datum *bulkpar_key_restore(const BulkparKey *key,
+								  const BulkparStoredKey *stored);
+extern bytea *bulkpar_key_store_list(const BulkparKey *key, const Datum *keys,
+									 int count);
+extern Datum *bulkpar_key_restore_list(const BulkparKey *key, bytea *bytes,
+									   int *count);
+extern bool bulkpar_key_same_stored(const BulkparStoredKey *a,
+									const BulkparStoredKey *b);
+extern BulkparStoredKey *bulkpar_key_copy_stored(const BulkparStoredKey *stored);
 extern void bulkpar_key_list_arguments(const BulkparKey *key,
 									   const Datum *keys, int count,
 									   Datum *arguments);

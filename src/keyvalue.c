@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/tupmacs.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -30,7 +31,11 @@ static void add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
 					  const Datum *limit, BulkparPiece *piece);
 static int	compare_values(const BulkparKeyColumn *column, Datum a, Datum b);
 static Datum value_to_text(const BulkparKeyColumn *column, Datum value);
-static Datum value_from_text(const BulkparKeyColumn *column, Datum string);
+static void append_value(StringInfo buf, const BulkparKeyColumn *column,
+						 Datum value);
+static Datum read_value(const BulkparKeyColumn *column, const char **next,
+						const char *end);
+static void raise_other_key(void) pg_attribute_noreturn();
 static int	set_text_modes(void);
 
 /*
@@ -134,62 +139,112 @@ bulkpar_key_list_arguments(const BulkparKey *key, const Datum *keys, int count,
 }
 
 /*
- * The key as a text[], the form that is kept in the tables.  The values go
- * through the output functions of their types, as the current user.
+ * The key as a text[], to be shown.  The values go through the output functions
+ * of their types, as the current user.
  */
 ArrayType *
 bulkpar_key_to_text(const BulkparKey *key, const Datum *values)
 {
-	return bulkpar_key_list_to_text(key, values, 1);
-}
-
-/* The inverse; the result is allocated in the current memory context. */
-Datum *
-bulkpar_key_from_text(const BulkparKey *key, ArrayType *array)
-{
-	int			count;
-	Datum	   *values = bulkpar_key_list_from_text(key, array, &count);
-
-	if (count != 1)
-		elog(ERROR, "expected one key, found %d", count);
-	return values;
-}
-
-/* A list of keys as a text[], one key after the other. */
-ArrayType *
-bulkpar_key_list_to_text(const BulkparKey *key, const Datum *keys, int count)
-{
-	int			nvalues = count * key->ncolumns;
-	Datum	   *texts = palloc(sizeof(Datum) * nvalues);
+	Datum		texts[INDEX_MAX_KEYS];
 	int			nestlevel = set_text_modes();
 
-	for (int i = 0; i < nvalues; i++)
-		texts[i] = value_to_text(&key->columns[i % key->ncolumns], keys[i]);
+	for (int i = 0; i < key->ncolumns; i++)
+		texts[i] = value_to_text(&key->columns[i], values[i]);
 	AtEOXact_GUC(true, nestlevel);
-	return construct_array(texts, nvalues, TEXTOID, -1, false, TYPALIGN_INT);
+	return construct_array(texts, key->ncolumns, TEXTOID, -1, false,
+						   TYPALIGN_INT);
 }
 
-/* The inverse; the result is allocated in the current memory context. */
-Datum *
-bulkpar_key_list_from_text(const BulkparKey *key, ArrayType *array, int *count)
+/* A key in the form that is kept, in the current memory context. */
+BulkparStoredKey *
+bulkpar_key_store(const BulkparKey *key, const Datum *values)
 {
-	Datum	   *values;
-	int			nvalues;
-	int			nestlevel;
+	BulkparStoredKey *stored = palloc(sizeof(BulkparStoredKey));
 
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
-					  &values, NULL, &nvalues);
+	stored->bytes = bulkpar_key_store_list(key, values, 1);
+	stored->text = bulkpar_key_to_text(key, values);
+	return stored;
+}
+
+/*
+ * The inverse, in the current memory context.  No function of a type is called;
+ * bulkpar_key_follow has seen to it that the types are the same.
+ */
+Datum *
+bulkpar_key_restore(const BulkparKey *key, const BulkparStoredKey *stored)
+{
+	int			count;
+	Datum	   *values = bulkpar_key_restore_list(key, stored->bytes, &count);
+
+	if (count != 1)
+		raise_other_key();
+	return values;
+}
+
+/*
+ * A list of keys as bytes, one value after the other, each after its length;
+ * in the current memory context.
+ */
+bytea *
+bulkpar_key_store_list(const BulkparKey *key, const Datum *keys, int count)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoSpaces(&buf, VARHDRSZ);
+	for (int i = 0; i < count * key->ncolumns; i++)
+		append_value(&buf, &key->columns[i % key->ncolumns], keys[i]);
+	SET_VARSIZE(buf.data, buf.len);
+	return (bytea *) buf.data;
+}
+
+/* The inverse, in the current memory context. */
+Datum *
+bulkpar_key_restore_list(const BulkparKey *key, bytea *bytes, int *count)
+{
+	const char *next = VARDATA_ANY(bytes);
+	const char *end = next + VARSIZE_ANY_EXHDR(bytes);
+	int			size = 16;
+	int			nvalues = 0;
+	Datum	   *values = palloc(sizeof(Datum) * size);
+
+	while (next < end)
+	{
+		if (nvalues == size)
+		{
+			size *= 2;
+			values = repalloc(values, sizeof(Datum) * size);
+		}
+		values[nvalues] = read_value(&key->columns[nvalues % key->ncolumns],
+									 &next, end);
+		nvalues++;
+	}
 	if (nvalues % key->ncolumns != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the key index has changed while the job ran")));
-	nestlevel = set_text_modes();
-	for (int i = 0; i < nvalues; i++)
-		values[i] = value_from_text(&key->columns[i % key->ncolumns],
-									values[i]);
-	AtEOXact_GUC(true, nestlevel);
+		raise_other_key();
 	*count = nvalues / key->ncolumns;
 	return values;
+}
+
+/* Whether two keys that are kept are the same; both may be NULL. */
+bool
+bulkpar_key_same_stored(const BulkparStoredKey *a, const BulkparStoredKey *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return VARSIZE_ANY_EXHDR(a->bytes) == VARSIZE_ANY_EXHDR(b->bytes) &&
+		memcmp(VARDATA_ANY(a->bytes), VARDATA_ANY(b->bytes),
+			   VARSIZE_ANY_EXHDR(a->bytes)) == 0;
+}
+
+/* Copy a key that is kept into the current memory context. */
+BulkparStoredKey *
+bulkpar_key_copy_stored(const BulkparStoredKey *stored)
+{
+	BulkparStoredKey *copy = palloc(sizeof(BulkparStoredKey));
+
+	copy->bytes = DatumGetByteaPCopy(PointerGetDatum(stored->bytes));
+	copy->text = DatumGetArrayTypePCopy(PointerGetDatum(stored->text));
+	return copy;
 }
 
 /*
@@ -267,21 +322,66 @@ value_to_text(const BulkparKeyColumn *column, Datum value)
 	return CStringGetTextDatum(OidOutputFunctionCall(function, value));
 }
 
-static Datum
-value_from_text(const BulkparKeyColumn *column, Datum string)
+/* Append the length of a value and the value as it is on disk, detoasted. */
+static void
+append_value(StringInfo buf, const BulkparKeyColumn *column, Datum value)
 {
-	Oid			function;
-	Oid			ioparam;
+	char		byval[sizeof(Datum)];
+	const char *data = byval;
+	int32		length = column->typlen;
 
-	getTypeInputInfo(column->type, &function, &ioparam);
-	return OidInputFunctionCall(function, TextDatumGetCString(string), ioparam,
-								-1);
+	if (column->typbyval)
+		store_att_byval(byval, value, column->typlen);
+	else if (column->typlen == -1)
+	{
+		data = (const char *) PG_DETOAST_DATUM(value);
+		length = VARSIZE(data);
+	}
+	else
+	{
+		data = DatumGetPointer(value);
+		if (column->typlen == -2)
+			length = strlen(data) + 1;
+	}
+	appendBinaryStringInfo(buf, (const char *) &length, sizeof(length));
+	appendBinaryStringInfo(buf, data, length);
+}
+
+/* Read what append_value has written, and go past it. */
+static Datum
+read_value(const BulkparKeyColumn *column, const char **next, const char *end)
+{
+	int32		length;
+	char	   *data;
+
+	if (end - *next < (ptrdiff_t) sizeof(length))
+		raise_other_key();
+	memcpy(&length, *next, sizeof(length));
+	*next += sizeof(length);
+	if (length < 0 || length > end - *next ||
+		(column->typlen > 0 && length != column->typlen))
+		raise_other_key();
+	data = palloc(length);
+	memcpy(data, *next, length);
+	*next += length;
+	if (column->typlen == -1 &&
+		(length < VARHDRSZ || (int32) VARSIZE(data) != length))
+		raise_other_key();
+	return fetch_att(data, column->typbyval, column->typlen);
+}
+
+static void
+raise_other_key(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the key index has changed while the job ran")));
 }
 
 /*
- * Settings under which the output of a type is read back as the same value
- * by any session, those that postgres_fdw and pg_dump use.  The caller undoes
- * them with AtEOXact_GUC(true, result).
+ * Settings under which the output of a type says which value it is, those that
+ * postgres_fdw and pg_dump use.  The caller undoes them with
+ * AtEOXact_GUC(true, result).
  */
 static int
 set_text_modes(void)

@@ -67,28 +67,24 @@ bulkpar_launch_wake_launcher(void)
 
 /* Throw the error of a job that gets no process at all. */
 void
-bulkpar_launch_raise_no_slot(void)
+bulkpar_launch_raise_no_slot(BulkparShortage shortage)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			(errcode(shortage == BULKPAR_SHORTAGE_ROLE ?
+					 ERRCODE_TOO_MANY_CONNECTIONS :
+					 ERRCODE_INSUFFICIENT_RESOURCES),
 			 errmsg("could not register a background worker for the job"),
-			 errdetail("All background worker slots are in use."),
-			 errhint("You may need to increase \"max_worker_processes\"%s; a job needs at least two slots.",
-					 bulkpar_max_workers > 0 ?
-					 " or \"bulkpar.max_workers\"" : "")));
+			 bulkpar_slots_errdetail(shortage),
+			 bulkpar_slots_errhint(shortage)));
 }
 
 /*
- * Wait until a process has ended, but not longer than the time given, unless
- * that is 0; returns whether it has.  Does not throw, and can be called in an
- * exit callback.
+ * Wait until a process has ended, but not after the deadline; returns whether
+ * it has.  Does not throw, and can be called in an exit callback.
  */
 bool
-bulkpar_launch_await_end(BackgroundWorkerHandle *handle, int milliseconds)
+bulkpar_launch_await_end(BackgroundWorkerHandle *handle, TimestampTz deadline)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   milliseconds);
-
 	for (;;)
 	{
 		pid_t		pid;
@@ -96,7 +92,7 @@ bulkpar_launch_await_end(BackgroundWorkerHandle *handle, int milliseconds)
 
 		if (status == BGWH_STOPPED || status == BGWH_POSTMASTER_DIED)
 			return true;
-		if (milliseconds > 0 && GetCurrentTimestamp() >= deadline)
+		if (GetCurrentTimestamp() >= deadline)
 			return false;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

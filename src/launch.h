@@ -13,7 +13,10 @@
 #ifndef BULKPAR_LAUNCH_H
 #define BULKPAR_LAUNCH_H
 
+#include "datatype/timestamp.h"
 #include "postmaster/bgworker.h"
+
+#include "slots.h"
 
 /* What a process is launched with. */
 typedef struct BulkparLaunch
@@ -28,8 +31,9 @@ typedef struct BulkparLaunch
 extern BackgroundWorkerHandle *bulkpar_launch_process(const BulkparLaunch *launch,
 													  const char *name);
 extern void bulkpar_launch_wake_launcher(void);
-extern void bulkpar_launch_raise_no_slot(void);
+extern void bulkpar_launch_raise_no_slot(BulkparShortage shortage)
+			pg_attribute_noreturn();
 extern bool bulkpar_launch_await_end(BackgroundWorkerHandle *handle,
-									 int milliseconds);
+									 TimestampTz deadline);
 
 #endif							/* BULKPAR_LAUNCH_H */

@@ -58,6 +58,23 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
 }
 
 /*
+ * Lock the job until the end of the transaction, so that no worker claims
+ * anything of it and none of an earlier run plans it.  False if this run of it
+ * has ended.
+ */
+bool
+bulkpar_ledger_lock(const BulkparJob *job)
+{
+	BulkparBracket bracket;
+	bool		running;
+
+	bulkpar_bookkeeping_enter(&bracket);
+	running = lock_running(job);
+	bulkpar_bookkeeping_leave(&bracket);
+	return running;
+}
+
+/*
  * Insert a new chunk, for the worker that has claimed it (the job is still
  * locked by the claim in the same transaction), or with 0 for one that is to
  * be claimed.
@@ -67,37 +84,34 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk)
 {
 	static BulkparQuery insert = {
 		.sql =
-		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, lo, hi, rows_before, "
-		"rows_found, stripes, keys, part_no, status, attempts, worker, "
-		"worker_pid, started_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $11, 'running', "
-		"($9 > 0)::int4, nullif($9, 0), $10, clock_timestamp())",
-		.nargs = 11,
-		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTARRAYOID, INT8OID,
-		INT8OID, INT4OID, TEXTARRAYOID, INT4OID, INT4OID, INT4OID}
+		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, lo_bytes, lo, "
+		"hi_bytes, hi, rows_before, rows_found, stripes, keys, worker, "
+		"attempts, worker_pid, part_no, status, started_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nullif($11, 0), "
+		"($11 > 0)::int4, $12, $13, 'running', clock_timestamp())",
+		.nargs = 13,
+		.argtypes = {INT8OID, INT8OID, BYTEAOID, TEXTARRAYOID, BYTEAOID,
+		TEXTARRAYOID, INT8OID, INT8OID, INT4OID, BYTEAOID, INT4OID, INT4OID,
+		INT4OID}
 	};
 	BulkparBracket bracket;
-	Datum		values[11];
-	char		nulls[11] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
-	' '};
+	Datum		values[13];
+	char		nulls[13] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
+	' ', ' ', ' '};
 
 	values[0] = Int64GetDatum(job_id);
 	values[1] = Int64GetDatum(chunk->chunk_no);
-	values[2] = PointerGetDatum(chunk->lo);
-	if (chunk->lo == NULL)
-		nulls[2] = 'n';
-	values[3] = PointerGetDatum(chunk->hi);
-	values[4] = Int64GetDatum(chunk->rows_before);
-	values[5] = Int64GetDatum(chunk->rows_found);
-	values[6] = Int32GetDatum(chunk->stripe.count);
-	values[7] = PointerGetDatum(chunk->keys);
-	if (chunk->keys == NULL)
-		nulls[7] = 'n';
-	values[8] = Int32GetDatum(worker);
-	values[9] = Int32GetDatum(MyProcPid);
+	bulkpar_bookkeeping_set_key(values, nulls, 2, chunk->lo);
+	bulkpar_bookkeeping_set_key(values, nulls, 4, chunk->hi);
+	values[6] = Int64GetDatum(chunk->rows_before);
+	values[7] = Int64GetDatum(chunk->rows_found);
+	values[8] = Int32GetDatum(chunk->stripe.count);
+	bulkpar_bookkeeping_set_bytes(values, nulls, 9, chunk->keys);
+	values[10] = Int32GetDatum(worker);
+	values[11] = Int32GetDatum(MyProcPid);
 	if (worker == 0)
-		nulls[9] = 'n';
-	values[10] = Int32GetDatum(chunk->part + 1);
+		nulls[11] = 'n';
+	values[12] = Int32GetDatum(chunk->part + 1);
 	bulkpar_bookkeeping_enter(&bracket);
 	(void) bulkpar_bookkeeping_run(&insert, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);
@@ -114,44 +128,44 @@ bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
 {
 	static BulkparQuery update = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET stripe = $4, last_key = $5, "
-		"rows_done = rows_done + $6, "
-		"rows_updated = rows_updated + $7, "
-		"rows_failed = rows_failed + $8, "
-		"rows_unchanged = rows_unchanged + $9, "
-		"rows_hot = rows_hot + $10, "
-		"wal_bytes = wal_bytes + $11, "
-		"retries = retries + $12, "
+		"UPDATE @bulkpar_chunk SET stripe = $4, last_bytes = $5, "
+		"last_key = $6, "
+		"rows_done = rows_done + $7, "
+		"rows_updated = rows_updated + $8, "
+		"rows_failed = rows_failed + $9, "
+		"rows_unchanged = rows_unchanged + $10, "
+		"rows_hot = rows_hot + $11, "
+		"wal_bytes = wal_bytes + $12, "
+		"retries = retries + $13, "
 		"batches = batches + 1, "
-		"status = CASE WHEN $13 THEN 'succeeded' ELSE status END, "
-		"finished_at = CASE WHEN $13 THEN clock_timestamp() END "
+		"status = CASE WHEN $14 THEN 'succeeded' ELSE status END, "
+		"finished_at = CASE WHEN $14 THEN clock_timestamp() END "
 		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3 "
 		"AND status = 'running'",
-		.nargs = 13,
-		.argtypes = {INT8OID, INT8OID, INT8OID, INT4OID, TEXTARRAYOID,
-		INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, BOOLOID}
+		.nargs = 14,
+		.argtypes = {INT8OID, INT8OID, INT8OID, INT4OID, BYTEAOID,
+		TEXTARRAYOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+		INT8OID, BOOLOID}
 	};
 	BulkparBracket bracket;
-	Datum		values[13];
-	char		nulls[13] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
-	' ', ' ', ' '};
+	Datum		values[14];
+	char		nulls[14] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
+	' ', ' ', ' ', ' '};
 	uint64		changed;
 
 	values[0] = Int64GetDatum(job_id);
 	values[1] = Int64GetDatum(chunk->chunk_no);
 	values[2] = Int64GetDatum(chunk->epoch);
 	values[3] = Int32GetDatum(advance->stripe);
-	values[4] = PointerGetDatum(advance->last_key);
-	if (advance->last_key == NULL)
-		nulls[4] = 'n';
-	values[5] = Int64GetDatum(advance->rows_done);
-	values[6] = Int64GetDatum(advance->rows_updated);
-	values[7] = Int64GetDatum(advance->rows_failed);
-	values[8] = Int64GetDatum(advance->rows_unchanged);
-	values[9] = Int64GetDatum(advance->rows_hot);
-	values[10] = Int64GetDatum(advance->wal_bytes);
-	values[11] = Int64GetDatum(advance->retries);
-	values[12] = BoolGetDatum(advance->finished);
+	bulkpar_bookkeeping_set_key(values, nulls, 4, advance->last_key);
+	values[6] = Int64GetDatum(advance->rows_done);
+	values[7] = Int64GetDatum(advance->rows_updated);
+	values[8] = Int64GetDatum(advance->rows_failed);
+	values[9] = Int64GetDatum(advance->rows_unchanged);
+	values[10] = Int64GetDatum(advance->rows_hot);
+	values[11] = Int64GetDatum(advance->wal_bytes);
+	values[12] = Int64GetDatum(advance->retries);
+	values[13] = BoolGetDatum(advance->finished);
 	bulkpar_bookkeeping_enter(&bracket);
 	changed = bulkpar_bookkeeping_run(&update, values, nulls);
 	bulkpar_bookkeeping_leave(&bracket);
@@ -258,38 +272,6 @@ bulkpar_ledger_record_error(int64 job_id, const BulkparChunk *chunk,
 	return failed;
 }
 
-/*
- * Whether a worker of the job waits for a lock that the process with this pid
- * holds, directly or through others.
- */
-bool
-bulkpar_ledger_waits_for(int64 job_id, int pid)
-{
-	static BulkparQuery look = {
-		.read_only = true,
-		.sql =
-		"WITH RECURSIVE waiting(pid) AS ("
-		"SELECT a.pid FROM pg_stat_activity a "
-		"WHERE a.backend_type = 'bulkpar worker' "
-		"AND a.application_name LIKE '%of job ' || $1 "
-		"UNION SELECT b.pid FROM waiting w, unnest(pg_blocking_pids(w.pid)) b(pid)) "
-		"SELECT count(*) FROM waiting w WHERE w.pid = $2",
-		.nargs = 2,
-		.argtypes = {INT8OID, INT4OID}
-	};
-	BulkparBracket bracket;
-	Datum		values[2];
-	bool		waits;
-
-	values[0] = Int64GetDatum(job_id);
-	values[1] = Int32GetDatum(pid);
-	bulkpar_bookkeeping_enter(&bracket);
-	(void) bulkpar_bookkeeping_run(&look, values, NULL);
-	waits = bulkpar_bookkeeping_int64(1) > 0;
-	bulkpar_bookkeeping_leave(&bracket);
-	return waits;
-}
-
 /* Lock the job; false if it is not running any more. */
 static bool
 lock_running(const BulkparJob *job)
@@ -324,9 +306,9 @@ take_over(const BulkparJob *job, int worker, BulkparChunk *chunk,
 		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
 		"AND status <> 'succeeded' AND worker IS NULL "
 		"ORDER BY chunk_no LIMIT 1) "
-		"RETURNING chunk_no, epoch, rows_before, lo, hi, stripes::int8, "
-		"stripe::int8, coalesce(last_key, lo), keys, "
-		"part_no::int8",
+		"RETURNING chunk_no, epoch, rows_before, lo_bytes, lo, hi_bytes, hi, "
+		"stripes::int8, stripe::int8, coalesce(last_bytes, lo_bytes), "
+		"coalesce(last_key, lo), keys, part_no::int8",
 		.nargs = 3,
 		.argtypes = {INT8OID, INT4OID, INT4OID}
 	};
@@ -340,13 +322,13 @@ take_over(const BulkparJob *job, int worker, BulkparChunk *chunk,
 	chunk->chunk_no = bulkpar_bookkeeping_int64(1);
 	chunk->epoch = bulkpar_bookkeeping_int64(2);
 	chunk->rows_before = bulkpar_bookkeeping_int64(3);
-	chunk->lo = bulkpar_bookkeeping_array(bracket, 4);
-	chunk->hi = bulkpar_bookkeeping_array(bracket, 5);
-	chunk->stripe.count = (int) bulkpar_bookkeeping_int64(6);
-	chunk->stripe.number = (int) bulkpar_bookkeeping_int64(7);
-	chunk->done = bulkpar_bookkeeping_array(bracket, 8);
-	chunk->keys = bulkpar_bookkeeping_array(bracket, 9);
-	chunk->part = (int) bulkpar_bookkeeping_int64(10) - 1;
+	chunk->lo = bulkpar_bookkeeping_key(bracket, 4);
+	chunk->hi = bulkpar_bookkeeping_key(bracket, 6);
+	chunk->stripe.count = (int) bulkpar_bookkeeping_int64(8);
+	chunk->stripe.number = (int) bulkpar_bookkeeping_int64(9);
+	chunk->done = bulkpar_bookkeeping_key(bracket, 10);
+	chunk->keys = bulkpar_bookkeeping_bytes(bracket, 12);
+	chunk->part = (int) bulkpar_bookkeeping_int64(13) - 1;
 	return true;
 }
 
@@ -357,7 +339,7 @@ follow_last(const BulkparJob *job, BulkparChunk *chunk, BulkparTrend *trend,
 {
 	static BulkparQuery select = {
 		.sql =
-		"SELECT chunk_no, rows_before + rows_found, hi, rows_found, "
+		"SELECT chunk_no, rows_before + rows_found, hi_bytes, hi, rows_found, "
 		"(sum(rows_done) OVER w)::int8, "
 		"(sum(rows_updated + rows_failed) OVER w)::int8, part_no::int8 "
 		"FROM (SELECT * FROM @bulkpar_chunk WHERE job_id = $1 "
@@ -376,9 +358,9 @@ follow_last(const BulkparJob *job, BulkparChunk *chunk, BulkparTrend *trend,
 		return;
 	chunk->chunk_no = bulkpar_bookkeeping_int64(1) + 1;
 	chunk->rows_before = bulkpar_bookkeeping_int64(2);
-	chunk->lo = chunk->done = bulkpar_bookkeeping_array(bracket, 3);
-	trend->rows_found = bulkpar_bookkeeping_int64(4);
-	trend->rows_done = bulkpar_bookkeeping_int64(5);
-	trend->rows_matched = bulkpar_bookkeeping_int64(6);
-	chunk->part = (int) bulkpar_bookkeeping_int64(7) - 1;
+	chunk->lo = chunk->done = bulkpar_bookkeeping_key(bracket, 3);
+	trend->rows_found = bulkpar_bookkeeping_int64(5);
+	trend->rows_done = bulkpar_bookkeeping_int64(6);
+	trend->rows_matched = bulkpar_bookkeeping_int64(7);
+	chunk->part = (int) bulkpar_bookkeeping_int64(8) - 1;
 }

@@ -25,11 +25,11 @@ typedef struct BulkparChunk
 	int64		chunk_no;
 	int64		epoch;
 	int			part;			/* of the job, from 0 on */
-	ArrayType  *lo;				/* may be NULL */
-	ArrayType  *hi;				/* NULL in a chunk that is yet to be cut */
+	BulkparStoredKey *lo;		/* may be NULL */
+	BulkparStoredKey *hi;		/* NULL in a chunk that is yet to be cut */
 	BulkparStripe stripe;		/* the one to do; those before are done */
-	ArrayType  *done;			/* up to where it is done; may be NULL */
-	ArrayType  *keys;			/* of the rows to do, or NULL for all */
+	BulkparStoredKey *done;		/* up to where it is done; may be NULL */
+	bytea	   *keys;			/* of the rows to do, or NULL for all */
 	int64		rows_before;
 	int64		rows_found;		/* in a new one */
 } BulkparChunk;
@@ -46,7 +46,7 @@ typedef struct BulkparTrend
 typedef struct BulkparAdvance
 {
 	int			stripe;
-	ArrayType  *last_key;		/* NULL where a stripe begins */
+	BulkparStoredKey *last_key; /* NULL where a stripe begins */
 	int64		rows_done;
 	int64		rows_updated;
 	int64		rows_failed;
@@ -67,6 +67,7 @@ typedef enum BulkparClaim
 extern BulkparClaim bulkpar_ledger_claim(const BulkparJob *job, int worker,
 										 BulkparChunk *chunk,
 										 BulkparTrend *trend);
+extern bool bulkpar_ledger_lock(const BulkparJob *job);
 extern void bulkpar_ledger_insert(int64 job_id, int worker,
 								  const BulkparChunk *chunk);
 extern bool bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
@@ -78,7 +79,5 @@ extern int64 bulkpar_ledger_record_error(int64 job_id,
 										 const BulkparChunk *chunk,
 										 ArrayType *key,
 										 const ErrorData *error);
-
-extern bool bulkpar_ledger_waits_for(int64 job_id, int pid);
 
 #endif							/* BULKPAR_LEDGER_H */

@@ -266,7 +266,7 @@ cut(const BulkparJob *job, int part, const BulkparKey *key,
 	int			size = job->batch_size *
 		Max(1, Min(batches, BULKPAR_CHUNK_BATCHES));
 	List	   *chunks = NIL;
-	ArrayType  *lo = NULL;
+	BulkparStoredKey *lo = NULL;
 
 	for (int i = 0; i < matches->count; i += size)
 	{
@@ -276,10 +276,10 @@ cut(const BulkparJob *job, int part, const BulkparKey *key,
 
 		chunk->part = part;
 		chunk->lo = lo;
-		chunk->hi = bulkpar_key_to_text(key,
-										&first[(nkeys - 1) * key->ncolumns]);
+		chunk->hi = bulkpar_key_store(key,
+									  &first[(nkeys - 1) * key->ncolumns]);
 		chunk->stripe.count = 1;
-		chunk->keys = bulkpar_key_list_to_text(key, first, nkeys);
+		chunk->keys = bulkpar_key_store_list(key, first, nkeys);
 		chunk->rows_found = nkeys;
 		chunks = lappend(chunks, chunk);
 		lo = chunk->hi;
@@ -314,7 +314,7 @@ store(BulkparJob *job, List **chunks)
 				job->batch_size;
 		}
 		part->end_key = chunk == NULL ? NULL :
-			DatumGetArrayTypePCopy(PointerGetDatum(chunk->hi));
+			bulkpar_key_copy_stored(chunk->hi);
 	}
 	job->estimated_rows = rows;
 	job->workers = Max(1, Min(job->workers, batches));

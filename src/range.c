@@ -65,7 +65,7 @@ static bool is_transient(const ErrorData *error);
 static bool is_of_a_row(const ErrorData *error);
 static void pause_before_retry(int retries);
 static void check_interrupts(void);
-static char *key_list(ArrayType *key);
+static char *key_list(const BulkparStoredKey *key);
 
 /*
  * Run the batches of the claimed chunk, stripe after stripe.  False if the
@@ -328,8 +328,7 @@ static void
 note_done(BulkparRun *run, const BulkparBatch *batch)
 {
 	MemoryContextSwitchTo(run->chunk_context);
-	run->range.chunk.done =
-		DatumGetArrayTypePCopy(PointerGetDatum(batch->last_key));
+	run->range.chunk.done = bulkpar_key_copy_stored(batch->last_key);
 }
 
 /*
@@ -433,13 +432,13 @@ bulkpar_range_error_context(void *arg)
 
 /* The key for people: its columns with commas between. */
 static char *
-key_list(ArrayType *key)
+key_list(const BulkparStoredKey *key)
 {
 	StringInfoData buf;
 	Datum	   *texts;
 	int			ntexts;
 
-	deconstruct_array(key, TEXTOID, -1, false, TYPALIGN_INT,
+	deconstruct_array(key->text, TEXTOID, -1, false, TYPALIGN_INT,
 					  &texts, NULL, &ntexts);
 	initStringInfo(&buf);
 	for (int i = 0; i < ntexts; i++)

@@ -21,7 +21,8 @@
 /* What a worker works with. */
 typedef struct BulkparRun
 {
-	const BulkparJob *job;
+	BulkparJob *job;
+	MemoryContext job_context;	/* of the job */
 	BulkparTarget *target;
 	BulkparRange range;			/* chunk_no is 0 when nothing is claimed */
 	const BulkparBatch *batch;	/* the running one, for the error context */

@@ -80,6 +80,7 @@ bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
 	read_how(&arguments, job);
 	*wait = DatumGetBool(value(&arguments, "wait"));
 	job->owner = GetUserId();
+	job->session_role = GetSessionUserId();
 	return job;
 }
 
@@ -94,11 +95,12 @@ bulkpar_request_check_range(int value, int max, const char *name)
 						name, max)));
 }
 
-/* Whether two jobs do the same to the same rows. */
+/* Whether two jobs of one owner do the same to the same rows. */
 bool
 bulkpar_request_same_work(const BulkparJob *a, const BulkparJob *b)
 {
-	if (a->target != b->target || a->skip_unchanged != b->skip_unchanged ||
+	if (a->target != b->target || a->key_index != b->key_index ||
+		a->skip_unchanged != b->skip_unchanged ||
 		a->ncolumns != b->ncolumns || a->nexpressions != b->nexpressions ||
 		!same_text(a->statement, b->statement) ||
 		!same_text(a->condition, b->condition) ||
@@ -132,11 +134,12 @@ bulkpar_request_serialize(const BulkparJob *job)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "{\"owner\": \"%u\", \"target\": \"%u\", "
+	appendStringInfo(&buf, "{\"owner\": \"%u\", \"session_role\": \"%u\", "
+					 "\"target\": \"%u\", "
 					 "\"only_target\": %s, \"batch_size\": %d, "
 					 "\"workers\": %d, \"on_error\": \"%s\", "
 					 "\"max_errors\": " INT64_FORMAT ", \"skip_unchanged\": %s",
-					 job->owner, job->target, job->only ? "true" : "false",
+					 job->owner, job->session_role, job->target, job->only ? "true" : "false",
 					 job->batch_size, job->workers,
 					 job->skip_errors ? "skip" : "stop", job->max_errors,
 					 job->skip_unchanged ? "true" : "false");
@@ -163,15 +166,19 @@ bulkpar_request_serialize(const BulkparJob *job)
 	append_json(&buf, "condition", job->condition);
 	append_json(&buf, "from_item", job->from_item);
 	append_json(&buf, "job_name", job->name);
-	appendStringInfoString(&buf, ", \"settings\": {");
+	appendStringInfoString(&buf, ", \"settings\": [");
 	for (int i = 0; i < job->nsettings; i++)
 	{
-		appendStringInfoString(&buf, i > 0 ? ", " : "");
-		escape_json(&buf, job->setting_names[i]);
-		appendStringInfoString(&buf, ": ");
-		escape_json(&buf, job->setting_values[i]);
+		const BulkparSetting *setting = &job->settings[i];
+
+		appendStringInfo(&buf, "%s{\"role\": %u, \"superuser\": %s",
+						 i > 0 ? ", " : "", setting->role,
+						 setting->superuser ? "true" : "false");
+		append_json(&buf, "name", setting->name);
+		append_json(&buf, "value", setting->value);
+		appendStringInfoChar(&buf, '}');
 	}
-	appendStringInfoString(&buf, "}}");
+	appendStringInfoString(&buf, "]}");
 	return buf.data;
 }
 
@@ -267,6 +274,11 @@ read_how(const Arguments *arguments, BulkparJob *job)
 						"max_errors")));
 
 	job->name = read_text(arguments, "job_name");
+	if (job->name != NULL && strlen(job->name) > BULKPAR_MAX_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be longer than %d bytes",
+						"job_name", BULKPAR_MAX_NAME)));
 	if (!is_null(arguments, "stripes"))
 	{
 		job->stripes = DatumGetInt32(value(arguments, "stripes"));

@@ -10,6 +10,11 @@
  * them at the start, so that they are what RESET ALL goes back to: that undoes
  * what user code in one batch has set before the next one begins.
  *
+ * Each is set with the rights that it was set with in the calling session, and
+ * no more.  That counts for settings of a superuser, and also for those of
+ * libraries that are not loaded yet: anybody may set these, but the library
+ * refuses, when it comes, what only a superuser could have set.
+ *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
@@ -22,6 +27,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
@@ -65,7 +71,13 @@ static const char *const process_settings[][2] = {
 static bool is_set(const struct config_generic *setting);
 static bool is_carried(const struct config_generic *setting);
 static bool is_listed(const char *name, char **list, int count);
-static void add_setting(BulkparJob *job, const char *name, const char *value);
+static void add_setting(BulkparJob *job, const char *name, const char *value,
+						GucContext context, Oid role);
+static bool gives_right(GucContext context);
+static bool may_take_over(const BulkparSetting *setting);
+static const struct config_generic *find_variable(const char *name);
+static const BulkparSetting *find_setting(const BulkparJob *job,
+										  const char *name);
 
 /*
  * Fill in the settings of the calling session, in the current memory context.
@@ -79,23 +91,69 @@ bulkpar_settings_collect(BulkparJob *job)
 	char	  **defaults = bulkpar_job_role_defaults(job->owner, &ndefaults);
 
 	job->nsettings = 0;
-	job->setting_names = palloc(sizeof(char *) * (nvariables + ndefaults));
-	job->setting_values = palloc(sizeof(char *) * (nvariables + ndefaults));
+	job->settings = palloc(sizeof(BulkparSetting) * (nvariables + ndefaults));
 	for (int i = 0; i < nvariables; i++)
 	{
 		if (is_carried(variables[i]) &&
 			(is_set(variables[i]) ||
 			 is_listed(variables[i]->name, defaults, ndefaults)))
 			add_setting(job, variables[i]->name,
-						GetConfigOption(variables[i]->name, true, false));
+						GetConfigOption(variables[i]->name, true, false),
+						variables[i]->scontext, variables[i]->srole);
 	}
 
 	/* Those that this session does not have at all, the workers have empty. */
 	for (int i = 0; i < ndefaults; i++)
 	{
 		if (GetConfigOption(defaults[i], true, false) == NULL)
-			add_setting(job, defaults[i], "");
+			add_setting(job, defaults[i], "", PGC_USERSET, job->owner);
 	}
+}
+
+/*
+ * Check that the current user may go on with a job under the settings that it
+ * carries, some of which may be the work of a more powerful role.  An error if
+ * not.
+ */
+void
+bulkpar_settings_check(const BulkparJob *job)
+{
+	for (int i = 0; i < job->nsettings; i++)
+	{
+		if (!may_take_over(&job->settings[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied to resume bulkpar job "
+							INT64_FORMAT " with its setting of \"%s\"",
+							job->job_id, job->settings[i].name),
+					 errdetail("The setting is that of role \"%s\".",
+							   GetUserNameFromId(job->settings[i].role, true)),
+					 errhint("Resume the job as that role or as a superuser, or start it anew.")));
+	}
+}
+
+/*
+ * The name of a setting that two jobs do not have alike; NULL if there is
+ * none.
+ */
+const char *
+bulkpar_settings_differ(const BulkparJob *a, const BulkparJob *b)
+{
+	const BulkparJob *jobs[2] = {a, b};
+
+	for (int k = 0; k < 2; k++)
+	{
+		for (int i = 0; i < jobs[k]->nsettings; i++)
+		{
+			const BulkparSetting *setting = &jobs[k]->settings[i];
+			const BulkparSetting *other = find_setting(jobs[1 - k],
+													   setting->name);
+
+			if (other == NULL || strcmp(other->value, setting->value) != 0)
+				return setting->name;
+		}
+	}
+	return NULL;
 }
 
 /* Set what every process of bulkpar runs with. */
@@ -111,17 +169,21 @@ bulkpar_settings_start_process(void)
 }
 
 /*
- * Make the job's settings the defaults of this session.  The session that
- * they are from had the right to set them.  Must be called in a transaction.
+ * Make the job's settings the defaults of this session.  Must be called in a
+ * transaction.
  */
 void
 bulkpar_settings_adopt(const BulkparJob *job)
 {
 	for (int i = 0; i < job->nsettings; i++)
-		(void) set_config_option(job->setting_names[i],
-								 job->setting_values[i],
-								 PGC_SUSET, PGC_S_CLIENT, GUC_ACTION_SET, true, ERROR,
-								 false);
+	{
+		const BulkparSetting *setting = &job->settings[i];
+
+		(void) set_config_option_ext(setting->name, setting->value,
+									 setting->superuser ? PGC_SUSET :
+									 PGC_USERSET, PGC_S_CLIENT, setting->role,
+									 GUC_ACTION_SET, true, ERROR, false);
+	}
 }
 
 /*
@@ -203,11 +265,76 @@ is_listed(const char *name, char **list, int count)
 }
 
 static void
-add_setting(BulkparJob *job, const char *name, const char *value)
+add_setting(BulkparJob *job, const char *name, const char *value,
+			GucContext context, Oid role)
 {
+	BulkparSetting *setting = &job->settings[job->nsettings];
+
 	if (value == NULL)
 		return;
-	job->setting_names[job->nsettings] = pstrdup(name);
-	job->setting_values[job->nsettings] = pstrdup(value);
+	setting->name = pstrdup(name);
+	setting->value = pstrdup(value);
+	setting->superuser = gives_right(context);
+	setting->role = role;
 	job->nsettings++;
+}
+
+/* Whether what was set in a context may be what only superusers can set. */
+static bool
+gives_right(GucContext context)
+{
+	return context != PGC_USERSET && context != PGC_BACKEND;
+}
+
+/*
+ * Whether the current user may use a setting of a job: it has the rights of the
+ * role that has set it, could set the same, or has it in this session by the
+ * same right.
+ */
+static bool
+may_take_over(const BulkparSetting *setting)
+{
+	const struct config_generic *variable = find_variable(setting->name);
+	bool		same = variable != NULL &&
+		strcmp(GetConfigOption(setting->name, false, false),
+			   setting->value) == 0;
+
+	if (superuser())
+		return true;
+	if (has_privs_of_role(GetUserId(), setting->role) &&
+		(!setting->superuser || superuser_arg(setting->role)))
+		return true;
+	if (variable == NULL || (variable->flags & GUC_CUSTOM_PLACEHOLDER) != 0)
+		return same && variable->srole == setting->role &&
+			gives_right(variable->scontext) == setting->superuser;
+	return same || variable->context == PGC_USERSET ||
+		pg_parameter_aclcheck(setting->name, GetUserId(),
+							  ACL_SET) == ACLCHECK_OK;
+}
+
+/* A variable of this session; NULL if it has none of that name. */
+static const struct config_generic *
+find_variable(const char *name)
+{
+	int			nvariables;
+	struct config_generic **variables = bulkpar_compat_guc_variables(&nvariables);
+
+	for (int i = 0; i < nvariables; i++)
+	{
+		if (pg_strcasecmp(variables[i]->name, name) == 0)
+			return variables[i];
+	}
+	return NULL;
+}
+
+/* The setting of that name of a job; NULL if it does not carry it. */
+static const BulkparSetting *
+find_setting(const BulkparJob *job, const char *name)
+{
+	for (int i = 0; i < job->nsettings; i++)
+	{
+		if (pg_strcasecmp(job->settings[i].name, name) == 0)
+			return &job->settings[i];
+	}
+	return NULL;
 }

@@ -16,6 +16,9 @@
 #include "job.h"
 
 extern void bulkpar_settings_collect(BulkparJob *job);
+extern void bulkpar_settings_check(const BulkparJob *job);
+extern const char *bulkpar_settings_differ(const BulkparJob *a,
+										   const BulkparJob *b);
 extern void bulkpar_settings_start_process(void);
 extern void bulkpar_settings_adopt(const BulkparJob *job);
 extern void bulkpar_settings_scan_in_parallel(int workers);

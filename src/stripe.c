@@ -34,7 +34,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-#include "bookkeeping.h"
+#include "books.h"
 #include "bulkpar.h"
 #include "compat.h"
 #include "stripe.h"
@@ -86,8 +86,7 @@ bulkpar_in_stripe(PG_FUNCTION_ARGS)
 char *
 bulkpar_stripe_function(void)
 {
-	return quote_qualified_identifier(get_namespace_name(bulkpar_bookkeeping_schema()),
-									  "bulkpar_in_stripe");
+	return quote_qualified_identifier(BULKPAR_SCHEMA, "bulkpar_in_stripe");
 }
 
 /* Whether the values of a key can be hashed. */

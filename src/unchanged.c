@@ -35,7 +35,7 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 
-#include "bookkeeping.h"
+#include "books.h"
 #include "compat.h"
 #include "unchanged.h"
 #include "values.h"
@@ -146,7 +146,7 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 											RECORDOID, RECORDOID),
 						   BOOLOID, false, row_of(old_values),
 						   row_of(new_values), InvalidOid, InvalidOid);
-	function = LookupFuncName(list_make2(makeString(get_namespace_name(bulkpar_bookkeeping_schema())),
+	function = LookupFuncName(list_make2(makeString(BULKPAR_SCHEMA),
 										 makeString("bulkpar_changed")),
 							  3, argtypes, false);
 	return with_subqueries(query, (Expr *)

@@ -31,7 +31,6 @@
 
 #include "bulkpar.h"
 #include "job.h"
-#include "ledger.h"
 #include "subxact.h"
 #include "wait.h"
 
@@ -202,10 +201,8 @@ report_start(Wait *wait)
 		ereport(NOTICE,
 				(errmsg("bulkpar job " INT64_FORMAT " runs with %u instead of %u workers",
 						job_of(wait), started, wanted),
-				 errdetail("All background worker slots are in use."),
-				 errhint("You may need to increase \"max_worker_processes\"%s.",
-						 bulkpar_max_workers > 0 ?
-						 " or \"bulkpar.max_workers\"" : "")));
+				 bulkpar_slots_errdetail(wait->call->shortage),
+				 bulkpar_slots_errhint(wait->call->shortage)));
 	if (wait->call->xmin_holders[0] != '\0')
 		ereport(NOTICE,
 				(errmsg("dead rows of bulkpar job " INT64_FORMAT
@@ -274,7 +271,7 @@ look_for_deadlock(void *arg)
 {
 	Wait	   *wait = arg;
 
-	wait->deadlock = bulkpar_ledger_waits_for(job_of(wait), MyProcPid);
+	wait->deadlock = bulkpar_job_waits_for(job_of(wait), MyProcPid);
 }
 
 /* Milliseconds until there is something to do or to look at. */

@@ -3,7 +3,8 @@
  * worker.c
  *		A worker of a job: claims chunk after chunk and runs their batches.
  *
- * A worker is an ordinary session of the job's owner.  It ends when there is
+ * A worker is an ordinary session of the job's owner.  The first one of a run
+ * plans the job before it works on it.  It ends when there is
  * nothing left to claim, or at the first error, which it records.  All that
  * it knows comes from the tables, and all that counts goes there.
  *
@@ -25,11 +26,11 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "bookkeeping.h"
 #include "chunk.h"
 #include "identity.h"
 #include "launch.h"
 #include "ledger.h"
+#include "plan.h"
 #include "range.h"
 #include "settings.h"
 #include "target.h"
@@ -39,35 +40,38 @@
 typedef struct WorkerArgs
 {
 	BulkparIdentity identity;
-	Oid			schema;			/* of the extension */
 	int			number;			/* of the worker in its job */
 	int			runs;			/* which run of the job it is for */
 	int64		job_id;
+	bool		plans;			/* plan the job first, see plan.c */
+	int			snapshot_holder;	/* for that */
 } WorkerArgs;
 
 StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
 				 "worker arguments do not fit");
 
 static void start(BulkparRun *run, const WorkerArgs *args);
+static bool plan(BulkparRun *run, const WorkerArgs *args);
 static bool claim(BulkparRun *run, int number);
-static void record_error(const BulkparRun *run, int64 job_id,
+static void record_error(const BulkparRun *run, const WorkerArgs *args,
 						 const ErrorData *error);
 static void report_chunk(const BulkparRun *run);
 
 /*
- * Launch a worker of a job.  NULL if no slot is free; else the handle is
- * allocated in the current memory context.
+ * Launch a worker of a job, which may have to plan it first.  NULL if no slot
+ * is free; else the handle is allocated in the current memory context.
  */
 BackgroundWorkerHandle *
 bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
-					  int number)
+					  int number, bool plans, int snapshot_holder)
 {
 	WorkerArgs	args = {
 		.identity = *identity,
-		.schema = bulkpar_bookkeeping_schema(),
 		.number = number,
 		.runs = job->runs,
-		.job_id = job->job_id
+		.job_id = job->job_id,
+		.plans = plans,
+		.snapshot_holder = snapshot_holder
 	};
 	BulkparLaunch launch = {
 		.type = "bulkpar worker",
@@ -106,8 +110,14 @@ bulkpar_worker_main(Datum main_arg)
 	PG_TRY();
 	{
 		start(run, &args);
-		while (claim(run, args.number) && bulkpar_range_run(run))
-			;
+		if (!args.plans || plan(run, &args))
+		{
+			/* We work in parallel already. */
+			SetConfigOption("max_parallel_workers_per_gather", "0",
+							PGC_SUSET, PGC_S_OVERRIDE);
+			while (claim(run, args.number) && bulkpar_range_run(run))
+				;
+		}
 	}
 	PG_CATCH();
 	{
@@ -119,7 +129,7 @@ bulkpar_worker_main(Datum main_arg)
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 		error_context_stack = callback.previous;
-		record_error(run, args.job_id, error);
+		record_error(run, &args, error);
 	}
 	PG_END_TRY();
 	bulkpar_launch_wake_launcher();
@@ -142,19 +152,35 @@ start(BulkparRun *run, const WorkerArgs *args)
 											   "bulkpar batch",
 											   ALLOCSET_DEFAULT_SIZES);
 
-	bulkpar_bookkeeping_attach(args->schema);
 	bulkpar_settings_start_process();
 
-	/* We work in parallel already.  The search for matches may be parallel. */
-	SetConfigOption("max_parallel_workers_per_gather", "0",
-					PGC_SUSET, PGC_S_OVERRIDE);
 	bulkpar_settings_start_transaction();
+	bulkpar_job_mark_worker(args->job_id);
 	MemoryContextSwitchTo(context);
 	job = bulkpar_job_load(args->job_id);
 	job->runs = args->runs;
 	bulkpar_settings_adopt(job);
 	run->job = job;
+	run->job_context = context;
 	CommitTransactionCommand();
+}
+
+/* Plan the job.  False if it has ended meanwhile. */
+static bool
+plan(BulkparRun *run, const WorkerArgs *args)
+{
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	if (!bulkpar_ledger_lock(run->job))
+	{
+		AbortCurrentTransaction();
+		return false;
+	}
+	MemoryContextSwitchTo(run->job_context);
+	bulkpar_plan_job(run->job, run->target, args->snapshot_holder);
+	CommitTransactionCommand();
+	bulkpar_launch_wake_launcher();
+	return true;
 }
 
 /* Claim a chunk; false when there is nothing more to do. */
@@ -169,6 +195,7 @@ claim(BulkparRun *run, int number)
 
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
+	bulkpar_job_mark_worker(run->job->job_id);
 	MemoryContextSwitchTo(run->chunk_context);
 	claimed = bulkpar_job_is_alive(run->job->job_id) &&
 		bulkpar_chunk_claim(run->job, number, run->target, &run->range);
@@ -180,12 +207,13 @@ claim(BulkparRun *run, int number)
 
 /* Record the error that ends this worker, in its chunk and in the job. */
 static void
-record_error(const BulkparRun *run, int64 job_id, const ErrorData *error)
+record_error(const BulkparRun *run, const WorkerArgs *args,
+			 const ErrorData *error)
 {
 	bulkpar_settings_start_transaction();
 	if (run->range.chunk.chunk_no != 0)
-		bulkpar_ledger_fail(job_id, &run->range.chunk, error);
-	bulkpar_job_fail(job_id, error);
+		bulkpar_ledger_fail(args->job_id, &run->range.chunk, error);
+	(void) bulkpar_job_fail(args->job_id, args->runs, error);
 	CommitTransactionCommand();
 }
 

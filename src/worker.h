@@ -20,7 +20,9 @@
 
 extern BackgroundWorkerHandle *bulkpar_worker_launch(const BulkparIdentity *identity,
 													 const BulkparJob *job,
-													 int number);
+													 int number,
+													 bool plans,
+													 int snapshot_holder);
 extern PGDLLEXPORT void bulkpar_worker_main(Datum main_arg);
 
 #endif							/* BULKPAR_WORKER_H */

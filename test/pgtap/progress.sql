@@ -14,7 +14,7 @@ CREATE TABLE person (id integer PRIMARY KEY, name text);
 -- A job that began 10,000 seconds ago.
 CREATE FUNCTION put_job(status text, estimated_rows bigint, owner regrole)
 RETURNS bigint LANGUAGE sql AS $$
-	INSERT INTO bulkpar_job (owner, target, only_target, deletes, column_names,
+	INSERT INTO bulkpar.bulkpar_job (owner, target, only_target, deletes, column_names,
 		expressions, skip_unchanged, batch_size, workers, on_error, max_errors,
 		settings, status, estimated_rows, created_at, started_at, finished_at)
 	VALUES (owner, 'person', true, false, '{name}', '{upper(name)}', false, 100,
@@ -35,11 +35,11 @@ SELECT put_job('running', 100000, 'bulkpar_owner') AS running,
 	put_job('failed', 100000, 'bulkpar_owner') AS failed,
 	put_job('cancelled', NULL, 'bulkpar_other') AS cancelled,
 	put_job('running', 10000, 'bulkpar_other') AS exceeded \gset
-INSERT INTO bulkpar_part (job_id, part_no, relation, key_index, key_order)
+INSERT INTO bulkpar.bulkpar_part (job_id, part_no, relation, key_index, key_order)
 SELECT job_id, part_no, 'person', 'person_pkey'::regclass, 'id'
-FROM bulkpar_job, generate_series(1, 2) AS part_no
+FROM bulkpar.bulkpar_job, generate_series(1, 2) AS part_no
 WHERE target = 'person'::regclass;
-INSERT INTO bulkpar_chunk (job_id, chunk_no, part_no, hi, stripes, rows_before, rows_found,
+INSERT INTO bulkpar.bulkpar_chunk (job_id, chunk_no, part_no, hi, stripes, rows_before, rows_found,
 	rows_done, rows_updated, status, started_at)
 SELECT job_id, chunk_no, chunk_no, ARRAY[(chunk_no * 50000)::text], 1, (chunk_no - 1) * 50000,
 	50000, rows_done, rows_done / 2, 'running', now()
@@ -67,7 +67,7 @@ SELECT results_eq(
 	$$VALUES (1::bigint, 'person'::regclass, 30000::bigint), (2, 'person', 10000)$$,
 	'a chunk is listed once, with the table of its part');
 SELECT is(stripe, 0, 'a chunk begins with its first stripe')
-FROM bulkpar_chunk WHERE job_id = :running AND chunk_no = 1;
+FROM bulkpar.bulkpar_chunk WHERE job_id = :running AND chunk_no = 1;
 
 -- who sees what
 CREATE FUNCTION seen_by(role text) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -87,21 +87,21 @@ SELECT is(seen_by('bulkpar_monitor'), 5::bigint,
 	'pg_read_all_stats sees all jobs');
 
 SET LOCAL ROLE bulkpar_owner;
-SELECT throws_ok('SELECT FROM bulkpar_job', '42501', NULL,
-	'only the owner of the extension reads bulkpar_job');
-SELECT throws_ok('SELECT FROM bulkpar_part', '42501', NULL, 'and bulkpar_part');
-SELECT throws_ok('SELECT FROM bulkpar_chunk', '42501', NULL,
-	'and bulkpar_chunk');
+SELECT throws_ok('SELECT FROM bulkpar.bulkpar_job', '42501', NULL,
+	'only the owner of the extension reads bulkpar.bulkpar_job');
+SELECT throws_ok('SELECT FROM bulkpar.bulkpar_part', '42501', NULL, 'and bulkpar.bulkpar_part');
+SELECT throws_ok('SELECT FROM bulkpar.bulkpar_chunk', '42501', NULL,
+	'and bulkpar.bulkpar_chunk');
 RESET ROLE;
 
 -- A job's chunks go with it.
-DELETE FROM bulkpar_job WHERE target = 'person'::regclass;
+DELETE FROM bulkpar.bulkpar_job WHERE target = 'person'::regclass;
 SELECT is_empty(
-	format('SELECT FROM bulkpar_chunk WHERE job_id BETWEEN %s AND %s',
+	format('SELECT FROM bulkpar.bulkpar_chunk WHERE job_id BETWEEN %s AND %s',
 		:running, :exceeded),
 	'the chunks of a job are deleted with it');
 SELECT is_empty(
-	format('SELECT FROM bulkpar_part WHERE job_id BETWEEN %s AND %s',
+	format('SELECT FROM bulkpar.bulkpar_part WHERE job_id BETWEEN %s AND %s',
 		:running, :exceeded),
 	'and its parts');
 

@@ -21,7 +21,7 @@ def update(column, expression):
 
 
 def job():
-    cursor.execute('SELECT * FROM bulkpar_job ORDER BY job_id DESC LIMIT 1')
+    cursor.execute('SELECT * FROM bulkpar.bulkpar_job ORDER BY job_id DESC LIMIT 1')
     return cursor.fetchone()
 
 

@@ -2,7 +2,7 @@
 -- What bad input gets, and what becomes of errors in a worker
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 
 CREATE TABLE item (
 	id int PRIMARY KEY,
@@ -19,7 +19,7 @@ INSERT INTO item (id, name) SELECT g, 'item ' || g FROM generate_series(1, 100) 
 CREATE VIEW damage AS SELECT
 	(SELECT count(*) FROM item WHERE n <> 0 OR name <> 'item ' || id) AS rows_changed,
 	(SELECT count(*) FROM item WHERE xmin <> (SELECT i.xmin FROM item i WHERE id = 1)) AS versions,
-	(SELECT count(*) FROM bulkpar_job) AS jobs;
+	(SELECT count(*) FROM bulkpar.bulkpar_job) AS jobs;
 
 -- Show the SQLSTATE and the message, which is what :message adds.
 \set VERBOSITY sqlstate
@@ -107,7 +107,7 @@ CREATE TABLE item_long (n int, a123456789b123456789c123456789d123456789e12345678
 INSERT INTO item_long SELECT 0, generate_series(1, 10);
 SELECT bulkpar_update('item_long', 'a123456789b123456789c123456789d123456789e123456789f123456789abcd',
 	'a123456789b123456789c123456789d123456789e123456789f123456789abc + 5', 5);
-SELECT count(*) FROM bulkpar_job;
+SELECT count(*) FROM bulkpar.bulkpar_job;
 SELECT * FROM damage;
 
 --
@@ -303,7 +303,7 @@ SELECT backend_type FROM pg_stat_activity WHERE datname = current_database() AND
 --
 \set VERBOSITY default
 \set sqlstate '\\echo SQLSTATE :LAST_ERROR_SQLSTATE'
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 CREATE TABLE work (
 	id int PRIMARY KEY,
 	n int NOT NULL DEFAULT 0 CHECK (n < 10),
@@ -327,8 +327,8 @@ CREATE TRIGGER refuse BEFORE UPDATE ON work FOR EACH ROW EXECUTE FUNCTION refuse
 CREATE VIEW last_job AS
 	SELECT j.status, j.sqlstate, j.message IS NOT NULL AS message, c.last_key, c.status AS chunk,
 		c.sqlstate AS chunk_sqlstate, c.rows_updated, c.batches
-	FROM bulkpar_job j LEFT JOIN bulkpar_chunk c USING (job_id)
-	WHERE job_id = (SELECT max(job_id) FROM bulkpar_job) ORDER BY chunk_no;
+	FROM bulkpar.bulkpar_job j LEFT JOIN bulkpar.bulkpar_chunk c USING (job_id)
+	WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job) ORDER BY chunk_no;
 
 -- division by zero
 SELECT bulkpar_update('work', 'n', '1 + 0 / (id - 55)', 10, 1); :sqlstate
@@ -349,15 +349,15 @@ SELECT bulkpar_update('work', 'n_plus', '1', 10, 1); :sqlstate
 SELECT bulkpar_update('work', 'n', '(id::text || CASE id WHEN 55 THEN ''x'' ELSE '''' END)::int % 5', 10, 1); :sqlstate
 -- each stopped at the same row
 SELECT n_plus, owner, count(*), max(id) FROM work GROUP BY 1, 2 ORDER BY 1, 2;
-SELECT job_id, status, sqlstate, message, rows_updated FROM bulkpar_job
+SELECT job_id, status, sqlstate, message, rows_updated FROM bulkpar.bulkpar_job
 	JOIN bulkpar_progress USING (job_id, status) ORDER BY job_id;
 -- several workers: the first error stops them all
 CREATE TABLE many (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
 INSERT INTO many SELECT generate_series(1, 5000);
 SELECT bulkpar_update('many', 'n', 'n + 1 + 0 / (id - 2001)', 10, 3); :sqlstate
 SELECT j.status, sum(n) = sum(c.rows) AS as_noted, bool_and(n <= 1) AS at_most_once, sum(n) < 4990 AS stopped
-	FROM many, bulkpar_job j, (SELECT job_id, sum(rows_updated) / 5000.0 AS rows FROM bulkpar_chunk GROUP BY 1) c
-	WHERE j.job_id = (SELECT max(job_id) FROM bulkpar_job) AND c.job_id = j.job_id GROUP BY 1;
+	FROM many, bulkpar.bulkpar_job j, (SELECT job_id, sum(rows_updated) / 5000.0 AS rows FROM bulkpar.bulkpar_chunk GROUP BY 1) c
+	WHERE j.job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job) AND c.job_id = j.job_id GROUP BY 1;
 -- a composite key
 CREATE TABLE pairs (tenant int, code text, n int, PRIMARY KEY (tenant, code));
 INSERT INTO pairs SELECT g / 10, 'c ' || g % 10, 0 FROM generate_series(0, 49) g;

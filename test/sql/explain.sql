@@ -110,7 +110,7 @@ COMMIT;
 -- nothing has changed, and no job was stored
 SELECT count(*) AS rows, count(*) FILTER (WHERE n = 0 AND name = 'x' || id AND code = 'C' || id AND price = id) AS same
 	FROM plan;
-SELECT count(*) FROM bulkpar_job WHERE target = 'plan'::regclass;
+SELECT count(*) FROM bulkpar.bulkpar_job WHERE target = 'plan'::regclass;
 
 DROP FUNCTION shown;
 DROP TABLE plan, plan_source, plan_child;

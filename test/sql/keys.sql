@@ -2,7 +2,7 @@
 -- Keys of all kinds: a job follows the order of the key's index, whatever it is
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 CREATE SCHEMA keys;
 SET search_path = keys, public;
 
@@ -31,7 +31,7 @@ BEGIN
 		FROM bulkpar_jobs j, LATERAL (
 			SELECT *, lag(hi) OVER w AS previous_hi,
 				lead(chunk_no) OVER w IS NULL AS is_last
-			FROM bulkpar_chunk WHERE job_id = j.job_id
+			FROM bulkpar.bulkpar_chunk WHERE job_id = j.job_id
 			WINDOW w AS (ORDER BY chunk_no)) c
 		WHERE j.job_id = result.job_id GROUP BY j.end_key, j.key_index;
 END $$;

@@ -31,13 +31,32 @@ SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', 'select', '1 / ("i 
 \set VERBOSITY default
 SELECT context ~ 'of table "täble "x" %d; --", keys after \(49\) up to \(56\)$' AS context
 FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
--- an extension in a schema with such a name
+-- an extension in a schema with such a name, but for quotes and comments, which
+-- no extension that names its schema may have
 DROP EXTENSION bulkpar;
-CREATE EXTENSION bulkpar SCHEMA "sch""ema %s";
-SELECT status, rows_updated FROM "sch""ema %s".bulkpar_update(
+CREATE SCHEMA "sch Ema %s;";
+CREATE EXTENSION bulkpar SCHEMA "sch Ema %s;";
+SELECT status, rows_updated FROM "sch Ema %s;".bulkpar_update(
 	'"sch""ema %s"."täble ""x"" %d; --"', 'select', '"select" + 1', 7, 2);
-SELECT status, percent FROM "sch""ema %s".bulkpar_progress;
+SELECT status, percent FROM "sch Ema %s;".bulkpar_progress;
 DROP EXTENSION bulkpar;
+DROP SCHEMA "sch Ema %s;";
+-- nor can it be in the schema of its tables, or that be somebody else's
+CREATE SCHEMA bulkpar;
+CREATE EXTENSION bulkpar SCHEMA bulkpar;
+CREATE TABLE bulkpar.mine ();
+CREATE EXTENSION bulkpar;
+DROP TABLE bulkpar.mine;
+CREATE ROLE regress_names_somebody;
+ALTER SCHEMA bulkpar OWNER TO regress_names_somebody;
+CREATE EXTENSION bulkpar;
+ALTER SCHEMA bulkpar OWNER TO CURRENT_USER;
+GRANT ALL ON SCHEMA bulkpar TO regress_names_somebody, PUBLIC;
+CREATE EXTENSION bulkpar;
+SELECT has_schema_privilege('regress_names_somebody', 'bulkpar', 'USAGE, CREATE');
+DROP EXTENSION bulkpar;
+SELECT to_regnamespace('bulkpar');
+DROP ROLE regress_names_somebody;
 CREATE EXTENSION bulkpar;
 DROP TABLE "sch""ema %s"."täble ""x"" %d; --";
 DROP SCHEMA "sch""ema %s";

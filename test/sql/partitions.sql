@@ -5,7 +5,7 @@ SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
 SET client_min_messages = warning;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 DROP ROLE IF EXISTS regress_bulkpar_frank;
 CREATE ROLE regress_bulkpar_frank LOGIN;
 \set message '\\echo :LAST_ERROR_MESSAGE'
@@ -19,7 +19,7 @@ SELECT p.relation, p.key_index::regclass AS key_index, p.key_order, p.gone,
 	coalesce(bool_and(c.status = 'succeeded' AND c.last_key = c.hi
 			AND c.lo IS NOT DISTINCT FROM c.previous_hi)
 		AND max(c.hi) FILTER (WHERE c.is_last) = p.end_key, p.end_key IS NULL) AS complete
-FROM last_job j JOIN bulkpar_part p USING (job_id) LEFT JOIN (
+FROM last_job j JOIN bulkpar.bulkpar_part p USING (job_id) LEFT JOIN (
 	SELECT *, lag(hi) OVER w AS previous_hi, lead(chunk_no) OVER w IS NULL AS is_last
 	FROM bulkpar_chunks WINDOW w AS (PARTITION BY job_id, part_no ORDER BY chunk_no)) c
 	ON c.job_id = p.job_id AND c.part_no = p.part_no AND c.relation = p.relation
@@ -79,16 +79,16 @@ UPDATE event SET n = 0;
 VACUUM (FULL, ANALYZE) event;
 SELECT rows_updated, batches, workers FROM bulkpar_update('event', 'n', 'event.n + 100', 4, 2,
 	condition => 'id % 100 IN (7, 8)');
-SELECT chunk_no, part_no, lo, hi, keys, rows_found, rows_updated FROM bulkpar_chunk JOIN last_job USING (job_id)
+SELECT chunk_no, part_no, lo, hi, keys IS NOT NULL AS listed, rows_found, rows_updated FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id)
 	ORDER BY chunk_no;
-SELECT bool_and(c.started_at >= j.started_at) AS started_when_claimed FROM bulkpar_chunk c JOIN last_job j USING (job_id);
+SELECT bool_and(c.started_at >= j.started_at) AS started_when_claimed FROM bulkpar.bulkpar_chunk c JOIN last_job j USING (job_id);
 SELECT relation, rows_updated, empty, complete FROM parts;
 SELECT tableoid::regclass AS part, id, day, kind, n FROM event WHERE n >= 100 ORDER BY 1, 2, 3;
 UPDATE event SET n = n - 100 WHERE n >= 100;
 -- none of them, and more than the planner expects
 SELECT rows_updated, batches FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 100 = 7 AND id < 0');
 SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 2 + id % 3 = 0');
-SELECT count(*), bool_or(keys IS NULL) FROM bulkpar_chunk JOIN last_job USING (job_id);
+SELECT count(*), bool_or(keys IS NULL) FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id);
 UPDATE event SET n = n - 100 WHERE n >= 100;
 
 -- a batch locks its own partition, and at most the one that the same transaction
@@ -255,7 +255,7 @@ SELECT bulkpar_update('with_foreign', 'n', '1');
 CREATE UNIQUE INDEX event_other ON event (kind, id DESC, day);
 SELECT rows_updated FROM bulkpar_update('event', 'n', '0', 10, key_index => 'event_other');
 SELECT relation, key_index, rows_updated, complete FROM parts;
-SELECT j.key_index = 'event_other'::regclass AS named FROM bulkpar_job j JOIN last_job USING (job_id);
+SELECT j.key_index = 'event_other'::regclass AS named FROM bulkpar.bulkpar_job j JOIN last_job USING (job_id);
 SELECT rows_updated FROM bulkpar_execute('UPDATE event SET n = n + 1', 10, key_index => 'event_pkey');
 SELECT relation, key_index, rows_updated, complete FROM parts;
 SELECT n, count(*) FROM event GROUP BY n;
@@ -283,9 +283,9 @@ DROP INDEX event_n;
 --
 SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 1', 10, job_name => 'event');
 SELECT job_name, target, key_index, end_key FROM last_job;
-SELECT count(*) FROM bulkpar_part JOIN last_job USING (job_id);
+SELECT count(*) FROM bulkpar.bulkpar_part JOIN last_job USING (job_id);
 SELECT bulkpar_forget(job_id) IS NOT NULL AS forgotten, job_id FROM last_job \gset
-SELECT count(*) FROM bulkpar_part WHERE job_id = :job_id;
+SELECT count(*) FROM bulkpar.bulkpar_part WHERE job_id = :job_id;
 
 --
 -- BY LIST and BY HASH; DELETE
@@ -330,10 +330,10 @@ SELECT rows_updated FROM bulkpar_update('base', 'n', 'n + 1', 10, stripes => 1);
 SELECT rows_updated FROM bulkpar_update('base', 'n', 'n + 1', 10, stripes => 4);
 SELECT * FROM tree;
 SELECT relation, key_index, rows_updated, complete FROM parts;
-SELECT only_target FROM bulkpar_job JOIN last_job USING (job_id);
+SELECT only_target FROM bulkpar.bulkpar_job JOIN last_job USING (job_id);
 SELECT rows_updated FROM bulkpar_execute('UPDATE ONLY base SET n = n + 1', 10);
 SELECT relation, key_index, rows_updated, complete FROM parts;
-SELECT only_target FROM bulkpar_job JOIN last_job USING (job_id);
+SELECT only_target FROM bulkpar.bulkpar_job JOIN last_job USING (job_id);
 SELECT rows_updated FROM bulkpar_execute('UPDATE child * SET n = n + 10', 10);
 SELECT * FROM tree;
 SELECT rows_updated FROM bulkpar_execute('DELETE FROM ONLY base WHERE id > 50', 10);
@@ -359,5 +359,5 @@ DROP VIEW parts, last_job, counts, tree;
 DROP FOREIGN DATA WRAPPER nothing CASCADE;
 DROP TABLE event, source, audit, keyed, keyed_one, money_part, empty_part, with_foreign, person, number, base, child, grandchild;
 DROP FUNCTION audit_batch, audit_row;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
 DROP ROLE regress_bulkpar_frank;

@@ -111,7 +111,7 @@ BEGIN
 	SELECT r.rows_updated, r.job_id INTO rows, job
 		FROM bulkpar_update(target, 'n', target || '.n + 1', 100, workers => 2, condition => condition,
 			from_item => from_item) r;
-	SELECT sum(rows_found) INTO listed FROM bulkpar_chunk WHERE job_id = job AND keys IS NOT NULL;
+	SELECT sum(rows_found) INTO listed FROM bulkpar.bulkpar_chunk WHERE job_id = job AND keys IS NOT NULL;
 	PERFORM pg_stat_clear_snapshot();
 	SELECT round((r.seq_rows - before.seq_rows) / 20000.0, 1), r.key_entries - before.key_entries <= 2 * listed + 10
 		INTO seq_per_row, key_per_match

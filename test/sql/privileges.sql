@@ -2,7 +2,7 @@
 -- A job runs with the rights of the role that called it, no more and no less
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group,
 	regress_bulkpar_stats;
@@ -109,7 +109,7 @@ SELECT DISTINCT n, who, current_user AS me FROM accounts;
 SELECT count(*) FROM bulkpar_progress WHERE target = 'accounts'::regclass;
 SELECT bulkpar_update('accounts', 'n', '1'); :message
 RESET SESSION AUTHORIZATION;
-SELECT owner, status FROM bulkpar_job WHERE target = 'accounts'::regclass;
+SELECT owner, status FROM bulkpar.bulkpar_job WHERE target = 'accounts'::regclass;
 
 --
 -- row level security
@@ -159,11 +159,11 @@ SELECT owner, n, count(*) FROM doc_numeric GROUP BY 1, 2 ORDER BY 1, 2;
 -- the bookkeeping
 --
 SET SESSION AUTHORIZATION regress_bulkpar_bob;
-SELECT * FROM bulkpar_job; :message
-SELECT * FROM bulkpar_chunk; :message
-UPDATE bulkpar_job SET status = 'running'; :message
-DELETE FROM bulkpar_chunk; :message
-SELECT nextval('bulkpar_job_job_id_seq'); :message
+SELECT * FROM bulkpar.bulkpar_job; :message
+SELECT * FROM bulkpar.bulkpar_chunk; :message
+UPDATE bulkpar.bulkpar_job SET status = 'running'; :message
+DELETE FROM bulkpar.bulkpar_chunk; :message
+SELECT nextval('bulkpar.bulkpar_job_job_id_seq'); :message
 -- everybody sees his own jobs
 SELECT target, count(*) FROM bulkpar_progress GROUP BY 1 ORDER BY target::text;
 SET SESSION AUTHORIZATION regress_bulkpar_alice;
@@ -181,7 +181,7 @@ SELECT length(current_setting('peep.seen')) = :mine AS only_mine;
 SET SESSION AUTHORIZATION regress_bulkpar_stats;
 SELECT count(*) AS seen FROM bulkpar_progress \gset
 RESET SESSION AUTHORIZATION;
-SELECT count(*) = :seen AS all_seen FROM bulkpar_job;
+SELECT count(*) = :seen AS all_seen FROM bulkpar.bulkpar_job;
 
 -- objects of the caller that have the names of what the bookkeeping uses
 CREATE SCHEMA regress_bulkpar_trap AUTHORIZATION regress_bulkpar_alice;
@@ -206,5 +206,5 @@ DROP SCHEMA regress_bulkpar_trap CASCADE;
 DROP TABLE item, accounts, doc, doc_numeric;
 DROP FUNCTION hidden, uses_hidden, update_accounts, peep;
 DROP OWNED BY regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
 DROP ROLE regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group, regress_bulkpar_stats;

@@ -1,7 +1,7 @@
 --
 -- The settings of the caller give the expressions their meaning
 --
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 SET bulkpar.report = off;
 \set VERBOSITY sqlstate
 \set message '\\echo :LAST_ERROR_MESSAGE'

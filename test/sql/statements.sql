@@ -5,7 +5,7 @@
 SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 
 CREATE TYPE pair AS (a int, b text);
 CREATE TABLE item (
@@ -119,14 +119,14 @@ ANALYZE crowd;
 CREATE FUNCTION many() RETURNS SETOF int STABLE ROWS 1 LANGUAGE plpgsql AS
 	'BEGIN RETURN QUERY SELECT generate_series(1, 20000); END';
 SELECT rows_updated FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 1 = 0', 1, 2);
-SELECT count(keys) FROM bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar_job);
+SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 SELECT n, count(*) FROM crowd GROUP BY n;
 SELECT rows_updated FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 50 = 0', 1, 2);
-SELECT count(keys) FROM bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar_job);
+SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 SELECT n, count(*) FROM crowd GROUP BY n;
 -- nor where they are others each time, or where a row may fail
 CREATE FUNCTION listed() RETURNS bigint LANGUAGE sql AS
-	'SELECT count(keys) FROM bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar_job)';
+	'SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job)';
 UPDATE crowd SET n = 0;
 SELECT status FROM bulkpar_execute('UPDATE crowd SET n = n + 1 WHERE (id + (random() * 10)::int) % 10 = 3', 1, 2);
 SELECT listed(), sum(n) BETWEEN 1 AND 40 AS some FROM crowd;
@@ -314,9 +314,9 @@ DROP RULE nothing ON gone;
 --
 CREATE VIEW damage AS SELECT
 	(SELECT count(*) FROM item WHERE n <> 0) AS rows_changed, (SELECT count(*) FROM item) AS items,
-	(SELECT count(*) FROM source) AS sources, (SELECT count(*) FROM bulkpar_job) AS jobs;
+	(SELECT count(*) FROM source) AS sources, (SELECT count(*) FROM bulkpar.bulkpar_job) AS jobs;
 UPDATE item SET n = 0;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 CREATE VIEW item_view AS SELECT * FROM item;
 CREATE MATERIALIZED VIEW item_matview AS SELECT * FROM item;
 CREATE TABLE item_part (id int PRIMARY KEY, n int) PARTITION BY RANGE (id);
@@ -420,11 +420,11 @@ SELECT bulkpar_execute('DELETE FROM item_matview'); :message
 SELECT bulkpar_execute('UPDATE item_foreign SET n = 1'); :message
 SELECT bulkpar_execute('UPDATE temporary SET n = 1'); :message
 SELECT bulkpar_execute('DELETE FROM pg_class'); :message
-SELECT bulkpar_execute('DELETE FROM bulkpar_job'); :message
+SELECT bulkpar_execute('DELETE FROM bulkpar.bulkpar_job'); :message
 SELECT bulkpar_execute('UPDATE item_pkey SET id = 1'); :message
 SELECT bulkpar_delete('item_view', 'true'); :message
 SELECT bulkpar_delete('temporary', 'true'); :message
-SELECT bulkpar_delete('bulkpar_error', NULL); :message
+SELECT bulkpar_delete('bulkpar.bulkpar_error', NULL); :message
 SELECT bulkpar_delete(NULL, 'true'); :message
 SELECT bulkpar_delete('item', ''); :message
 SELECT bulkpar_delete('item', 'true', using_item => ' '); :message
@@ -686,7 +686,7 @@ END $$;
 UPDATE same SET n = CASE WHEN id > 51 THEN 5 ELSE 0 END;
 CREATE TRIGGER try_again BEFORE UPDATE ON same FOR EACH ROW EXECUTE FUNCTION try_again();
 SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', '5', 10, 1, skip_unchanged => true);
-SELECT sum(retries) FROM bulkpar_chunk JOIN last_job USING (job_id);
+SELECT sum(retries) FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id);
 DROP TRIGGER try_again ON same;
 -- only rows that the whole condition lets through are looked at, whatever it costs
 CREATE TABLE left_out (id int PRIMARY KEY, n int, k int, secret text);
@@ -727,7 +727,7 @@ SELECT bulkpar_delete('same', 'true', skip_unchanged => true);
 --
 -- names of jobs: the same statement goes on, another one is refused
 --
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 CREATE TABLE named (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
 INSERT INTO named SELECT generate_series(1, 100);
 CREATE TABLE obstacle AS SELECT 55 AS id;
@@ -758,7 +758,7 @@ SELECT count(*) FROM named;
 --
 -- rows with errors are skipped
 --
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 INSERT INTO named SELECT generate_series(1, 50);
 CREATE TABLE refers (id int REFERENCES named);
 INSERT INTO refers VALUES (7), (8), (33);
@@ -848,7 +848,7 @@ SELECT owner, n, count(*), min(id), max(id) FROM doc GROUP BY 1, 2 ORDER BY 1, 2
 --
 -- columns of all kinds
 --
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 CREATE DOMAIN small AS int CHECK (VALUE < 100);
 CREATE DOMAIN small_pair AS pair CHECK ((VALUE).a < 100);
 CREATE TABLE kinds (
@@ -929,5 +929,5 @@ DROP DOMAIN small, small_pair;
 DROP TYPE pair;
 DROP FUNCTION fill_gone, audit, audit_update, written, touch, try_again;
 DROP SEQUENCE tries;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
 DROP ROLE regress_bulkpar_carol;

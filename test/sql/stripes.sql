@@ -3,7 +3,7 @@
 --
 SET bulkpar.report = off;
 SET client_min_messages = warning;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 CREATE SCHEMA stripes;
 SET search_path = stripes, public;
 
@@ -26,7 +26,7 @@ CREATE FUNCTION is_complete(job bigint) RETURNS boolean LANGUAGE sql AS $$
 	FROM bulkpar_jobs j, LATERAL (
 		SELECT *, lag(hi) OVER w AS previous_hi,
 			lead(chunk_no) OVER w IS NULL AS is_last
-		FROM bulkpar_chunk WHERE job_id = j.job_id
+		FROM bulkpar.bulkpar_chunk WHERE job_id = j.job_id
 		WINDOW w AS (ORDER BY chunk_no)) c
 	WHERE j.job_id = job GROUP BY j.job_id, j.end_key
 $$;
@@ -63,7 +63,7 @@ BEGIN
 		complete := complete AND is_complete(result.job_id);
 		-- a chunk of few batches has fewer stripes
 		SELECT bool_or(CASE WHEN size = 1 THEN c.stripes = number ELSE c.stripes > 1 END)
-			INTO yes FROM bulkpar_chunk c WHERE c.job_id = result.job_id;
+			INTO yes FROM bulkpar.bulkpar_chunk c WHERE c.job_id = result.job_id;
 		striped := striped AND yes;
 		SELECT max(rows) <= size AND sum(rows) = result.rows_updated INTO yes
 			FROM (SELECT sum(rows) AS rows FROM noted GROUP BY batch) b;
@@ -175,11 +175,11 @@ CREATE VIEW batches AS
 	SELECT t.*, cardinality(ids) AS rows, c.chunk_no, c.stripes, s.stripe,
 		t.ids[cardinality(ids)] - t.ids[1] AS width
 	FROM taken t
-	JOIN bulkpar_chunk c ON t.ids[1] > coalesce(c.lo[1]::int, 0) AND t.ids[1] <= c.hi[1]::int
+	JOIN bulkpar.bulkpar_chunk c ON t.ids[1] > coalesce(c.lo[1]::int, 0) AND t.ids[1] <= c.hi[1]::int
 	CROSS JOIN LATERAL (
 		SELECT array_agg(stripe) AS stripe FROM generate_series(0, c.stripes - 1) AS stripe
-		WHERE (SELECT bool_or(bulkpar_in_stripe(c.stripes, stripe, id)) FROM unnest(ids) id)) s
-	WHERE c.job_id = (SELECT max(job_id) FROM bulkpar_job);
+		WHERE (SELECT bool_or(bulkpar.bulkpar_in_stripe(c.stripes, stripe, id)) FROM unnest(ids) id)) s
+	WHERE c.job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 SELECT bool_and(cardinality(stripe) = 1) AS one_stripe, max(rows) <= 100 AS within_limit,
 	sum(rows), sum(width) / sum(rows) BETWEEN 10 AND 20 AS apart,
 	count(DISTINCT stripe) AS stripes, max(stripes) AS most
@@ -239,13 +239,13 @@ BEGIN
 			condition, on_error => 'skip', stripes => number);
 		INSERT INTO skipped SELECT number, result.rows_updated, result.rows_failed,
 			(SELECT bool_and(n = (key IS NULL)::int) FROM bad
-				LEFT JOIN bulkpar_error ON job_id = result.job_id AND key[1]::int = id),
+				LEFT JOIN bulkpar.bulkpar_error ON job_id = result.job_id AND key[1]::int = id),
 			(SELECT bool_and(c.status = 'succeeded' AND c.stripe = c.stripes - 1 AND c.last_key = c.hi)
 				AND max(c.stripes) > 1 AND sum(c.rows_done) = 500
 				AND sum(c.rows_updated) = result.rows_updated AND sum(c.rows_failed) = result.rows_failed
-				FROM bulkpar_chunk c WHERE job_id = result.job_id),
-			(SELECT string_agg(key[1], ' ' ORDER BY key[1]::int) FROM bulkpar_error WHERE job_id = result.job_id),
-			(SELECT string_agg(DISTINCT sqlstate, ' ') FROM bulkpar_error WHERE job_id = result.job_id);
+				FROM bulkpar.bulkpar_chunk c WHERE job_id = result.job_id),
+			(SELECT string_agg(key[1], ' ' ORDER BY key[1]::int) FROM bulkpar.bulkpar_error WHERE job_id = result.job_id),
+			(SELECT string_agg(DISTINCT sqlstate, ' ') FROM bulkpar.bulkpar_error WHERE job_id = result.job_id);
 	END LOOP;
 END $$;
 -- in the expression; the first row and the last, and neighbours
@@ -288,16 +288,16 @@ UPDATE bad SET n = 0;
 \set VERBOSITY terse
 SELECT bulkpar_update('bad', 'n', 'n + 1 + 0 / (id - 333 + p)', 40, 1, stripes => 8);
 \set VERBOSITY default
-SELECT c.status, bool_and(bulkpar_in_stripe(c.stripes, c.stripe, 333)) AS stripe_of_row,
+SELECT c.status, bool_and(bulkpar.bulkpar_in_stripe(c.stripes, c.stripe, 333)) AS stripe_of_row,
 	bool_and(n = (s.stripe < c.stripe OR s.stripe = c.stripe AND id <= coalesce(c.last_key[1]::int, 0))::int) AS whole
-	FROM bulkpar_chunk c, bad, LATERAL (
+	FROM bulkpar.bulkpar_chunk c, bad, LATERAL (
 		SELECT stripe FROM generate_series(0, c.stripes - 1) stripe
-		WHERE bulkpar_in_stripe(c.stripes, stripe, id)) s
-	WHERE c.job_id = (SELECT max(job_id) FROM bulkpar_job)
+		WHERE bulkpar.bulkpar_in_stripe(c.stripes, stripe, id)) s
+	WHERE c.job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job)
 		AND id > coalesce(c.lo[1]::int, 0) AND id <= c.hi[1]::int AND c.status = 'failed'
 	GROUP BY 1;
 UPDATE bad SET p = 1000;
-SELECT max(job_id) AS job FROM bulkpar_job \gset
+SELECT max(job_id) AS job FROM bulkpar.bulkpar_job \gset
 SELECT status, rows_updated FROM bulkpar_resume(:job, batch_size => 11);
 SELECT n, count(*) FROM bad GROUP BY n;
 

@@ -4,7 +4,7 @@
 SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
-TRUNCATE bulkpar_job, bulkpar_part, bulkpar_chunk, bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 
 CREATE TABLE item (
 	id int PRIMARY KEY,
@@ -34,9 +34,9 @@ CREATE VIEW last_job AS
 	FROM bulkpar_jobs j LEFT JOIN (
 		SELECT *, lag(hi) OVER w AS previous_hi,
 			lead(chunk_no) OVER w IS NULL AS is_last
-		FROM bulkpar_chunk WINDOW w AS (PARTITION BY job_id ORDER BY chunk_no)
+		FROM bulkpar.bulkpar_chunk WINDOW w AS (PARTITION BY job_id ORDER BY chunk_no)
 	) c USING (job_id)
-	WHERE job_id = (SELECT max(job_id) FROM bulkpar_job)
+	WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job)
 	GROUP BY j.job_id, j.status, j.end_key;
 
 -- by position, with the default batch size

@@ -41,9 +41,9 @@ SELECT target, status, rows_done, estimated_rows, percent FROM bulkpar_progress
 END
 	't|running|0|4000|0.0', 'the view shows the job');
 is( $node->safe_psql('postgres',
-		'SELECT j.status, c.count, c.pids FROM bulkpar_job j, '
+		'SELECT j.status, c.count, c.pids FROM bulkpar.bulkpar_job j, '
 		  . '(SELECT count(*), count(DISTINCT worker_pid) AS pids'
-		  . ' FROM bulkpar_chunk) c'),
+		  . ' FROM bulkpar.bulkpar_chunk) c'),
 	'running|4|4', 'the tables show it, too');
 open_gate($gate);
 is(stop_call($call), 'succeeded|4000|40|4', 'the result');

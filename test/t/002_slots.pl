@@ -67,7 +67,7 @@ release(@holder);
 like(fails_with($node, sprintf($update, 2), '53000', 'no slot for a worker'),
 	$hint, 'with a hint');
 is( $node->safe_psql('postgres',
-		'SELECT status, sqlstate FROM bulkpar_job'
+		'SELECT status, sqlstate FROM bulkpar.bulkpar_job'
 		  . ' ORDER BY job_id DESC LIMIT 1'),
 	'failed|53000', 'the job has failed');
 release(@holder);

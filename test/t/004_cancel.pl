@@ -125,8 +125,8 @@ open_gate($gate);
 is_quiet($node, 't', 'waiting workers');
 is_exactly($node, 't', 0, 'waiting workers: nothing is changed');
 
-# And so is a coordinator that does not get to its own waiting: here a policy
-# keeps it from reading the largest key.
+# And so is a job that is still being planned: here a policy keeps its worker
+# from reading the largest key.
 make_table($node, 't', 1000);
 $node->safe_psql('postgres', <<'END');
 CREATE ROLE somebody LOGIN;
@@ -137,18 +137,17 @@ END
 $gate = close_gate($node);
 $call = start_call($node,
 	"SELECT bulkpar_update('t', 'n', 'n + 1', 100, 2)", role => 'somebody');
-wait_until($node,
-	"wait_event = 'advisory' FROM pg_stat_activity WHERE $coordinator");
+wait_for_workers($node, 1);
 signal_processes('pg_cancel_backend', $caller);
 {
 	local $PostgreSQL::Test::Utils::timeout_default = 20;
 	ok( $node->poll_query_until('postgres',
 			"SELECT count(*) = 0 FROM pg_stat_activity WHERE $caller"),
-		'a busy coordinator is stopped');
+		'a job that is being planned is stopped');
 }
 open_gate($gate);
-like(call_error($call), $cancelled, 'busy coordinator: what the caller gets');
-is_quiet($node, 't', 'busy coordinator');
+like(call_error($call), $cancelled, 'planning: what the caller gets');
+is_quiet($node, 't', 'planning');
 
 # A worker that ends is replaced, and its batch is done by another.
 make_table($node, 't', 4000);
@@ -166,7 +165,7 @@ foreach my $rows (100, 1500)
 is(stop_call($call), 'succeeded|4000', 'terminated workers are replaced');
 is_exactly($node, 't', 1, 'and every row is updated once');
 is( $node->safe_psql('postgres',
-		'SELECT max(worker), max(attempts) > 1 FROM bulkpar_chunk'
+		'SELECT max(worker), max(attempts) > 1 FROM bulkpar.bulkpar_chunk'
 		  . ' WHERE job_id = ' . last_job($node)),
 	'4|t', 'two new workers came, and chunks were taken over');
 is_quiet($node, 't', 'terminated workers');

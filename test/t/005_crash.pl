@@ -86,7 +86,7 @@ $node->kill9;
 ok(start_again($node), 'and a crash after it');
 is_exactly($node, 't', 1, 'all that it has done is there');
 is( $node->safe_psql('postgres',
-		'SELECT status FROM bulkpar_job ORDER BY job_id DESC LIMIT 1'),
+		'SELECT status FROM bulkpar.bulkpar_job ORDER BY job_id DESC LIMIT 1'),
 	'succeeded', 'and that it has succeeded');
 
 $node->stop;

@@ -70,7 +70,7 @@ is_exactly($node, 't', 2, 'the job of the procedure');
 make_table($node, 't', 2000);
 my $gate = close_gate($node);
 $job = sql("SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1"
-	  . " + CASE WHEN id > 300 AND bulkpar_in_stripe(8, 3, id)"
+	  . " + CASE WHEN id > 300 AND bulkpar.bulkpar_in_stripe(8, 3, id)"
 	  . " THEN gate() ELSE 0 END', 20, 2, wait => false, stripes => 8)");
 wait_for_workers($node, 2);
 is(sql("SELECT status FROM bulkpar_pause($job)"), 'paused', 'pause');
@@ -160,7 +160,7 @@ is($node->safe_psql('postgres', "SELECT status FROM bulkpar_cancel($job)",
 
 # Forget.
 is(sql("SELECT bulkpar_forget($job)"), '1', 'forget a job');
-is(sql("SELECT count(*) FROM bulkpar_chunk WHERE job_id = $job"),
+is(sql("SELECT count(*) FROM bulkpar.bulkpar_chunk WHERE job_id = $job"),
 	'0', 'and its chunks');
 is(sql("SELECT bulkpar_forget(interval '1 day')"), '0', 'no job is so old');
 is(sql("SELECT bulkpar_forget(interval '0') > 0"), 't', 'forget by age');

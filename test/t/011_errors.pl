@@ -16,7 +16,7 @@ sub sql { return $node->safe_psql('postgres', $_[0]); }
 sub keys_of_errors
 {
 	return sql("SELECT string_agg(key[1], ',' ORDER BY key[1]::integer) FROM bulkpar_errors"
-		  . " WHERE job_id = (SELECT max(job_id) FROM bulkpar_job)");
+		  . " WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job)");
 }
 
 # A few bad rows, of several kinds: halving finds just them.
@@ -63,7 +63,7 @@ fails_with($node,
 	"SELECT bulkpar_update('t', 'n', 'n / (id - id)', 100, 1, on_error => 'skip', max_errors => 10, stripes => 8)",
 	'22012', 'max_errors');
 is(sql('SELECT count(*) FROM bulkpar_errors WHERE job_id ='
-	  . ' (SELECT max(job_id) FROM bulkpar_job)'), '10', 'so many are recorded');
+	  . ' (SELECT max(job_id) FROM bulkpar.bulkpar_job)'), '10', 'so many are recorded');
 sql('CREATE FUNCTION missing() RETURNS integer LANGUAGE plpgsql AS'
 	  . " 'BEGIN RETURN (SELECT 1 FROM no_such_table); END'");
 fails_with($node,

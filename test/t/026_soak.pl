@@ -55,8 +55,8 @@ note("worker $early[0] kB, $late[0] kB; coordinator $early[1] kB, $late[1] kB");
 cmp_ok($late[0], '<', $early[0] + 2048, 'the worker does not grow');
 cmp_ok($late[1], '<', $early[1] + 2048, 'the coordinator does not grow');
 is( $node->safe_psql('postgres',
-		"SELECT pg_relation_size('bulkpar_chunk') <= 8192 * count(*)"
-		  . " FROM bulkpar_chunk"),
+		"SELECT pg_relation_size('bulkpar.bulkpar_chunk') <= 8192 * count(*)"
+		  . " FROM bulkpar.bulkpar_chunk"),
 	't', 'the bookkeeping takes a page for a chunk at the most');
 is_quiet($node, 't', 'soak');
 log_is_clean($node, 'soak');

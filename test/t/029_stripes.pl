@@ -335,7 +335,7 @@ sub start_striped
 	$gate = close_gate($node);
 	$call = start_call($node,
 			"SELECT status FROM bulkpar_update('t', 'n', 'n + 1"
-		  . " + CASE WHEN id > 600 AND bulkpar_in_stripe(8, 5, id)"
+		  . " + CASE WHEN id > 600 AND bulkpar.bulkpar_in_stripe(8, 5, id)"
 		  . " THEN gate() ELSE 0 END', 40, 2, stripes => 8)");
 	wait_for_workers($node, 2);
 	$job = last_job($node);
@@ -481,7 +481,7 @@ END
 	$gate = close_gate($node);
 	$call = start_call($node,
 			"SELECT status FROM bulkpar_update('t', 'n', 'n + 1 + $more + CASE"
-		  . " WHEN bulkpar_in_stripe($stripes, 0, id) THEN gate() ELSE 0 END',"
+		  . " WHEN bulkpar.bulkpar_in_stripe($stripes, 0, id) THEN gate() ELSE 0 END',"
 		  . " $size, 1, on_error => '$on_error', stripes => $stripes)");
 	wait_for_workers($node, 1);
 	$job = last_job($node);

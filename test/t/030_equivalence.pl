@@ -124,14 +124,14 @@ SELECT '@largest', coalesce(max(n), 0) FROM (
 	SELECT sum(n) AS n FROM eq_job.sums GROUP BY xid) AS batches;
 SELECT '@status', status FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 SELECT '@listed', count(*), max(cardinality(hi)), count(DISTINCT part_no)
-	FROM bulkpar_chunk WHERE keys IS NOT NULL;
+	FROM bulkpar.bulkpar_chunk WHERE keys IS NOT NULL;
 END
 	return <<"END";
 RESET ROLE;
 RESET ALL;
 SET client_min_messages = error;
 DROP SCHEMA IF EXISTS eq_sql, eq_job CASCADE;
-DELETE FROM bulkpar_job;
+DELETE FROM bulkpar.bulkpar_job;
 BEGIN;
 $setup
 \\echo \@setup :SQLSTATE

@@ -171,7 +171,7 @@ like(stop_call(resume()), qr/^succeeded/, 'delete: resume');
 is( $node->safe_psql(
 		'postgres',
 		'SELECT count(*), max(id), (SELECT sum(rows_updated) FROM'
-		  . " bulkpar_chunk WHERE job_id = $job) FROM t"),
+		  . " bulkpar.bulkpar_chunk WHERE job_id = $job) FROM t"),
 	'10|10|1990',
 	'delete: each row is counted once');
 
@@ -309,7 +309,7 @@ is(stop_call($call), 'succeeded', 'a terminated worker: another goes on')
 is( $node->safe_psql(
 		'postgres',
 		'SELECT count(*), max(id), (SELECT sum(rows_updated) FROM'
-		  . " bulkpar_chunk WHERE job_id = $job) FROM t"),
+		  . " bulkpar.bulkpar_chunk WHERE job_id = $job) FROM t"),
 	'10|10|1990',
 	'a terminated worker: each row is deleted and counted once');
 
@@ -348,7 +348,7 @@ is(stop_call(resume()), 'succeeded', 'listed: resume');
 is( $node->safe_psql(
 		'postgres',
 		"SELECT (SELECT count(*) FROM pairs WHERE n <> (b LIKE '%77')::int),"
-		  . ' sum(rows_updated), bool_and(keys IS NOT NULL) FROM bulkpar_chunk'
+		  . ' sum(rows_updated), bool_and(keys IS NOT NULL) FROM bulkpar.bulkpar_chunk'
 		  . " WHERE job_id = $job"),
 	'0|200|t', 'listed: each row is updated once');
 

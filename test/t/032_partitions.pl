@@ -47,7 +47,7 @@ sub sums_agree
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is( sql("SELECT sum(n) = (SELECT coalesce(sum(rows_updated), 0)"
-			  . " FROM bulkpar_chunk WHERE job_id = $job), max(n) <= 1 FROM p"),
+			  . " FROM bulkpar.bulkpar_chunk WHERE job_id = $job), max(n) <= 1 FROM p"),
 		't|t', "$name: the chunks say what has committed");
 	return;
 }
@@ -111,7 +111,7 @@ foreach my $way ('DROP TABLE %s', 'ALTER TABLE p DETACH PARTITION %s')
 		is_exactly($node, 'p', 1, "$name: all others are updated once");
 		is(sql("SELECT count(*) FROM p"), $rows * 4 / 5,
 			"$name: no other row is missing");
-		is( sql("SELECT string_agg(part_no::text, ',') FROM bulkpar_part"
+		is( sql("SELECT string_agg(part_no::text, ',') FROM bulkpar.bulkpar_part"
 				  . " WHERE job_id = $job AND gone"),
 			{ 1 => 1, 2 => 2, 5 => 4 }->{$part}, "$name: it is gone");
 		next if $name =~ /^DROP/;

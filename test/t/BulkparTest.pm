@@ -140,7 +140,7 @@ sub last_job
 	my ($node) = @_;
 
 	return $node->safe_psql('postgres',
-		'SELECT coalesce(max(job_id), 0) FROM bulkpar_job');
+		'SELECT coalesce(max(job_id), 0) FROM bulkpar.bulkpar_job');
 }
 
 sub wait_until
@@ -200,13 +200,13 @@ sub is_whole
 SELECT count(*) FILTER (WHERE t.n <> coalesce(s.stripe < c.stripe
 		OR s.stripe = c.stripe AND t.id <= c.last_key[1]::integer,
 		false)::integer),
-	sum(t.n) = (SELECT coalesce(sum(rows_updated), 0) FROM bulkpar_chunk
+	sum(t.n) = (SELECT coalesce(sum(rows_updated), 0) FROM bulkpar.bulkpar_chunk
 		WHERE job_id = $job_id)
-FROM $table t LEFT JOIN bulkpar_chunk c ON c.job_id = $job_id
+FROM $table t LEFT JOIN bulkpar.bulkpar_chunk c ON c.job_id = $job_id
 	AND t.id <= c.hi[1]::integer
 	AND (c.lo IS NULL OR t.id > c.lo[1]::integer)
 LEFT JOIN LATERAL generate_series(0, c.stripes - 1) AS s(stripe)
-	ON bulkpar_in_stripe(c.stripes, s.stripe, t.id)
+	ON bulkpar.bulkpar_in_stripe(c.stripes, s.stripe, t.id)
 END
 		'0|t', "$name: batches are whole");
 	return;
@@ -216,7 +216,7 @@ END
 sub is_quiet
 {
 	my ($node, $table, $name) = @_;
-	my $state = "SELECT sum(n), (SELECT sum(rows_updated) FROM bulkpar_chunk)"
+	my $state = "SELECT sum(n), (SELECT sum(rows_updated) FROM bulkpar.bulkpar_chunk)"
 	  . " FROM $table";
 	my $before;
 
