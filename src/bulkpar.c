@@ -10,7 +10,7 @@
  * explain.c		the SQL function that shows what one would do
  * request.c		read the arguments, describe the job (parse.c: their SQL)
  * check.c			check it against the database
- * wait.c			the caller waits for the job, without a snapshot
+ * wait.c			the caller waits for the job (snapshot.c: without a snapshot)
  * coordinator.c	one process per job: launches and watches the workers
  * match.c			lists the rows first, where few match
  * worker.c			claims chunk after chunk

@@ -30,6 +30,7 @@
 #include "coordinator.h"
 #include "request.h"
 #include "result.h"
+#include "snapshot.h"
 #include "wait.h"
 
 /* The calls of a function in a list of expressions. */
@@ -184,7 +185,7 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 			(errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" is already running",
 					job_id, job->name)));
 	if (wait)
-		bulkpar_wait_for_job(job_id, DT_NOEND);
+		bulkpar_wait_for_job(fcinfo, job_id, DT_NOEND);
 	return bulkpar_result_of_wait(fcinfo, job_id, other->workers, began);
 }
 
@@ -209,10 +210,10 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 	int64		job_id;
 	int			workers;
 
-	if (wait && bulkpar_wait_keeps_snapshot())
+	if (wait && !bulkpar_snapshot_is_free(fcinfo))
 		call->snapshot_holder = MyProcPid;
 	handle = bulkpar_coordinator_launch(segment);
-	bulkpar_wait_for_call(call, handle, !wait);
+	bulkpar_wait_for_call(fcinfo, call, handle, !wait);
 	job_id = pg_atomic_read_u64(&call->job_id);
 	workers = pg_atomic_read_u32(&call->workers_started);
 	if (job_id == 0 && call->sqlstate != 0)

@@ -74,7 +74,7 @@ bulkpar_wait(PG_FUNCTION_ARGS)
 
 	attach(fcinfo);
 	(void) bulkpar_control_check_owner(job_id);
-	bulkpar_wait_for_job(job_id, deadline);
+	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
 	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_status(job_id),
 							   bulkpar_control_load(job_id)->workers, began);
@@ -100,7 +100,7 @@ bulkpar_await(PG_FUNCTION_ARGS)
 		SPI_commit();
 		SPI_finish();
 	}
-	bulkpar_wait_for_job(job_id, deadline);
+	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
 	PG_RETURN_VOID();
 }
@@ -211,7 +211,7 @@ stop(FunctionCallInfo fcinfo, int signal, const char *status)
 			ereport(ERROR,
 					(errmsg("could not send a signal to process %d: %m",
 							lookup.pid)));
-		bulkpar_wait_for_job(lookup.job_id, DT_NOEND);
+		bulkpar_wait_for_job(fcinfo, lookup.job_id, DT_NOEND);
 	}
 	else if (signal == SIGINT)
 	{
