@@ -29,7 +29,7 @@ typedef struct BulkparBatch
 	bool		finishes_stripe;	/* of the chunk */
 	int			retries;		/* how often it was tried before */
 	int			retried;		/* and how often as part of a larger one */
-	ArrayType  *last_key;		/* hi as text, once the batch runs */
+	ArrayType  *last_key;		/* hi as text, once the batch runs, or NULL */
 } BulkparBatch;
 
 typedef enum BulkparBatchResult

@@ -113,15 +113,16 @@ bulkpar_worker_main(Datum main_arg)
 	{
 		ErrorData  *error;
 
+		error_context_stack = callback.previous;
 		MemoryContextSwitchTo(TopMemoryContext);
 		error = CopyErrorData();
 		EmitErrorReport();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
-		error_context_stack = callback.previous;
 		record_error(run, args.job_id, error);
 	}
 	PG_END_TRY();
+	error_context_stack = callback.previous;
 	bulkpar_launch_wake_launcher();
 }
 
