@@ -502,6 +502,11 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	bulkpar_settings_start_transaction();
 	(void) bulkpar_ledger_release(job_id, 0);
 	status = bulkpar_job_status(job_id);
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
+						job_id)));
 	if (error == NULL && !status->complete)
 		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
 			 job_id);
@@ -519,4 +524,5 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	pg_atomic_write_u64(&call->batches, status->batches);
 	CommitTransactionCommand();
 	call->succeeded = error == NULL;
+	call->ended = true;
 }

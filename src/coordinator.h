@@ -41,6 +41,7 @@ typedef struct BulkparCall
 	pg_atomic_uint32 workers_started;
 
 	/* set by the coordinator before it ends */
+	bool		ended;			/* what has become of the job is stored */
 	bool		succeeded;
 	pg_atomic_uint64 rows_updated;
 	pg_atomic_uint64 batches;

@@ -296,7 +296,7 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 	if (call->succeeded)
 		error->detail = psprintf("Job " INT64_FORMAT " has succeeded before it could be cancelled.",
 								 job_id);
-	else if (job_id != 0 && error->detail == NULL)
+	else if (call->ended && error->detail == NULL)
 		error->detail = psprintf("Job " INT64_FORMAT " is cancelled; " UINT64_FORMAT
 								 " rows in " UINT64_FORMAT
 								 " batches are updated and stay so.",
