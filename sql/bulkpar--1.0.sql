@@ -251,7 +251,10 @@ FROM (
 		AND (a.state <> 'active' OR a.pid = $1
 			OR a.xact_start < clock_timestamp() - interval '1 second')
 	UNION ALL
-	SELECT format('prepared transaction "%s" (%s s)', p.gid,
+	SELECT format('prepared transaction "%s" (%s s)',
+			-- Any role's to choose, in any database: maybe in another encoding.
+			left(regexp_replace(btrim(encode(quote_literal(p.gid)::bytea,
+				'escape'), ''''), E'(\\\\[0-7]{3}|[^ -~])+', '?', 'g'), 40),
 			extract(epoch FROM clock_timestamp() - p.prepared)::bigint),
 		p.prepared
 	FROM pg_prepared_xacts p

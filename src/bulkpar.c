@@ -29,7 +29,7 @@
  * jobstatus.c and ledger.c (the SQL on our tables, run by bookkeeping.c),
  * joblock.c (whether a job is alive), crew.c (the workers as the coordinator
  * sees them), launch.c and slots.c (getting processes), settings.c and
- * identity.c (what a process has from the caller), subxact.c.
+ * identity.c (what a process has from the caller), subxact.c, clip.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *

@@ -46,6 +46,7 @@
 
 #include "bookkeeping.h"
 #include "bulkpar.h"
+#include "clip.h"
 #include "collect.h"
 #include "compat.h"
 #include "coordinator.h"
@@ -68,6 +69,7 @@ typedef struct Coordinator
 /* Set by SIGUSR2, when the job is to be paused. */
 static volatile sig_atomic_t pause_requested = false;
 
+static void report_error(BulkparCall *call, const ErrorData *error);
 static void store_job(Coordinator *coordinator);
 static void resume_job(Coordinator *coordinator);
 static void lock_job(int64 job_id);
@@ -212,11 +214,18 @@ bulkpar_coordinator_main(Datum main_arg)
 			bulkpar_crew_await_end(coordinator->crew);
 	}
 	else
-	{
-		coordinator->call->sqlstate = error->sqlerrcode;
-		strlcpy(coordinator->call->message, error->message,
-				sizeof(coordinator->call->message));
-	}
+		report_error(coordinator->call, error);
+}
+
+/* Tell our caller why there is no job. */
+static void
+report_error(BulkparCall *call, const ErrorData *error)
+{
+	call->sqlstate = error->sqlerrcode;
+	bulkpar_clip(call->message, sizeof(call->message), error->message);
+	bulkpar_clip(call->detail, sizeof(call->detail), error->detail);
+	bulkpar_clip(call->hint, sizeof(call->hint), error->hint);
+	bulkpar_clip(call->context, sizeof(call->context), error->context);
 }
 
 /* Store the job, and take the lock that says that it is alive. */
@@ -432,9 +441,8 @@ plan_stripes(Coordinator *coordinator, BulkparTarget *target)
 		}
 		table_close(rel, NoLock);
 	}
-	if (job->xmin_holders != NULL)
-		strlcpy(call->xmin_holders, job->xmin_holders,
-				sizeof(call->xmin_holders));
+	bulkpar_clip(call->xmin_holders, sizeof(call->xmin_holders),
+				 job->xmin_holders);
 	job->stripes = Max(job->stripes, 1);
 }
 
