@@ -10,7 +10,7 @@
  * explain.c		the SQL function that shows what one would do
  * request.c		read the arguments, describe the job (parse.c: their SQL)
  * check.c			check it against the database
- * wait.c			the caller waits for the job, without a snapshot
+ * wait.c			the caller waits for the job (snapshot.c: without a snapshot)
  * coordinator.c	one process per job: launches and watches the workers
  * match.c			lists the rows first, where few match
  * worker.c			claims chunk after chunk
@@ -29,7 +29,7 @@
  * jobstatus.c and ledger.c (the SQL on our tables, run by bookkeeping.c),
  * joblock.c (whether a job is alive), crew.c (the workers as the coordinator
  * sees them), launch.c and slots.c (getting processes), settings.c and
- * identity.c (what a process has from the caller), subxact.c.
+ * identity.c (what a process has from the caller), subxact.c, clip.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *

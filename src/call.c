@@ -30,6 +30,7 @@
 #include "request.h"
 #include "result.h"
 #include "settings.h"
+#include "snapshot.h"
 #include "wait.h"
 
 /* The calls of a function in a list of expressions. */
@@ -48,6 +49,7 @@ static Datum resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 						TimestampTz began);
 static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
 					  dsm_segment *segment, bool wait, TimestampTz began);
+static void raise_error(BulkparCall *call);
 static void check_place(FunctionCallInfo fcinfo);
 static bool find_copied_call(Node *node, void *context);
 
@@ -195,7 +197,7 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 			(errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" is already running",
 					job_id, job->name)));
 	if (wait)
-		bulkpar_wait_for_job(job_id, DT_NOEND);
+		bulkpar_wait_for_job(fcinfo, job_id, DT_NOEND);
 	return bulkpar_result_of_wait(fcinfo, job_id, other->workers, began);
 }
 
@@ -223,23 +225,37 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 	int64		job_id;
 	int			workers;
 
-	if (wait && bulkpar_wait_keeps_snapshot())
+	if (wait && !bulkpar_snapshot_is_free(fcinfo))
 		call->snapshot_holder = MyProcPid;
 	handle = bulkpar_coordinator_launch(segment);
-	bulkpar_wait_for_call(call, handle, !wait);
+	bulkpar_wait_for_call(fcinfo, call, handle, !wait);
 	job_id = pg_atomic_read_u64(&call->job_id);
 	workers = pg_atomic_read_u32(&call->workers_started);
-	if (job_id == 0 && call->sqlstate != 0)
-		ereport(ERROR,
-				(errcode(call->sqlstate),
-				 errmsg("%s", call->message)));
 	if (job_id == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("could not start the coordinator of the job"),
-				 errhint("The server log may say why.")));
+		raise_error(call);
 	dsm_detach(segment);
 	return bulkpar_result_of_wait(fcinfo, job_id, workers, began);
+}
+
+/* Raise the error that has kept the coordinator from storing its job. */
+static void
+raise_error(BulkparCall *call)
+{
+	ErrorData	error = {
+		.elevel = ERROR,
+		.sqlerrcode = call->sqlstate,
+		.message = call->message,
+		.detail = call->detail[0] != '\0' ? call->detail : NULL,
+		.hint = call->hint[0] != '\0' ? call->hint : NULL,
+		.context = call->context[0] != '\0' ? call->context : NULL
+	};
+
+	if (call->sqlstate != 0)
+		ThrowErrorData(&error);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("could not start the coordinator of the job"),
+			 errhint("The server log may say why.")));
 }
 
 /*

@@ -48,7 +48,8 @@ typedef struct Lookup
 } Lookup;
 
 static Datum stop(FunctionCallInfo fcinfo, int signal, const char *status);
-static bool signal_and_wait(int64 job_id, int signal, TimestampTz deadline);
+static bool signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
+							TimestampTz deadline);
 static TimestampTz deadline_of(FunctionCallInfo fcinfo);
 static void look_for_owner(void *arg);
 static void look_for_name(void *arg);
@@ -72,7 +73,7 @@ bulkpar_wait(PG_FUNCTION_ARGS)
 	int64		job_id = PG_GETARG_INT64(0);
 
 	(void) bulkpar_control_check_owner(job_id);
-	bulkpar_wait_for_job(job_id, deadline);
+	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
 	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_status(job_id),
 							   bulkpar_control_load(job_id)->workers, began);
@@ -97,7 +98,7 @@ bulkpar_await(PG_FUNCTION_ARGS)
 		SPI_commit();
 		SPI_finish();
 	}
-	bulkpar_wait_for_job(job_id, deadline);
+	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
 	PG_RETURN_VOID();
 }
@@ -199,11 +200,11 @@ stop(FunctionCallInfo fcinfo, int signal, const char *status)
 	PreventCommandDuringRecovery("bulkpar job control");
 	(void) bulkpar_control_check_owner(job_id);
 
-	was_alive = signal_and_wait(job_id, signal,
+	was_alive = signal_and_wait(fcinfo, job_id, signal,
 								TimestampTzPlusMilliseconds(began,
 															BULKPAR_CANCEL_TIMEOUT));
 	if (was_alive && bulkpar_job_is_alive(job_id))
-		(void) signal_and_wait(job_id, SIGTERM, DT_NOEND);
+		(void) signal_and_wait(fcinfo, job_id, SIGTERM, DT_NOEND);
 
 	now = bulkpar_result_status(job_id);
 	if (signal == SIGINT &&
@@ -232,7 +233,8 @@ stop(FunctionCallInfo fcinfo, int signal, const char *status)
  * not after the deadline.  False if there was none.
  */
 static bool
-signal_and_wait(int64 job_id, int signal, TimestampTz deadline)
+signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
+				TimestampTz deadline)
 {
 	Lookup		lookup = {.job_id = job_id};
 
@@ -243,7 +245,7 @@ signal_and_wait(int64 job_id, int signal, TimestampTz deadline)
 		ereport(ERROR,
 				(errmsg("could not send a signal to process %d: %m",
 						lookup.pid)));
-	bulkpar_wait_for_job(job_id, deadline);
+	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	return true;
 }
 

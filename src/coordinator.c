@@ -42,6 +42,7 @@
 #include "utils/timestamp.h"
 
 #include "bulkpar.h"
+#include "clip.h"
 #include "coordinator.h"
 #include "crew.h"
 #include "launch.h"
@@ -59,6 +60,7 @@ typedef struct Coordinator
 /* Set by SIGUSR2, when the job is to be paused. */
 static volatile sig_atomic_t pause_requested = false;
 
+static void report_error(BulkparCall *call, const ErrorData *error);
 static void take_slot(const Coordinator *coordinator);
 static void store_job(Coordinator *coordinator);
 static void resume_job(Coordinator *coordinator);
@@ -219,11 +221,18 @@ bulkpar_coordinator_main(Datum main_arg)
 			bulkpar_crew_await_end(coordinator->crew);
 	}
 	else
-	{
-		coordinator->call->sqlstate = error->sqlerrcode;
-		strlcpy(coordinator->call->message, error->message,
-				sizeof(coordinator->call->message));
-	}
+		report_error(coordinator->call, error);
+}
+
+/* Tell our caller why there is no job. */
+static void
+report_error(BulkparCall *call, const ErrorData *error)
+{
+	call->sqlstate = error->sqlerrcode;
+	bulkpar_clip(call->message, sizeof(call->message), error->message);
+	bulkpar_clip(call->detail, sizeof(call->detail), error->detail);
+	bulkpar_clip(call->hint, sizeof(call->hint), error->hint);
+	bulkpar_clip(call->context, sizeof(call->context), error->context);
 }
 
 /* This process counts as the workers do. */
@@ -341,8 +350,8 @@ launch_workers(Coordinator *coordinator)
 
 	load_job(coordinator);
 	if (coordinator->job->xmin_holders != NULL)
-		strlcpy(call->xmin_holders, coordinator->job->xmin_holders,
-				sizeof(call->xmin_holders));
+		bulkpar_clip(call->xmin_holders, sizeof(call->xmin_holders),
+					 coordinator->job->xmin_holders);
 	bulkpar_crew_follow(coordinator->crew, coordinator->job);
 	if (bulkpar_job_is_empty(coordinator->job))
 		return;
@@ -437,4 +446,5 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	pg_atomic_write_u64(&call->batches, status->batches);
 	CommitTransactionCommand();
 	call->succeeded = error == NULL;
+	call->ended = true;
 }

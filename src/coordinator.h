@@ -48,11 +48,15 @@ typedef struct BulkparCall
 	pg_atomic_uint32 workers_started;
 
 	/* set by the coordinator before it ends */
+	bool		ended;			/* what has become of the job is stored */
 	bool		succeeded;
 	pg_atomic_uint64 rows_updated;
 	pg_atomic_uint64 batches;
 	int			sqlstate;		/* why no job could be stored, or 0 */
-	char		message[256];
+	char		message[512];
+	char		detail[512];	/* empty for none, like those that follow */
+	char		hint[512];
+	char		context[1024];
 
 	/* a new job as JSON, immutable */
 	char		request[FLEXIBLE_ARRAY_MEMBER];

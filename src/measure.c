@@ -51,7 +51,8 @@ bulkpar_measure_space(Oid relid, BulkparSpace *space)
  * The session with that pid counts even if it has just begun; 0 for none.
  *
  * The name of a prepared transaction can be anything, in a message for
- * somebody else whose encoding may lack its characters.
+ * somebody else whose encoding may lack its characters; it may even be in the
+ * encoding of another database.
  */
 char *
 bulkpar_measure_xmin_holders(int pid)
@@ -78,7 +79,8 @@ bulkpar_measure_xmin_holders(int pid)
 		"OR a.xact_start < clock_timestamp() - '1 second'::interval) "
 		"UNION ALL "
 		"SELECT format('prepared transaction \"%s\" (%s s)', "
-		"left(regexp_replace(p.gid, '[^ -~]', '?', 'g'), 40), "
+		"left(regexp_replace(btrim(encode(quote_literal(p.gid)::bytea, "
+		"'escape'), ''''), E'(\\\\\\\\[0-7]{3}|[^ -~])+', '?', 'g'), 40), "
 		"extract(epoch FROM clock_timestamp() - p.prepared)::int8), "
 		"p.prepared FROM pg_prepared_xacts p "
 		"UNION ALL "

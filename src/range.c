@@ -253,6 +253,8 @@ try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 	if (batch->cut)
 		batch->hi = run->range.hi;
 
+	/* The error context must not find the key of an earlier try. */
+	batch->last_key = NULL;
 	MemoryContextReset(run->batch_context);
 	MemoryContextSwitchTo(run->batch_context);
 	run->batch = batch;
@@ -265,6 +267,7 @@ try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 	}
 	PG_CATCH();
 	{
+		run->batch = NULL;
 		MemoryContextSwitchTo(run->chunk_context);
 		error = CopyErrorData();
 		FlushErrorState();

@@ -3,10 +3,8 @@
  * wait.c
  *		A session waits for a job, without a snapshot where that can be.
  *
- * The statement that waits would hold back, with its snapshot, the removal of
- * all the dead rows that the job makes.  Where the statement is nothing but
- * the call, the snapshot is of no use to it, so it is given back before the
- * wait, and a new one is put in its place afterwards.
+ * A session holds nothing while it waits: what it looks at it sees in
+ * subtransactions that are rolled back, and snapshot.c gives its snapshot back.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -17,20 +15,16 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "executor/execdesc.h"
 #include "miscadmin.h"
-#include "nodes/plannodes.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "tcop/pquery.h"
-#include "utils/portal.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "bulkpar.h"
 #include "job.h"
+#include "snapshot.h"
 #include "subxact.h"
 #include "wait.h"
 
@@ -62,18 +56,16 @@ static void look_for_deadlock(void *arg);
 static long time_to_wait(const Wait *wait);
 static void rethrow_cancelled(BulkparCall *call, ErrorData *error);
 static void cancel_at_exit(int code, Datum arg);
-static bool give_back_snapshot(void);
-static bool can_give_back_snapshot(void);
-static void take_snapshot(void);
 
 /*
  * Wait until the job's coordinator has ended, or if asked so until it has
  * started the job.  On a cancel, a timeout or the end of this session the job
- * is cancelled, and nothing of it commits any more when this returns.
+ * is cancelled, and nothing of it commits any more when this returns.  The
+ * function that waits is the one of fcinfo.
  */
 void
-bulkpar_wait_for_call(BulkparCall *call, BackgroundWorkerHandle *handle,
-					  bool until_started)
+bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
+					  BackgroundWorkerHandle *handle, bool until_started)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Wait		wait = {
@@ -82,12 +74,13 @@ bulkpar_wait_for_call(BulkparCall *call, BackgroundWorkerHandle *handle,
 		.until_started = until_started,
 		.deadline = DT_NOEND
 	};
-	bool		given_back;
+	volatile bool given_back = false;
 
+	/* The callback reads our stack: no error may pass by it. */
 	before_shmem_exit(cancel_at_exit, PointerGetDatum(&wait));
-	given_back = give_back_snapshot();
 	PG_TRY();
 	{
+		given_back = bulkpar_snapshot_give_back(fcinfo);
 		wait_for_end(&wait);
 	}
 	PG_CATCH();
@@ -104,7 +97,7 @@ bulkpar_wait_for_call(BulkparCall *call, BackgroundWorkerHandle *handle,
 	PG_END_TRY();
 	cancel_before_shmem_exit(cancel_at_exit, PointerGetDatum(&wait));
 	if (given_back)
-		take_snapshot();
+		bulkpar_snapshot_take();
 }
 
 /*
@@ -112,14 +105,15 @@ bulkpar_wait_for_call(BulkparCall *call, BackgroundWorkerHandle *handle,
  * It goes on when the wait is cancelled.
  */
 void
-bulkpar_wait_for_job(int64 job_id, TimestampTz deadline)
+bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,
+					 TimestampTz deadline)
 {
 	Wait		wait = {.job_id = job_id, .deadline = deadline};
-	bool		given_back = give_back_snapshot();
+	bool		given_back = bulkpar_snapshot_give_back(fcinfo);
 
 	wait_for_end(&wait);
 	if (given_back)
-		take_snapshot();
+		bulkpar_snapshot_take();
 }
 
 static void
@@ -299,7 +293,7 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 	if (call->succeeded)
 		error->detail = psprintf("Job " INT64_FORMAT " has succeeded before it could be cancelled.",
 								 job_id);
-	else if (job_id != 0 && error->detail == NULL)
+	else if (call->ended && error->detail == NULL)
 		error->detail = psprintf("Job " INT64_FORMAT " is cancelled; " UINT64_FORMAT
 								 " rows in " UINT64_FORMAT
 								 " batches are updated and stay so.",
@@ -318,76 +312,4 @@ cancel_at_exit(int code, Datum arg)
 	Wait	   *wait = (Wait *) DatumGetPointer(arg);
 
 	bulkpar_coordinator_cancel(wait->handle);
-}
-
-/* Whether a wait in the running statement will keep a snapshot. */
-bool
-bulkpar_wait_keeps_snapshot(void)
-{
-	return !can_give_back_snapshot();
-}
-
-/*
- * Give the snapshot of the running statement back, if that is possible.
- * Returns whether it did.
- */
-static bool
-give_back_snapshot(void)
-{
-	QueryDesc  *desc;
-	Snapshot	snapshot;
-
-	if (!can_give_back_snapshot())
-		return false;
-	desc = ActivePortal->queryDesc;
-	snapshot = desc->snapshot;
-	PopActiveSnapshot();
-	UnregisterSnapshotFromOwner(snapshot, ActivePortal->resowner);
-	UnregisterSnapshotFromOwner(snapshot, ActivePortal->resowner);
-	desc->snapshot = InvalidSnapshot;
-	desc->estate->es_snapshot = InvalidSnapshot;
-	return true;
-}
-
-/*
- * Whether the statement is nothing but a call without any scan, and nobody
- * else uses the snapshot.
- */
-static bool
-can_give_back_snapshot(void)
-{
-	QueryDesc  *desc;
-	Plan	   *plan;
-	Snapshot	snapshot;
-
-	if (IsolationUsesXactSnapshot() || ActivePortal == NULL ||
-		ActivePortal->strategy != PORTAL_ONE_SELECT ||
-		ActivePortal->queryDesc == NULL)
-		return false;
-	desc = ActivePortal->queryDesc;
-	plan = desc->plannedstmt->planTree;
-	snapshot = desc->snapshot;
-
-	if (desc->plannedstmt->commandType != CMD_SELECT ||
-		desc->plannedstmt->subplans != NIL ||
-		!(IsA(plan, Result) || IsA(plan, FunctionScan)) ||
-		plan->lefttree != NULL)
-		return false;
-	return ActiveSnapshotSet() && GetActiveSnapshot() == snapshot &&
-		desc->estate->es_snapshot == snapshot &&
-		desc->estate->es_crosscheck_snapshot == InvalidSnapshot &&
-		snapshot->active_count == 1 && snapshot->regd_count == 2;
-}
-
-/* Put a new snapshot where give_back_snapshot has taken one away. */
-static void
-take_snapshot(void)
-{
-	QueryDesc  *desc = ActivePortal->queryDesc;
-
-	desc->snapshot = RegisterSnapshotOnOwner(GetLatestSnapshot(),
-											 ActivePortal->resowner);
-	desc->estate->es_snapshot = RegisterSnapshotOnOwner(desc->snapshot,
-														ActivePortal->resowner);
-	PushActiveSnapshot(desc->snapshot);
 }

@@ -14,14 +14,15 @@
 #define BULKPAR_WAIT_H
 
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 #include "postmaster/bgworker.h"
 
 #include "coordinator.h"
 
-extern void bulkpar_wait_for_call(BulkparCall *call,
+extern void bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
 								  BackgroundWorkerHandle *handle,
 								  bool until_started);
-extern bool bulkpar_wait_keeps_snapshot(void);
-extern void bulkpar_wait_for_job(int64 job_id, TimestampTz deadline);
+extern void bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,
+								 TimestampTz deadline);
 
 #endif							/* BULKPAR_WAIT_H */

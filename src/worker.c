@@ -123,15 +123,16 @@ bulkpar_worker_main(Datum main_arg)
 	{
 		ErrorData  *error;
 
+		error_context_stack = callback.previous;
 		MemoryContextSwitchTo(TopMemoryContext);
 		error = CopyErrorData();
 		EmitErrorReport();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
-		error_context_stack = callback.previous;
 		record_error(run, &args, error);
 	}
 	PG_END_TRY();
+	error_context_stack = callback.previous;
 	bulkpar_launch_wake_launcher();
 }
 

@@ -167,6 +167,26 @@ is(sql("SELECT bulkpar_forget(interval '0') > 0"), 't', 'forget by age');
 is(sql('SELECT count(*) FROM bulkpar_jobs'), '0', 'all are forgotten');
 fails_with($node, 'SELECT bulkpar_wait(4711)', '42704', 'no such job');
 
+# The row of a job that runs is gone, when the job is cancelled and when it
+# would go on.
+foreach my $action ('pg_cancel_backend', 'pg_terminate_backend')
+{
+	make_table($node, 't', 100);
+	$gate = close_gate($node);
+	$call = start_call($node,
+		"SELECT bulkpar_update('t', 'n', 'n + 1 + gate()', 10, 2)");
+	wait_for_workers($node, 2);
+	sql('DELETE FROM bulkpar_job');
+	sql("SELECT $action(pid) FROM pg_stat_activity WHERE backend_type = "
+		  . ($action eq 'pg_cancel_backend' ? "'bulkpar coordinator'" :
+			"'bulkpar worker'"));
+	like(call_error($call), qr/^ERROR:  42704: bulkpar job \d+ does not exist$/m,
+		"the job's row is gone, $action");
+	open_gate($gate);
+	is_quiet($node, 't', "the job's row is gone, $action");
+	is_exactly($node, 't', 0, "the job's row is gone, $action");
+}
+
 # The cap on the workers of all jobs.
 $node->append_conf('postgresql.conf', 'bulkpar.max_workers = 3');
 $node->reload;
