@@ -24,6 +24,8 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -31,6 +33,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "bookkeeping.h"
 #include "books.h"
 #include "check.h"
 #include "compat.h"
@@ -45,6 +48,7 @@ static void check_target(void *arg);
 static void check_not_in_use(const BulkparJob *job);
 static void check_table(Relation rel, const BulkparJob *job);
 static void find_parts(Relation rel, BulkparJob *job);
+static void check_not_distributed(Relation rel, const BulkparJob *job);
 static void check_partition_key(Oid relid, const BulkparJob *job);
 static void check_part(Relation rel, BulkparJob *job, BulkparPart *part,
 					   bool first);
@@ -105,6 +109,7 @@ check_target(void *arg)
 				 errmsg("relation with OID %u does not exist", job->target)));
 	check_table(rel, job);
 	find_parts(rel, job);
+	check_not_distributed(rel, job);
 	for (int i = 0; i < job->nparts; i++)
 		check_part(rel, job, &job->parts[i], i == 0);
 	if (job->nparts == 0)
@@ -145,6 +150,46 @@ find_parts(Relation rel, BulkparJob *job)
 		else
 			job->parts[job->nparts++].relid = relid;
 	}
+}
+
+/*
+ * Citus plans statements on its tables for another table, on another node, or
+ * on several.  It knows them, also the local ones that it has taken over, in a
+ * catalog of its own.
+ */
+static void
+check_not_distributed(Relation rel, const BulkparJob *job)
+{
+	Oid			argtypes[] = {OIDOID};
+	bool		found = false;
+	int			nestlevel;
+
+	if (!OidIsValid(get_relname_relid("pg_dist_partition",
+									  PG_CATALOG_NAMESPACE)))
+		return;
+	nestlevel = bulkpar_bookkeeping_safe_path();
+	SPI_connect();
+	for (int i = -1; i < job->nparts && !found; i++)
+	{
+		Datum		values[1];
+
+		values[0] = ObjectIdGetDatum(i < 0 ? job->target :
+									 job->parts[i].relid);
+		if (SPI_execute_with_args("SELECT FROM pg_catalog.pg_dist_partition "
+								  "WHERE logicalrelid::oid = $1",
+								  1, argtypes, values, NULL, true, 1) !=
+			SPI_OK_SELECT)
+			elog(ERROR, "could not read pg_dist_partition");
+		found = SPI_processed > 0;
+	}
+	SPI_finish();
+	AtEOXact_GUC(true, nestlevel);
+	if (found)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" is managed by Citus",
+						RelationGetRelationName(rel)),
+				 errhint("Call the function for each shard, on the node that has it.")));
 }
 
 /* A row that moves to a partition that is still to come would be changed again. */

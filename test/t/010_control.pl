@@ -176,7 +176,7 @@ foreach my $action ('pg_cancel_backend', 'pg_terminate_backend')
 	$call = start_call($node,
 		"SELECT bulkpar_update('t', 'n', 'n + 1 + gate()', 10, 2)");
 	wait_for_workers($node, 2);
-	sql('DELETE FROM bulkpar_job');
+	sql('DELETE FROM bulkpar.bulkpar_job');
 	sql("SELECT $action(pid) FROM pg_stat_activity WHERE backend_type = "
 		  . ($action eq 'pg_cancel_backend' ? "'bulkpar coordinator'" :
 			"'bulkpar worker'"));
@@ -187,8 +187,8 @@ foreach my $action ('pg_cancel_backend', 'pg_terminate_backend')
 	is_exactly($node, 't', 0, "the job's row is gone, $action");
 }
 
-# The cap on the workers of all jobs.
-$node->append_conf('postgresql.conf', 'bulkpar.max_workers = 3');
+# The cap on the processes of all jobs: two coordinators and three workers.
+$node->append_conf('postgresql.conf', 'bulkpar.max_workers = 5');
 $node->reload;
 make_table($node, 'other', 2000);
 $job = start_job();

@@ -141,12 +141,15 @@ foreach my $hang (sort keys %hangs)
 		wait_until($node, $none_left, "$hang: $end ends the job");
 	}
 	# and from elsewhere
-	run_as('mallory', "SELECT bulkpar_update('m.t', 'n', 'n + 1', $hangs{$hang}, wait => false)");
+	my $hanging = start_call($node,
+		"SELECT bulkpar_update('m.t', 'n', 'n + 1', $hangs{$hang}, wait => false)",
+		role => 'mallory');
 	wait_until($node, "EXISTS (SELECT FROM pg_stat_activity"
 		  . " WHERE backend_type = 'bulkpar worker' AND wait_event = 'PgSleep')");
 	is( (run_as('mallory', 'SELECT status FROM bulkpar_cancel(' . last_job($node) . ')'))[0],
 		'cancelled', "$hang: bulkpar_cancel");
 	is(super("SELECT $none_left"), 't', "$hang: when that returns all has ended");
+	stop_call($hanging);
 }
 is(super('SELECT count(*) FROM m.t WHERE n <> id'), '0', 'nothing has changed');
 
@@ -235,13 +238,11 @@ like($err, qr/DETAIL:  .*bulkpar\.max_workers/, 'which a notice says');
 ($out, $err) = run_as('ann', "SELECT bulkpar_update('a', 'n', 'n + 1')");
 like($err, qr/^ERROR:  could not register.*\nDETAIL:  .*bulkpar\.max_workers/,
 	'another role is told, too');
-super('ALTER SYSTEM SET bulkpar.max_workers = 0');
-super('SELECT pg_reload_conf()');
+$node->append_conf('postgresql.conf', 'bulkpar.max_workers = 0');
+$node->reload;
 wait_until($node, "current_setting('bulkpar.max_workers', true) = '0'");
 ($out, $err) = run_as('ann', "SELECT status FROM bulkpar_update('a', 'n', 'n + 1', 10, 1)");
 is($out, 'succeeded', 'with bulkpar.max_workers = 0 there is no limit of its own');
-super('ALTER SYSTEM RESET bulkpar.max_workers');
-super('SELECT pg_reload_conf()');
 super("SELECT bulkpar_cancel(job_id) FROM bulkpar_jobs WHERE status = 'running'");
 wait_until($node, $none_left, 'all ends');
 open_gate($gate);
