@@ -36,6 +36,9 @@ BEGIN
 END
 $$;
 
+COMMENT ON SCHEMA bulkpar IS
+'The tables and helpers of extension bulkpar, which are for it alone';
+
 CREATE TABLE bulkpar.bulkpar_job (
 	job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	job_name text,

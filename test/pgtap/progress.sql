@@ -14,11 +14,11 @@ CREATE TABLE person (id integer PRIMARY KEY, name text);
 -- A job that began 10,000 seconds ago.
 CREATE FUNCTION put_job(status text, estimated_rows bigint, owner regrole)
 RETURNS bigint LANGUAGE sql AS $$
-	INSERT INTO bulkpar.bulkpar_job (owner, target, only_target, deletes, column_names,
+	INSERT INTO bulkpar.bulkpar_job (owner, session_role, target, only_target, deletes, column_names,
 		expressions, skip_unchanged, batch_size, workers, on_error, max_errors,
 		settings, status, estimated_rows, created_at, started_at, finished_at)
-	VALUES (owner, 'person', true, false, '{name}', '{upper(name)}', false, 100,
-		2, 'stop', 0, '{}', status, estimated_rows, now() - interval '10001 seconds',
+	VALUES (owner, owner, 'person', true, false, '{name}', '{upper(name)}', false, 100,
+		2, 'stop', 0, '[]', status, estimated_rows, now() - interval '10001 seconds',
 		now() - interval '10000 seconds',
 		CASE WHEN status <> 'running' THEN now() END)
 	RETURNING job_id
@@ -39,9 +39,9 @@ INSERT INTO bulkpar.bulkpar_part (job_id, part_no, relation, key_index, key_orde
 SELECT job_id, part_no, 'person', 'person_pkey'::regclass, 'id'
 FROM bulkpar.bulkpar_job, generate_series(1, 2) AS part_no
 WHERE target = 'person'::regclass;
-INSERT INTO bulkpar.bulkpar_chunk (job_id, chunk_no, part_no, hi, stripes, rows_before, rows_found,
+INSERT INTO bulkpar.bulkpar_chunk (job_id, chunk_no, part_no, hi, hi_bytes, stripes, rows_before, rows_found,
 	rows_done, rows_updated, status, started_at)
-SELECT job_id, chunk_no, chunk_no, ARRAY[(chunk_no * 50000)::text], 1, (chunk_no - 1) * 50000,
+SELECT job_id, chunk_no, chunk_no, ARRAY[(chunk_no * 50000)::text], '', 1, (chunk_no - 1) * 50000,
 	50000, rows_done, rows_done / 2, 'running', now()
 FROM (VALUES (:running, 1, 30000), (:running, 2, 10000), (:succeeded, 1, 50000),
 	(:succeeded, 2, 50000), (:failed, 1, 50000), (:exceeded, 1, 30000))
