@@ -16,6 +16,7 @@
 
 #include "access/table.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -63,6 +64,8 @@ static void try(Explanation *explanation, BulkparSubxactFunction function,
 static void explain_values(void *arg);
 static void explain_sample(void *arg);
 static void warn(Explanation *explanation);
+static void warn_constraints(Explanation *explanation);
+static void warn_remote(Explanation *explanation);
 static void warn_duplicates(void *arg);
 static void add_line(Explanation *explanation, const char *format,...)
 			pg_attribute_printf(2, 3);
@@ -379,12 +382,85 @@ warn(Explanation *explanation)
 					  "'walsummarizer', 'slotsync worker', 'standalone backend')) AS free "
 					  "FROM pg_catalog.pg_settings WHERE name = 'max_worker_processes') s "
 					  "WHERE free < %d", job->workers + 1, job->workers + 1));
+	warn_constraints(explanation);
+	warn_remote(explanation);
 	/* A page that is changed is written once whole, and once as new rows. */
 	wal_bytes = Min(explanation->blocks, explanation->matches) * 2 * BLCKSZ;
 	if (wal_bytes > (double) max_wal_size_mb * 1024 * 1024)
 		add_line(explanation,
 				 "Warning: max_wal_size is %d MB, but the job may write some %.0f MB of WAL; checkpoints will be frequent",
 				 max_wal_size_mb, wal_bytes / 1024 / 1024);
+}
+
+/* Constraints that one statement may meet where batches do not. */
+static void
+warn_constraints(Explanation *explanation)
+{
+	const BulkparJob *job = explanation->job;
+
+	add_rows(explanation, "Warning",
+			 psprintf("SELECT pg_catalog.format('foreign key %%s refers to the table itself; "
+					  "a batch fails where it %s what rows of other batches refer to', conname) "
+					  "FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
+					  "AND conrelid = %u AND confrelid = %u AND %s ORDER BY 1",
+					  job->deletes ? "deletes" : "changes", job->target,
+					  job->target, job->deletes ?
+					  "confdeltype IN ('a', 'r')" :
+					  psprintf("confupdtype IN ('a', 'r') AND EXISTS "
+							   "(SELECT FROM pg_catalog.pg_attribute a "
+							   "WHERE a.attrelid = c.confrelid "
+							   "AND a.attnum = ANY (c.confkey) "
+							   "AND a.attname = ANY (%s))", set_columns(job))));
+	if (!job->deletes)
+		add_rows(explanation, "Warning",
+				 psprintf("SELECT pg_catalog.format('constraint %%s is deferrable, "
+						  "but new values must be unique after each batch', conname) "
+						  "FROM pg_catalog.pg_constraint c "
+						  "WHERE contype IN ('p', 'u', 'x') AND condeferrable "
+						  "AND conrelid = %u AND EXISTS "
+						  "(SELECT FROM pg_catalog.pg_attribute a "
+						  "WHERE a.attrelid = c.conrelid "
+						  "AND a.attnum = ANY (c.conkey) "
+						  "AND a.attname = ANY (%s)) ORDER BY 1",
+						  job->target, set_columns(job)));
+}
+
+/* Exactly once ends where another server is told of a change. */
+static void
+warn_remote(Explanation *explanation)
+{
+	const BulkparJob *job = explanation->job;
+	BulkparTarget *target = explanation->target;
+	BulkparShape shape = bulkpar_key_usual_shape(target->key);
+	BulkparStatement *statement = bulkpar_statement_batch(job, target->part,
+														  target->key, &shape);
+	ListCell   *lc;
+
+	SPI_connect();
+	bulkpar_statement_prepare(statement);
+	foreach(lc, bulkpar_statement_relations(statement))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			add_line(explanation,
+					 "Warning: what the statement reads of foreign table %s is not that of one moment",
+					 get_rel_name(lfirst_oid(lc)));
+	}
+	bulkpar_statement_forget(statement);
+	SPI_finish();
+	add_rows(explanation, "Warning",
+			 psprintf("SELECT pg_catalog.format('what triggers (%%s) change on other servers (%%s) "
+					  "may be changed there more than once', "
+					  "t.names, s.names) FROM "
+					  "(SELECT pg_catalog.string_agg(tgname::text, ', ' ORDER BY tgname) "
+					  "FROM pg_catalog.pg_trigger WHERE tgrelid = %u "
+					  "AND NOT tgisinternal AND tgenabled <> 'D' "
+					  "AND (tgtype & %d) <> 0) t(names), "
+					  "(SELECT pg_catalog.string_agg(n, ', ' ORDER BY n) FROM "
+					  "(SELECT srvname::text FROM pg_catalog.pg_foreign_server "
+					  "UNION ALL SELECT extname::text FROM pg_catalog.pg_extension "
+					  "WHERE extname = 'dblink') x(n)) s(names) "
+					  "WHERE t.names IS NOT NULL AND s.names IS NOT NULL",
+					  job->target, job->deletes ? 8 : 16));
 }
 
 /*

@@ -241,6 +241,16 @@ bulkpar_statement_is_repeatable(const BulkparStatement *statement)
 	return true;
 }
 
+/* The OIDs of the relations that a prepared statement is about. */
+List *
+bulkpar_statement_relations(const BulkparStatement *statement)
+{
+	CachedPlanSource *source =
+		linitial(SPI_plan_get_plan_sources(statement->plan));
+
+	return source->relationOids;
+}
+
 /* Whether a prepared statement reaches its target along the key index. */
 bool
 bulkpar_statement_uses_key(BulkparStatement *statement)

@@ -115,3 +115,28 @@ SELECT count(*) FROM bulkpar.bulkpar_job WHERE target = 'plan'::regclass;
 DROP FUNCTION shown;
 DROP TABLE plan, plan_source, plan_child;
 DROP FUNCTION plan_note;
+
+-- what one statement can do and batches cannot, and where exactly once ends
+CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree, twig int REFERENCES tree ON DELETE CASCADE,
+	code int UNIQUE DEFERRABLE, label int UNIQUE, alias int REFERENCES tree (label));
+INSERT INTO tree (id, parent, code) SELECT i, nullif(i / 2, 0), i FROM generate_series(1, 50) i;
+ANALYZE tree;
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw;
+CREATE USER MAPPING FOR CURRENT_USER SERVER elsewhere;
+CREATE FOREIGN TABLE far_away (id int, code int) SERVER elsewhere;
+CREATE TRIGGER far_away BEFORE UPDATE ON tree FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+CREATE TRIGGER never BEFORE DELETE ON tree FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+ALTER TABLE tree DISABLE TRIGGER never;
+SELECT w FROM bulkpar_explain('tree', NULL::text) w WHERE w ~ '^Warning';
+SELECT w FROM bulkpar_explain('tree', 'code', 'code + 1') w WHERE w ~ '^Warning';
+SELECT w FROM bulkpar_explain('tree', 'label', 'code') w WHERE w ~ '^Warning';
+SELECT w FROM bulkpar_explain('tree', 'parent', 'far_away.code', from_item => 'far_away', condition => 'far_away.id = tree.id') w
+	WHERE w ~ '^Warning: (what|foreign|const)';
+SELECT bulkpar_delete('tree', NULL, 5, 1);
+SELECT bulkpar_update('tree', 'code', '51 - code', 5, 1);
+ALTER TABLE tree DROP CONSTRAINT tree_parent_fkey, ADD FOREIGN KEY (parent) REFERENCES tree ON DELETE CASCADE;
+SELECT status FROM bulkpar_delete('tree', NULL, 5, 1);
+SELECT count(*) FROM tree;
+DROP TABLE tree;
+DROP EXTENSION postgres_fdw CASCADE;
