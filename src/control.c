@@ -252,7 +252,10 @@ deadline_of(FunctionCallInfo fcinfo)
 static void
 attach(FunctionCallInfo fcinfo)
 {
-	bulkpar_bookkeeping_attach(get_func_namespace(fcinfo->flinfo->fn_oid));
+	Oid			function = fcinfo->flinfo->fn_oid;
+
+	PreventCommandIfParallelMode(psprintf("%s()", get_func_name(function)));
+	bulkpar_bookkeeping_attach(get_func_namespace(function));
 }
 
 static void
