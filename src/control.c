@@ -28,6 +28,7 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "control.h"
@@ -51,6 +52,7 @@ static Datum stop(FunctionCallInfo fcinfo, int signal, const char *status);
 static bool signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
 							TimestampTz deadline);
 static TimestampTz deadline_of(FunctionCallInfo fcinfo);
+static void refuse_parallel(FunctionCallInfo fcinfo);
 static void look_for_owner(void *arg);
 static void look_for_name(void *arg);
 static void look_for_job(void *arg);
@@ -72,6 +74,7 @@ bulkpar_wait(PG_FUNCTION_ARGS)
 	TimestampTz deadline = deadline_of(fcinfo);
 	int64		job_id = PG_GETARG_INT64(0);
 
+	refuse_parallel(fcinfo);
 	(void) bulkpar_control_check_owner(job_id);
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
@@ -91,6 +94,7 @@ bulkpar_await(PG_FUNCTION_ARGS)
 	TimestampTz deadline = deadline_of(fcinfo);
 	int64		job_id = PG_GETARG_INT64(0);
 
+	refuse_parallel(fcinfo);
 	(void) bulkpar_control_check_owner(job_id);
 	if (context != NULL && IsA(context, CallContext) && !context->atomic)
 	{
@@ -123,6 +127,7 @@ bulkpar_forget_job(PG_FUNCTION_ARGS)
 {
 	int64		job_id = PG_GETARG_INT64(0);
 
+	refuse_parallel(fcinfo);
 	(void) bulkpar_control_check_owner(job_id);
 	PG_RETURN_INT64(forget(job_id));
 }
@@ -135,6 +140,7 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
 	int			count;
 	int64		forgotten = 0;
 
+	refuse_parallel(fcinfo);
 	job_ids = bulkpar_job_older_than(GetUserId(), PG_GETARG_DATUM(0), &count);
 	for (int i = 0; i < count; i++)
 		forgotten += forget(job_ids[i]);
@@ -197,6 +203,7 @@ stop(FunctionCallInfo fcinfo, int signal, const char *status)
 	bool		was_alive;
 	BulkparStatus *now;
 
+	refuse_parallel(fcinfo);
 	PreventCommandDuringRecovery("bulkpar job control");
 	(void) bulkpar_control_check_owner(job_id);
 
@@ -262,6 +269,14 @@ deadline_of(FunctionCallInfo fcinfo)
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
 												   TimestampTzGetDatum(GetCurrentTimestamp()),
 												   PG_GETARG_DATUM(1)));
+}
+
+/* A job is controlled by locks and signals, for which parallel workers are not. */
+static void
+refuse_parallel(FunctionCallInfo fcinfo)
+{
+	PreventCommandIfParallelMode(psprintf("%s()",
+										  get_func_name(fcinfo->flinfo->fn_oid)));
 }
 
 static void
