@@ -20,8 +20,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -31,6 +35,7 @@
 #include "utils/syscache.h"
 
 #include "bookkeeping.h"
+#include "bulkpar.h"
 
 static Oid	schema = InvalidOid;
 /* The row of the last result that is read. */
@@ -40,6 +45,7 @@ static BulkparQuery *prepared = NULL;
 
 static char *expand(const char *sql);
 static Datum column(int number, bool *isnull);
+static bool is_in_library(HeapTuple tuple, const char *name);
 
 /* Say in which schema the extension is, before anything else. */
 void
@@ -246,4 +252,62 @@ bulkpar_bookkeeping_set_text(Datum *values, char *nulls, int i, const char *text
 {
 	nulls[i] = text == NULL ? 'n' : ' ';
 	values[i] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+/*
+ * A function of ours that a query of the user's session calls.  There may be
+ * others of its name in our schema, which would be a better match for the
+ * arguments of a call; so it is found by just the types that it was made with,
+ * and must be the one in our library that belongs to the extension.
+ */
+Oid
+bulkpar_bookkeeping_function(const char *name, int nargs, const Oid *argtypes)
+{
+	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP,
+										CStringGetDatum(name),
+										PointerGetDatum(buildoidvector(argtypes,
+																	   nargs)),
+										ObjectIdGetDatum(bulkpar_bookkeeping_schema()));
+	Oid			function = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+		if (form->prolang == ClanguageId &&
+			is_in_library(tuple, name) &&
+			getExtensionOfObject(ProcedureRelationId, form->oid) ==
+			get_extension_oid("bulkpar", true))
+			function = form->oid;
+		ReleaseSysCache(tuple);
+	}
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"%s\" of extension \"bulkpar\" does not exist",
+						name)));
+	return function;
+}
+
+/*
+ * Whether a C function is the one of that name in our library, whose path
+ * differs with how the extension was installed.
+ */
+static bool
+is_in_library(HeapTuple tuple, const char *name)
+{
+	bool		isnull;
+	char	   *symbol;
+	char	   *library;
+	char	   *file;
+
+	symbol = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
+												 Anum_pg_proc_prosrc,
+												 &isnull));
+	library = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
+												  Anum_pg_proc_probin,
+												  &isnull));
+	file = last_dir_separator(library);
+	return strcmp(symbol, name) == 0 &&
+		strcmp(file == NULL ? library : file + 1, BULKPAR_LIBRARY) == 0;
 }

@@ -41,6 +41,8 @@ typedef struct BulkparBracket
 
 extern void bulkpar_bookkeeping_attach(Oid new_schema);
 extern Oid	bulkpar_bookkeeping_schema(void);
+extern Oid	bulkpar_bookkeeping_function(const char *name, int nargs,
+										 const Oid *argtypes);
 
 extern void bulkpar_bookkeeping_enter(BulkparBracket *bracket);
 extern uint64 bulkpar_bookkeeping_enter_for(BulkparBracket *bracket,
