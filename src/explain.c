@@ -159,7 +159,8 @@ explain_tables(Explanation *explanation)
 				 RelationGetRelationName(rel), rows,
 				 TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
 														 Int64GetDatum((int64) blocks * BLCKSZ))),
-				 get_rel_name(part->key_index), part->key_order);
+				 get_rel_name(part->key_index),
+				 bulkpar_key_show(part->relid, part->key_order));
 		table_close(rel, NoLock);
 	}
 }
