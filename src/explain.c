@@ -23,6 +23,7 @@
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -443,10 +444,12 @@ add_lines(Explanation *explanation, const char *text)
 	}
 }
 
-/* Add a line for each row of a query with one column. */
+/* Add a line for each row of a query of the catalog with one column. */
 static void
 add_rows(Explanation *explanation, const char *title, const char *sql)
 {
+	int			nestlevel = bulkpar_settings_use_catalog();
+
 	SPI_connect();
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read what to show");
@@ -458,6 +461,7 @@ add_rows(Explanation *explanation, const char *title, const char *sql)
 		add_line(explanation, "%s: %s", title, value == NULL ? "" : value);
 	}
 	SPI_finish();
+	AtEOXact_GUC(true, nestlevel);
 }
 
 /* The columns that are set, as an array in SQL. */

@@ -147,6 +147,22 @@ bulkpar_settings_scan_in_parallel(int workers)
 }
 
 /*
+ * Let SQL of our own be about nothing but the catalog, whatever there is in the
+ * schemas of the user's search_path, until the caller undoes it with
+ * AtEOXact_GUC(true, result).  An error undoes it with the (sub)transaction.
+ */
+int
+bulkpar_settings_use_catalog(void)
+{
+	int			nestlevel = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, ERROR, false);
+	return nestlevel;
+}
+
+/*
  * Start a transaction of the kind that the work needs, whatever the defaults
  * of the role and the database are or user code has made of them.
  */

@@ -19,6 +19,7 @@ extern void bulkpar_settings_collect(BulkparJob *job);
 extern void bulkpar_settings_start_process(void);
 extern void bulkpar_settings_adopt(const BulkparJob *job);
 extern void bulkpar_settings_scan_in_parallel(int workers);
+extern int	bulkpar_settings_use_catalog(void);
 extern void bulkpar_settings_start_transaction(void);
 extern void bulkpar_settings_restore(void);
 
