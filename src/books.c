@@ -25,7 +25,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "rewrite/prs2lock.h"
@@ -40,6 +42,7 @@
 #include "utils/syscache.h"
 
 #include "books.h"
+#include "bulkpar.h"
 
 /* The tables in the order of BulkparBook, and the sequence. */
 static const char *const names[] = {
@@ -72,6 +75,7 @@ static void inspect_privileges(Oid relid);
 static bool has_grantee(const Acl *acl, AclMode privileges, Oid *grantee);
 static void refuse(Oid relid, const char *what, const char *hint)
 			pg_attribute_noreturn();
+static bool is_in_library(HeapTuple tuple, const char *name);
 static void forget_relation(Datum arg, Oid relid);
 static void forget_schema(Datum arg, int cacheid, uint32 hashvalue);
 
@@ -122,6 +126,42 @@ bulkpar_books_include(Oid relid)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * A function of ours that a query of the user's session calls.  There may be
+ * others of its name in our schema, which would be a better match for the
+ * arguments of a call; so it is found by just the types that it was made with,
+ * and must be the one in our library that belongs to the extension.
+ */
+Oid
+bulkpar_books_function(const char *name, int nargs, const Oid *argtypes)
+{
+	Oid			function = InvalidOid;
+	HeapTuple	tuple = NULL;
+
+	if (find())
+		tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
+								PointerGetDatum(buildoidvector(argtypes,
+															   nargs)),
+								ObjectIdGetDatum(schema));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+		if (form->prolang == ClanguageId &&
+			is_in_library(tuple, name) &&
+			getExtensionOfObject(ProcedureRelationId, form->oid) ==
+			extension)
+			function = form->oid;
+		ReleaseSysCache(tuple);
+	}
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"%s\" of extension \"bulkpar\" does not exist",
+						name)));
+	return function;
 }
 
 /*
@@ -331,4 +371,27 @@ static void
 forget_schema(Datum arg, int cacheid, uint32 hashvalue)
 {
 	changes++;
+}
+
+/*
+ * Whether a C function is the one of that name in our library, whose path
+ * differs with how the extension was installed.
+ */
+static bool
+is_in_library(HeapTuple tuple, const char *name)
+{
+	bool		isnull;
+	char	   *symbol;
+	char	   *library;
+	char	   *file;
+
+	symbol = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
+												 Anum_pg_proc_prosrc,
+												 &isnull));
+	library = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
+												  Anum_pg_proc_probin,
+												  &isnull));
+	file = last_dir_separator(library);
+	return strcmp(symbol, name) == 0 &&
+		strcmp(file == NULL ? library : file + 1, BULKPAR_LIBRARY) == 0;
 }

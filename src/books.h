@@ -30,5 +30,7 @@ typedef enum BulkparBook
 extern Oid	bulkpar_books_open(void);
 extern Oid	bulkpar_books_table(BulkparBook book);
 extern bool bulkpar_books_include(Oid relid);
+extern Oid	bulkpar_books_function(const char *name, int nargs,
+								   const Oid *argtypes);
 
 #endif							/* BULKPAR_BOOKS_H */

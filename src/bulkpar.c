@@ -12,6 +12,7 @@
  * check.c			check it against the database
  * wait.c			the caller waits for the job (snapshot.c: without a snapshot)
  * coordinator.c	one process per job: launches and watches the workers
+ * plan.c			the first worker finds out where the job ends, and how to do it
  * match.c			lists the rows first, where few match
  * worker.c			claims chunk after chunk
  * chunk.c			the next range of keys
@@ -20,16 +21,17 @@
  * result.c			what the caller gets to see in the end
  *
  * and what serves them: target.c (the table or the part of it at hand), key.c
- * (its unique index) and keyvalue.c (the values in it), statement.c (the SQL on
- * the table), restrict.c (the hooks that keep it to a batch) and condition.c
- * (what these add), values.c (what an UPDATE assigns), unchanged.c (rows to
- * leave alone), duplicates.c (values that a unique index would not take),
- * sample.c (how long a few batches take), stripe.c (every so-manyth row),
- * collect.c (where batches end), measure.c (space, and who holds it), job.c,
- * jobstatus.c and ledger.c (the SQL on our tables, run by bookkeeping.c),
- * joblock.c (whether a job is alive), crew.c (the workers as the coordinator
- * sees them), launch.c and slots.c (getting processes), settings.c and
- * identity.c (what a process has from the caller), subxact.c, clip.c.
+ * (its unique index) and keyvalue.c (the values in it), statement.c (the SQL
+ * on the table), restrict.c (the hooks that keep it to a batch), condition.c
+ * and keyquery.c (what these add), values.c (what an UPDATE assigns),
+ * unchanged.c (rows to leave alone), duplicates.c (values that a unique index
+ * would not take), sample.c (how long a few batches take), stripe.c (every
+ * so-manyth row), collect.c (where batches end), measure.c (space, and who
+ * holds it), job.c, jobstatus.c and ledger.c (the SQL on our tables, run by
+ * bookkeeping.c if books.c trusts them), joblock.c (whether a job is alive), crew.c (the workers as
+ * the coordinator sees them), launch.c and slots.c (getting processes),
+ * settings.c and identity.c (what a process has from the caller), subxact.c,
+ * clip.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *

@@ -233,7 +233,8 @@ check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the key of table \"%s\" cannot be hashed, as more than one stripe needs",
 						RelationGetRelationName(part_rel)),
-				 errdetail("The job follows the order %s.", part->key_order)));
+				 errdetail("The job follows the order %s.",
+						   bulkpar_key_show(part->relid, part->key_order))));
 	for (int i = 0; i < key->ncolumns; i++)
 	{
 		char	   *name = get_attname(part->relid, key->columns[i].attnum,

@@ -3,6 +3,8 @@
  * condition.c
  *		What is added to the query of a statement: the range of a batch.
  *
+ * It is added by OID, see keyquery.c, when the statement has been analyzed.
+ *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
@@ -18,48 +20,46 @@
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
-#include "parser/parse_clause.h"
-#include "parser/parse_collate.h"
-#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
-#include "parser/parser.h"
-#include "utils/builtins.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
 
 #include "compat.h"
 #include "condition.h"
+#include "keyquery.h"
 #include "unchanged.h"
 #include "values.h"
 
 /* How many rows are shown. */
 #define SHOWN_ROWS 5
 
-static Node *range_condition(ParseState *pstate,
-							 const BulkparStatement *statement, Query *query);
+static int	target_index(const Query *query);
+static Node *range_condition(const BulkparStatement *statement,
+							 const Query *query, List *columns);
+static List *joined_ranges(const BulkparStatement *statement,
+						   const Query *query);
+static Var *joined_column(Node *condition, const BulkparStatement *statement,
+						  int target);
+static List *key_columns(ParseState *pstate, const BulkparStatement *statement,
+						 const Query *query);
+static List *key_targets(const BulkparStatement *statement, List *columns);
 static AttrNumber key_attnum(const BulkparStatement *statement, int i);
 static Node *part_condition(const BulkparStatement *statement);
 static bool can_prune(const Node *condition);
-static void append_joined(StringInfo sql, const BulkparStatement *statement,
-						  Query *query, int target);
-static Var *joined_column(Node *condition, const BulkparStatement *statement,
-						  int target);
 static void select_keys(ParseState *pstate, const BulkparStatement *statement,
 						Query *query);
-static char *qualifier(const RangeTblEntry *rte);
 
 /*
  * Restrict the query of a statement to its range and part, and if wanted to
- * the rows that it changes; or make it select keys.  The target is the first
- * table of a collecting statement.
+ * the rows that it changes; or make it select keys.
  */
 void
 bulkpar_condition_add(const BulkparStatement *statement, ParseState *pstate,
 					  Query *query)
 {
-	RangeTblEntry *rte = rt_fetch(Max(query->resultRelation, 1),
-								  query->rtable);
+	RangeTblEntry *rte = rt_fetch(target_index(query), query->rtable);
 	FromExpr   *from = query->jointree;
 
 	if (rte->relid != statement->relid)
@@ -76,38 +76,44 @@ bulkpar_condition_add(const BulkparStatement *statement, ParseState *pstate,
 		select_keys(pstate, statement, query);
 	else
 	{
+		List	   *columns = key_columns(pstate, statement, query);
+
 		/* The range comes first: nothing is evaluated for rows beyond it. */
 		if (statement->nargs > 0)
-			from->quals = make_and_qual(range_condition(pstate, statement,
-														query),
+			from->quals = make_and_qual(range_condition(statement, query,
+														columns),
 										from->quals);
 		from->quals = make_and_qual(from->quals, part_condition(statement));
+		if (statement->collects)
+		{
+			query->targetList = key_targets(statement, columns);
+			bulkpar_keyquery_sort(statement->key, statement->backward, query);
+		}
 	}
-	query->hasSubLinks |= pstate->p_hasSubLinks;
+	query->hasSubLinks |= checkExprHasSubLink(from->quals);
+}
+
+/*
+ * The number of the target in the query.  A collecting statement changes none,
+ * and has but this table.
+ */
+static int
+target_index(const Query *query)
+{
+	return Max(query->resultRelation, 1);
 }
 
 /* The condition of the range. */
 static Node *
-range_condition(ParseState *pstate, const BulkparStatement *statement,
-				Query *query)
+range_condition(const BulkparStatement *statement, const Query *query,
+				List *columns)
 {
-	int			rti = Max(query->resultRelation, 1);
-	StringInfoData sql;
-	RawStmt    *raw;
-	ResTarget  *target;
-	Node	   *condition;
+	List	   *conditions = joined_ranges(statement, query);
 
-	initStringInfo(&sql);
-	bulkpar_key_append_shape(&sql, statement->key, &statement->shape,
-							 qualifier(rt_fetch(rti, query->rtable)));
-	append_joined(&sql, statement, query, rti);
-	raw = linitial_node(RawStmt, raw_parser(sql.data, RAW_PARSE_PLPGSQL_EXPR));
-	target = linitial_node(ResTarget,
-						   castNode(SelectStmt, raw->stmt)->targetList);
-	condition = transformWhereClause(pstate, target->val, EXPR_KIND_WHERE,
-									 "WHERE");
-	assign_expr_collations(pstate, condition);
-	return condition;
+	conditions = lcons(bulkpar_keyquery_condition(statement->key,
+												  &statement->shape, columns),
+					   conditions);
+	return (Node *) make_ands_explicit(conditions);
 }
 
 /*
@@ -115,32 +121,30 @@ range_condition(ParseState *pstate, const BulkparStatement *statement,
  * the same range holds for it.  The planner does not conclude that, and would
  * read the other table whole for each batch.
  */
-static void
-append_joined(StringInfo sql, const BulkparStatement *statement,
-			  Query *query, int target)
+static List *
+joined_ranges(const BulkparStatement *statement, const Query *query)
 {
-	BulkparKey	key = *statement->key;
 	BulkparShape shape = statement->shape;
+	List	   *conditions = NIL;
 	ListCell   *lc;
 
-	if (key.ncolumns != 1)
-		return;
+	if (statement->key->ncolumns != 1)
+		return NIL;
 	shape.striped = false;
 	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
 	{
-		Var		   *joined = joined_column(lfirst(lc), statement, target);
-		RangeTblEntry *rte;
+		Var		   *joined = joined_column(lfirst(lc), statement,
+										   target_index(query));
+		Node	   *range;
 
-		if (joined == NULL)
+		if (joined == NULL ||
+			rt_fetch(joined->varno, query->rtable)->rtekind == RTE_JOIN)
 			continue;
-		rte = rt_fetch(joined->varno, query->rtable);
-		if (rte->rtekind == RTE_JOIN)
-			continue;
-		key.columns[0].name = (char *)
-			quote_identifier(get_rte_attribute_name(rte, joined->varattno));
-		appendStringInfoString(sql, " AND ");
-		bulkpar_key_append_shape(sql, &key, &shape, qualifier(rte));
+		range = bulkpar_keyquery_condition(statement->key, &shape,
+										   list_make1(joined));
+		conditions = lappend(conditions, range);
 	}
+	return conditions;
 }
 
 /* The column that a condition says is equal to the key; NULL if it does not. */
@@ -169,9 +173,6 @@ joined_column(Node *condition, const BulkparStatement *statement,
 		a = b;
 		b = other;
 	}
-	/* The name of a column of a join may be hidden by that of the join. */
-	if ((int) b->varnosyn != b->varno || b->varattnosyn != b->varattno)
-		return NULL;
 	if (a->varno != target || a->varattno != attnum || a->varlevelsup != 0 ||
 		b->varno == target || b->varlevelsup != 0 || b->varattno <= 0 ||
 		b->vartype != a->vartype)
@@ -179,13 +180,62 @@ joined_column(Node *condition, const BulkparStatement *statement,
 	return b;
 }
 
+/*
+ * The columns of the key in the query.  They are given to operators without a
+ * look at their types, so these must be what they were.
+ */
+static List *
+key_columns(ParseState *pstate, const BulkparStatement *statement,
+			const Query *query)
+{
+	List	   *columns = NIL;
+
+	for (int i = 0; i < statement->key->ncolumns; i++)
+	{
+		Var		   *column = bulkpar_values_column(pstate, query,
+												   target_index(query),
+												   key_attnum(statement, i));
+
+		if (getBaseType(column->vartype) != statement->key->columns[i].type)
+			elog(ERROR, "key column %d of relation %u has changed its type",
+				 column->varattno, statement->relid);
+		columns = lappend(columns, column);
+	}
+	return columns;
+}
+
+/* Such columns as the targets of a SELECT. */
+static List *
+key_targets(const BulkparStatement *statement, List *columns)
+{
+	List	   *targets = NIL;
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		Var		   *column = lfirst_node(Var, lc);
+
+		bulkpar_values_add(&targets, (Node *) column,
+						   get_attname(statement->relid, column->varattno,
+									   false));
+	}
+	return targets;
+}
+
 /* The number of a key column in the target, which may not be that of the part. */
 static AttrNumber
 key_attnum(const BulkparStatement *statement, int i)
 {
-	return get_attnum(statement->relid,
-					  get_attname(statement->part,
-								  statement->key->columns[i].attnum, false));
+	char	   *name = get_attname(statement->part,
+								   statement->key->columns[i].attnum, false);
+	AttrNumber	attnum = get_attnum(statement->relid, name);
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						name, get_rel_name(statement->relid))));
+	return attnum;
 }
 
 /*
@@ -240,16 +290,9 @@ select_keys(ParseState *pstate, const BulkparStatement *statement,
 			Query *query)
 {
 	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
-	List	   *targets = NIL;
+	List	   *targets = key_targets(statement,
+									  key_columns(pstate, statement, query));
 
-	for (int i = 0; i < statement->key->ncolumns; i++)
-	{
-		AttrNumber	attnum = key_attnum(statement, i);
-
-		bulkpar_values_add(&targets, (Node *)
-						   bulkpar_values_old(pstate, query, attnum),
-						   get_attname(statement->relid, attnum, false));
-	}
 	if (statement->shows_values)
 	{
 		bulkpar_values_show(pstate, query, &targets);
@@ -271,13 +314,4 @@ select_keys(ParseState *pstate, const BulkparStatement *statement,
 	query->commandType = CMD_SELECT;
 	query->resultRelation = 0;
 	query->targetList = targets;
-}
-
-/* What tells the columns of a table from those of others in its query. */
-static char *
-qualifier(const RangeTblEntry *rte)
-{
-	if (rte->alias != NULL || rte->rtekind != RTE_RELATION)
-		return psprintf("%s.", quote_identifier(rte->eref->aliasname));
-	return psprintf("%s.", bulkpar_statement_table(rte->relid));
 }

@@ -24,18 +24,22 @@
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/queryenvironment.h"
 #include "utils/ruleutils.h"
 
+#include "bookkeeping.h"
 #include "duplicates.h"
+#include "settings.h"
 
 static Bitmapset *set_columns(Relation rel, const BulkparJob *job);
 static Bitmapset *index_columns(Relation index);
 static bool can_be_read(Relation rel, const Bitmapset *columns);
 static void read_rows(const BulkparTarget *target, const BulkparJob *job,
 					  Bitmapset *columns);
+static List *group_rows(List *queries, MemoryContext context);
 static char *group_query(Relation index, const BulkparKey *key);
 static char *deparse(Node *expression, Oid table);
 
@@ -53,7 +57,7 @@ bulkpar_duplicates_find(const BulkparTarget *target, const BulkparJob *job,
 	Bitmapset  *set = set_columns(rel, job);
 	Bitmapset  *columns = NULL;
 	List	   *queries = NIL;
-	List	   *lines = NIL;
+	List	   *lines;
 	ListCell   *lc;
 
 	if (!job->only && rel->rd_rel->relkind == RELKIND_RELATION)
@@ -76,20 +80,7 @@ bulkpar_duplicates_find(const BulkparTarget *target, const BulkparJob *job,
 
 	SPI_connect();
 	read_rows(target, job, columns);
-	foreach(lc, queries)
-	{
-		if (SPI_execute(lfirst(lc), true, 0) != SPI_OK_SELECT)
-			elog(ERROR, "could not group the new values");
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			char	   *line = SPI_getvalue(SPI_tuptable->vals[i],
-											SPI_tuptable->tupdesc, 1);
-			MemoryContext oldcontext = MemoryContextSwitchTo(context);
-
-			lines = lappend(lines, pstrdup(line));
-			MemoryContextSwitchTo(oldcontext);
-		}
-	}
+	lines = group_rows(queries, context);
 	SPI_finish();
 	return lines;
 }
@@ -180,12 +171,43 @@ read_rows(const BulkparTarget *target, const BulkparJob *job,
 }
 
 /*
+ * Run the queries, of which each makes a line or none.  They are ours: under
+ * the user's search_path "=" might be somebody else's operator.
+ */
+static List *
+group_rows(List *queries, MemoryContext context)
+{
+	int			nestlevel = bulkpar_bookkeeping_safe_path();
+	List	   *lines = NIL;
+	ListCell   *lc;
+
+	foreach(lc, queries)
+	{
+		if (SPI_execute(lfirst(lc), true, 0) != SPI_OK_SELECT)
+			elog(ERROR, "could not group the new values");
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			char	   *line = SPI_getvalue(SPI_tuptable->vals[i],
+											SPI_tuptable->tupdesc, 1);
+			MemoryContext oldcontext = MemoryContextSwitchTo(context);
+
+			lines = lappend(lines, pstrdup(line));
+			MemoryContextSwitchTo(oldcontext);
+		}
+	}
+	AtEOXact_GUC(true, nestlevel);
+	return lines;
+}
+
+/*
  * The query that has a row if there are equal values for an index.  A row may
- * have been read more than once, if it joins several others.
+ * have been read more than once, if it joins several others.  The names in it
+ * are for the search_path that it is run under.
  */
 static char *
 group_query(Relation index, const BulkparKey *key)
 {
+	int			nestlevel = bulkpar_bookkeeping_safe_path();
 	Oid			table = index->rd_index->indrelid;
 	List	   *predicate = RelationGetIndexPredicate(index);
 	List	   *expressions = RelationGetIndexExpressions(index);
@@ -232,6 +254,7 @@ group_query(Relation index, const BulkparKey *key)
 					 "ORDER BY 1 DESC LIMIT 1) AS groups",
 					 quote_identifier(get_rel_name(table)), condition.data,
 					 values.data);
+	AtEOXact_GUC(true, nestlevel);
 	return sql.data;
 }
 

@@ -24,6 +24,7 @@
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -161,7 +162,8 @@ explain_tables(Explanation *explanation)
 				 RelationGetRelationName(rel), rows,
 				 TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
 														 Int64GetDatum((int64) blocks * BLCKSZ))),
-				 get_rel_name(part->key_index), part->key_order);
+				 get_rel_name(part->key_index),
+				 bulkpar_key_show(part->relid, part->key_order));
 		table_close(rel, NoLock);
 	}
 }
@@ -517,10 +519,12 @@ add_lines(Explanation *explanation, const char *text)
 	}
 }
 
-/* Add a line for each row of a query with one column. */
+/* Add a line for each row of a query of the catalog with one column. */
 static void
 add_rows(Explanation *explanation, const char *title, const char *sql)
 {
+	int			nestlevel = bulkpar_bookkeeping_safe_path();
+
 	SPI_connect();
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read what to show");
@@ -532,6 +536,7 @@ add_rows(Explanation *explanation, const char *title, const char *sql)
 		add_line(explanation, "%s: %s", title, value == NULL ? "" : value);
 	}
 	SPI_finish();
+	AtEOXact_GUC(true, nestlevel);
 }
 
 /* The columns that are set, as an array in SQL. */

@@ -4,15 +4,14 @@
  *		The unique index whose order a job follows.
  *
  * A job goes through its table in the order of a unique btree index on
- * NOT NULL columns.  This file knows that order: it writes the conditions of
- * a range and the ORDER BY with the operators of the index's own operator
- * families and its collations, so that they mean the same order whatever the
- * search_path is.  What is done with the values is in keyvalue.c.
+ * NOT NULL columns.  This file knows that order: the operators of the index's
+ * own operator families and its collations.  How queries use them is in
+ * keyquery.c, what is done with the values in keyvalue.c.
  *
- * Where all columns have the same direction and operators of the same names,
- * a row comparison says where a range begins and ends.  Otherwise the range
- * is cut into pieces that do with comparisons of single columns.  Either way
- * an index scan reads the rows of the range and no others.
+ * Where all columns have the same direction a row comparison says where a
+ * range begins and ends.  Otherwise the range is cut into pieces that do with
+ * comparisons of single columns.  Either way an index scan reads the rows of
+ * the range and no others.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -24,37 +23,27 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/nbtree.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_index.h"
-#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
 #include "key.h"
-#include "stripe.h"
 
 static bool usable_index(Relation rel, Relation index);
 static void describe_column(Relation rel, Relation index, int i,
 							BulkparKeyColumn *column);
-static char *operator_name(Relation index, int i, StrategyNumber strategy);
-static bool same_operators(const BulkparKey *key);
-static void append_list(StringInfo buf, const BulkparKey *key,
-						const char *qualifier);
-static void append_comparison(StringInfo buf, const BulkparKey *key,
-							  const BulkparShape *shape,
-							  const char *qualifier, const char *operator,
-							  int *nargs);
+static bool same_direction(const BulkparKey *key);
+static char *collation_version(Oid collation);
+static char *column_name(Oid relid, AttrNumber attnum);
 
 /*
  * The index to use: the primary key, else the usable unique index with the
@@ -111,13 +100,16 @@ bulkpar_key_follow(Relation rel, Oid index, const char *order)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the key index of table \"%s\" no longer exists",
 					RelationGetRelationName(rel)),
-			 errdetail("The job follows the order %s.", order),
+			 errdetail("The job follows the order %s, with the types, operators and versions of collations that it began with.",
+					   bulkpar_key_show(RelationGetRelid(rel), order)),
 			 errhint("Create such a unique index again and resume the job.")));
 }
 
 /*
- * The columns, by number, and the order of a key as text, in the current
- * memory context.
+ * All that makes the order of a key, as text that no rename can change: for
+ * each column its number, type, collation, operator family and its input
+ * type, indoption, and the version that the collation's provider has now.
+ * Allocated in the current memory context.
  */
 char *
 bulkpar_key_order(const BulkparKey *key)
@@ -125,34 +117,47 @@ bulkpar_key_order(const BulkparKey *key)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '(');
 	for (int i = 0; i < key->ncolumns; i++)
 	{
 		const BulkparKeyColumn *column = &key->columns[i];
+		int			option = (column->descends ? INDOPTION_DESC : 0) |
+			(column->nulls_first ? INDOPTION_NULLS_FIRST : 0);
 
-		appendStringInfo(&buf, "%scolumn %d %s%s USING %s NULLS %s",
-						 i > 0 ? ", " : "", column->attnum,
-						 format_type_be_qualified(column->type),
-						 column->collate, column->before,
-						 column->nulls_first ? "FIRST" : "LAST");
+		appendStringInfo(&buf, "%s%d %u %u %u %u %d", i > 0 ? "; " : "",
+						 column->attnum, column->type, column->collation,
+						 column->opfamily, column->opcintype, option);
+		if (OidIsValid(column->collation))
+			appendStringInfo(&buf, " %s",
+							 collation_version(column->collation));
 	}
-	appendStringInfoChar(&buf, ')');
 	return buf.data;
 }
 
-/* Whether the columns still have the names that the key was described with. */
-bool
-bulkpar_key_has_its_names(const BulkparKey *key, Oid relid)
+/*
+ * That text as people know the key of a table: (tenant_id, id DESC).  It may
+ * be of columns that are no longer there.
+ */
+char *
+bulkpar_key_show(Oid relid, const char *order)
 {
-	for (int i = 0; i < key->ncolumns; i++)
-	{
-		char	   *name = get_attname(relid, key->columns[i].attnum, true);
+	StringInfoData buf;
 
-		if (name == NULL ||
-			strcmp(quote_identifier(name), key->columns[i].name) != 0)
-			return false;
+	initStringInfo(&buf);
+	for (const char *column = order; column != NULL;
+		 column = strchr(column, ';'))
+	{
+		int			attnum;
+		int			option;
+
+		column += strspn(column, "; ");
+		if (sscanf(column, "%d %*u %*u %*u %*u %d", &attnum, &option) != 2)
+			elog(ERROR, "invalid order of a key: \"%s\"", order);
+		appendStringInfo(&buf, "%s%s%s", buf.len > 0 ? ", " : "(",
+						 column_name(relid, attnum),
+						 (option & INDOPTION_DESC) != 0 ? " DESC" : "");
 	}
-	return true;
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
 }
 
 /*
@@ -173,11 +178,11 @@ bulkpar_key_describe(Relation rel, Oid index_oid)
 
 	key = palloc0(sizeof(BulkparKey));
 	key->index = index_oid;
+	key->relid = RelationGetRelid(rel);
 	key->ncolumns = IndexRelationGetNumberOfKeyAttributes(index);
 	for (int i = 0; i < key->ncolumns; i++)
 		describe_column(rel, index, i, &key->columns[i]);
-	key->row_comparison = same_operators(key);
-	key->stripe_function = bulkpar_stripe_function();
+	key->row_comparison = same_direction(key);
 	index_close(index, AccessShareLock);
 	return key;
 }
@@ -193,12 +198,34 @@ bulkpar_key_has_column(const BulkparKey *key, AttrNumber attnum)
 	return false;
 }
 
-/* Append the columns, as a SELECT list. */
+/* Append the names of the columns, quoted, as a SELECT list. */
 void
 bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key)
 {
 	for (int i = 0; i < key->ncolumns; i++)
-		appendStringInfo(buf, "%s%s", i > 0 ? ", " : "", key->columns[i].name);
+		appendStringInfo(buf, "%s%s", i > 0 ? ", " : "",
+						 quote_identifier(get_attname(key->relid,
+													  key->columns[i].attnum,
+													  false)));
+}
+
+/*
+ * The operator of a column for a strategy in the order of the index: less is
+ * what comes before, also where it descends.
+ */
+Oid
+bulkpar_key_operator(const BulkparKeyColumn *column, StrategyNumber strategy)
+{
+	Oid			operator;
+
+	if (column->descends)
+		strategy = BTCommuteStrategyNumber(strategy);
+	operator = get_opfamily_member(column->opfamily, column->opcintype,
+								   column->opcintype, strategy);
+	if (!OidIsValid(operator))
+		elog(ERROR, "missing operator %d(%u,%u) in opfamily %u", strategy,
+			 column->opcintype, column->opcintype, column->opfamily);
+	return operator;
 }
 
 /* The number of a shape's parameters, and their types. */
@@ -212,69 +239,21 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparShape *shape,
 	if (shape->listed)
 	{
 		for (int i = 0; i < key->ncolumns; i++)
-			argtypes[nargs++] = get_array_type(key->columns[i].type);
+			argtypes[nargs++] = get_array_type(key->columns[i].input);
 		return nargs;
 	}
 	for (int i = 0; i < shape->nprefix; i++)
-		argtypes[nargs++] = key->columns[i].type;
+		argtypes[nargs++] = key->columns[i].input;
 	for (int i = 0; shape->after && i < ncompared; i++)
-		argtypes[nargs++] = key->columns[shape->nprefix + i].type;
+		argtypes[nargs++] = key->columns[shape->nprefix + i].input;
 	for (int i = 0; shape->bound != BULKPAR_BOUND_NONE && i < ncompared; i++)
-		argtypes[nargs++] = key->columns[shape->nprefix + i].type;
+		argtypes[nargs++] = key->columns[shape->nprefix + i].input;
 	if (shape->striped)
 	{
 		argtypes[nargs++] = INT4OID;
 		argtypes[nargs++] = INT4OID;
 	}
 	return nargs;
-}
-
-/*
- * Append the condition of a shape, with parameters from $1 on.  The qualifier
- * is what the columns' names need before them, with its dot.
- */
-void
-bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
-						 const BulkparShape *shape, const char *qualifier)
-{
-	const BulkparKeyColumn *column = &key->columns[shape->nprefix];
-	const char *separator = "";
-	int			nargs = 0;
-
-	if (shape->listed)
-	{
-		append_list(buf, key, qualifier);
-		return;
-	}
-	for (int i = 0; i < shape->nprefix; i++)
-	{
-		appendStringInfo(buf, "%s%s%s%s %s $%d", separator, qualifier,
-						 key->columns[i].name, key->columns[i].collate,
-						 key->columns[i].equal, ++nargs);
-		separator = " AND ";
-	}
-	if (shape->after)
-	{
-		appendStringInfoString(buf, separator);
-		append_comparison(buf, key, shape, qualifier, column->after, &nargs);
-		separator = " AND ";
-	}
-	if (shape->bound != BULKPAR_BOUND_NONE)
-	{
-		appendStringInfoString(buf, separator);
-		append_comparison(buf, key, shape, qualifier,
-						  shape->bound == BULKPAR_BOUND_UPTO ?
-						  column->before_or_equal : column->before, &nargs);
-		separator = " AND ";
-	}
-	if (shape->striped)
-	{
-		appendStringInfo(buf, "%s%s($%d, $%d", separator,
-						 key->stripe_function, nargs + 1, nargs + 2);
-		for (int i = 0; i < key->ncolumns; i++)
-			appendStringInfo(buf, ", %s%s", qualifier, key->columns[i].name);
-		appendStringInfoChar(buf, ')');
-	}
 }
 
 /* Whether a statement of one shape is also one of the other. */
@@ -297,21 +276,6 @@ bulkpar_key_usual_shape(const BulkparKey *key)
 	};
 
 	return shape;
-}
-
-/* Append the index's order, or its reverse, as an ORDER BY list. */
-void
-bulkpar_key_append_order(StringInfo buf, const BulkparKey *key, bool backward)
-{
-	for (int i = 0; i < key->ncolumns; i++)
-	{
-		const BulkparKeyColumn *column = &key->columns[i];
-
-		appendStringInfo(buf, "%s%s%s USING %s NULLS %s",
-						 i > 0 ? ", " : "", column->name, column->collate,
-						 backward ? column->after : column->before,
-						 column->nulls_first != backward ? "FIRST" : "LAST");
-	}
 }
 
 /*
@@ -347,120 +311,74 @@ describe_column(Relation rel, Relation index, int i, BulkparKeyColumn *column)
 {
 	Form_pg_attribute attr;
 	int16		option = index->rd_indoption[i];
-	bool		desc = (option & INDOPTION_DESC) != 0;
-	Oid			collation = index->rd_indcollation[i];
 
 	column->attnum = index->rd_index->indkey.values[i];
 	attr = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
 	column->type = getBaseType(attr->atttypid);
 	get_typlenbyvalalign(column->type, &column->typlen, &column->typbyval,
 						 &column->typalign);
-	column->name = pstrdup(quote_identifier(NameStr(attr->attname)));
-	column->collate = !OidIsValid(collation) ? "" :
-		psprintf(" COLLATE %s", generate_collation_name(collation));
-	column->descends = desc;
+	column->descends = (option & INDOPTION_DESC) != 0;
 	column->nulls_first = (option & INDOPTION_NULLS_FIRST) != 0;
-
-	column->before = operator_name(index, i, desc ? BTGreaterStrategyNumber :
-								   BTLessStrategyNumber);
-	column->before_or_equal = operator_name(index, i, desc ?
-											BTGreaterEqualStrategyNumber :
-											BTLessEqualStrategyNumber);
-	column->equal = operator_name(index, i, BTEqualStrategyNumber);
-	column->after = operator_name(index, i, desc ? BTLessStrategyNumber :
-								  BTGreaterStrategyNumber);
 	column->opfamily = index->rd_opfamily[i];
-	fmgr_info(get_opfamily_proc(index->rd_opfamily[i],
-								index->rd_opcintype[i],
-								index->rd_opcintype[i], BTORDER_PROC),
+	column->opcintype = index->rd_opcintype[i];
+	/* Operators on anyarray, record and the like are given what there is. */
+	column->input = get_typtype(column->opcintype) == TYPTYPE_PSEUDO ?
+		column->type : column->opcintype;
+	column->collation = index->rd_indcollation[i];
+	fmgr_info(get_opfamily_proc(column->opfamily, column->opcintype,
+								column->opcintype, BTORDER_PROC),
 			  &column->compare);
-	column->collation = collation;
 	column->hash = lookup_type_cache(column->type,
 									 TYPECACHE_HASH_EXTENDED_PROC_FINFO);
 }
 
-/* The operator of an index column for a strategy, as OPERATOR(schema.name). */
-static char *
-operator_name(Relation index, int i, StrategyNumber strategy)
-{
-	Oid			type = index->rd_opcintype[i];
-	Oid			operator = get_opfamily_member(index->rd_opfamily[i],
-											   type, type, strategy);
-	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
-	Form_pg_operator form;
-	char	   *name;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for operator %u", operator);
-	form = (Form_pg_operator) GETSTRUCT(tuple);
-	name = psprintf("OPERATOR(%s.%s)",
-					quote_identifier(get_namespace_name(form->oprnamespace)),
-					NameStr(form->oprname));
-	ReleaseSysCache(tuple);
-	return name;
-}
-
+/* Whether a comparison of rows goes by the order of all columns. */
 static bool
-same_operators(const BulkparKey *key)
+same_direction(const BulkparKey *key)
 {
 	for (int i = 1; i < key->ncolumns; i++)
 	{
-		if (strcmp(key->columns[i].after, key->columns[0].after) != 0 ||
-			strcmp(key->columns[i].before, key->columns[0].before) != 0)
+		if (key->columns[i].descends != key->columns[0].descends)
 			return false;
 	}
 	return true;
 }
 
-/* Append that the key is in a list, for which each column has an array. */
-static void
-append_list(StringInfo buf, const BulkparKey *key, const char *qualifier)
+/*
+ * The version of a collation, as its provider is now and not when the collation
+ * was made; "-" if it has none.
+ */
+static char *
+collation_version(Oid collation)
 {
-	const char *list = "\"" BULKPAR_KEY_LIST "\".";
+	LOCAL_FCINFO(fcinfo, 1);
+	bool		of_database = collation == DEFAULT_COLLATION_OID;
+	FmgrInfo	function;
+	Datum		version;
 
-	if (key->ncolumns == 1)
-	{
-		appendStringInfo(buf, "%s%s%s %s ANY ($1)", qualifier,
-						 key->columns[0].name, key->columns[0].collate,
-						 key->columns[0].equal);
-		return;
-	}
-
-	/* The table may be called so. */
-	if (strcmp(qualifier, list) == 0)
-		list = "\"" BULKPAR_KEY_LIST " 2\".";
-	appendStringInfoString(buf, "EXISTS (SELECT FROM ROWS FROM (");
-	for (int i = 0; i < key->ncolumns; i++)
-		appendStringInfo(buf, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "",
-						 i + 1);
-	appendStringInfo(buf, ") AS %.*s(", (int) strlen(list) - 1, list);
-	for (int i = 0; i < key->ncolumns; i++)
-		appendStringInfo(buf, "%sc%d", i > 0 ? ", " : "", i);
-	appendStringInfoString(buf, ") WHERE ");
-	for (int i = 0; i < key->ncolumns; i++)
-		appendStringInfo(buf, "%s%s%s%s %s %sc%d", i > 0 ? " AND " : "",
-						 qualifier, key->columns[i].name,
-						 key->columns[i].collate, key->columns[i].equal,
-						 list, i);
-	appendStringInfoChar(buf, ')');
+	/* Functions of SQL, for those of C differ between the server versions. */
+	fmgr_info(of_database ? F_PG_DATABASE_COLLATION_ACTUAL_VERSION :
+			  F_PG_COLLATION_ACTUAL_VERSION, &function);
+	InitFunctionCallInfoData(*fcinfo, &function, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(of_database ? MyDatabaseId :
+											 collation);
+	fcinfo->args[0].isnull = false;
+	version = FunctionCallInvoke(fcinfo);
+	return fcinfo->isnull ? "-" : TextDatumGetCString(version);
 }
 
-/* Append the comparison of what follows the prefix with parameters. */
-static void
-append_comparison(StringInfo buf, const BulkparKey *key,
-				  const BulkparShape *shape, const char *qualifier,
-				  const char *operator, int *nargs)
+/* The name of a column, quoted, or if it was dropped its number. */
+static char *
+column_name(Oid relid, AttrNumber attnum)
 {
-	int			first = shape->nprefix;
-	int			ncolumns = key->row_comparison ? key->ncolumns : 1;
+	HeapTuple	tuple = SearchSysCacheAttNum(relid, attnum);
+	Form_pg_attribute form;
+	char	   *name;
 
-	appendStringInfoString(buf, ncolumns > 1 ? "(" : "");
-	for (int i = first; i < first + ncolumns; i++)
-		appendStringInfo(buf, "%s%s%s%s", i > first ? ", " : "", qualifier,
-						 key->columns[i].name, key->columns[i].collate);
-	appendStringInfo(buf, "%s %s %s", ncolumns > 1 ? ")" : "", operator,
-					 ncolumns > 1 ? "(" : "");
-	for (int i = first; i < first + ncolumns; i++)
-		appendStringInfo(buf, "%s$%d", i > first ? ", " : "", ++(*nargs));
-	appendStringInfoString(buf, ncolumns > 1 ? ")" : "");
+	if (!HeapTupleIsValid(tuple))
+		return psprintf("column %d", attnum);
+	form = (Form_pg_attribute) GETSTRUCT(tuple);
+	name = pstrdup(quote_identifier(NameStr(form->attname)));
+	ReleaseSysCache(tuple);
+	return name;
 }

@@ -13,31 +13,31 @@
 #ifndef BULKPAR_KEY_H
 #define BULKPAR_KEY_H
 
+#include "access/stratnum.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/rel.h"
 #include "utils/typcache.h"
 
-/* One column of the key; all names are quoted for use in SQL. */
+/*
+ * One column of the key.  Nothing is known by its name: what is found by name
+ * in a query of the user's session may be somebody else's.
+ */
 typedef struct BulkparKeyColumn
 {
 	AttrNumber	attnum;
 	Oid			type;			/* the column's type, domains resolved */
-	int16		typlen;
+	Oid			input;			/* what the index's operators are given */
+	int16		typlen;			/* of both */
 	bool		typbyval;
 	char		typalign;
-	char	   *name;
-	char	   *collate;		/* " COLLATE ..." or "" */
 	bool		descends;
 	bool		nulls_first;
-	char	   *before;			/* operators in the order of the index */
-	char	   *before_or_equal;
-	char	   *equal;
-	char	   *after;
 	Oid			opfamily;
-	FmgrInfo	compare;		/* the operator class's comparison function */
+	Oid			opcintype;		/* may be a pseudo-type */
 	Oid			collation;
+	FmgrInfo	compare;		/* the operator class's comparison function */
 	TypeCacheEntry *hash;		/* with its hash function, if there is one */
 } BulkparKeyColumn;
 
@@ -50,9 +50,9 @@ typedef struct BulkparKeyColumn
 typedef struct BulkparKey
 {
 	Oid			index;
+	Oid			relid;			/* its table */
 	int			ncolumns;
 	bool		row_comparison; /* (a, b) > ($1, $2) means the index's order */
-	char	   *stripe_function;	/* quoted for use in SQL */
 	BulkparKeyColumn columns[INDEX_MAX_KEYS];
 } BulkparKey;
 
@@ -104,7 +104,7 @@ typedef struct BulkparStoredKey
 	ArrayType  *text;
 } BulkparStoredKey;
 
-/* How the name of a list of keys of several columns begins in SQL. */
+/* The alias of a list of keys of several columns. */
 #define BULKPAR_KEY_LIST "bulkpar list"
 
 extern Oid	bulkpar_key_choose(Relation rel);
@@ -112,17 +112,14 @@ extern BulkparKey *bulkpar_key_describe(Relation rel, Oid index);
 extern BulkparKey *bulkpar_key_follow(Relation rel, Oid index,
 									  const char *order);
 extern char *bulkpar_key_order(const BulkparKey *key);
-extern bool bulkpar_key_has_its_names(const BulkparKey *key, Oid relid);
+extern char *bulkpar_key_show(Oid relid, const char *order);
 extern bool bulkpar_key_has_column(const BulkparKey *key, AttrNumber attnum);
 
 extern void bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key);
+extern Oid	bulkpar_key_operator(const BulkparKeyColumn *column,
+								 StrategyNumber strategy);
 extern int	bulkpar_key_arguments(const BulkparKey *key,
 								  const BulkparShape *shape, Oid *argtypes);
-extern void bulkpar_key_append_shape(StringInfo buf, const BulkparKey *key,
-									 const BulkparShape *shape,
-									 const char *qualifier);
-extern void bulkpar_key_append_order(StringInfo buf, const BulkparKey *key,
-									 bool backward);
 
 extern bool bulkpar_key_same_shape(const BulkparShape *a,
 								   const BulkparShape *b);

@@ -108,7 +108,7 @@ bulkpar_key_can_be_listed(const BulkparKey *key)
 {
 	for (int i = 0; i < key->ncolumns; i++)
 	{
-		Oid			type = key->columns[i].type;
+		Oid			type = key->columns[i].input;
 
 		if (!OidIsValid(get_array_type(type)) ||
 			(key->ncolumns > 1 && type_is_rowtype(type)))
@@ -131,7 +131,7 @@ bulkpar_key_list_arguments(const BulkparKey *key, const Datum *keys, int count,
 		for (int k = 0; k < count; k++)
 			values[k] = keys[k * key->ncolumns + i];
 		arguments[i] = PointerGetDatum(construct_array(values, count,
-													   column->type,
+													   column->input,
 													   column->typlen,
 													   column->typbyval,
 													   column->typalign));

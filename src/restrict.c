@@ -255,8 +255,7 @@ find_list(PlannerInfo *root)
 		RangeTblEntry *rte = root->simple_rte_array[i];
 
 		if (rte != NULL && rte->rtekind == RTE_FUNCTION &&
-			strncmp(rte->eref->aliasname, BULKPAR_KEY_LIST,
-					strlen(BULKPAR_KEY_LIST)) == 0)
+			strcmp(rte->eref->aliasname, BULKPAR_KEY_LIST) == 0)
 			return i;
 	}
 	return 0;

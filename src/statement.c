@@ -6,7 +6,8 @@
  * Two statements do all the work, both over a range of keys: the UPDATE of a
  * batch, and the SELECT that steps along the index and collects the keys at
  * which the batches end.  They are prepared once per worker, with a generic
- * plan.  The range is not in their text: restrict.c adds it to the query.
+ * plan.  The range is not in their text, nor are the columns and the order of
+ * the SELECT: restrict.c adds them to the query.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -31,8 +32,9 @@
 #include "restrict.h"
 #include "statement.h"
 
-static void append_select(StringInfo sql, Oid relid, Oid part,
-						  const BulkparKey *key, bool backward);
+static BulkparStatement *make_collecting(const char *limit, Oid relid,
+										 Oid part, const BulkparKey *key,
+										 const BulkparShape *shape);
 static BulkparStatement *make_statement(char *sql, Oid relid, Oid part,
 										const BulkparKey *key,
 										const BulkparShape *shape);
@@ -125,15 +127,11 @@ BulkparStatement *
 bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
 						  const BulkparShape *shape)
 {
-	BulkparStatement *statement;
-	StringInfoData sql;
 	Oid			argtypes[BULKPAR_MAX_VALUES];
+	int			nargs = bulkpar_key_arguments(key, shape, argtypes);
+	BulkparStatement *statement =
+		make_collecting(psprintf("$%d", nargs + 1), relid, part, key, shape);
 
-	initStringInfo(&sql);
-	append_select(&sql, relid, part, key, false);
-	appendStringInfo(&sql, " LIMIT $%d",
-					 bulkpar_key_arguments(key, shape, argtypes) + 1);
-	statement = make_statement(sql.data, relid, part, key, shape);
 	statement->argtypes[statement->nargs++] = INT8OID;
 	return statement;
 }
@@ -143,12 +141,10 @@ BulkparStatement *
 bulkpar_statement_end_key(Oid relid, Oid part, const BulkparKey *key)
 {
 	BulkparShape all = {0};
-	StringInfoData sql;
+	BulkparStatement *statement = make_collecting("1", relid, part, key, &all);
 
-	initStringInfo(&sql);
-	append_select(&sql, relid, part, key, true);
-	appendStringInfoString(&sql, " LIMIT 1");
-	return make_statement(sql.data, relid, part, key, &all);
+	statement->backward = true;
+	return statement;
 }
 
 /*
@@ -273,17 +269,18 @@ bulkpar_statement_forget(BulkparStatement *statement)
 	statement->plan = NULL;
 }
 
-/* Append the SELECT of the keys in their order, or backward. */
-static void
-append_select(StringInfo sql, Oid relid, Oid part, const BulkparKey *key,
-			  bool backward)
+/* A SELECT of keys, which restrict.c gives the columns and the order. */
+static BulkparStatement *
+make_collecting(const char *limit, Oid relid, Oid part, const BulkparKey *key,
+				const BulkparShape *shape)
 {
-	appendStringInfoString(sql, "SELECT ");
-	bulkpar_key_append_columns(sql, key);
-	appendStringInfo(sql, " FROM %s%s ORDER BY ",
-					 part == relid ? "ONLY " : "",
-					 bulkpar_statement_table(relid));
-	bulkpar_key_append_order(sql, key, backward);
+	char	   *sql = psprintf("SELECT FROM %s%s LIMIT %s",
+							   part == relid ? "ONLY " : "",
+							   bulkpar_statement_table(relid), limit);
+	BulkparStatement *statement = make_statement(sql, relid, part, key, shape);
+
+	statement->collects = true;
+	return statement;
 }
 
 /* A statement with the arguments of its shape. */

@@ -34,6 +34,8 @@ typedef struct BulkparStatement
 	Oid			argtypes[BULKPAR_MAX_VALUES + 1];
 	int			batch_size;		/* rows to expect, 0 for a collecting one */
 	bool		skip_unchanged;
+	bool		collects;		/* keys in their order, ... */
+	bool		backward;		/* or that backward */
 	bool		selects_keys;	/* of all rows, instead of changing them ... */
 	bool		shows_values;	/* with the old and new values of a few, or */
 	Bitmapset  *new_columns;	/* with these as they will be; or neither */

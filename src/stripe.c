@@ -82,11 +82,14 @@ bulkpar_in_stripe(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL((int) (sum % count) == PG_GETARG_INT32(1));
 }
 
-/* The name of that function, for use in SQL. */
-char *
+/* That function, as a condition calls it. */
+Oid
 bulkpar_stripe_function(void)
 {
-	return quote_qualified_identifier(BULKPAR_SCHEMA, "bulkpar_in_stripe");
+	Oid			argtypes[] = {INT4OID, INT4OID, ANYOID};
+
+	return bulkpar_books_function("bulkpar_in_stripe",
+										lengthof(argtypes), argtypes);
 }
 
 /* Whether the values of a key can be hashed. */

@@ -18,7 +18,7 @@
 #include "job.h"
 #include "key.h"
 
-extern char *bulkpar_stripe_function(void);
+extern Oid	bulkpar_stripe_function(void);
 extern bool bulkpar_stripe_possible(const BulkparKey *key);
 extern int	bulkpar_stripe_of_key(const BulkparKey *key, int count,
 								  const Datum *values);

@@ -332,7 +332,7 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	return statement;
 }
 
-/* Whether the names are those of the table, and its key index is still valid. */
+/* Whether the name is that of the table, and its key index is still valid. */
 static bool
 is_current(const BulkparTarget *target)
 {
@@ -351,7 +351,7 @@ is_current(const BulkparTarget *target)
 		form->relhasrules == target->has_rules &&
 		strcmp(NameStr(form->relname), NameStr(target->name)) == 0;
 	ReleaseSysCache(tuple);
-	if (!same || !bulkpar_key_has_its_names(target->key, target->part))
+	if (!same)
 		return false;
 
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(target->key->index));

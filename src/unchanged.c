@@ -29,7 +29,6 @@
 #include "fmgr.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "parser/parse_func.h"
 #include "parser/parsetree.h"
 #include "storage/itemptr.h"
 #include "utils/hsearch.h"
@@ -119,10 +118,14 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 	List	   *old_values = NIL;
 	List	   *new_values = NIL;
 	Oid			argtypes[] = {BOOLOID, TIDOID, ANYOID};
+	List	   *differs = list_make2(makeString("pg_catalog"),
+									 makeString("*<>"));
 	Var		   *row = makeVar(query->resultRelation,
 							  SelfItemPointerAttributeNumber, TIDOID, -1,
 							  InvalidOid, 0);
-	Oid			function;
+	Oid			function = bulkpar_books_function("bulkpar_changed",
+														lengthof(argtypes),
+														argtypes);
 	Expr	   *differ;
 	ListCell   *lc;
 
@@ -141,14 +144,10 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 	}
 	table_close(rel, NoLock);
 
-	differ = make_opclause(OpernameGetOprid(list_make2(makeString("pg_catalog"),
-													   makeString("*<>")),
-											RECORDOID, RECORDOID),
+	/* Nobody can put another operator of that name into pg_catalog. */
+	differ = make_opclause(OpernameGetOprid(differs, RECORDOID, RECORDOID),
 						   BOOLOID, false, row_of(old_values),
 						   row_of(new_values), InvalidOid, InvalidOid);
-	function = LookupFuncName(list_make2(makeString(BULKPAR_SCHEMA),
-										 makeString("bulkpar_changed")),
-							  3, argtypes, false);
 	return with_subqueries(query, (Expr *)
 						   makeFuncExpr(function, BOOLOID,
 										lcons(differ,

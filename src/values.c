@@ -31,21 +31,28 @@ static Node *value_after(const Query *query, Oid relid, AttrNumber attnum,
 						 Node *old);
 static bool find_multi_assignment(Node *node, void *context);
 
-/* A column of the table that a query changes; it needs SELECT on it. */
+/* A column of a table of a query; it needs SELECT on it. */
 Var *
-bulkpar_values_old(ParseState *pstate, const Query *query, AttrNumber attnum)
+bulkpar_values_column(ParseState *pstate, const Query *query, int rti,
+					  AttrNumber attnum)
 {
-	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
 	Var		   *column;
 
 	get_atttypetypmodcoll(rte->relid, attnum, &type, &typmod, &collation);
-	column = makeVar(query->resultRelation, attnum, type, typmod, collation,
-					 0);
+	column = makeVar(rti, attnum, type, typmod, collation, 0);
 	markVarForSelectPriv(pstate, column);
 	return column;
+}
+
+/* The same, of the table that the query changes. */
+Var *
+bulkpar_values_old(ParseState *pstate, const Query *query, AttrNumber attnum)
+{
+	return bulkpar_values_column(pstate, query, query->resultRelation, attnum);
 }
 
 /*

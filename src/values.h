@@ -15,6 +15,8 @@
 
 #include "parser/parse_node.h"
 
+extern Var *bulkpar_values_column(ParseState *pstate, const Query *query,
+								  int rti, AttrNumber attnum);
 extern Var *bulkpar_values_old(ParseState *pstate, const Query *query,
 							   AttrNumber attnum);
 extern Node *bulkpar_values_new(const TargetEntry *entry, Relation rel);

@@ -14,7 +14,7 @@ CREATE VIEW last_job AS SELECT * FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 -- The parts of the last job, and whether the chunks of each are a chain from the
 -- first key to its end key, all done.
 CREATE VIEW parts AS
-SELECT p.relation, p.key_index::regclass AS key_index, p.key_order, p.gone,
+SELECT p.relation, p.key_index::regclass AS key_index, p.gone,
 	coalesce(sum(c.rows_updated), 0) AS rows_updated, p.end_key IS NULL AS empty,
 	coalesce(bool_and(c.status = 'succeeded' AND c.last_key = c.hi
 			AND c.lo IS NOT DISTINCT FROM c.previous_hi)
@@ -23,7 +23,7 @@ FROM last_job j JOIN bulkpar.bulkpar_part p USING (job_id) LEFT JOIN (
 	SELECT *, lag(hi) OVER w AS previous_hi, lead(chunk_no) OVER w IS NULL AS is_last
 	FROM bulkpar_chunks WINDOW w AS (PARTITION BY job_id, part_no ORDER BY chunk_no)) c
 	ON c.job_id = p.job_id AND c.part_no = p.part_no AND c.relation = p.relation
-GROUP BY p.part_no, p.relation, p.key_index, p.key_order, p.gone, p.end_key
+GROUP BY p.part_no, p.relation, p.key_index, p.gone, p.end_key
 ORDER BY p.part_no;
 
 --
