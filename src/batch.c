@@ -29,6 +29,9 @@
 
 static void start(const BulkparJob *job, const BulkparChunk *chunk,
 				  BulkparTarget *target, LOCKMODE lockmode);
+static void account_for_rest(const BulkparJob *job, const BulkparChunk *chunk,
+							 BulkparTarget *target, const BulkparBatch *batch,
+							 int64 unchanged);
 static void cut(const BulkparJob *job, const BulkparChunk *chunk,
 				BulkparTarget *target, BulkparBatch *batch);
 static BulkparStoredKey *last_key(const BulkparChunk *chunk,
@@ -71,12 +74,15 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 		advance.rows_updated = bulkpar_target_update(target, job, batch->lo,
 													 batch->hi,
 													 &chunk->stripe);
+	if (job->skip_unchanged)
+		advance.rows_unchanged = bulkpar_unchanged_count();
+	if (batch->keys == NULL && target->whole &&
+		advance.rows_updated + advance.rows_unchanged < batch->rows)
+		account_for_rest(job, chunk, target, batch, advance.rows_unchanged);
 	SPI_finish();
 	/* A trigger may have updated rows of the table as well. */
 	advance.rows_hot = Min(advance.rows_updated,
 						   bulkpar_compat_hot_updates(target->part) - hot);
-	if (job->skip_unchanged)
-		advance.rows_unchanged = bulkpar_unchanged_count();
 	PopActiveSnapshot();
 
 	if (advance.rows_updated <= job->batch_size)
@@ -86,6 +92,32 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
 	MemoryContextSwitchTo(context);
 	pgstat_report_stat(false);
 	return result;
+}
+
+/*
+ * A batch of a statement without a condition has not changed all rows that were
+ * counted.  Others may have deleted some, or moved them.  But if rows are there
+ * as they were, and nothing has left them out by right, the statement has not
+ * done what it says.
+ */
+static void
+account_for_rest(const BulkparJob *job, const BulkparChunk *chunk,
+				 BulkparTarget *target, const BulkparBatch *batch,
+				 int64 unchanged)
+{
+	int64		left;
+
+	if (bulkpar_target_may_leave_rows(target, job->deletes))
+		return;
+	left = bulkpar_target_count_untouched(target, batch->lo, batch->hi,
+										  &chunk->stripe) - unchanged;
+	if (left > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a batch has left " INT64_FORMAT
+						" of its rows as they were", left),
+				 errdetail("The statement has no condition, and neither a trigger nor row level security has left them out."),
+				 errhint("Another extension may have planned the statement its own way.")));
 }
 
 /*

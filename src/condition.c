@@ -48,6 +48,7 @@ static List *key_targets(const BulkparStatement *statement, List *columns);
 static AttrNumber key_attnum(const BulkparStatement *statement, int i);
 static Node *part_condition(const BulkparStatement *statement);
 static bool can_prune(const Node *condition);
+static void select_versions(Query *query);
 static void select_keys(ParseState *pstate, const BulkparStatement *statement,
 						Query *query);
 
@@ -56,7 +57,7 @@ static void select_keys(ParseState *pstate, const BulkparStatement *statement,
  * the rows that it changes; or make it select keys.
  */
 void
-bulkpar_condition_add(const BulkparStatement *statement, ParseState *pstate,
+bulkpar_condition_add(BulkparStatement *statement, ParseState *pstate,
 					  Query *query)
 {
 	RangeTblEntry *rte = rt_fetch(target_index(query), query->rtable);
@@ -68,6 +69,7 @@ bulkpar_condition_add(const BulkparStatement *statement, ParseState *pstate,
 				 errmsg("the statement of the job is now about another table"),
 				 errdetail("It began with the table of the OID %u.",
 						   statement->relid)));
+	statement->whole = from->quals == NULL && list_length(from->fromlist) == 1;
 	if (statement->skip_unchanged)
 		from->quals = make_and_qual(from->quals,
 									bulkpar_unchanged_condition(pstate,
@@ -84,7 +86,9 @@ bulkpar_condition_add(const BulkparStatement *statement, ParseState *pstate,
 														columns),
 										from->quals);
 		from->quals = make_and_qual(from->quals, part_condition(statement));
-		if (statement->collects)
+		if (statement->selects_versions)
+			select_versions(query);
+		else if (statement->collects)
 		{
 			query->targetList = key_targets(statement, columns);
 			bulkpar_keyquery_sort(statement->key, statement->backward, query);
@@ -279,6 +283,19 @@ can_prune(const Node *condition)
 			 F_SATISFIES_HASH_PARTITION) &&
 		!(IsA(condition, BoolExpr) &&
 		  ((const BoolExpr *) condition)->boolop == NOT_EXPR);
+}
+
+/* Where the rows are, by the only table of the query. */
+static void
+select_versions(Query *query)
+{
+	List	   *targets = NIL;
+
+	bulkpar_values_add(&targets, (Node *)
+					   makeVar(target_index(query),
+							   SelfItemPointerAttributeNumber, TIDOID, -1,
+							   InvalidOid, 0), "ctid");
+	query->targetList = targets;
 }
 
 /*

@@ -17,7 +17,7 @@
 
 #include "statement.h"
 
-extern void bulkpar_condition_add(const BulkparStatement *statement,
+extern void bulkpar_condition_add(BulkparStatement *statement,
 								  ParseState *pstate, Query *query);
 
 #endif							/* BULKPAR_CONDITION_H */

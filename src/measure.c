@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -114,8 +115,10 @@ bulkpar_measure_xmin_holders(int pid)
 Datum
 bulkpar_xmin_holders(PG_FUNCTION_ARGS)
 {
-	char	   *holders = bulkpar_measure_xmin_holders(0);
+	char	   *holders;
 
+	PreventCommandIfParallelMode("bulkpar_xmin_holders()");
+	holders = bulkpar_measure_xmin_holders(0);
 	if (holders == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(holders));

@@ -83,7 +83,7 @@ plan_part(BulkparJob *job, int number, BulkparTarget *target)
 	LockRelationOid(part->relid, AccessShareLock);
 	part->gone = part->gone ||
 		(get_rel_name(job->target) != NULL &&
-		 !bulkpar_target_has_part(job->target, part->relid));
+		 !bulkpar_statement_has_part(job->target, part->relid));
 	if (part->gone)
 		return;
 	bulkpar_target_lock(target, job, number, AccessShareLock);

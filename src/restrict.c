@@ -145,7 +145,9 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
 /*
  * set_rel_pathlist_hook: replace the paths of our statement's target by those
  * along the key index.  Of a table with partitions or children only the one
- * that is to be reached is left.
+ * that is to be reached is left.  Where another extension has put another
+ * relation in the place of the target that is an error: if it were left out like
+ * a part that is not wanted, the batch would change nothing and say so to nobody.
  */
 static void
 restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
@@ -154,13 +156,17 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (prev_set_rel_pathlist_hook)
 		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 
-	if (planning == NULL || planning->selects_keys ||
-		root->query_level != 1 || rte->rtekind != RTE_RELATION ||
-		!is_of_target(root, rti))
+	if (planning == NULL || root->query_level != 1 ||
+		rte->rtekind != RTE_RELATION || !is_of_target(root, rti))
+		return;
+	if (!bulkpar_statement_has_part(planning->relid, rte->relid))
+		bulkpar_statement_raise_other(planning->relid, rte->relid);
+	if (planning->selects_keys)
 		return;
 	if (planning->batch_size > 0)
 		rel->rows = Min(rel->rows, planning->batch_size);
-	if (rte->inh)
+	/* What the planner has proven to be empty stays so. */
+	if (rte->inh || IS_DUMMY_REL(rel))
 		return;
 	if (rte->relid == planning->part)
 		use_key_index(root, rel);

@@ -19,9 +19,11 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_inherits.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -48,6 +50,29 @@ static bool find_sample(Node *node, void *context);
 static bool find_temporary(Node *node, void *context);
 static bool is_temporary_function(Oid function, void *context);
 static void raise_temporary(const char *kind, const char *name);
+
+/* Whether a table is another one, or a partition or child of it. */
+bool
+bulkpar_statement_has_part(Oid target, Oid part)
+{
+	return target == part ||
+		(OidIsValid(get_rel_type_id(part)) &&
+		 typeInheritsFrom(get_rel_type_id(part), get_rel_type_id(target)));
+}
+
+/* A statement on a table was planned for something else. */
+void
+bulkpar_statement_raise_other(Oid target, Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 OidIsValid(relid) ?
+			 errmsg("a batch of table \"%s\" was planned for another relation, \"%s\"",
+					get_rel_name(target), get_rel_name(relid)) :
+			 errmsg("a batch of table \"%s\" was planned to change nothing",
+					get_rel_name(target)),
+			 errhint("Another extension plans statements on this table its own way. Its documentation may say how to reach the rows.")));
+}
 
 /* The name of a table in SQL. */
 char *
@@ -136,6 +161,21 @@ bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
 	return statement;
 }
 
+/*
+ * Where the versions of the rows of a range are that a snapshot sees, otherwise
+ * as above.
+ */
+BulkparStatement *
+bulkpar_statement_versions(Oid relid, Oid part, const BulkparKey *key,
+						   const BulkparShape *shape)
+{
+	BulkparStatement *statement = bulkpar_statement_collect(relid, part, key,
+															shape);
+
+	statement->selects_versions = true;
+	return statement;
+}
+
 /* The SELECT of the largest key. */
 BulkparStatement *
 bulkpar_statement_end_key(Oid relid, Oid part, const BulkparKey *key)
@@ -181,6 +221,33 @@ bulkpar_statement_prepare(BulkparStatement *statement)
 	SPI_keepplan(statement->plan);
 	source = linitial(SPI_plan_get_plan_sources(statement->plan));
 	statement->plan_sql = source->query_string;
+}
+
+/*
+ * Make sure that a prepared UPDATE or DELETE changes the target and nothing
+ * else, as its plan is now.  SPI must be connected.
+ */
+void
+bulkpar_statement_verify(BulkparStatement *statement)
+{
+	PlannedStmt *stmt;
+	CachedPlan *cplan = plan_once(statement, &stmt);
+	ListCell   *lc;
+
+	if (statement->verified != cplan->generation)
+	{
+		if (stmt->resultRelations == NIL)
+			bulkpar_statement_raise_other(statement->relid, InvalidOid);
+		foreach(lc, stmt->resultRelations)
+		{
+			Oid			relid = rt_fetch(lfirst_int(lc), stmt->rtable)->relid;
+
+			if (!bulkpar_statement_has_part(statement->relid, relid))
+				bulkpar_statement_raise_other(statement->relid, relid);
+		}
+		statement->verified = cplan->generation;
+	}
+	ReleaseCachedPlan(cplan, CurrentResourceOwner);
 }
 
 /*

@@ -35,7 +35,8 @@ typedef struct BulkparStatement
 	int			batch_size;		/* rows to expect, 0 for a collecting one */
 	bool		skip_unchanged;
 	bool		collects;		/* keys in their order, ... */
-	bool		backward;		/* or that backward */
+	bool		backward;		/* or that backward, ... */
+	bool		selects_versions;	/* or where the rows are, in no order */
 	bool		selects_keys;	/* of all rows, instead of changing them ... */
 	bool		shows_values;	/* with the old and new values of a few, or */
 	Bitmapset  *new_columns;	/* with these as they will be; or neither */
@@ -43,10 +44,15 @@ typedef struct BulkparStatement
 	/* once it is prepared */
 	SPIPlanPtr	plan;
 	const char *plan_sql;		/* the copy of the text that the plan has */
+	bool		whole;			/* it has no condition of its own */
 	bool		without_key_index;	/* had the last plan to do */
+	int			verified;		/* the generation of the plan that was */
 	MemoryContextCallback callback;
 } BulkparStatement;
 
+extern bool bulkpar_statement_has_part(Oid target, Oid part);
+extern void bulkpar_statement_raise_other(Oid target, Oid relid)
+			pg_attribute_noreturn();
 extern char *bulkpar_statement_table(Oid relid);
 extern char *bulkpar_statement_text(const BulkparJob *job);
 extern BulkparStatement *bulkpar_statement_batch(const BulkparJob *job,
@@ -59,11 +65,15 @@ extern BulkparStatement *bulkpar_statement_matches(const BulkparJob *job,
 extern BulkparStatement *bulkpar_statement_collect(Oid relid, Oid part,
 												   const BulkparKey *key,
 												   const BulkparShape *shape);
+extern BulkparStatement *bulkpar_statement_versions(Oid relid, Oid part,
+													const BulkparKey *key,
+													const BulkparShape *shape);
 extern BulkparStatement *bulkpar_statement_end_key(Oid relid, Oid part,
 												   const BulkparKey *key);
 
 extern void bulkpar_statement_check(BulkparStatement *statement);
 extern void bulkpar_statement_prepare(BulkparStatement *statement);
+extern void bulkpar_statement_verify(BulkparStatement *statement);
 extern char *bulkpar_statement_explain(BulkparStatement *statement);
 extern double bulkpar_statement_rows(const BulkparStatement *statement);
 extern bool bulkpar_statement_is_repeatable(const BulkparStatement *statement);

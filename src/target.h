@@ -29,6 +29,7 @@ typedef struct BulkparTarget
 	bool		has_rules;
 	BulkparKey *key;
 	char	   *sql;			/* the statement, to show it */
+	bool		whole;			/* it has no condition of its own */
 
 	/* the statements that were needed so far, of each shape one */
 	List	   *updates;
@@ -38,7 +39,6 @@ typedef struct BulkparTarget
 extern BulkparTarget *bulkpar_target_create(MemoryContext context);
 extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
 								int part, LOCKMODE lockmode);
-extern bool bulkpar_target_has_part(Oid target, Oid part);
 extern void bulkpar_target_check_rules(Relation rel, const BulkparJob *job);
 extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 								   const Datum *hi,
@@ -52,6 +52,11 @@ extern int64 bulkpar_target_update(BulkparTarget *target,
 extern int64 bulkpar_target_update_listed(BulkparTarget *target,
 										  const BulkparJob *job,
 										  const Datum *keys, int count);
+extern int64 bulkpar_target_count_untouched(BulkparTarget *target,
+											const Datum *lo, const Datum *hi,
+											const BulkparStripe *stripe);
+extern bool bulkpar_target_may_leave_rows(const BulkparTarget *target,
+										  bool deletes);
 extern double bulkpar_target_expect(BulkparTarget *target,
 									const BulkparJob *job, bool *repeatable);
 extern bool bulkpar_target_reaches_list(BulkparTarget *target,

@@ -140,7 +140,8 @@ is_quiet($node, 't', 'kill -9');
 # No slot is left for the worker that must be replaced: the coordinator is
 # stopped until another job has taken the slot.
 $node->append_conf('postgresql.conf',
-	"max_worker_processes = 4\nmax_logical_replication_workers = 0");
+	"max_worker_processes = 4\nmax_logical_replication_workers = 0\n"
+	  . "bulkpar.max_workers = 0");
 $node->restart;
 foreach my $workers (1, 2)
 {

@@ -161,6 +161,8 @@ sub is_sound
 
 sql(<<'END');
 CREATE ROLE plain LOGIN;
+-- what the schema would keep it from calling
+GRANT USAGE ON SCHEMA bulkpar TO plain;
 CREATE SCHEMA plain AUTHORIZATION plain;
 ALTER ROLE plain SET search_path = plain, public;
 ALTER ROLE plain SET bulkpar.workers = 1;
@@ -208,9 +210,9 @@ END
 is( sql("SELECT string_agg(status, ' ' ORDER BY job_id) FROM bulkpar_jobs"),
 	'succeeded failed paused running', 'jobs to call functions with');
 sql(<<'END');
-UPDATE bulkpar_job SET expressions = '{n + 1}' WHERE job_id = 3;
-CREATE TABLE job AS SELECT * FROM bulkpar_job WHERE job_id < 4;
-CREATE TABLE part AS SELECT * FROM bulkpar_part WHERE job_id < 4;
+UPDATE bulkpar.bulkpar_job SET expressions = '{n + 1}' WHERE job_id = 3;
+CREATE TABLE job AS SELECT * FROM bulkpar.bulkpar_job WHERE job_id < 4;
+CREATE TABLE part AS SELECT * FROM bulkpar.bulkpar_part WHERE job_id < 4;
 CREATE TABLE copy AS SELECT job_id AS original, job_id FROM job
 	UNION SELECT 2, i FROM generate_series(1000001, 1000400) i
 	UNION SELECT 3, i FROM generate_series(2000001, 2000400) i;
@@ -221,11 +223,11 @@ sub renew_jobs
 {
 	sql(<<'END');
 SELECT setval('plain.failed', 1000001), setval('plain.paused', 2000001);
-DELETE FROM bulkpar_job WHERE job_id <> 4;
-INSERT INTO bulkpar_job OVERRIDING SYSTEM VALUE
+DELETE FROM bulkpar.bulkpar_job WHERE job_id <> 4;
+INSERT INTO bulkpar.bulkpar_job OVERRIDING SYSTEM VALUE
 	SELECT r.* FROM copy c JOIN job j ON j.job_id = c.original,
 		jsonb_populate_record(j, jsonb_build_object('job_id', c.job_id)) r;
-INSERT INTO bulkpar_part
+INSERT INTO bulkpar.bulkpar_part
 	SELECT r.* FROM copy c JOIN part p ON p.job_id = c.original,
 		jsonb_populate_record(p, jsonb_build_object('job_id', c.job_id)) r;
 END
