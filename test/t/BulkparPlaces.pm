@@ -60,7 +60,7 @@ SELECT * FROM generate_series(1, 2) AS a LEFT JOIN generate_series(1, 1) AS b
 SELECT * FROM generate_series(1, 2) AS i, LATERAL (SELECT %e, i) AS l;
 
 -- beside a set
-SELECT generate_series(1, 2), %e;
+SELECT generate_series(1, 1), %e;
 
 -- WHERE
 SELECT 1 WHERE %t IS NOT NULL;
@@ -341,9 +341,9 @@ CREATE FUNCTION odd_trigger() RETURNS trigger LANGUAGE plpgsql AS
 	$odd$ BEGIN PERFORM %w_stable(1); PERFORM %e; RETURN NEW; END $odd$;
 CREATE CONSTRAINT TRIGGER a AFTER UPDATE ON odd DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW EXECUTE FUNCTION odd_trigger();
-UPDATE odd SET i = 2 WHERE i = 1;
+UPDATE odd SET i = 2;
 BEGIN;
-UPDATE odd SET i = 3 WHERE i = 2;
+UPDATE odd SET i = 3;
 SET CONSTRAINTS ALL IMMEDIATE;
 COMMIT;
 
@@ -371,18 +371,15 @@ CREATE CAST (odd_type AS integer) WITH FUNCTION odd_cast(odd_type);
 SELECT ROW(1)::odd_type::integer, ARRAY[ROW(1)::odd_type]::integer[];
 
 -- a VOLATILE function
-SELECT %w_volatile(1);
 SELECT * FROM %w_volatile(1);
-SELECT %w_volatile(1), %w_volatile(2), %e;
+SELECT %w_volatile(1), %e;
 
 -- a STABLE function
-SELECT %w_stable(1);
 SELECT * FROM %w_stable(1);
-SELECT %w_stable(1), %w_stable(2), %e;
+SELECT %w_stable(1), %e;
 
 -- an IMMUTABLE function
 SELECT %w_immutable(1);
-SELECT * FROM %w_immutable(1);
 PREPARE odd(integer) AS SELECT %w_immutable($1), %e;
 EXECUTE odd(1);
 
@@ -424,7 +421,6 @@ $odd$ BEGIN
 	RETURN NEXT %t;
 END $odd$;
 SELECT odd_function();
-SELECT * FROM odd_function();
 
 -- a default of an argument
 CREATE FUNCTION odd_function(x text DEFAULT %t) RETURNS text LANGUAGE sql AS
@@ -436,15 +432,14 @@ SELECT * FROM odd_function();
 CREATE PROCEDURE odd_procedure(x text) LANGUAGE plpgsql AS $odd$ BEGIN
 	PERFORM %e;
 	COMMIT;
-	PERFORM %e;
-	ROLLBACK;
 	x := %t;
+	ROLLBACK;
 END $odd$;
 CALL odd_procedure(%t);
 BEGIN;
 CALL odd_procedure('');
 ROLLBACK;
-DO $odd$ BEGIN CALL odd_procedure(%t); END $odd$;
+DO $odd$ BEGIN CALL odd_procedure(''); END $odd$;
 
 -- DO
 DO $odd$ BEGIN PERFORM %e; END $odd$;
@@ -462,7 +457,7 @@ BEGIN
 		RAISE '%', %t;
 	END IF;
 	FOR i IN 1 .. least(1, length(%t)) LOOP
-		EXIT WHEN %t IS NULL;
+		EXIT;
 	END LOOP;
 	x := %t;
 END $odd$;
@@ -621,7 +616,6 @@ END $odd$;
 -- CALL in a procedure 2D000
 CREATE PROCEDURE odd_procedure() LANGUAGE plpgsql AS
 	$odd$ BEGIN CALL %e; COMMIT; CALL %e; END $odd$;
-CALL odd_procedure();
 DO $odd$ BEGIN CALL odd_procedure(); END $odd$;
 ALTER PROCEDURE odd_procedure() SET work_mem = '1MB';
 CALL odd_procedure();
@@ -759,7 +753,7 @@ sub place_sql
 		my $text = $place->[1];
 
 		$text =~
-		  s/%table/CREATE TABLE odd (i integer);\nINSERT INTO odd VALUES (1), (2);/g;
+		  s/%table/CREATE TABLE odd (i integer);\nINSERT INTO odd VALUES (1);/g;
 		$text =~ s/%w/$kind/g;
 		$text =~ s/%t/($expression)::text/g;
 		$text =~ s/%e/$expression/g;
