@@ -39,6 +39,7 @@ export PG_CONFIG
 demo:
 	test/demo.sh
 
+# With TESTS='keys 005_crash' just these tests.
 test:
 	test/run.sh
 
