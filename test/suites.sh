@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Run test suites against the server of the environment, report all of them, and
-# fail if one has failed.
+# fail if one has failed, or if the server's log has what must never be there.
 #
 #   suites.sh [suite...]
 #
@@ -101,6 +101,11 @@ for test in "${tests[@]}"; do
 		summary+=("FAILED  there is no test $test")
 	fi
 done
+# What a sanitizer, an assertion or a crash leaves in the log.
+if grep -E 'runtime error:|TRAP:|PANIC:|WARNING:.* leak|by signal' "$SERVER_LOG"; then
+	failed=1
+	summary+=("FAILED  log of the server")
+fi
 
 echo
 printf '%s\n' "${summary[@]}"
