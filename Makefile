@@ -1,8 +1,8 @@
 # bulkpar/Makefile
 #
 #   make, make install, make installcheck    as for every PGXS extension
-#   make demo, make test, make bench         install what is missing and use a
-#                                            private server; nothing else to do
+#   make demo, make test, make bench,        install what is missing and use a
+#   make test-ubsan                          private server; nothing else to do
 
 MODULE_big = bulkpar
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c)))
@@ -29,7 +29,7 @@ include $(PGXS)
 # PGXS as packaged does not track headers.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h)
 else
-# demo, test and bench install PGXS themselves, so they must work without it.
+# The targets below install PGXS themselves, so they must work without it.
 all install installcheck clean:
 	$(error PGXS not found by "$(PG_CONFIG)": install postgresql-server-dev-NN or set PG_CONFIG)
 endif
@@ -39,10 +39,15 @@ export PG_CONFIG
 demo:
 	test/demo.sh
 
+# With TESTS='keys 005_crash' just these tests.
 test:
 	test/run.sh
+
+# Looks for undefined behaviour in the functions that the tests reach.
+test-ubsan:
+	test/ubsan.sh
 
 bench:
 	test/bench/run.sh $(BENCH_OPTS)
 
-.PHONY: demo test bench
+.PHONY: demo test test-ubsan bench

@@ -84,5 +84,5 @@ build
 export TEMP_CONFIG=$work/extension.conf
 extension_settings >"$TEMP_CONFIG"
 start_server
-export PGHOST=$work PGUSER=postgres PGDATABASE=postgres
+export SERVER_LOG=$log PGHOST=$work PGUSER=postgres PGDATABASE=postgres
 "$@"

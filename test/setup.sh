@@ -13,6 +13,7 @@
 #
 # PG_CONFIG names another pg_config, COPT adds compiler options, SERVER_CONF is
 # a file of server settings, TMPDIR is where the copy goes instead of /var/tmp.
+# The command gets TESTS and whatever begins with BULKPAR_, too.
 
 set -euo pipefail
 
@@ -153,6 +154,11 @@ if [ "$EUID" -eq 0 ]; then
 	switch_user=(setpriv "--reuid=$user" "--regid=$(id -g "$user")" --init-groups)
 fi
 
+passed=()
+for name in TESTS $(compgen -e BULKPAR_); do
+	passed+=("$name=${!name:-}")
+done
+
 status=0
 cd "$work/tree"
 # A process group of its own: one signal then ends all that the command started.
@@ -160,7 +166,7 @@ set -m
 "${switch_user[@]}" env -i HOME="$work" TMPDIR="$work" LANG=C.UTF-8 \
 	PATH="$(dirname "$(command -v "$pg_config")"):/usr/local/bin:/usr/bin:/bin" \
 	PG_CONFIG="$pg_config" COPT="${COPT:-}" SERVER_CONF="${SERVER_CONF:-}" \
-	OUTPUT="$work/output" test/server.sh "$@" </dev/null &
+	OUTPUT="$work/output" "${passed[@]}" test/server.sh "$@" </dev/null &
 child=$!
 set +m
 wait "$child" || status=$?

@@ -1,39 +1,84 @@
 #!/usr/bin/env bash
 #
-# Run each suite against the server of the environment, report all of them, and
-# fail if one has failed. A suite without files has failed, too.
+# Run test suites against the server of the environment, report all of them, and
+# fail if one has failed, or if the server's log has what must never be there.
+#
+#   suites.sh [suite...]
+#
+# All suites if none is named; of these all tests, or those whose names, without
+# directory and suffix, are in TESTS. A suite without files has failed, too.
 
 set -euo pipefail
+shopt -s nullglob
 
+suites=" ${*:-regress isolation tap pgtap python} "
+read -ra tests <<<"${TESTS:-}"
+found=' '
 failed=0
 summary=()
 
-# shellcheck disable=SC2317  # called by suite
+# The names of tests whose files these are.
+names()
+{
+	local files=("${@##*/}")
+
+	echo "${files[*]%.*}"
+}
+
+# shellcheck disable=SC2317  # these are called by suite
+run_regress()
+{
+	make -s installcheck REGRESS="$(names "$@")" ISOLATION= TAP_TESTS=
+}
+
+# shellcheck disable=SC2317
+run_isolation()
+{
+	make -s installcheck REGRESS= ISOLATION="$(names "$@")" TAP_TESTS=
+}
+
+# shellcheck disable=SC2317
+run_tap()
+{
+	make -s installcheck REGRESS= ISOLATION= PROVE_TESTS="$*"
+}
+
+# shellcheck disable=SC2317
 run_pgtap()
 {
 	createdb pgtap &&
 		psql -Xq -d pgtap -c 'CREATE EXTENSION pgtap; CREATE EXTENSION bulkpar' &&
-		PGOPTIONS='-c bulkpar.report=off' pg_prove -d pgtap test/pgtap/*.sql
+		PGOPTIONS='-c bulkpar.report=off' pg_prove -d pgtap "$@"
 }
 
-# shellcheck disable=SC2317  # called by suite
+# shellcheck disable=SC2317
 run_python()
 {
 	createdb python &&
 		psql -Xq -d python -c 'CREATE EXTENSION bulkpar' &&
-		PGDATABASE=python prove --exec /usr/bin/python3 test/python/*.py
+		PGDATABASE=python prove --exec /usr/bin/python3 "$@"
 }
 
+# Run a command with the files that follow, or those of them that are wanted.
 suite()
 {
-	local name=$1 files=$2
+	local name=$1 command=$2 file files=()
 	shift 2
+
+	[[ $suites == *" $name "* ]] || return 0
+	for file; do
+		if [ ${#tests[@]} -eq 0 ] || [[ " ${tests[*]} " == *" $(names "$file") "* ]]; then
+			files+=("$file")
+		fi
+	done
+	[ ${#tests[@]} -eq 0 ] || [ ${#files[@]} -gt 0 ] || return 0
+	found+="$(names "${files[@]}") "
 
 	printf '\n== %s\n' "$name"
 	rm -rf regression.diffs regression.out tmp_check
-	if ! compgen -G "$files" >/dev/null; then
-		echo "there is no $files"
-	elif "$@"; then
+	if [ ${#files[@]} -eq 0 ]; then
+		echo "there are no files"
+	elif "$command" "${files[@]}"; then
 		summary+=("passed  $name")
 		return
 	fi
@@ -44,11 +89,23 @@ suite()
 }
 
 summary+=("passed  build with $COPT")
-suite regress 'test/sql/*.sql' make -s installcheck ISOLATION= TAP_TESTS=
-suite isolation 'test/specs/*.spec' make -s installcheck REGRESS= TAP_TESTS=
-suite tap 'test/t/*.pl' make -s installcheck REGRESS= ISOLATION=
-suite pgtap 'test/pgtap/*.sql' run_pgtap
-suite python 'test/python/*.py' run_python
+suite regress run_regress test/sql/*.sql
+suite isolation run_isolation test/specs/*.spec
+suite tap run_tap test/t/*.pl
+suite pgtap run_pgtap test/pgtap/*.sql
+suite python run_python test/python/*.py
+
+for test in "${tests[@]}"; do
+	if [[ $found != *" $test "* ]]; then
+		failed=1
+		summary+=("FAILED  there is no test $test")
+	fi
+done
+# What a sanitizer, an assertion or a crash leaves in the log.
+if grep -E 'runtime error:|TRAP:|PANIC:|WARNING:.* leak|by signal' "$SERVER_LOG"; then
+	failed=1
+	summary+=("FAILED  log of the server")
+fi
 
 echo
 printf '%s\n' "${summary[@]}"
