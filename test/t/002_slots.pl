@@ -12,6 +12,7 @@ use Test::More;
 # Nothing but bulkpar uses the four slots.
 my $node = start_server('slots', <<'END');
 max_worker_processes = 4
+bulkpar.max_workers = 0
 max_logical_replication_workers = 0
 max_parallel_workers = 0
 END
