@@ -15,17 +15,6 @@ use Test::More;
 
 my $node = start_server('books', 'bulkpar.report = off');
 
-# SQL in a database as a role; returns what it printed and its errors.
-sub run_as
-{
-	my ($database, $role, $sql) = @_;
-	my ($ret, $out, $err) =
-	  $node->psql($database, $sql, extra_params => [ '-U', $role ]);
-
-	$err =~ s/^psql:<stdin>:\d+: //gm;
-	return ($out, $err);
-}
-
 sub super { return $node->safe_psql($_[0], $_[1]); }
 
 sub nobody_climbed
@@ -57,7 +46,7 @@ CREATE TABLE s.t (id integer PRIMARY KEY, n integer NOT NULL DEFAULT 0);
 INSERT INTO s.t SELECT generate_series(1, 100);
 ALTER TABLE s.t OWNER TO dbo;
 END
-my ($out, $err) = run_as('owned', 'dbo', <<'END');
+my ($out, $err) = run_as($node, 'dbo', <<'END', 'owned');
 SELECT rows_updated FROM bulkpar_update('s.t', 'n', 'n + 1', 10);
 SELECT bulkpar_forget(interval '1 day');
 ALTER SCHEMA public RENAME TO moved;
@@ -92,7 +81,7 @@ foreach my $statement (
 	'CREATE TRIGGER x BEFORE INSERT ON bulkpar.bulkpar_job FOR EACH ROW'
 	. ' EXECUTE FUNCTION suppress_redundant_updates_trigger()')
 {
-	($out, $err) = run_as('owned', 'dbo', $statement);
+	($out, $err) = run_as($node, 'dbo', $statement, 'owned');
 	like($err, qr/^ERROR:  (permission denied for schema|must be owner of schema) bulkpar/,
 		"a database owner cannot say: $statement");
 }
@@ -115,14 +104,14 @@ CREATE VIEW bulkpar.bulkpar_part AS SELECT * FROM bulkpar.gone;
 END
 
 	super('owned', "$case->[0]; $lookalikes");
-	like((run_as('owned', 'dbo', "SELECT moved.bulkpar_forget(interval '0')"))[1],
+	like((run_as($node, 'dbo', "SELECT moved.bulkpar_forget(interval '0')", 'owned'))[1],
 		qr/^ERROR:  the tables of extension "bulkpar" do not exist/,
 		"$case->[0]: lookalikes are not taken for the tables");
 	super('owned', $case->[0] =~ /SCHEMA/ ? 'DROP SCHEMA bulkpar CASCADE' :
 		  'DROP VIEW bulkpar.bulkpar_part');
 	super('owned', $case->[1]);
-	is( (run_as('owned', 'dbo',
-			"SELECT status FROM moved.bulkpar_update('s.t', 'n', 'n + 1', 10)"))[0],
+	is( (run_as($node, 'dbo',
+			"SELECT status FROM moved.bulkpar_update('s.t', 'n', 'n + 1', 10)", 'owned'))[0],
 		'succeeded', "$case->[1]: all works again");
 }
 
@@ -212,7 +201,7 @@ my @cases = (
 	[ 'CREATE TABLE app.refers (job_id bigint REFERENCES bulkpar.bulkpar_job'
 		  . ' ON DELETE CASCADE)',
 		'DROP TABLE app.refers', 'is referenced by a foreign key of another table' ]);
-is((run_as('postgres', 'app', $call))[0], '100', 'a job of a role with no rights');
+is((run_as($node, 'app', $call))[0], '100', 'a job of a role with no rights');
 foreach my $case (@cases)
 {
 	my ($do, $undo, $error) = @$case;
@@ -222,7 +211,7 @@ foreach my $case (@cases)
 	# also in a session that has worked with them before
 	$session->query('SET ROLE app; SELECT bulkpar_forget(interval \'1 day\')');
 	super('postgres', $do);
-	($out, $err) = run_as('postgres', 'app', $call);
+	($out, $err) = run_as($node, 'app', $call);
 	like($err, qr/^ERROR:  .*\Q$error\E/m, "refused: $do");
 	like($err, qr/^HINT:  /m, 'with a hint');
 	is($out, '', 'and nothing was done');
@@ -231,7 +220,7 @@ foreach my $case (@cases)
 	$session->quit;
 	super('postgres', $undo);
 	is(last_job($node), $jobs, 'no job was stored');
-	($out, $err) = run_as('postgres', 'app', $call);
+	($out, $err) = run_as($node, 'app', $call);
 	is("$out$err", '100', "works: $undo");
 	nobody_climbed($do);
 }
@@ -268,25 +257,25 @@ CREATE TABLE nightly (id integer PRIMARY KEY, n integer NOT NULL DEFAULT 0);
 INSERT INTO nightly SELECT generate_series(1, 10);
 INSERT INTO nightly VALUES (11, 2000000000);
 END
-($out, $err) = run_as('postgres', 'postgres', <<'END');
+($out, $err) = run_as($node, 'postgres', <<'END');
 SET search_path = hostile, pg_catalog, public;
 SELECT bulkpar_update('public.nightly', 'n', 'n + n', 3, job_name => 'nightly');
 END
 like($err, qr/integer out of range/, 'a job of a name has failed');
 super('postgres', 'UPDATE nightly SET n = 1 WHERE id = 11');
-($out, $err) = run_as('postgres', 'postgres',
+($out, $err) = run_as($node, 'postgres',
 	"SELECT bulkpar_update('public.nightly', 'n', 'n + n', 3, job_name => 'nightly')");
 like($err, qr/^ERROR:  bulkpar job \d+ of the name "nightly" has other settings/,
 	'another search_path is other work');
 like($err, qr/"search_path".*\n.*bulkpar_resume/s, 'and the error says what to do');
 super('postgres', 'CREATE UNIQUE INDEX nightly_other ON nightly (id)');
-($out, $err) = run_as('postgres', 'postgres', <<'END');
+($out, $err) = run_as($node, 'postgres', <<'END');
 SET search_path = hostile, pg_catalog, public;
 SELECT bulkpar_update('public.nightly', 'n', 'n + n', 3, job_name => 'nightly',
 	key_index => 'nightly_other');
 END
 like($err, qr/does other work/, 'another key is other work');
-($out, $err) = run_as('postgres', 'postgres', <<'END');
+($out, $err) = run_as($node, 'postgres', <<'END');
 SET search_path = hostile, pg_catalog, public;
 SELECT status FROM bulkpar_update('public.nightly', 'n', 'n + n', 3, job_name => 'nightly');
 END

@@ -15,17 +15,6 @@ my $node = start_server('rights', 'bulkpar.report = off');
 
 sub super { return $node->safe_psql('postgres', $_[0]); }
 
-# SQL as a role; returns what it printed and its errors.
-sub run_as
-{
-	my ($role, $sql) = @_;
-	my ($ret, $out, $err) =
-	  $node->psql('postgres', $sql, extra_params => [ '-U', $role ]);
-
-	$err =~ s/^psql:<stdin>:\d+: //gm;
-	return ($out, $err);
-}
-
 sub nobody_climbed
 {
 	my ($name) = @_;
@@ -52,7 +41,7 @@ END
 # Settings: a placeholder that anybody may set becomes a superuser's setting when
 # its library is loaded.
 #
-run_as('mallory', <<'END');
+run_as($node, 'mallory', <<'END');
 CREATE TABLE m.seen (id integer PRIMARY KEY, v text);
 INSERT INTO m.seen VALUES (1, '');
 CREATE FUNCTION m.look() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -63,7 +52,7 @@ BEGIN
 END $$;
 CREATE TRIGGER look BEFORE UPDATE ON m.seen FOR EACH ROW EXECUTE FUNCTION m.look();
 END
-my ($out, $err) = run_as('mallory', <<'END');
+my ($out, $err) = run_as($node, 'mallory', <<'END');
 SET plpgsql.variable_conflict = 'use_column';
 SET app.a = 'mine';
 SELECT status FROM bulkpar_update('m.seen', 'v', 'v', workers => 1);
@@ -72,13 +61,13 @@ SELECT v FROM m.seen;
 END
 is($out, "succeeded\nerror mine mallory",
 	"a superuser's setting of a library that comes later is refused, others count");
-($out, $err) = run_as('dba', <<'END');
+($out, $err) = run_as($node, 'dba', <<'END');
 SET plpgsql.variable_conflict = 'use_column';
 SELECT status FROM bulkpar_update('m.seen', 'v', 'v', workers => 1);
 SELECT v FROM m.seen;
 END
 is($out, "succeeded\nuse_column not dba", 'but for a superuser');
-($out, $err) = run_as('dba', <<'END');
+($out, $err) = run_as($node, 'dba', <<'END');
 SET plpgsql.variable_conflict = 'use_column';
 SET SESSION AUTHORIZATION mallory;
 SELECT status FROM bulkpar_update('m.seen', 'v', 'v', workers => 1);
@@ -103,7 +92,7 @@ INSERT INTO m.t SELECT generate_series(1, 20);
 UPDATE m.t SET n = 1000 WHERE id = 13;
 ALTER TABLE m.t OWNER TO mallory;
 END
-	($out, $err) = run_as('dba', <<"END");
+	($out, $err) = run_as($node, 'dba', <<"END");
 SET $name = '$value';
 SET ROLE mallory;
 SELECT bulkpar_update('m.t', ARRAY['n', 'v'],
@@ -113,15 +102,15 @@ END
 	my $job = last_job($node);
 
 	super('UPDATE m.t SET n = 0 WHERE id = 13');
-	($out, $err) = run_as('mallory', "SELECT bulkpar_resume($job)");
+	($out, $err) = run_as($node, 'mallory', "SELECT bulkpar_resume($job)");
 	like($err, qr/^ERROR:  permission denied to resume bulkpar job $job with its setting of "\Q$name\E"/,
 		"$what: its owner cannot resume it");
 	like($err, qr/^HINT:  /m, "$what: and is told what to do");
-	($out, $err) = run_as('mallory',
+	($out, $err) = run_as($node, 'mallory',
 		"SET $name = '$value'; SELECT bulkpar_resume($job)");
 	like($err, qr/^ERROR:  permission denied to (resume|set parameter)/m,
 		"$what: not even with an unprivileged setting of its own");
-	($out, $err) = run_as('dba', "SELECT status FROM bulkpar_resume($job)");
+	($out, $err) = run_as($node, 'dba', "SELECT status FROM bulkpar_resume($job)");
 	is($out, 'succeeded', "$what: a superuser can");
 	is( super('SELECT string_agg(DISTINCT n::text, \',\'), string_agg(DISTINCT v, \',\')'
 			  . ' FROM m.t'),
@@ -137,11 +126,11 @@ UPDATE m.t SET n = 1000 WHERE id = 13;
 END
 my $update = "ARRAY['n', 'v'], ARRAY['n + 1 + 0 / (n - 1000)',"
   . " 'current_setting(''app.tenant'') || current_setting(''session_replication_role'')']";
-($out, $err) = run_as('mallory', "SELECT bulkpar_update('m.t', $update, 5, 1)");
+($out, $err) = run_as($node, 'mallory', "SELECT bulkpar_update('m.t', $update, 5, 1)");
 like($err, qr/division by zero/, 'a job with the settings of its role has failed');
 super('UPDATE m.t SET n = 0 WHERE id = 13');
 ($out, $err) =
-  run_as('mallory', 'SELECT status FROM bulkpar_resume(' . last_job($node) . ')');
+  run_as($node, 'mallory', 'SELECT status FROM bulkpar_resume(' . last_job($node) . ')');
 is("$out$err", 'succeeded', 'its owner can resume it');
 is(super('SELECT string_agg(DISTINCT v, \',\') FROM m.t'), 'xreplica',
 	'with these settings');
@@ -152,7 +141,7 @@ super(<<'END');
 GRANT SET ON PARAMETER session_replication_role TO mallory;
 UPDATE m.t SET n = 0, v = NULL;
 END
-($out, $err) = run_as('mallory', <<'END');
+($out, $err) = run_as($node, 'mallory', <<'END');
 SET session_replication_role = 'replica';
 SELECT status FROM bulkpar_update('m.t', 'v', 'current_setting(''session_replication_role'')', 5, 1);
 SELECT DISTINCT v FROM m.t;
@@ -173,7 +162,7 @@ CREATE SCHEMA adm;
 GRANT USAGE ON SCHEMA adm TO PUBLIC;
 CREATE FUNCTION adm.host() RETURNS text LANGUAGE plperlu AS 'return 42;';
 END
-	($out, $err) = run_as('mallory', <<"END");
+	($out, $err) = run_as($node, 'mallory', <<"END");
 CREATE OR REPLACE FUNCTION m.look() RETURNS trigger LANGUAGE plpgsql AS \$\$
 BEGIN NEW.v := adm.host(); RETURN NEW; END \$\$;
 SET plperl.on_plperlu_init = 'system(q(touch $pwned));';
@@ -182,7 +171,7 @@ SELECT v FROM m.seen;
 END
 	is($out, "succeeded\n42", 'an untrusted language beside a planted setting');
 	ok(!-e $pwned, 'does not run what was planted');
-	($out, $err) = run_as('dba', <<"END");
+	($out, $err) = run_as($node, 'dba', <<"END");
 SET plperl.on_plperlu_init = 'system(q(touch $pwned));';
 SELECT status FROM bulkpar_update('m.seen', 'v', 'v', workers => 1);
 END
@@ -192,7 +181,7 @@ END
 #
 # Identity.
 #
-run_as('mallory', <<'END');
+run_as($node, 'mallory', <<'END');
 SET ROLE team;
 CREATE TABLE team.t (id integer PRIMARY KEY, n integer NOT NULL DEFAULT 0, who text);
 INSERT INTO team.t SELECT generate_series(1, 20);
@@ -222,7 +211,7 @@ END
 foreach my $function ('f', 'g')
 {
 	super('UPDATE team.fails SET yes = true; UPDATE team.t SET n = 0');
-	($out, $err) = run_as('mallory', <<"END");
+	($out, $err) = run_as($node, 'mallory', <<"END");
 SET ROLE team;
 SELECT bulkpar_update('team.t', 'n', 'team.$function(n) + 0 / (SELECT 1 - count(*) FROM team.fails WHERE yes)::int', 5, 1);
 END
@@ -231,7 +220,7 @@ END
 	super('UPDATE team.fails SET yes = false');
 	foreach my $other ('postgres', 'dba', 'ann')
 	{
-		($out, $err) = run_as($other, "SELECT status FROM bulkpar_resume($job)");
+		($out, $err) = run_as($node, $other, "SELECT status FROM bulkpar_resume($job)");
 		nobody_climbed("$function: resumed by $other");
 		next if $node->pg_version >= 17;
 		like($err, qr/^ERROR:  role "team" is not permitted to log in/,
@@ -240,7 +229,7 @@ END
 	}
 	if ($node->pg_version < 17)
 	{
-		($out, $err) = run_as('mallory',
+		($out, $err) = run_as($node, 'mallory',
 			"SET ROLE team; SELECT status FROM bulkpar_resume($job)");
 		is("$out$err", 'succeeded', 'the role that has created it can');
 	}
@@ -256,7 +245,7 @@ foreach my $case ([ 'mallory', 'mallory' ], [ 'ann', 'ann' ], [ 'dba', 'team' ])
 {
 	my ($session, $expected) = @$case;
 
-	($out, $err) = run_as($session, <<'END');
+	($out, $err) = run_as($node, $session, <<'END');
 SET ROLE team;
 SELECT status FROM bulkpar_update('team.t', 'who', 'current_user || '' '' || session_user', 5, 1);
 SELECT string_agg(DISTINCT who, ',') FROM team.t;
@@ -265,12 +254,12 @@ END
 }
 # A job that another session has created runs as nobody but its owner.
 super('UPDATE team.fails SET yes = true');
-run_as('mallory', <<'END');
+run_as($node, 'mallory', <<'END');
 SET ROLE team;
 SELECT bulkpar_update('team.t', 'who', 'team.f(0)::text || current_user || session_user', 5, 1);
 END
 super('UPDATE team.fails SET yes = false');
-($out, $err) = run_as('ann', 'SELECT status FROM bulkpar_resume(' . last_job($node) . ')');
+($out, $err) = run_as($node, 'ann', 'SELECT status FROM bulkpar_resume(' . last_job($node) . ')');
 is("$out$err", 'succeeded', 'a member of the role resumes a job of another member');
 is(super('SELECT string_agg(DISTINCT who, \',\') FROM team.t'), '1teamteam',
 	'which does not get at the session of the one who does');
@@ -285,7 +274,7 @@ GRANT pg_read_all_stats TO mon;
 CREATE ROLE alice LOGIN;
 CREATE SCHEMA a AUTHORIZATION alice;
 END
-run_as('alice', <<'END');
+run_as($node, 'alice', <<'END');
 CREATE TABLE a.patients (ssn text PRIMARY KEY, v integer, diagnosis text,
 	CHECK (v < 7));
 INSERT INTO a.patients
@@ -300,24 +289,24 @@ foreach my $view ('bulkpar_jobs', 'bulkpar_chunks', 'bulkpar_errors', 'bulkpar_p
 	my $all = "SELECT coalesce(string_agg(v::text, ''), '') FROM $view v"
 	  . " JOIN bulkpar_jobs j USING (job_id) WHERE j.target = 'a.patients'::regclass";
 
-	($out, $err) = run_as('alice', $all);
+	($out, $err) = run_as($node, 'alice', $all);
 	like($out, qr/secret/, "$view shows the owner all") if $view ne 'bulkpar_progress';
 	super("GRANT USAGE ON SCHEMA a TO mon");
-	($out, $err) = run_as('mon', $all);
+	($out, $err) = run_as($node, 'mon', $all);
 	isnt($out, '', "$view shows a role that monitors the job");
 	unlike($out, qr/secret|hunter/, "$view does not show it values, keys or texts");
-	($out, $err) = run_as('mallory', "SELECT count(*) FROM $view v"
+	($out, $err) = run_as($node, 'mallory', "SELECT count(*) FROM $view v"
 		  . " JOIN bulkpar_jobs j USING (job_id) WHERE j.owner::text = 'alice'");
 	is($out, '0', "$view shows others nothing");
 }
-($out, $err) = run_as('mon', <<'END');
+($out, $err) = run_as($node, 'mon', <<'END');
 SELECT DISTINCT sqlstate, rows_failed FROM bulkpar_errors
 JOIN bulkpar_progress USING (job_id) WHERE rows_failed > 0;
 END
 is($out, '23514|1', 'counts and SQLSTATEs are there');
 foreach my $statement ('SELECT * FROM bulkpar.bulkpar_job', 'TABLE bulkpar.bulkpar_error')
 {
-	($out, $err) = run_as('mon', $statement);
+	($out, $err) = run_as($node, 'mon', $statement);
 	like($err, qr/permission denied/, "no way round the views: $statement");
 }
 
@@ -330,7 +319,7 @@ foreach my $case ([ 'mon', 1 ], [ 'dba', 1 ], [ 'alice', 0 ])
 {
 	my ($role, $sees) = @$case;
 
-	($out, $err) = run_as($role, 'SELECT bulkpar_xmin_holders()');
+	($out, $err) = run_as($node, $role, 'SELECT bulkpar_xmin_holders()');
 	like($out, $sees ? qr/session $pid \(\d+ s\)/ : qr/^a session of another role \(\d+ s\)$/,
 		"$role " . ($sees ? 'sees' : 'does not see') . ' which session it is');
 }

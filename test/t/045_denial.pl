@@ -17,17 +17,6 @@ my $none_left = "NOT EXISTS (SELECT FROM pg_stat_activity"
 
 sub super { return $node->safe_psql('postgres', $_[0]); }
 
-# SQL as a role; returns what it printed and its errors.
-sub run_as
-{
-	my ($role, $sql) = @_;
-	my ($ret, $out, $err) =
-	  $node->psql('postgres', $sql, extra_params => [ '-U', $role ]);
-
-	$err =~ s/^psql:<stdin>:\d+: //gm;
-	return ($out, $err);
-}
-
 super(<<'END');
 CREATE ROLE mallory LOGIN;
 CREATE ROLE ann LOGIN;
@@ -146,7 +135,7 @@ foreach my $hang (sort keys %hangs)
 		role => 'mallory');
 	wait_until($node, "EXISTS (SELECT FROM pg_stat_activity"
 		  . " WHERE backend_type = 'bulkpar worker' AND wait_event = 'PgSleep')");
-	is( (run_as('mallory', 'SELECT status FROM bulkpar_cancel(' . last_job($node) . ')'))[0],
+	is( (run_as($node, 'mallory', 'SELECT status FROM bulkpar_cancel(' . last_job($node) . ')'))[0],
 		'cancelled', "$hang: bulkpar_cancel");
 	is(super("SELECT $none_left"), 't', "$hang: when that returns all has ended");
 	stop_call($hanging);
@@ -185,11 +174,11 @@ foreach my $arguments (
 	$job = last_job($node);
 	is(super("SELECT status FROM bulkpar_jobs WHERE job_id = $job"),
 		'running', 'a job whose code releases all locks still runs');
-	like((run_as('mallory', "SELECT bulkpar_forget($job)"))[1],
+	like((run_as($node, 'mallory', "SELECT bulkpar_forget($job)"))[1],
 		qr/is running/, 'cannot be forgotten');
-	like((run_as('mallory', "SELECT bulkpar_resume($job)"))[1],
+	like((run_as($node, 'mallory', "SELECT bulkpar_resume($job)"))[1],
 		qr/is already running/, 'or run twice');
-	is((run_as('mallory', "SELECT status FROM bulkpar_cancel($job)"))[0],
+	is((run_as($node, 'mallory', "SELECT status FROM bulkpar_cancel($job)"))[0],
 		'cancelled', 'and can be cancelled');
 	like(call_error($unlocking), qr/ERROR:  57014/, 'which its caller is told');
 }
@@ -220,37 +209,37 @@ my $processes = "SELECT count(*) FROM pg_stat_activity"
 $gate = close_gate($node);
 my $hog = "SELECT workers FROM bulkpar_update('m.t', 'n', 'n + 1 + public.gate()', 1,"
   . ' workers => 1024, wait => false)';
-my ($out, $err) = run_as('mallory', $hog);
+my ($out, $err) = run_as($node, 'mallory', $hog);
 like($err, qr/^ERROR:  could not register a background worker/,
 	'a role with one connection has none for a job');
 like($err, qr/^HINT:  .*CONNECTION LIMIT/m, 'and is told why');
 super('ALTER ROLE mallory CONNECTION LIMIT 4');
-($out, $err) = run_as('mallory', $hog);
+($out, $err) = run_as($node, 'mallory', $hog);
 is($out, '2', 'with four, beside its session a coordinator and two workers');
 like($err, qr/NOTICE:  .* runs with 2 instead of 1024 workers\nDETAIL:  .*connection limit/,
 	'which a notice says');
 is(super($processes), '3', 'and no more');
-like((run_as('mallory', $hog))[1], qr/connection limit/, 'nor a second job');
+like((run_as($node, 'mallory', $hog))[1], qr/connection limit/, 'nor a second job');
 super('ALTER ROLE mallory CONNECTION LIMIT -1');
-($out, $err) = run_as('mallory', $hog);
+($out, $err) = run_as($node, 'mallory', $hog);
 is($out, '4', 'jobs leave half of the processes of the server to others');
 like($err, qr/DETAIL:  .*bulkpar\.max_workers/, 'which a notice says');
-($out, $err) = run_as('ann', "SELECT bulkpar_update('a', 'n', 'n + 1')");
+($out, $err) = run_as($node, 'ann', "SELECT bulkpar_update('a', 'n', 'n + 1')");
 like($err, qr/^ERROR:  could not register.*\nDETAIL:  .*bulkpar\.max_workers/,
 	'another role is told, too');
 $node->append_conf('postgresql.conf', 'bulkpar.max_workers = 0');
 $node->reload;
 wait_until($node, "current_setting('bulkpar.max_workers', true) = '0'");
-($out, $err) = run_as('ann', "SELECT status FROM bulkpar_update('a', 'n', 'n + 1', 10, 1)");
+($out, $err) = run_as($node, 'ann', "SELECT status FROM bulkpar_update('a', 'n', 'n + 1', 10, 1)");
 is($out, 'succeeded', 'with bulkpar.max_workers = 0 there is no limit of its own');
 super("SELECT bulkpar_cancel(job_id) FROM bulkpar_jobs WHERE status = 'running'");
 wait_until($node, $none_left, 'all ends');
 open_gate($gate);
 
-($out, $err) = run_as('ann', "SELECT bulkpar_update('a', 'n', 'n + 1', job_name => repeat('x', 256))");
+($out, $err) = run_as($node, 'ann', "SELECT bulkpar_update('a', 'n', 'n + 1', job_name => repeat('x', 256))");
 like($err, qr/^ERROR:  argument "job_name" must not be longer than 255 bytes/,
 	'a name that does not fit into an index');
-($out, $err) = run_as('ann', "SELECT status FROM bulkpar_update('a', 'n', 'n + 1', job_name => repeat('x', 255))");
+($out, $err) = run_as($node, 'ann', "SELECT status FROM bulkpar_update('a', 'n', 'n + 1', job_name => repeat('x', 255))");
 is($out, 'succeeded', 'and one that does');
 
 is(super('SELECT pg_postmaster_start_time()'), $started, 'the server never restarted');

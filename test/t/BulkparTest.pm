@@ -17,7 +17,7 @@ use Test::More;
 
 our @EXPORT = qw(
   start_server install make_table close_gate open_gate
-  start_call stop_call call_error fails_with
+  start_call stop_call call_error fails_with run_as
   last_job wait_for_rows wait_for_workers wait_until
   is_exactly is_whole is_quiet
 );
@@ -133,6 +133,17 @@ sub fails_with
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	like($error, qr/^(ERROR|FATAL):  $sqlstate:/m, $name);
 	return $error;
+}
+
+# SQL as a role, in a database.  Returns what it printed and its errors.
+sub run_as
+{
+	my ($node, $role, $sql, $database) = @_;
+	my ($ret, $out, $err) = $node->psql($database // 'postgres', $sql,
+		extra_params => [ '-U', $role ]);
+
+	$err =~ s/^psql:<stdin>:\d+: //gm;
+	return ($out, $err);
 }
 
 sub last_job
