@@ -2,7 +2,7 @@
 #
 #   make, make install, make installcheck    as for every PGXS extension
 #   make demo, make test, make bench,        install what is missing and use a
-#   make test-ubsan                          private server; nothing else to do
+#   make test-ubsan, make test-valgrind      private server; nothing else to do
 
 MODULE_big = bulkpar
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c)))
@@ -47,7 +47,11 @@ test:
 test-ubsan:
 	test/ubsan.sh
 
+# Looks for misuse of memory in jobs of all kinds.
+test-valgrind:
+	test/valgrind.sh
+
 bench:
 	test/bench/run.sh $(BENCH_OPTS)
 
-.PHONY: demo test test-ubsan bench
+.PHONY: demo test test-ubsan test-valgrind bench

@@ -52,7 +52,10 @@ start_server()
 		echo "listen_addresses = ''"
 		echo "unix_socket_directories = '$work'"
 	} >>"$data/postgresql.conf"
-	"$bindir/pg_ctl" -D "$data" -l "$log" -s -w start || {
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$SERVER_RUN" "$bindir/postgres" \
+		>"$work/postgres"
+	chmod +x "$work/postgres"
+	"$bindir/pg_ctl" -D "$data" -p "$work/postgres" -l "$log" -s -w start || {
 		cat "$log" >&2
 		return 1
 	}

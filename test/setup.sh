@@ -12,8 +12,9 @@
 # everything else is removed.
 #
 # PG_CONFIG names another pg_config, COPT adds compiler options, SERVER_CONF is
-# a file of server settings, TMPDIR is where the copy goes instead of /var/tmp.
-# The command gets TESTS and whatever begins with BULKPAR_, too.
+# a file of server settings, SERVER_RUN a command that runs the server, TMPDIR is
+# where the copy goes instead of /var/tmp. The command gets TESTS and whatever
+# begins with BULKPAR_, too.
 
 set -euo pipefail
 
@@ -166,7 +167,8 @@ set -m
 "${switch_user[@]}" env -i HOME="$work" TMPDIR="$work" LANG=C.UTF-8 \
 	PATH="$(dirname "$(command -v "$pg_config")"):/usr/local/bin:/usr/bin:/bin" \
 	PG_CONFIG="$pg_config" COPT="${COPT:-}" SERVER_CONF="${SERVER_CONF:-}" \
-	OUTPUT="$work/output" "${passed[@]}" test/server.sh "$@" </dev/null &
+	SERVER_RUN="${SERVER_RUN:-}" OUTPUT="$work/output" "${passed[@]}" \
+	test/server.sh "$@" </dev/null &
 child=$!
 set +m
 wait "$child" || status=$?
