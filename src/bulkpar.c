@@ -28,10 +28,10 @@
  * would not take), sample.c (how long a few batches take), stripe.c (every
  * so-manyth row), collect.c (where batches end), measure.c (space, and who
  * holds it), job.c, jobstatus.c and ledger.c (the SQL on our tables, run by
- * bookkeeping.c if books.c trusts them), joblock.c (whether a job is alive), crew.c (the workers as
- * the coordinator sees them), launch.c and slots.c (getting processes),
- * settings.c and identity.c (what a process has from the caller), subxact.c,
- * clip.c.
+ * bookkeeping.c if books.c trusts them), joblock.c (whether a job is alive),
+ * crew.c (the workers as the coordinator sees them), launch.c and slots.c
+ * (getting processes), settings.c and identity.c (what a process has from the
+ * caller), subxact.c, clip.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
