@@ -479,26 +479,30 @@ bulkpar_job_delete(int64 job_id)
 	return deleted == 1;
 }
 
-/* The names of the settings that a role or this database has defaults for. */
+/*
+ * The names of the settings that this database or one of the roles that the
+ * processes of a job may connect as has defaults for.
+ */
 char **
-bulkpar_job_role_defaults(Oid role, int *count)
+bulkpar_job_role_defaults(const BulkparJob *job, int *count)
 {
 	static BulkparQuery read = {
 		.read_only = true,
 		.sql =
 		"SELECT array(SELECT DISTINCT split_part(c, '=', 1) "
 		"FROM pg_db_role_setting s, unnest(s.setconfig) c "
-		"WHERE s.setrole IN (0, $1) AND s.setdatabase IN (0, "
+		"WHERE s.setrole IN (0, $1, $2) AND s.setdatabase IN (0, "
 		"(SELECT d.oid FROM pg_database d "
 		"WHERE d.datname = current_database())))",
-		.nargs = 1,
-		.argtypes = {OIDOID}
+		.nargs = 2,
+		.argtypes = {OIDOID, OIDOID}
 	};
 	BulkparBracket bracket;
-	Datum		values[1];
+	Datum		values[2];
 	char	  **names;
 
-	values[0] = ObjectIdGetDatum(role);
+	values[0] = ObjectIdGetDatum(job->owner);
+	values[1] = ObjectIdGetDatum(job->session_role);
 	bulkpar_bookkeeping_enter(&bracket);
 	(void) bulkpar_bookkeeping_run(&read, values, NULL);
 	names = bulkpar_bookkeeping_strings(&bracket, 1, count);

@@ -124,7 +124,7 @@ extern void bulkpar_job_end(int64 job_id, const char *status,
 extern void bulkpar_job_abandon(int64 job_id);
 extern BulkparStatus *bulkpar_job_status(int64 job_id);
 extern bool bulkpar_job_delete(int64 job_id);
-extern char **bulkpar_job_role_defaults(Oid role, int *count);
+extern char **bulkpar_job_role_defaults(const BulkparJob *job, int *count);
 extern int64 *bulkpar_job_older_than(Oid role, Datum age, int *count);
 
 extern bool bulkpar_job_lock(int64 job_id);

@@ -88,7 +88,7 @@ bulkpar_settings_collect(BulkparJob *job)
 	int			nvariables;
 	struct config_generic **variables = bulkpar_compat_guc_variables(&nvariables);
 	int			ndefaults;
-	char	  **defaults = bulkpar_job_role_defaults(job->owner, &ndefaults);
+	char	  **defaults = bulkpar_job_role_defaults(job, &ndefaults);
 
 	job->nsettings = 0;
 	job->settings = palloc(sizeof(BulkparSetting) * (nvariables + ndefaults));

@@ -252,6 +252,19 @@ SELECT string_agg(DISTINCT who, ',') FROM team.t;
 END
 	is($out, "succeeded\nteam $expected", "session_user of a job started by $session");
 }
+# Nor are there settings of the session's role that the session does not have.
+my $session = $node->background_psql('postgres', extra_params => [ '-U', 'mallory' ]);
+$session->query_safe('SET ROLE team');
+super("ALTER ROLE mallory SET app.late = 'yes'; ALTER ROLE team SET app.other = 'yes'");
+$session->query_safe(<<'END');
+SELECT bulkpar_update('team.t', 'who', 'coalesce(current_setting(''app.late'', true), ''none'')
+	|| coalesce(current_setting(''app.other'', true), ''none'') || session_user', 5, 1)
+END
+is($session->query_safe("SELECT string_agg(DISTINCT who, ',') FROM team.t"),
+	'mallory', 'defaults that a role has got since do not count');
+$session->quit;
+super('ALTER ROLE mallory RESET ALL; ALTER ROLE team RESET ALL');
+
 # A job that another session has created runs as nobody but its owner.
 super('UPDATE team.fails SET yes = true');
 run_as($node, 'mallory', <<'END');
