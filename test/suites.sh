@@ -11,7 +11,7 @@
 set -euo pipefail
 shopt -s nullglob
 
-suites=" ${*:-regress isolation tap pgtap python} "
+suites=" ${*:-script regress isolation tap pgtap python} "
 read -ra tests <<<"${TESTS:-}"
 found=' '
 failed=0
@@ -26,6 +26,12 @@ names()
 }
 
 # shellcheck disable=SC2317  # these are called by suite
+run_script()
+{
+	test/script-check.pl "$@" && test/script-check.pl --marked test/script/*.sql
+}
+
+# shellcheck disable=SC2317
 run_regress()
 {
 	make -s installcheck REGRESS="$(names "$@")" ISOLATION= TAP_TESTS=
@@ -89,6 +95,7 @@ suite()
 }
 
 summary+=("passed  build with $COPT")
+suite script run_script sql/*.sql
 suite regress run_regress test/sql/*.sql
 suite isolation run_isolation test/specs/*.spec
 suite tap run_tap test/t/*.pl
