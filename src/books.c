@@ -73,8 +73,7 @@ static void inspect_schema(void);
 static void inspect_table(Relation rel);
 static void inspect_privileges(Oid relid);
 static bool has_grantee(const Acl *acl, AclMode privileges, Oid *grantee);
-static void refuse(Oid relid, const char *what, const char *hint)
-			pg_attribute_noreturn();
+static void refuse(Oid relid, const char *what, const char *hint);
 static bool is_in_library(HeapTuple tuple, const char *name);
 static void forget_relation(Datum arg, Oid relid);
 static void forget_schema(Datum arg, int cacheid, uint32 hashvalue);

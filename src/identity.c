@@ -38,7 +38,7 @@
 static BulkparIdentity current;
 
 static bool can_login(Oid role);
-static void raise_no_login(Oid owner, Oid session_role) pg_attribute_noreturn();
+static void raise_no_login(Oid owner, Oid session_role);
 static void set_role(void);
 
 /*

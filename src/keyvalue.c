@@ -35,7 +35,7 @@ static void append_value(StringInfo buf, const BulkparKeyColumn *column,
 						 Datum value);
 static Datum read_value(const BulkparKeyColumn *column, const char **next,
 						const char *end);
-static void raise_other_key(void) pg_attribute_noreturn();
+static void raise_other_key(void);
 static int	set_text_modes(void);
 
 /*

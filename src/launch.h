@@ -31,8 +31,7 @@ typedef struct BulkparLaunch
 extern BackgroundWorkerHandle *bulkpar_launch_process(const BulkparLaunch *launch,
 													  const char *name);
 extern void bulkpar_launch_wake_launcher(void);
-extern void bulkpar_launch_raise_no_slot(BulkparShortage shortage)
-			pg_attribute_noreturn();
+extern void bulkpar_launch_raise_no_slot(BulkparShortage shortage);
 extern bool bulkpar_launch_await_end(BackgroundWorkerHandle *handle,
 									 TimestampTz deadline);
 

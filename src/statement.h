@@ -51,8 +51,7 @@ typedef struct BulkparStatement
 } BulkparStatement;
 
 extern bool bulkpar_statement_has_part(Oid target, Oid part);
-extern void bulkpar_statement_raise_other(Oid target, Oid relid)
-			pg_attribute_noreturn();
+extern void bulkpar_statement_raise_other(Oid target, Oid relid);
 extern char *bulkpar_statement_table(Oid relid);
 extern char *bulkpar_statement_text(const BulkparJob *job);
 extern BulkparStatement *bulkpar_statement_batch(const BulkparJob *job,
