@@ -62,8 +62,7 @@ bulkpar_measure_xmin_holders(int pid)
 		.read_only = true,
 		.sql =
 		"SELECT string_agg(h.holder, ', ' ORDER BY h.since) FROM ("
-		"SELECT format(CASE WHEN a.pid = $1 "
-		"THEN 'the calling session %1$s (%2$s s)' WHEN r.sees "
+		"SELECT format(CASE WHEN r.sees OR a.pid = $1 "
 		"THEN 'session %1$s (%2$s s)' "
 		"ELSE 'a session of another role (%2$s s)' END, a.pid, "
 		"extract(epoch FROM clock_timestamp() - a.xact_start)::int8), "

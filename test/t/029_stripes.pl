@@ -231,7 +231,7 @@ foreach my $case (
 {
 	my ($name, $form) = @$case;
 
-	like(run_wide($name, 'the calling session CALLER \(\d+ s\)', form => $form),
+	like(run_wide($name, 'session CALLER \(\d+ s\)', form => $form),
 		qr/^1(,1)+$/, "$name: no stripes");
 }
 
