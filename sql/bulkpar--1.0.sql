@@ -251,7 +251,8 @@ SELECT j.job_id, j.job_name, j.owner, j.target,
 	j.skip_unchanged, j.batch_size, j.workers, j.stripes,
 	j.stripes_chosen, j.on_error, j.max_errors,
 	CASE WHEN r.owns
-		THEN (SELECT jsonb_object_agg(s.value ->> 'name', s.value ->> 'value')
+		THEN (SELECT coalesce(jsonb_object_agg(s.value ->> 'name',
+					s.value ->> 'value'), '{}'::jsonb)
 			FROM jsonb_array_elements(j.settings) s) END AS settings,
 	CASE WHEN j.status = 'running' AND NOT EXISTS (
 			SELECT FROM pg_locks l
