@@ -5,7 +5,9 @@
 #   make test-ubsan, make test-valgrind      private server; nothing else to do
 
 MODULE_big = bulkpar
-OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*.c)))
+SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
+OBJS = $(SOURCES:$(srcdir)/%.c=%.o)
+PG_CPPFLAGS = -I$(srcdir)/src
 PGFILEDESC = "bulkpar - bulk updates by parallel workers"
 
 EXTENSION = bulkpar
@@ -27,7 +29,7 @@ ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
 
 # PGXS as packaged does not track headers.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h)
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 else
 # The targets below install PGXS themselves, so they must work without it.
 all install installcheck clean:

@@ -15,21 +15,21 @@
  * plan.c			the first worker finds out where the job ends, and how to do it
  * match.c			lists the rows first, where few match
  * worker.c			claims chunk after chunk
- * chunk.c			the next range of keys
- * range.c			runs the batches of a chunk: retry, skip, cut anew
+ * claim.c			the next range of keys
+ * chunk.c			runs the batches of a chunk: retry, skip, cut anew
  * batch.c			one transaction: the rows and the progress
  * result.c			what the caller gets to see in the end
  *
  * and what serves them: target.c (the table or the part of it at hand), key.c
  * (its unique index) and keyvalue.c (the values in it), statement.c (the SQL
- * on the table), restrict.c (the hooks that keep it to a batch), condition.c
+ * on the table), hooks.c (the hooks that keep it to a batch), condition.c
  * and keyquery.c (what these add), values.c (what an UPDATE assigns),
  * unchanged.c (rows to leave alone), duplicates.c (values that a unique index
  * would not take), sample.c (how long a few batches take), stripe.c (every
- * so-manyth row), collect.c (where batches end), measure.c (space, and who
+ * so-manyth row), bounds.c (where batches end), measure.c (space, and who
  * holds it), job.c, jobstatus.c and ledger.c (the SQL on our tables, run by
  * bookkeeping.c if books.c trusts them), joblock.c (whether a job is alive),
- * crew.c (the workers as the coordinator sees them), launch.c and slots.c
+ * crew.c (the workers as the coordinator sees them), launch.c and quota.c
  * (getting processes), settings.c and identity.c (what a process has from the
  * caller), subxact.c, clip.c.
  *

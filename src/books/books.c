@@ -1,0 +1,396 @@
+/*-------------------------------------------------------------------------
+ *
+ * books.c
+ *		The tables of bulkpar, and whether they can be trusted.
+ *
+ * SQL on these tables runs as their owner, who may be a superuser.  It is safe
+ * only as long as its names mean our tables and nothing that others have made
+ * comes along with them: a trigger, a rule or a policy would run as the owner,
+ * and whoever can write to the tables says there what a job does and whose it
+ * is.  All that is looked at when it may have changed, which the invalidation
+ * messages tell, and refused if it is not as CREATE EXTENSION has made it.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/books/books.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "rewrite/prs2lock.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
+#include "utils/syscache.h"
+
+#include "books/books.h"
+#include "bulkpar.h"
+
+/* The tables in the order of BulkparBook, and the sequence. */
+static const char *const names[] = {
+	"bulkpar_job",
+	"bulkpar_part",
+	"bulkpar_chunk",
+	"bulkpar_error",
+	"bulkpar_job_job_id_seq",
+};
+
+#define NRELATIONS ((int) lengthof(names))
+
+/* Goes up when a relation or a schema may have changed. */
+static uint64 changes = 1;
+
+/* What it was when we last found the relations, and looked at them; 0: never. */
+static uint64 found_at = 0;
+static uint64 inspected_at = 0;
+
+static Oid	extension = InvalidOid;
+static Oid	schema = InvalidOid;
+static Oid	owner = InvalidOid;
+static Oid	relids[NRELATIONS];
+
+static bool find(void);
+static void inspect(void);
+static void inspect_schema(void);
+static void inspect_table(Relation rel);
+static void inspect_privileges(Oid relid);
+static bool has_grantee(const Acl *acl, AclMode privileges, Oid *grantee);
+static void refuse(Oid relid, const char *what, const char *hint);
+static bool is_in_library(HeapTuple tuple, const char *name);
+static void forget_relation(Datum arg, Oid relid);
+static void forget_schema(Datum arg, int cacheid, uint32 hashvalue);
+
+/*
+ * Lock the tables for writing until the end of the (sub)transaction, and make
+ * sure that they can be trusted as long.  Returns their owner.
+ */
+Oid
+bulkpar_books_open(void)
+{
+	for (;;)
+	{
+		uint64		before;
+
+		if (!find())
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("the tables of extension \"bulkpar\" do not exist"),
+					 errhint("The extension was dropped while a job was running.")));
+
+		/* The first lock reads what has changed, so it may find us wrong. */
+		for (int i = 0; i < BULKPAR_NBOOKS; i++)
+			LockRelationOid(relids[i], RowExclusiveLock);
+		before = changes;
+		if (inspected_at == before)
+			return owner;
+		if (!find())
+			continue;
+		inspect();
+		inspected_at = before;
+	}
+}
+
+/* The OID of one of the tables; InvalidOid if the extension is not there. */
+Oid
+bulkpar_books_table(BulkparBook book)
+{
+	return find() ? relids[book] : InvalidOid;
+}
+
+/* Whether a relation is one of the tables. */
+bool
+bulkpar_books_include(Oid relid)
+{
+	for (int i = 0; i < BULKPAR_NBOOKS; i++)
+	{
+		if (relid == bulkpar_books_table(i))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A function of ours that a query of the user's session calls.  There may be
+ * others of its name in our schema, which would be a better match for the
+ * arguments of a call; so it is found by just the types that it was made with,
+ * and must be the one in our library that belongs to the extension.
+ */
+Oid
+bulkpar_books_function(const char *name, int nargs, const Oid *argtypes)
+{
+	Oid			function = InvalidOid;
+	HeapTuple	tuple = NULL;
+
+	if (find())
+		tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
+								PointerGetDatum(buildoidvector(argtypes,
+															   nargs)),
+								ObjectIdGetDatum(schema));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+		if (form->prolang == ClanguageId &&
+			is_in_library(tuple, name) &&
+			getExtensionOfObject(ProcedureRelationId, form->oid) ==
+			extension)
+			function = form->oid;
+		ReleaseSysCache(tuple);
+	}
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"%s\" of extension \"bulkpar\" does not exist",
+						name)));
+	return function;
+}
+
+/*
+ * Find the relations by name, as the SQL will, which must be members of the
+ * extension.  False if one is not there.
+ */
+static bool
+find(void)
+{
+	static bool registered = false;
+	uint64		before = changes;
+
+	if (found_at == before)
+		return true;
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_schema, (Datum) 0);
+		registered = true;
+	}
+	extension = get_extension_oid("bulkpar", true);
+	schema = get_namespace_oid(BULKPAR_SCHEMA, true);
+	if (!OidIsValid(extension) || !OidIsValid(schema))
+		return false;
+	for (int i = 0; i < NRELATIONS; i++)
+	{
+		relids[i] = get_relname_relid(names[i], schema);
+		if (!OidIsValid(relids[i]) ||
+			getExtensionOfObject(RelationRelationId, relids[i]) != extension)
+			return false;
+	}
+	found_at = before;
+	return true;
+}
+
+/* Look at all that could make the relations dangerous. */
+static void
+inspect(void)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relids[0]));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relids[0]);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+
+	inspect_schema();
+	for (int i = 0; i < NRELATIONS; i++)
+	{
+		if (i < BULKPAR_NBOOKS)
+		{
+			Relation	rel = table_open(relids[i], NoLock);
+
+			inspect_table(rel);
+			table_close(rel, NoLock);
+		}
+		inspect_privileges(relids[i]);
+	}
+}
+
+/* Nobody but the owner of the tables can put names into their schema. */
+static void
+inspect_schema(void)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID,
+										ObjectIdGetDatum(schema));
+	Datum		datum;
+	bool		isnull;
+	Oid			nspowner;
+	Oid			grantee;
+	Acl		   *acl;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for schema %u", schema);
+	nspowner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	datum = SysCacheGetAttr(NAMESPACEOID, tuple, Anum_pg_namespace_nspacl,
+							&isnull);
+	acl = isnull ? NULL : DatumGetAclPCopy(datum);
+	ReleaseSysCache(tuple);
+
+	if (nspowner != owner ||
+		(acl != NULL && has_grantee(acl, ACL_CREATE, &grantee)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("schema \"%s\" is not safe for the tables of extension \"bulkpar\"",
+						BULKPAR_SCHEMA),
+				 errdetail("Others than the owner of the tables, \"%s\", may create objects in it.",
+						   GetUserNameFromId(owner, false)),
+				 errhint("Let that role own the schema, and REVOKE CREATE ON SCHEMA %s from all others.",
+						 BULKPAR_SCHEMA)));
+}
+
+/* The table is the owner's, and has no code but that of its foreign keys. */
+static void
+inspect_table(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		refuse(relid, "is not a table", NULL);
+	if (rel->rd_rel->relowner != owner)
+		refuse(relid, "has another owner than the other tables",
+			   "Use ALTER TABLE ... OWNER TO to give it back.");
+	if (rel->rd_rules != NULL)
+		refuse(relid, "has a rule", "Use DROP RULE to remove it.");
+	if (rel->rd_rel->relrowsecurity || rel->rd_rel->relforcerowsecurity)
+		refuse(relid, "has row level security",
+			   "Use ALTER TABLE ... DISABLE ROW LEVEL SECURITY, and NO FORCE.");
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (!trigger->tgisinternal)
+			refuse(relid, psprintf("has the trigger \"%s\"", trigger->tgname),
+				   "Use DROP TRIGGER to remove it.");
+		if (!bulkpar_books_include(trigger->tgconstrrelid))
+			refuse(relid, "is referenced by a foreign key of another table",
+				   "Drop that foreign key.");
+	}
+}
+
+/* Nobody has privileges on a relation or a column of it but its owner. */
+static void
+inspect_privileges(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Datum		datum;
+	bool		isnull;
+	int			natts;
+	Oid			grantee;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+	if (((Form_pg_class) GETSTRUCT(tuple))->relowner != owner)
+		refuse(relid, "has another owner than the tables",
+			   "Use ALTER ... OWNER TO to give it back.");
+	datum = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
+	if (!isnull && has_grantee(DatumGetAclP(datum), ~ACL_NO_RIGHTS, &grantee))
+		refuse(relid, psprintf("has privileges granted to %s",
+							   grantee == ACL_ID_PUBLIC ? "PUBLIC" :
+							   quote_identifier(GetUserNameFromId(grantee, false))),
+			   "Use REVOKE ALL to take them back.");
+	ReleaseSysCache(tuple);
+
+	for (AttrNumber i = 1; i <= natts; i++)
+	{
+		tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid),
+								Int16GetDatum(i));
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		datum = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attacl,
+								&isnull);
+		if (!isnull &&
+			has_grantee(DatumGetAclP(datum), ~ACL_NO_RIGHTS, &grantee))
+			refuse(relid, "has privileges granted on a column",
+				   "Use REVOKE ALL (column) to take them back.");
+		ReleaseSysCache(tuple);
+	}
+}
+
+/* Whether somebody but the owner and superusers has one of the privileges. */
+static bool
+has_grantee(const Acl *acl, AclMode privileges, Oid *grantee)
+{
+	/* What ACL_DAT gives, without its comparison of different signs. */
+	const AclItem *items = (const AclItem *) ((const char *) acl +
+											  ARR_OVERHEAD_NONULLS(1));
+
+	for (int i = 0; i < ACL_NUM(acl); i++)
+	{
+		*grantee = items[i].ai_grantee;
+		if (*grantee == owner ||
+			(ACLITEM_GET_PRIVS(items[i]) & privileges) == 0)
+			continue;
+		if (*grantee == ACL_ID_PUBLIC || !superuser_arg(*grantee))
+			return true;
+	}
+	return false;
+}
+
+static void
+refuse(Oid relid, const char *what, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("relation \"%s.%s\" of extension \"bulkpar\" %s",
+					BULKPAR_SCHEMA, get_rel_name(relid), what),
+			 errdetail("It could let others act as its owner, \"%s\".",
+					   GetUserNameFromId(owner, true)),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+/* Relcache callback: one of the relations has changed, or all may have. */
+static void
+forget_relation(Datum arg, Oid relid)
+{
+	for (int i = 0; i < NRELATIONS; i++)
+	{
+		if (relid == InvalidOid || relid == relids[i])
+			changes++;
+	}
+}
+
+/* Syscache callback: a schema has changed. */
+static void
+forget_schema(Datum arg, int cacheid, uint32 hashvalue)
+{
+	changes++;
+}
+
+/*
+ * Whether a C function is the one of that name in our library, whose path
+ * differs with how the extension was installed.
+ */
+static bool
+is_in_library(HeapTuple tuple, const char *name)
+{
+	bool		isnull;
+	char	   *symbol;
+	char	   *library;
+	char	   *file;
+
+	symbol = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
+												 Anum_pg_proc_prosrc,
+												 &isnull));
+	library = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
+												  Anum_pg_proc_probin,
+												  &isnull));
+	file = last_dir_separator(library);
+	return strcmp(symbol, name) == 0 &&
+		strcmp(file == NULL ? library : file + 1, BULKPAR_LIBRARY) == 0;
+}

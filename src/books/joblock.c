@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * joblock.c
+ *		The lock that says that a job is alive.
+ *
+ * It is a user lock, which a rollback does not release but the end of the
+ * process does.  pg_advisory_unlock_all() would, but no user code runs in a
+ * coordinator.  pg_locks shows it as a userlock on bulkpar_job and the job's
+ * id; it cannot be confused with an advisory lock.
+ *
+ * The workers hold the same lock in a mode that conflicts with none of these.
+ * It says which processes are the job's, which a name that a process has given
+ * itself could not.  User code can release it: then its own job is not seen to
+ * be in a deadlock.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/books/joblock.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/lock.h"
+
+#include "books/bookkeeping.h"
+#include "books/books.h"
+#include "books/job.h"
+#include "compat.h"
+
+/* How often to try, while others look whether a job is alive. */
+#define MAX_LOCK_TRIES 10
+
+/* The pids of the processes of the job $1; $2 is the OID of bulkpar_job. */
+#define PROCESSES \
+	"SELECT l.pid FROM pg_locks l WHERE l.locktype = 'userlock' " \
+	"AND l.granted AND l.mode IN ('ExclusiveLock', 'AccessShareLock') " \
+	"AND l.classid = $2 " \
+	"AND l.objid = ($1 & 4294967295)::oid AND l.objsubid = ($1 >> 32) " \
+	"AND l.database = (SELECT d.oid FROM pg_database d " \
+	"WHERE d.datname = current_database()) "
+
+static void job_locktag(LOCKTAG *tag, int64 job_id);
+
+/*
+ * Take the lock that says that a job's coordinator is alive.  It is held
+ * until the process ends.  False if another process holds it.
+ */
+bool
+bulkpar_job_lock(int64 job_id)
+{
+	LOCKTAG		tag;
+
+	job_locktag(&tag, job_id);
+
+	/* Somebody may just be looking whether it is held. */
+	for (int i = 0; i < MAX_LOCK_TRIES; i++)
+	{
+		if (LockAcquire(&tag, ExclusiveLock, true, true) !=
+			LOCKACQUIRE_NOT_AVAIL)
+			return true;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 10, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return false;
+}
+
+/* Let the lock say that this process is a worker of the job, if it does not. */
+void
+bulkpar_job_mark_worker(int64 job_id)
+{
+	LOCKTAG		tag;
+
+	job_locktag(&tag, job_id);
+	if (!bulkpar_compat_lock_held_by_me(&tag, AccessShareLock))
+		(void) LockAcquire(&tag, AccessShareLock, true, true);
+}
+
+/*
+ * Whether a process of the job waits for a lock that the process with this pid
+ * holds, directly or through others.
+ */
+bool
+bulkpar_job_waits_for(int64 job_id, int pid)
+{
+	static BulkparQuery look = {
+		.read_only = true,
+		.sql =
+		"WITH RECURSIVE waiting(pid) AS (" PROCESSES
+		"UNION SELECT b.pid FROM waiting w, "
+		"unnest(pg_blocking_pids(w.pid)) b(pid)) "
+		"SELECT 1::int8 FROM waiting w WHERE w.pid = $3",
+		.nargs = 3,
+		.argtypes = {INT8OID, OIDOID, INT4OID}
+	};
+	BulkparBracket bracket;
+	Datum		values[3];
+	bool		waits;
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = ObjectIdGetDatum(bulkpar_books_table(BULKPAR_BOOK_JOB));
+	values[2] = Int32GetDatum(pid);
+	bulkpar_bookkeeping_enter(&bracket);
+	waits = bulkpar_bookkeeping_run(&look, values, NULL) > 0;
+	bulkpar_bookkeeping_leave(&bracket);
+	return waits;
+}
+
+/* Whether some process holds that lock. */
+bool
+bulkpar_job_is_alive(int64 job_id)
+{
+	LOCKTAG		tag;
+
+	job_locktag(&tag, job_id);
+	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	LockRelease(&tag, ShareLock, false);
+	return false;
+}
+
+/*
+ * The pid of the process that holds that lock; 0 if there is none.  It is
+ * right only as long as the process lives.
+ */
+int
+bulkpar_job_coordinator(int64 job_id)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT p.pid::int8 FROM (" PROCESSES
+		"AND l.mode = 'ExclusiveLock') p",
+		.nargs = 2,
+		.argtypes = {INT8OID, OIDOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[2];
+	int			pid = 0;
+
+	values[0] = Int64GetDatum(job_id);
+	values[1] = ObjectIdGetDatum(bulkpar_books_table(BULKPAR_BOOK_JOB));
+	bulkpar_bookkeeping_enter(&bracket);
+	if (bulkpar_bookkeeping_run(&find, values, NULL) > 0)
+		pid = (int) bulkpar_bookkeeping_int64(1);
+	bulkpar_bookkeeping_leave(&bracket);
+	return pid;
+}
+
+static void
+job_locktag(LOCKTAG *tag, int64 job_id)
+{
+	tag->locktag_field1 = MyDatabaseId;
+	tag->locktag_field2 = bulkpar_books_table(BULKPAR_BOOK_JOB);
+	tag->locktag_field3 = (uint32) job_id;
+	tag->locktag_field4 = (uint16) (job_id >> 32);
+	tag->locktag_type = LOCKTAG_USERLOCK;
+	tag->locktag_lockmethodid = USER_LOCKMETHOD;
+}

@@ -1,0 +1,315 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *		The SQL functions that start or resume a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/call.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
+#include "nodes/supportnodes.h"
+#include "storage/dsm.h"
+#include "tcop/utility.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "bulkpar.h"
+#include "call/check.h"
+#include "call/control.h"
+#include "call/request.h"
+#include "call/result.h"
+#include "call/snapshot.h"
+#include "call/wait.h"
+#include "run/coordinator.h"
+#include "session/settings.h"
+
+/* The calls of a function in a list of expressions. */
+typedef struct CallSearch
+{
+	Oid			function;
+	List	   *locations;
+} CallSearch;
+
+static Datum start_job(FunctionCallInfo fcinfo, const BulkparJob *job,
+					   bool wait, TimestampTz began);
+static Datum join_job(FunctionCallInfo fcinfo, const BulkparJob *job,
+					  int64 job_id, bool wait, TimestampTz began);
+static Datum resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
+						const BulkparChange *change, bool wait,
+						TimestampTz began);
+static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
+					  dsm_segment *segment, bool wait, TimestampTz began);
+static void raise_error(BulkparCall *call);
+static void check_place(FunctionCallInfo fcinfo);
+static bool find_copied_call(Node *node, void *context);
+
+PG_FUNCTION_INFO_V1(bulkpar_run);
+PG_FUNCTION_INFO_V1(bulkpar_resume);
+PG_FUNCTION_INFO_V1(bulkpar_support);
+
+/* bulkpar_update(...), bulkpar_delete(...) and bulkpar_execute(...) */
+Datum
+bulkpar_run(PG_FUNCTION_ARGS)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	BulkparJob *job;
+	bool		wait;
+
+	check_place(fcinfo);
+	job = bulkpar_request_read(fcinfo, &wait);
+	bulkpar_check_job(job);
+
+	if (job->name != NULL)
+	{
+		int64		job_id = bulkpar_control_find(job->owner, job->name);
+
+		if (job_id != 0)
+			return join_job(fcinfo, job, job_id, wait, began);
+	}
+	return start_job(fcinfo, job, wait, began);
+}
+
+/* bulkpar_resume(job_id, workers, batch_size, wait) */
+Datum
+bulkpar_resume(PG_FUNCTION_ARGS)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	BulkparChange change = {0};
+	int64		job_id;
+
+	check_place(fcinfo);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("arguments \"%s\" and \"%s\" must not be null",
+						"job_id", "wait")));
+	job_id = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(1))
+	{
+		change.workers = PG_GETARG_INT32(1);
+		bulkpar_request_check_range(change.workers, BULKPAR_MAX_WORKERS,
+									"workers");
+	}
+	if (!PG_ARGISNULL(2))
+	{
+		change.batch_size = PG_GETARG_INT32(2);
+		bulkpar_request_check_range(change.batch_size, BULKPAR_MAX_BATCH_SIZE,
+									"batch_size");
+	}
+
+	(void) bulkpar_control_check_owner(job_id);
+	return resume_job(fcinfo, bulkpar_control_load(job_id), &change,
+					  PG_GETARG_BOOL(3), began);
+}
+
+/*
+ * The planner asks this of the functions that run a job.  It refuses
+ * SELECT (bulkpar_update(...)).*, which would run one for each column of the
+ * result: the parser copies the call, and all copies have its location.
+ */
+Datum
+bulkpar_support(PG_FUNCTION_ARGS)
+{
+	Node	   *request = (Node *) PG_GETARG_POINTER(0);
+
+	if (IsA(request, SupportRequestSimplify))
+	{
+		SupportRequestSimplify *simplify = (SupportRequestSimplify *) request;
+		CallSearch	search = {.function = simplify->fcall->funcid};
+
+		if (simplify->root != NULL &&
+			find_copied_call((Node *) simplify->root->parse->targetList,
+							 &search))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s() would be called for each column of its result",
+							get_func_name(search.function)),
+					 errhint("Write SELECT * FROM %s(...).",
+							 get_func_name(search.function))));
+	}
+	PG_RETURN_POINTER(NULL);
+}
+
+static Datum
+start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait,
+		  TimestampTz began)
+{
+	dsm_segment *segment;
+	BulkparCall *call =
+		bulkpar_coordinator_prepare(job, bulkpar_request_serialize(job),
+									&segment);
+
+	return run_call(fcinfo, call, segment, wait, began);
+}
+
+/*
+ * There is an unfinished job of the same name: wait for it if it runs, or
+ * resume it, if it is the same work.
+ */
+static Datum
+join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
+		 bool wait, TimestampTz began)
+{
+	BulkparJob *other = bulkpar_control_load(job_id);
+	BulkparChange change = {
+		.batch_size = job->batch_size,
+		.workers = job->workers
+	};
+	const char *setting = bulkpar_settings_differ(job, other);
+
+	if (!bulkpar_request_same_work(job, other))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" does other work",
+						job_id, job->name),
+				 errhint("Use another name, or SELECT bulkpar_forget("
+						 INT64_FORMAT ") if the job is not to be resumed.",
+						 job_id)));
+	if (setting != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" has other settings",
+						job_id, job->name),
+				 errdetail("The setting \"%s\" is not what it was in the session that created the job.",
+						   setting),
+				 errhint("SELECT bulkpar_resume(" INT64_FORMAT
+						 ") goes on with the job and its own settings.",
+						 job_id)));
+	if (!bulkpar_job_is_alive(job_id))
+	{
+		ereport(NOTICE,
+				(errmsg("resuming bulkpar job " INT64_FORMAT " of the name \"%s\"",
+						job_id, job->name)));
+		return resume_job(fcinfo, other, &change, wait, began);
+	}
+
+	ereport(NOTICE,
+			(errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" is already running",
+					job_id, job->name)));
+	if (wait)
+		bulkpar_wait_for_job(fcinfo, job_id, DT_NOEND);
+	return bulkpar_result_of_wait(fcinfo, job_id, other->workers, began);
+}
+
+/* Go on with a job, if it is safe for and before the current user. */
+static Datum
+resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
+		   const BulkparChange *change, bool wait, TimestampTz began)
+{
+	dsm_segment *segment;
+	BulkparCall *call;
+
+	bulkpar_settings_check(job);
+	call = bulkpar_coordinator_prepare(job, "", &segment);
+	call->resumed = job->job_id;
+	call->change = *change;
+	return run_call(fcinfo, call, segment, wait, began);
+}
+
+/* Launch the coordinator, and wait for the job's end or only its start. */
+static Datum
+run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
+		 bool wait, TimestampTz began)
+{
+	BackgroundWorkerHandle *handle;
+	int64		job_id;
+	int			workers;
+
+	if (wait && !bulkpar_snapshot_is_free(fcinfo))
+		call->snapshot_holder = MyProcPid;
+	handle = bulkpar_coordinator_launch(segment);
+	bulkpar_wait_for_call(fcinfo, call, handle, !wait);
+	job_id = pg_atomic_read_u64(&call->job_id);
+	workers = pg_atomic_read_u32(&call->workers_started);
+	if (job_id == 0)
+		raise_error(call);
+	dsm_detach(segment);
+	return bulkpar_result_of_wait(fcinfo, job_id, workers, began);
+}
+
+/* Raise the error that has kept the coordinator from storing its job. */
+static void
+raise_error(BulkparCall *call)
+{
+	ErrorData	error = {
+		.elevel = ERROR,
+		.sqlerrcode = call->sqlstate,
+		.message = call->message,
+		.detail = call->detail[0] != '\0' ? call->detail : NULL,
+		.hint = call->hint[0] != '\0' ? call->hint : NULL,
+		.context = call->context[0] != '\0' ? call->context : NULL
+	};
+
+	if (call->sqlstate != 0)
+		ThrowErrorData(&error);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("could not start the coordinator of the job"),
+			 errhint("The server log may say why.")));
+}
+
+/*
+ * Check that the function is called where its job can work.  The workers
+ * commit on their own, so the calling transaction must not have done anything
+ * that they would have to see or to wait for.
+ */
+static void
+check_place(FunctionCallInfo fcinfo)
+{
+	Oid			function = fcinfo->flinfo->fn_oid;
+	char	   *name = psprintf("%s()", get_func_name(function));
+
+	PreventCommandDuringRecovery(name);
+	PreventCommandIfReadOnly(name);
+	PreventCommandIfParallelMode(name);
+
+	if (IsSubTransaction())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run inside a subtransaction", name),
+				 errdetail("Its batches commit on their own.")));
+	if (IsTransactionBlock())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run inside a transaction block", name),
+				 errhint("Its batches commit on their own. In a client library, turn on autocommit.")));
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run in a transaction that has already changed data",
+						name)));
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot call %s within security-restricted operation",
+						name)));
+}
+
+/* Whether two calls of the function stand at one place of the SQL text. */
+static bool
+find_copied_call(Node *node, void *context)
+{
+	CallSearch *search = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == search->function)
+	{
+		int			location = ((FuncExpr *) node)->location;
+
+		if (location >= 0 && list_member_int(search->locations, location))
+			return true;
+		search->locations = lappend_int(search->locations, location);
+	}
+	return expression_tree_walker(node, find_copied_call, context);
+}

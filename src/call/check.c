@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *		A job checked against the database, before it starts.
+ *
+ * Everything that can be known to be wrong is found here, in the caller's
+ * session and before any process is started: the table, its parts and their
+ * keys, and the whole statement as the workers will run it, up to the point
+ * where it would begin to run.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/check.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/catalog.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "books/bookkeeping.h"
+#include "books/books.h"
+#include "call/check.h"
+#include "compat.h"
+#include "session/settings.h"
+#include "session/subxact.h"
+#include "table/key.h"
+#include "table/statement.h"
+#include "table/stripe.h"
+#include "table/target.h"
+
+static void check_target(void *arg);
+static void check_not_in_use(const BulkparJob *job);
+static void check_table(Relation rel, const BulkparJob *job);
+static void find_parts(Relation rel, BulkparJob *job);
+static void check_not_distributed(Relation rel, const BulkparJob *job);
+static void check_partition_key(Oid relid, const BulkparJob *job);
+static void check_part(Relation rel, BulkparJob *job, BulkparPart *part,
+					   bool first);
+static void check_statements(const BulkparJob *job, Oid part,
+							 const BulkparKey *key);
+static void check_without_parts(Relation rel, const BulkparJob *job);
+static Oid	named_index(Relation rel, Oid named);
+static void choose_key(Relation rel, const BulkparJob *job,
+					   BulkparPart *part);
+static void check_columns(Relation rel, const BulkparKey *key,
+						  const BulkparJob *job);
+
+/*
+ * Check a job against the database and complete it with its key index and
+ * settings, in the current memory context.  No lock on the target stays
+ * behind.
+ */
+void
+bulkpar_check_job(BulkparJob *job)
+{
+	check_not_in_use(job);
+	bulkpar_subxact_run(check_target, job);
+}
+
+/*
+ * While this session waits for the workers it must not hold a lock that they
+ * might come to wait for: nobody would see that deadlock.
+ */
+static void
+check_not_in_use(const BulkparJob *job)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, job->target);
+	for (LOCKMODE mode = AccessShareLock; mode <= AccessExclusiveLock; mode++)
+	{
+		if (bulkpar_compat_lock_held_by_me(&tag, mode))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("cannot %s \"%s\" in batches because this session holds a lock on it",
+							job->deletes ? "delete from" : "update",
+							get_rel_name(job->target)),
+					 errhint("Call the function in a statement of its own that does not use the table.")));
+	}
+}
+
+/* Check what needs a lock on the target, and find its parts and their keys. */
+static void
+check_target(void *arg)
+{
+	BulkparJob *job = arg;
+	Relation	rel;
+
+	rel = try_relation_open(job->target, AccessShareLock);
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", job->target)));
+	check_table(rel, job);
+	find_parts(rel, job);
+	check_not_distributed(rel, job);
+	for (int i = 0; i < job->nparts; i++)
+		check_part(rel, job, &job->parts[i], i == 0);
+	if (job->nparts == 0)
+		check_without_parts(rel, job);
+	relation_close(rel, NoLock);
+
+	bulkpar_settings_collect(job);
+}
+
+/*
+ * The tables that the job goes through: the target itself, or where it has
+ * partitions or children those of them that have rows.
+ */
+static void
+find_parts(Relation rel, BulkparJob *job)
+{
+	List	   *relids = list_make1_oid(job->target);
+	ListCell   *lc;
+
+	if (!job->only)
+		relids = find_all_inheritors(job->target, AccessShareLock, NULL);
+	job->only = list_length(relids) == 1 && linitial_oid(relids) == job->target;
+	job->parts = palloc0(sizeof(BulkparPart) * list_length(relids));
+	foreach(lc, relids)
+	{
+		Oid			relid = lfirst_oid(lc);
+		char		relkind = get_rel_relkind(relid);
+
+		if (relkind == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table \"%s\" has the foreign partition or child \"%s\"",
+							RelationGetRelationName(rel),
+							get_rel_name(relid)),
+					 errhint("Call the function for each of the others, and change the foreign table on its own server.")));
+		if (relkind == RELKIND_PARTITIONED_TABLE)
+			check_partition_key(relid, job);
+		else
+			job->parts[job->nparts++].relid = relid;
+	}
+}
+
+/*
+ * Citus plans statements on its tables for another table, on another node, or
+ * on several.  It knows them, also the local ones that it has taken over, in a
+ * catalog of its own.
+ */
+static void
+check_not_distributed(Relation rel, const BulkparJob *job)
+{
+	Oid			argtypes[] = {OIDOID};
+	bool		found = false;
+	int			nestlevel;
+
+	if (!OidIsValid(get_relname_relid("pg_dist_partition",
+									  PG_CATALOG_NAMESPACE)))
+		return;
+	nestlevel = bulkpar_bookkeeping_safe_path();
+	SPI_connect();
+	for (int i = -1; i < job->nparts && !found; i++)
+	{
+		Datum		values[1];
+
+		values[0] = ObjectIdGetDatum(i < 0 ? job->target :
+									 job->parts[i].relid);
+		if (SPI_execute_with_args("SELECT FROM pg_catalog.pg_dist_partition "
+								  "WHERE logicalrelid::oid = $1",
+								  1, argtypes, values, NULL, true, 1) !=
+			SPI_OK_SELECT)
+			elog(ERROR, "could not read pg_dist_partition");
+		found = SPI_processed > 0;
+	}
+	SPI_finish();
+	AtEOXact_GUC(true, nestlevel);
+	if (found)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" is managed by Citus",
+						RelationGetRelationName(rel)),
+				 errhint("Call the function for each shard, on the node that has it.")));
+}
+
+/* A row that moves to a partition that is still to come would be changed again. */
+static void
+check_partition_key(Oid relid, const BulkparJob *job)
+{
+	Relation	rel = table_open(relid, NoLock);
+
+	for (int i = 0; i < job->ncolumns; i++)
+	{
+		AttrNumber	attnum = get_attnum(relid, job->column_names[i]);
+		Bitmapset  *attnums;
+		bool		in_expression;
+
+		if (attnum == InvalidAttrNumber)
+			continue;
+		attnums = bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber);
+		if (has_partition_attrs(rel, attnums, &in_expression))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot update column \"%s\" in batches because it is in the partition key of table \"%s\"",
+							job->column_names[i],
+							RelationGetRelationName(rel)),
+					 errdetail("A row that moves to another partition might be updated twice.")));
+	}
+	table_close(rel, NoLock);
+}
+
+/* Check a part, and with the first one the statements. */
+static void
+check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
+{
+	Relation	part_rel = table_open(part->relid, AccessShareLock);
+	BulkparKey *key;
+
+	choose_key(part_rel, job, part);
+	key = bulkpar_key_describe(part_rel, part->key_index);
+	part->key_order = bulkpar_key_order(key);
+	if (job->stripes > 1 && !bulkpar_stripe_possible(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the key of table \"%s\" cannot be hashed, as more than one stripe needs",
+						RelationGetRelationName(part_rel)),
+				 errdetail("The job follows the order %s.",
+						   bulkpar_key_show(part->relid, part->key_order))));
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		char	   *name = get_attname(part->relid, key->columns[i].attnum,
+									   false);
+
+		if (get_attnum(job->target, name) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("key column \"%s\" of table \"%s\" is not one of table \"%s\"",
+							name, RelationGetRelationName(part_rel),
+							RelationGetRelationName(rel)),
+					 errhint("Create a unique index on columns that all tables have.")));
+	}
+	check_columns(part_rel, key, job);
+	if (part->relid != job->target)
+		bulkpar_target_check_rules(part_rel, job);
+
+	if (first)
+		check_statements(job, part->relid, key);
+	table_close(part_rel, NoLock);
+}
+
+/* Check the statements that the workers would run on a part. */
+static void
+check_statements(const BulkparJob *job, Oid part, const BulkparKey *key)
+{
+	BulkparShape shape = bulkpar_key_usual_shape(key);
+
+	shape.striped = job->stripes > 1;
+	SPI_connect();
+	bulkpar_statement_check(bulkpar_statement_collect(job->target, part, key,
+													  &shape));
+	bulkpar_statement_check(bulkpar_statement_batch(job, part, key, &shape));
+	SPI_finish();
+}
+
+/* The same for a partitioned table without partitions, which has no key. */
+static void
+check_without_parts(Relation rel, const BulkparJob *job)
+{
+	BulkparKey	none = {0};
+	BulkparShape all = {0};
+
+	check_columns(rel, &none, job);
+	SPI_connect();
+	bulkpar_statement_check(bulkpar_statement_batch(job, job->target, &none,
+													&all));
+	SPI_finish();
+}
+
+/* The index of a table that is the named one, or a partition of it. */
+static Oid
+named_index(Relation rel, Oid named)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Oid			index = lfirst_oid(lc);
+
+		if (index == named ||
+			(get_rel_relispartition(index) &&
+			 list_member_oid(get_partition_ancestors(index), named)))
+			return index;
+	}
+	return InvalidOid;
+}
+
+/* Choose the key index of a part, or check the one that was named. */
+static void
+choose_key(Relation rel, const BulkparJob *job, BulkparPart *part)
+{
+	const char *name = RelationGetRelationName(rel);
+
+	if (OidIsValid(job->key_index))
+	{
+		part->key_index = named_index(rel, job->key_index);
+		if (!OidIsValid(part->key_index))
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("\"%s\" is not an index of table \"%s\"",
+							get_rel_name(job->key_index), name)));
+		if (bulkpar_key_describe(rel, part->key_index) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("a job cannot follow index \"%s\"",
+							get_rel_name(part->key_index)),
+					 errdetail("It must be a valid unique btree index on NOT NULL columns, without expressions or a WHERE clause.")));
+		return;
+	}
+
+	part->key_index = bulkpar_key_choose(rel);
+	if (!OidIsValid(part->key_index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" has no unique index to follow", name),
+				 errdetail("A job goes through its table in the order of the primary key, or of another unique index on NOT NULL columns without expressions or a WHERE clause."),
+				 errhint("Add a primary key, or use CREATE UNIQUE INDEX CONCURRENTLY ON %s (...) with columns that are NOT NULL.",
+						 quote_identifier(name))));
+}
+
+/* Reject everything but a table. */
+static void
+check_table(Relation rel, const BulkparJob *job)
+{
+	const char *name = RelationGetRelationName(rel);
+
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a foreign table", name),
+				 errhint("Call the function on the server that has the table.")));
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a table", name),
+				 errdetail_relkind_not_supported(rel->rd_rel->relkind)));
+	if (IsSystemRelation(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied: \"%s\" is a system catalog",
+						name)));
+	if (bulkpar_books_include(RelationGetRelid(rel)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" of extension bulkpar is not supported",
+						name)));
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("temporary table \"%s\" is not supported", name),
+				 errdetail("Background workers cannot see the temporary tables of another session.")));
+	bulkpar_target_check_rules(rel, job);
+}
+
+/*
+ * A job cannot change the key that it follows.  All else that can be wrong
+ * with a column is found with the whole statement, but for a name so long
+ * that the parser would make another of it.
+ */
+static void
+check_columns(Relation rel, const BulkparKey *key, const BulkparJob *job)
+{
+	for (int i = 0; i < job->ncolumns; i++)
+	{
+		AttrNumber	attnum = get_attnum(RelationGetRelid(rel),
+										job->column_names[i]);
+
+		if (attnum == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of relation \"%s\" does not exist",
+							job->column_names[i],
+							RelationGetRelationName(rel))));
+		if (bulkpar_key_has_column(key, attnum))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot update key column \"%s\" of table \"%s\" in batches",
+							job->column_names[i],
+							RelationGetRelationName(rel)),
+					 errdetail("The job follows the order of index \"%s\".",
+							   get_rel_name(key->index))));
+	}
+}

@@ -1,0 +1,323 @@
+/*-------------------------------------------------------------------------
+ *
+ * control.c
+ *		The SQL functions that wait for, stop and forget a job.
+ *
+ * A job is stopped by a signal to its coordinator: the calling transaction
+ * could not tell it through the tables before it has committed.  Which
+ * process that is says the lock that the coordinator holds.
+ *
+ * Each function can be called by a role that may act as the owner of the job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/control.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "books/ledger.h"
+#include "call/control.h"
+#include "call/result.h"
+#include "call/wait.h"
+#include "run/coordinator.h"
+#include "session/subxact.h"
+
+/* Arguments and results of what is done in a subtransaction. */
+typedef struct Lookup
+{
+	int64		job_id;
+	Oid			owner;
+	const char *name;
+	int			pid;
+	BulkparJob *job;
+} Lookup;
+
+static Datum stop(FunctionCallInfo fcinfo, int signal, const char *status);
+static bool signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
+							TimestampTz deadline);
+static TimestampTz deadline_of(FunctionCallInfo fcinfo);
+static void refuse_parallel(FunctionCallInfo fcinfo);
+static void look_for_owner(void *arg);
+static void look_for_name(void *arg);
+static void look_for_job(void *arg);
+static void look_for_coordinator(void *arg);
+static int64 forget(int64 job_id);
+
+PG_FUNCTION_INFO_V1(bulkpar_wait);
+PG_FUNCTION_INFO_V1(bulkpar_await);
+PG_FUNCTION_INFO_V1(bulkpar_pause);
+PG_FUNCTION_INFO_V1(bulkpar_cancel);
+PG_FUNCTION_INFO_V1(bulkpar_forget_job);
+PG_FUNCTION_INFO_V1(bulkpar_forget_age);
+
+/* bulkpar_wait(job_id, timeout) */
+Datum
+bulkpar_wait(PG_FUNCTION_ARGS)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz deadline = deadline_of(fcinfo);
+	int64		job_id = PG_GETARG_INT64(0);
+
+	refuse_parallel(fcinfo);
+	(void) bulkpar_control_check_owner(job_id);
+	bulkpar_wait_for_job(fcinfo, job_id, deadline);
+	bulkpar_result_check(job_id);
+	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_status(job_id),
+							   bulkpar_control_load(job_id)->workers, began);
+}
+
+/*
+ * CALL bulkpar_await(job_id, timeout): where the procedure is called so that
+ * it may commit, it does, and so waits without a snapshot also within another
+ * procedure.
+ */
+Datum
+bulkpar_await(PG_FUNCTION_ARGS)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+	TimestampTz deadline = deadline_of(fcinfo);
+	int64		job_id = PG_GETARG_INT64(0);
+
+	refuse_parallel(fcinfo);
+	(void) bulkpar_control_check_owner(job_id);
+	if (context != NULL && IsA(context, CallContext) && !context->atomic)
+	{
+		SPI_connect_ext(SPI_OPT_NONATOMIC);
+		SPI_commit();
+		SPI_finish();
+	}
+	bulkpar_wait_for_job(fcinfo, job_id, deadline);
+	bulkpar_result_check(job_id);
+	PG_RETURN_VOID();
+}
+
+/* bulkpar_pause(job_id) */
+Datum
+bulkpar_pause(PG_FUNCTION_ARGS)
+{
+	return stop(fcinfo, SIGUSR2, "paused");
+}
+
+/* bulkpar_cancel(job_id) */
+Datum
+bulkpar_cancel(PG_FUNCTION_ARGS)
+{
+	return stop(fcinfo, SIGINT, "cancelled");
+}
+
+/* bulkpar_forget(job_id) */
+Datum
+bulkpar_forget_job(PG_FUNCTION_ARGS)
+{
+	int64		job_id = PG_GETARG_INT64(0);
+
+	refuse_parallel(fcinfo);
+	(void) bulkpar_control_check_owner(job_id);
+	PG_RETURN_INT64(forget(job_id));
+}
+
+/* bulkpar_forget(age) */
+Datum
+bulkpar_forget_age(PG_FUNCTION_ARGS)
+{
+	int64	   *job_ids;
+	int			count;
+	int64		forgotten = 0;
+
+	refuse_parallel(fcinfo);
+	job_ids = bulkpar_job_older_than(GetUserId(), PG_GETARG_DATUM(0), &count);
+	for (int i = 0; i < count; i++)
+		forgotten += forget(job_ids[i]);
+	PG_RETURN_INT64(forgotten);
+}
+
+/*
+ * Check that the current user may act as the owner of a job, and return the
+ * owner.  Leaves no lock behind.
+ */
+Oid
+bulkpar_control_check_owner(int64 job_id)
+{
+	Lookup		lookup = {.job_id = job_id};
+
+	bulkpar_subxact_run(look_for_owner, &lookup);
+	if (!OidIsValid(lookup.owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " does not exist",
+						job_id)));
+	if (!has_privs_of_role(GetUserId(), lookup.owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for bulkpar job " INT64_FORMAT,
+						job_id),
+				 errdetail("Only roles with the privileges of its owner may do this.")));
+	return lookup.owner;
+}
+
+/* The unfinished job of a name, or 0.  Leaves no lock behind. */
+int64
+bulkpar_control_find(Oid owner, const char *name)
+{
+	Lookup		lookup = {.owner = owner, .name = name};
+
+	bulkpar_subxact_run(look_for_name, &lookup);
+	return lookup.job_id;
+}
+
+/* Read a job.  Leaves no lock behind. */
+BulkparJob *
+bulkpar_control_load(int64 job_id)
+{
+	Lookup		lookup = {.job_id = job_id};
+
+	bulkpar_subxact_run(look_for_job, &lookup);
+	return lookup.job;
+}
+
+/*
+ * Stop a job, and return when nothing of it commits any more.  One without a
+ * coordinator can be cancelled only: with the commit of this transaction.
+ */
+static Datum
+stop(FunctionCallInfo fcinfo, int signal, const char *status)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	int64		job_id = PG_GETARG_INT64(0);
+	bool		was_alive;
+	BulkparStatus *now;
+
+	refuse_parallel(fcinfo);
+	PreventCommandDuringRecovery("bulkpar job control");
+	(void) bulkpar_control_check_owner(job_id);
+
+	was_alive = signal_and_wait(fcinfo, job_id, signal,
+								TimestampTzPlusMilliseconds(began,
+															BULKPAR_CANCEL_TIMEOUT));
+	if (was_alive && bulkpar_job_is_alive(job_id))
+		(void) signal_and_wait(fcinfo, job_id, SIGTERM, DT_NOEND);
+
+	now = bulkpar_result_status(job_id);
+	if (signal == SIGINT &&
+		(!was_alive || strcmp(now->status, "running") == 0))
+	{
+		(void) bulkpar_ledger_release(job_id, 0);
+		bulkpar_job_abandon(job_id);
+		now = bulkpar_result_status(job_id);
+	}
+	if (strcmp(now->status, status) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 strcmp(now->status, "running") == 0 ?
+				 errmsg("bulkpar job " INT64_FORMAT " is not running",
+						job_id) :
+				 errmsg("bulkpar job " INT64_FORMAT " has already %s",
+						job_id,
+						strcmp(now->status, "paused") == 0 ||
+						strcmp(now->status, "cancelled") == 0 ?
+						psprintf("been %s", now->status) : now->status)));
+	return bulkpar_result_form(fcinfo, job_id, now, 0, began);
+}
+
+/*
+ * Send a signal to the coordinator of a job and wait until that has ended, but
+ * not after the deadline.  False if there was none.
+ */
+static bool
+signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
+				TimestampTz deadline)
+{
+	Lookup		lookup = {.job_id = job_id};
+
+	bulkpar_subxact_run(look_for_coordinator, &lookup);
+	if (lookup.pid == 0)
+		return false;
+	if (kill(lookup.pid, signal) != 0 && errno != ESRCH)
+		ereport(ERROR,
+				(errmsg("could not send a signal to process %d: %m",
+						lookup.pid)));
+	bulkpar_wait_for_job(fcinfo, job_id, deadline);
+	return true;
+}
+
+/* The deadline that the second argument, a timeout, means. */
+static TimestampTz
+deadline_of(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", "job_id")));
+	if (PG_ARGISNULL(1))
+		return DT_NOEND;
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+												   TimestampTzGetDatum(GetCurrentTimestamp()),
+												   PG_GETARG_DATUM(1)));
+}
+
+/* A job is controlled by locks and signals, for which parallel workers are not. */
+static void
+refuse_parallel(FunctionCallInfo fcinfo)
+{
+	PreventCommandIfParallelMode(psprintf("%s()",
+										  get_func_name(fcinfo->flinfo->fn_oid)));
+}
+
+static void
+look_for_owner(void *arg)
+{
+	Lookup	   *lookup = arg;
+
+	lookup->owner = bulkpar_job_owner(lookup->job_id);
+}
+
+static void
+look_for_name(void *arg)
+{
+	Lookup	   *lookup = arg;
+
+	lookup->job_id = bulkpar_job_find(lookup->owner, lookup->name);
+}
+
+static void
+look_for_job(void *arg)
+{
+	Lookup	   *lookup = arg;
+
+	lookup->job = bulkpar_job_load(lookup->job_id);
+}
+
+static void
+look_for_coordinator(void *arg)
+{
+	Lookup	   *lookup = arg;
+
+	lookup->pid = bulkpar_job_coordinator(lookup->job_id);
+}
+
+static int64
+forget(int64 job_id)
+{
+	if (bulkpar_job_is_alive(job_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("bulkpar job " INT64_FORMAT " is running", job_id),
+				 errhint("Cancel it first.")));
+	return bulkpar_job_delete(job_id) ? 1 : 0;
+}

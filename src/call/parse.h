@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * parse.h
+ *		The SQL that a caller hands over, before it is analyzed.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/parse.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_PARSE_H
+#define BULKPAR_PARSE_H
+
+#include "nodes/parsenodes.h"
+
+extern void bulkpar_parse_expression(const char *text, const char *what);
+extern void bulkpar_parse_from_item(const char *text, const char *what);
+extern Node *bulkpar_parse_statement(const char *text);
+extern RangeVar *bulkpar_parse_target(Node *statement);
+extern char **bulkpar_parse_columns(Node *statement, int *count);
+
+#endif							/* BULKPAR_PARSE_H */

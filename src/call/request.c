@@ -1,0 +1,423 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *		The arguments of a call, read and described as a job.
+ *
+ * What is wrong with them by themselves is found here, the rest by check.c.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/request.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "bulkpar.h"
+#include "call/parse.h"
+#include "call/request.h"
+
+/* The arguments of a call, which are found by their names. */
+typedef struct Arguments
+{
+	FunctionCallInfo fcinfo;
+	int			count;
+	char	  **names;
+	Oid		   *types;
+} Arguments;
+
+static void read_what(const Arguments *arguments, BulkparJob *job);
+static void read_set(const Arguments *arguments, BulkparJob *job);
+static void read_how(const Arguments *arguments, BulkparJob *job);
+static int	find(const Arguments *arguments, const char *name);
+static bool is_null(const Arguments *arguments, const char *name);
+static Datum value(const Arguments *arguments, const char *name);
+static char *read_text(const Arguments *arguments, const char *name);
+static char **read_list(const Arguments *arguments, const char *name,
+						int *count);
+static void check_text(const char *text, const char *name);
+static bool same_text(const char *a, const char *b);
+static void append_json(StringInfo buf, const char *name, const char *value);
+static void append_json_list(StringInfo buf, const char *name, char **values,
+							 int count);
+
+/*
+ * Read the arguments of bulkpar_update, bulkpar_delete or bulkpar_execute into
+ * a job, in the current memory context.
+ */
+BulkparJob *
+bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
+{
+	BulkparJob *job = palloc0(sizeof(BulkparJob));
+	HeapTuple	tuple = SearchSysCache1(PROCOID,
+										ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	Arguments	arguments = {.fcinfo = fcinfo};
+	char	   *modes;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u",
+			 fcinfo->flinfo->fn_oid);
+	arguments.count = get_func_arg_info(tuple, &arguments.types,
+										&arguments.names, &modes);
+	ReleaseSysCache(tuple);
+
+	read_what(&arguments, job);
+	read_how(&arguments, job);
+	*wait = DatumGetBool(value(&arguments, "wait"));
+	job->owner = GetUserId();
+	job->session_role = GetSessionUserId();
+	return job;
+}
+
+/* Check a number that must be between 1 and max. */
+void
+bulkpar_request_check_range(int value, int max, const char *name)
+{
+	if (value < 1 || value > max)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be between 1 and %d",
+						name, max)));
+}
+
+/* Whether two jobs of one owner do the same to the same rows. */
+bool
+bulkpar_request_same_work(const BulkparJob *a, const BulkparJob *b)
+{
+	if (a->target != b->target || a->key_index != b->key_index ||
+		a->skip_unchanged != b->skip_unchanged ||
+		a->ncolumns != b->ncolumns || a->nexpressions != b->nexpressions ||
+		!same_text(a->statement, b->statement) ||
+		!same_text(a->condition, b->condition) ||
+		!same_text(a->from_item, b->from_item))
+		return false;
+	for (int i = 0; i < a->ncolumns; i++)
+	{
+		if (strcmp(a->column_names[i], b->column_names[i]) != 0)
+			return false;
+	}
+	for (int i = 0; i < a->nexpressions; i++)
+	{
+		if (strcmp(a->expressions[i], b->expressions[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+/* The job as JSON, for bulkpar_job_insert. */
+char *
+bulkpar_request_serialize(const BulkparJob *job)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "{\"owner\": \"%u\", \"session_role\": \"%u\", "
+					 "\"target\": \"%u\", "
+					 "\"only_target\": %s, \"batch_size\": %d, "
+					 "\"workers\": %d, \"on_error\": \"%s\", "
+					 "\"max_errors\": " INT64_FORMAT ", \"skip_unchanged\": %s",
+					 job->owner, job->session_role, job->target, job->only ? "true" : "false",
+					 job->batch_size, job->workers,
+					 job->skip_errors ? "skip" : "stop", job->max_errors,
+					 job->skip_unchanged ? "true" : "false");
+	if (job->stripes != 0)
+		appendStringInfo(&buf, ", \"stripes\": %d", job->stripes);
+	if (OidIsValid(job->key_index))
+		appendStringInfo(&buf, ", \"key_index\": \"%u\"", job->key_index);
+	appendStringInfoString(&buf, ", \"parts\": [");
+	for (int i = 0; i < job->nparts; i++)
+	{
+		appendStringInfo(&buf, "%s{\"relation\": %u, \"key_index\": %u",
+						 i > 0 ? ", " : "", job->parts[i].relid,
+						 job->parts[i].key_index);
+		append_json(&buf, "key_order", job->parts[i].key_order);
+		appendStringInfoChar(&buf, '}');
+	}
+	appendStringInfoChar(&buf, ']');
+	append_json_list(&buf, "column_names", job->column_names, job->ncolumns);
+	append_json_list(&buf, "expressions", job->expressions,
+					 job->nexpressions);
+	appendStringInfo(&buf, ", \"deletes\": %s",
+					 job->deletes ? "true" : "false");
+	append_json(&buf, "statement", job->statement);
+	append_json(&buf, "condition", job->condition);
+	append_json(&buf, "from_item", job->from_item);
+	append_json(&buf, "job_name", job->name);
+	appendStringInfoString(&buf, ", \"settings\": [");
+	for (int i = 0; i < job->nsettings; i++)
+	{
+		const BulkparSetting *setting = &job->settings[i];
+
+		appendStringInfo(&buf, "%s{\"role\": %u, \"superuser\": %s",
+						 i > 0 ? ", " : "", setting->role,
+						 setting->superuser ? "true" : "false");
+		append_json(&buf, "name", setting->name);
+		append_json(&buf, "value", setting->value);
+		appendStringInfoChar(&buf, '}');
+	}
+	appendStringInfoString(&buf, "]}");
+	return buf.data;
+}
+
+/* What is to be done: a statement, or its parts. */
+static void
+read_what(const Arguments *arguments, BulkparJob *job)
+{
+	if (find(arguments, "statement") >= 0)
+	{
+		Node	   *statement;
+
+		(void) value(arguments, "statement");
+		job->statement = read_text(arguments, "statement");
+		statement = bulkpar_parse_statement(job->statement);
+		job->target = RangeVarGetRelid(bulkpar_parse_target(statement),
+									   NoLock, false);
+		job->column_names = bulkpar_parse_columns(statement, &job->ncolumns);
+		job->deletes = IsA(statement, DeleteStmt);
+		job->only = !bulkpar_parse_target(statement)->inh;
+		return;
+	}
+
+	job->target = DatumGetObjectId(value(arguments, "target"));
+	if (arguments->types[find(arguments, "target")] == TEXTOID)
+		job->target =
+			DatumGetObjectId(DirectFunctionCall1(regclassin,
+												 CStringGetDatum(read_text(arguments, "target"))));
+	job->deletes = find(arguments, "column_name") < 0;
+	if (!job->deletes)
+		read_set(arguments, job);
+	job->condition = read_text(arguments, "condition");
+	job->from_item = read_text(arguments,
+							   job->deletes ? "using_item" : "from_item");
+	if (job->condition != NULL)
+		bulkpar_parse_expression(job->condition, job->deletes ?
+								 "condition of the delete" :
+								 "condition of the update");
+	if (job->from_item != NULL)
+		bulkpar_parse_from_item(job->from_item, job->deletes ?
+								"USING item of the delete" :
+								"FROM item of the update");
+}
+
+/* The columns and their expressions. */
+static void
+read_set(const Arguments *arguments, BulkparJob *job)
+{
+	job->column_names = read_list(arguments, "column_name", &job->ncolumns);
+	job->expressions = read_list(arguments, "expression",
+								 &job->nexpressions);
+	if (job->ncolumns != job->nexpressions)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("number of columns must match number of expressions"),
+				 errdetail("There are %d columns and %d expressions.",
+						   job->ncolumns, job->nexpressions)));
+	for (int i = 0; i < job->nexpressions; i++)
+		bulkpar_parse_expression(job->expressions[i],
+								 psprintf("expression for column \"%s\"",
+										  job->column_names[i]));
+}
+
+/* How it is to be done. */
+static void
+read_how(const Arguments *arguments, BulkparJob *job)
+{
+	char	   *on_error;
+
+	job->batch_size = DatumGetInt32(value(arguments, "batch_size"));
+	bulkpar_request_check_range(job->batch_size, BULKPAR_MAX_BATCH_SIZE,
+								"batch_size");
+
+	job->workers = bulkpar_workers;
+	if (!is_null(arguments, "workers"))
+		job->workers = DatumGetInt32(value(arguments, "workers"));
+	else if (job->workers == 0)
+		job->workers = Min(Max(sysconf(_SC_NPROCESSORS_ONLN), 1),
+						   BULKPAR_MAX_WORKERS);
+	bulkpar_request_check_range(job->workers, BULKPAR_MAX_WORKERS, "workers");
+
+	on_error = TextDatumGetCString(value(arguments, "on_error"));
+	job->skip_errors = strcmp(on_error, "skip") == 0;
+	if (!job->skip_errors && strcmp(on_error, "stop") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be \"stop\" or \"skip\"",
+						"on_error")));
+	job->max_errors = DatumGetInt64(value(arguments, "max_errors"));
+	if (job->max_errors < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be negative",
+						"max_errors")));
+
+	job->name = read_text(arguments, "job_name");
+	if (job->name != NULL && strlen(job->name) > BULKPAR_MAX_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be longer than %d bytes",
+						"job_name", BULKPAR_MAX_NAME)));
+	if (!is_null(arguments, "stripes"))
+	{
+		job->stripes = DatumGetInt32(value(arguments, "stripes"));
+		bulkpar_request_check_range(job->stripes, BULKPAR_MAX_STRIPES,
+									"stripes");
+	}
+	if (!is_null(arguments, "key_index"))
+	{
+		job->key_index = DatumGetObjectId(value(arguments, "key_index"));
+		if (get_rel_name(job->key_index) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("index with OID %u does not exist",
+							job->key_index)));
+	}
+	if (find(arguments, "skip_unchanged") >= 0)
+		job->skip_unchanged = DatumGetBool(value(arguments,
+												 "skip_unchanged"));
+	if (job->skip_unchanged && job->deletes)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is only for UPDATE",
+						"skip_unchanged")));
+}
+
+/* The number of an argument; -1 if the function does not have it. */
+static int
+find(const Arguments *arguments, const char *name)
+{
+	for (int i = 0; i < arguments->count; i++)
+	{
+		if (strcmp(arguments->names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* Whether the function lacks an argument or has got null for it. */
+static bool
+is_null(const Arguments *arguments, const char *name)
+{
+	int			number = find(arguments, name);
+
+	return number < 0 || arguments->fcinfo->args[number].isnull;
+}
+
+/* The value of an argument that must not be null. */
+static Datum
+value(const Arguments *arguments, const char *name)
+{
+	if (is_null(arguments, name))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+	return arguments->fcinfo->args[find(arguments, name)].value;
+}
+
+/* A text argument; NULL for null. */
+static char *
+read_text(const Arguments *arguments, const char *name)
+{
+	char	   *string;
+
+	if (is_null(arguments, name))
+		return NULL;
+	string = TextDatumGetCString(value(arguments, name));
+	check_text(string, name);
+	return string;
+}
+
+/* The strings of an argument of type text or text[]. */
+static char **
+read_list(const Arguments *arguments, const char *name, int *count)
+{
+	Datum		argument = value(arguments, name);
+	Datum	   *elements = &argument;
+	bool		not_null = false;
+	bool	   *nulls = &not_null;
+	char	  **strings;
+
+	*count = 1;
+	if (arguments->types[find(arguments, name)] == TEXTARRAYOID)
+	{
+		ArrayType  *array = DatumGetArrayTypeP(argument);
+
+		if (ARR_NDIM(array) > 1)
+			ereport(ERROR,
+					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+					 errmsg("argument \"%s\" must be a one-dimensional array",
+							name)));
+		deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+						  &elements, &nulls, count);
+	}
+	if (*count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be empty", name)));
+
+	strings = palloc(sizeof(char *) * *count);
+	for (int i = 0; i < *count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not contain nulls", name)));
+		strings[i] = TextDatumGetCString(elements[i]);
+		check_text(strings[i], name);
+	}
+	return strings;
+}
+
+static void
+check_text(const char *text, const char *name)
+{
+	if (text[strspn(text, " \t\n\r\f\v")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be empty", name)));
+}
+
+/* Append a member of an object that is not the first; NULL is left out. */
+static void
+append_json(StringInfo buf, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	appendStringInfo(buf, ", \"%s\": ", name);
+	escape_json(buf, value);
+}
+
+static void
+append_json_list(StringInfo buf, const char *name, char **values, int count)
+{
+	appendStringInfo(buf, ", \"%s\": [", name);
+	for (int i = 0; i < count; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(buf, ", ");
+		escape_json(buf, values[i]);
+	}
+	appendStringInfoChar(buf, ']');
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *		The arguments of a call, checked.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/request.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_REQUEST_H
+#define BULKPAR_REQUEST_H
+
+#include "fmgr.h"
+
+#include "books/job.h"
+
+extern BulkparJob *bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait);
+extern void bulkpar_request_check_range(int value, int max, const char *name);
+extern bool bulkpar_request_same_work(const BulkparJob *a,
+									  const BulkparJob *b);
+extern char *bulkpar_request_serialize(const BulkparJob *job);
+
+#endif							/* BULKPAR_REQUEST_H */

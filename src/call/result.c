@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * result.c
+ *		What a caller gets to see of a job: a row, a message or an error.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/result.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/timestamp.h"
+
+#include "bulkpar.h"
+#include "call/result.h"
+
+static int	cost_detail(const BulkparStatus *status);
+static char *size_text(int64 bytes);
+static void raise_failure(int64 job_id, BulkparStatus *status);
+static double seconds_since(TimestampTz began);
+
+/*
+ * The result of a call that has waited for a job: its row if the job has
+ * succeeded, runs on or is paused, and else an error.
+ */
+Datum
+bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
+					   TimestampTz began)
+{
+	BulkparStatus *status;
+	double		seconds = seconds_since(began);
+
+	bulkpar_result_check(job_id);
+	status = bulkpar_result_status(job_id);
+
+	if (bulkpar_report && strcmp(status->status, "succeeded") == 0)
+		ereport(INFO,
+				(errmsg("bulkpar job " INT64_FORMAT ": " INT64_FORMAT
+						" rows %s in %.2f s (%.0f rows/s) by %d %s in "
+						INT64_FORMAT " %s",
+						job_id, status->rows_updated,
+						status->deletes ? "deleted" : "updated", seconds,
+						status->rows_updated / Max(seconds, 0.000001),
+						workers, workers == 1 ? "worker" : "workers",
+						status->batches,
+						status->batches == 1 ? "batch" : "batches"),
+				 cost_detail(status)));
+	if (status->rows_failed > 0)
+		ereport(NOTICE,
+				(errmsg("bulkpar job " INT64_FORMAT " has skipped "
+						INT64_FORMAT " rows with errors",
+						job_id, status->rows_failed),
+				 errhint("See SELECT * FROM bulkpar_errors WHERE job_id = "
+						 INT64_FORMAT ".", job_id)));
+	return bulkpar_result_form(fcinfo, job_id, status, workers, began);
+}
+
+/* Error detail: what the updates have cost, as far as it is known. */
+static int
+cost_detail(const BulkparStatus *status)
+{
+	if (status->rows_updated == 0 || status->before.table_bytes == 0 ||
+		status->after.table_bytes == 0)
+		return 0;
+	if (status->deletes)
+		return errdetail("The batches have written %s of WAL.",
+						 size_text(status->wal_bytes));
+	return errdetail("%.0f %% of the updates were HOT. The table went from %s to %s, its indexes from %s to %s, with %s of WAL.",
+					 100.0 * status->rows_hot / status->rows_updated,
+					 size_text(status->before.table_bytes),
+					 size_text(status->after.table_bytes),
+					 size_text(status->before.index_bytes),
+					 size_text(status->after.index_bytes),
+					 size_text(status->wal_bytes));
+}
+
+static char *
+size_text(int64 bytes)
+{
+	return TextDatumGetCString(DirectFunctionCall1(pg_size_pretty,
+												   Int64GetDatum(bytes)));
+}
+
+/* Raise the error of a job that was stopped, if it was. */
+void
+bulkpar_result_check(int64 job_id)
+{
+	bool		alive = bulkpar_job_is_alive(job_id);
+	BulkparStatus *status = bulkpar_result_status(job_id);
+
+	if (strcmp(status->status, "failed") == 0 ||
+		strcmp(status->status, "cancelled") == 0 ||
+		(strcmp(status->status, "running") == 0 && !alive))
+		raise_failure(job_id, status);
+}
+
+/* The result row of a job. */
+Datum
+bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
+					const BulkparStatus *status, int workers,
+					TimestampTz began)
+{
+	TupleDesc	tupdesc;
+	Datum		values[8];
+	bool		nulls[8] = {0};
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = Int64GetDatum(job_id);
+	values[1] = CStringGetTextDatum(status->status);
+	values[2] = Int64GetDatum(status->rows_updated);
+	values[3] = Int64GetDatum(status->batches);
+	values[4] = Int32GetDatum(workers);
+	values[5] = DirectFunctionCall2(timestamp_mi,
+									TimestampTzGetDatum(GetCurrentTimestamp()),
+									TimestampTzGetDatum(began));
+	values[6] = Int64GetDatum(status->rows_failed);
+	values[7] = Int64GetDatum(status->rows_unchanged);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc),
+											 values, nulls));
+}
+
+/* The status of a job that must exist. */
+BulkparStatus *
+bulkpar_result_status(int64 job_id)
+{
+	BulkparStatus *status = bulkpar_job_status(job_id);
+
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " does not exist",
+						job_id)));
+	return status;
+}
+
+/* Raise the error of a job that was stopped. */
+static void
+raise_failure(int64 job_id, BulkparStatus *status)
+{
+	char	   *resume = psprintf("SELECT bulkpar_resume(" INT64_FORMAT
+								  ") goes on with the job.", job_id);
+
+	if (status->error != NULL)
+	{
+		if (status->error->hint == NULL)
+			status->error->hint = resume;
+		ThrowErrorData(status->error);
+	}
+	if (strcmp(status->status, "cancelled") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("bulkpar job " INT64_FORMAT " was cancelled", job_id),
+				 errdetail(INT64_FORMAT " rows in " INT64_FORMAT
+						   " batches are updated and stay so.",
+						   status->rows_updated, status->batches),
+				 errhint("%s", resume)));
+	ereport(ERROR,
+			(errcode(ERRCODE_ADMIN_SHUTDOWN),
+			 errmsg("bulkpar job " INT64_FORMAT " was interrupted", job_id),
+			 errdetail("Its coordinator was terminated. " INT64_FORMAT
+					   " rows in " INT64_FORMAT
+					   " batches are updated and stay so.",
+					   status->rows_updated, status->batches),
+			 errhint("%s", resume)));
+}
+
+static double
+seconds_since(TimestampTz began)
+{
+	return (GetCurrentTimestamp() - began) / 1000000.0;
+}

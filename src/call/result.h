@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * result.h
+ *		What a caller gets to see of a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/result.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_RESULT_H
+#define BULKPAR_RESULT_H
+
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+
+#include "books/job.h"
+
+extern Datum bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id,
+									int workers, TimestampTz began);
+extern void bulkpar_result_check(int64 job_id);
+extern Datum bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
+								 const BulkparStatus *status, int workers,
+								 TimestampTz began);
+extern BulkparStatus *bulkpar_result_status(int64 job_id);
+
+#endif							/* BULKPAR_RESULT_H */

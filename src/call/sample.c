@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ *
+ * sample.c
+ *		Running a few batches, to see how long they take.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/sample.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "portability/instr_time.h"
+
+#include "call/sample.h"
+#include "run/match.h"
+#include "table/bounds.h"
+
+/* How many batches are run. */
+#define MAX_BATCHES 3
+
+static bool run_listed(const BulkparJob *job, BulkparTarget *target, int part,
+					   BulkparSample *sample);
+static void run_range(const BulkparJob *job, BulkparTarget *target,
+					  BulkparSample *sample);
+static double milliseconds_since(instr_time start);
+
+/*
+ * Run the first batches of a part, which the target is locked at for writing,
+ * with its rows listed first or not, in the current transaction, which the
+ * caller rolls back.
+ */
+void
+bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target, int part,
+				   bool listed, BulkparSample *sample)
+{
+	memset(sample, 0, sizeof(BulkparSample));
+	if (!listed || !run_listed(job, target, part, sample))
+		run_range(job, target, sample);
+}
+
+/* False if there are too many rows to be listed. */
+static bool
+run_listed(const BulkparJob *job, BulkparTarget *target, int part,
+		   BulkparSample *sample)
+{
+	instr_time	start;
+	BulkparMatches *matches;
+
+	INSTR_TIME_SET_CURRENT(start);
+	matches = bulkpar_match_find(job, target);
+	if (matches == NULL)
+		return false;
+	for (int i = 0; i < job->nparts; i++)
+		sample->listed += matches[i].count;
+	matches += part;
+	bulkpar_match_sort(target->key, matches);
+	sample->listing_ms = milliseconds_since(start);
+
+	INSTR_TIME_SET_CURRENT(start);
+	while (sample->batches < MAX_BATCHES && sample->rows < matches->count)
+	{
+		int			rows = Min(job->batch_size, matches->count - sample->rows);
+
+		SPI_connect();
+		sample->rows_changed +=
+			bulkpar_target_update_listed(target, job,
+										 &matches->keys[sample->rows *
+														target->key->ncolumns],
+										 rows);
+		SPI_finish();
+		sample->rows += rows;
+		sample->batches++;
+	}
+	sample->batches_ms = milliseconds_since(start);
+	return true;
+}
+
+static void
+run_range(const BulkparJob *job, BulkparTarget *target, BulkparSample *sample)
+{
+	BulkparStripe all = {.count = 1};
+	Datum	   *end = bulkpar_target_end_key(target);
+	Datum	   *lo = NULL;
+	BulkparBounds bounds;
+	instr_time	start;
+
+	if (end == NULL)
+		return;
+	bulkpar_collect(target, NULL, end, &all, job->batch_size, MAX_BATCHES,
+					&bounds);
+	INSTR_TIME_SET_CURRENT(start);
+	for (int i = 0; i < bounds.nbatches; i++)
+	{
+		SPI_connect();
+		sample->rows_changed += bulkpar_target_update(target, job, lo,
+													  bounds.keys[i], &all);
+		SPI_finish();
+		lo = bounds.keys[i];
+	}
+	sample->batches_ms = milliseconds_since(start);
+	sample->batches = bounds.nbatches;
+	sample->rows = bounds.rows;
+}
+
+static double
+milliseconds_since(instr_time start)
+{
+	instr_time	elapsed;
+
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, start);
+	return INSTR_TIME_GET_MILLISEC(elapsed);
+}

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * sample.h
+ *		Running a few batches, to see how long they take.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/sample.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_SAMPLE_H
+#define BULKPAR_SAMPLE_H
+
+#include "table/target.h"
+
+typedef struct BulkparSample
+{
+	int			batches;
+	int64		rows;			/* in them */
+	int64		rows_changed;
+	double		batches_ms;
+	int			listed;			/* rows of all parts, looked up before */
+	double		listing_ms;
+} BulkparSample;
+
+extern void bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target,
+							   int part, bool listed, BulkparSample *sample);
+
+#endif							/* BULKPAR_SAMPLE_H */

@@ -1,0 +1,315 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.c
+ *		A session waits for a job, without a snapshot where that can be.
+ *
+ * A session holds nothing while it waits: what it looks at it sees in
+ * subtransactions that are rolled back, and snapshot.c gives its snapshot back.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/wait.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "books/job.h"
+#include "bulkpar.h"
+#include "call/snapshot.h"
+#include "call/wait.h"
+#include "session/subxact.h"
+
+/* A wait for a job, of the call that runs it or of another. */
+typedef struct Wait
+{
+	int64		job_id;			/* if there is no call */
+	BulkparCall *call;			/* NULL in a wait for another's job */
+	BackgroundWorkerHandle *handle; /* of the call's coordinator */
+	bool		until_started;	/* do not wait for the end */
+	TimestampTz deadline;
+	TimestampTz next_report;
+	TimestampTz next_check;
+	bool		start_reported;
+	bool		deadlock;
+} Wait;
+
+/* Milliseconds between two looks at what the workers wait for. */
+#define DEADLOCK_INTERVAL 2000
+
+static void wait_for_end(Wait *wait);
+static bool has_ended(const Wait *wait);
+static int64 job_of(const Wait *wait);
+static void report_start(Wait *wait);
+static void report_progress(Wait *wait);
+static void show_progress(void *arg);
+static void check_deadlock(Wait *wait);
+static void look_for_deadlock(void *arg);
+static long time_to_wait(const Wait *wait);
+static void rethrow_cancelled(BulkparCall *call, ErrorData *error);
+static void cancel_at_exit(int code, Datum arg);
+
+/*
+ * Wait until the job's coordinator has ended, or if asked so until it has
+ * started the job.  On a cancel, a timeout or the end of this session the job
+ * is cancelled, and nothing of it commits any more when this returns.  The
+ * function that waits is the one of fcinfo.
+ */
+void
+bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
+					  BackgroundWorkerHandle *handle, bool until_started)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Wait		wait = {
+		.call = call,
+		.handle = handle,
+		.until_started = until_started,
+		.deadline = DT_NOEND
+	};
+	volatile bool given_back = false;
+
+	/* The callback reads our stack: no error may pass by it. */
+	before_shmem_exit(cancel_at_exit, PointerGetDatum(&wait));
+	PG_TRY();
+	{
+		given_back = bulkpar_snapshot_give_back(fcinfo);
+		wait_for_end(&wait);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		cancel_before_shmem_exit(cancel_at_exit, PointerGetDatum(&wait));
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		bulkpar_coordinator_cancel(handle);
+		rethrow_cancelled(call, error);
+	}
+	PG_END_TRY();
+	cancel_before_shmem_exit(cancel_at_exit, PointerGetDatum(&wait));
+	if (given_back)
+		bulkpar_snapshot_take();
+}
+
+/*
+ * Wait until a job that runs in any session has ended, or until the deadline.
+ * It goes on when the wait is cancelled.
+ */
+void
+bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,
+					 TimestampTz deadline)
+{
+	Wait		wait = {.job_id = job_id, .deadline = deadline};
+	bool		given_back = bulkpar_snapshot_give_back(fcinfo);
+
+	wait_for_end(&wait);
+	if (given_back)
+		bulkpar_snapshot_take();
+}
+
+static void
+wait_for_end(Wait *wait)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	wait->next_report = TimestampTzPlusMilliseconds(now,
+													bulkpar_progress_interval);
+	wait->next_check = TimestampTzPlusMilliseconds(now, DEADLOCK_INTERVAL);
+	for (;;)
+	{
+		bool		ended = has_ended(wait);
+
+		report_start(wait);
+		if (ended)
+			return;
+
+		report_progress(wait);
+		check_deadlock(wait);
+		InvalidateCatalogSnapshot();
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 time_to_wait(wait), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Whether what we wait for has come. */
+static bool
+has_ended(const Wait *wait)
+{
+	BgwHandleStatus status;
+	pid_t		pid;
+
+	if (GetCurrentTimestamp() >= wait->deadline)
+		return true;
+	if (wait->call == NULL)
+		return !bulkpar_job_is_alive(wait->job_id);
+	if (wait->until_started &&
+		pg_atomic_read_u32(&wait->call->workers_started) > 0)
+		return true;
+	status = GetBackgroundWorkerPid(wait->handle, &pid);
+	if (status == BGWH_POSTMASTER_DIED)
+		ereport(FATAL,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("postmaster exited while a bulkpar job was running")));
+	return status == BGWH_STOPPED;
+}
+
+/* The job's id; 0 while its coordinator has not yet stored it. */
+static int64
+job_of(const Wait *wait)
+{
+	return wait->call == NULL ? wait->job_id :
+		(int64) pg_atomic_read_u64(&wait->call->job_id);
+}
+
+/*
+ * Say so when the job got fewer workers than it asked for, or when the dead
+ * rows that it makes cannot be removed.
+ */
+static void
+report_start(Wait *wait)
+{
+	uint32		started;
+	uint32		wanted;
+
+	if (wait->call == NULL || wait->start_reported)
+		return;
+	started = pg_atomic_read_u32(&wait->call->workers_started);
+	if (started == 0)
+		return;
+	pg_read_barrier();
+	wanted = pg_atomic_read_u32(&wait->call->workers_wanted);
+	wait->start_reported = true;
+	if (started < wanted)
+		ereport(NOTICE,
+				(errmsg("bulkpar job " INT64_FORMAT " runs with %u instead of %u workers",
+						job_of(wait), started, wanted),
+				 bulkpar_slots_errdetail(wait->call->shortage),
+				 bulkpar_slots_errhint(wait->call->shortage)));
+	if (wait->call->xmin_holders[0] != '\0')
+		ereport(NOTICE,
+				(errmsg("dead rows of bulkpar job " INT64_FORMAT
+						" cannot be removed yet", job_of(wait)),
+				 errdetail("The xmin horizon is held by %s.",
+						   wait->call->xmin_holders),
+				 errhint("The table grows less if nobody holds the horizon while the job runs.")));
+}
+
+/* Show how far the job is, when it is time. */
+static void
+report_progress(Wait *wait)
+{
+	if (!bulkpar_report || bulkpar_progress_interval == 0 ||
+		job_of(wait) == 0 || GetCurrentTimestamp() < wait->next_report)
+		return;
+	wait->next_report = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													bulkpar_progress_interval);
+	bulkpar_subxact_run(show_progress, wait);
+}
+
+static void
+show_progress(void *arg)
+{
+	int64		job_id = job_of(arg);
+	BulkparStatus *status = bulkpar_job_status(job_id);
+	double		rate;
+	double		estimated;
+
+	if (status == NULL || status->rows_done == 0)
+		return;
+	rate = status->rows_done / Max(status->seconds, 0.001);
+	estimated = Max(status->estimated_rows, status->rows_done);
+	ereport(INFO,
+			(errmsg("bulkpar job " INT64_FORMAT ": %.1f %%, " INT64_FORMAT
+					" of about %.0f rows, %.0f rows/s, about %.0f s left",
+					job_id, Min(99.9, 100 * status->rows_done / estimated),
+					status->rows_done, estimated, rate,
+					(estimated - status->rows_done) / rate)));
+}
+
+/*
+ * A worker may wait for a lock that this very session holds, or for somebody
+ * who waits for us.  The deadlock detector cannot see that we wait for the
+ * worker, so we look ourselves.
+ */
+static void
+check_deadlock(Wait *wait)
+{
+	if (job_of(wait) == 0 || GetCurrentTimestamp() < wait->next_check)
+		return;
+	wait->next_check = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												   DEADLOCK_INTERVAL);
+	bulkpar_subxact_run(look_for_deadlock, wait);
+	if (wait->deadlock)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
+				 errmsg("deadlock detected"),
+				 errdetail("A worker of bulkpar job " INT64_FORMAT
+						   " waits for a lock that this session holds, while the session waits for the job.",
+						   job_of(wait))));
+}
+
+static void
+look_for_deadlock(void *arg)
+{
+	Wait	   *wait = arg;
+
+	wait->deadlock = bulkpar_job_waits_for(job_of(wait), MyProcPid);
+}
+
+/* Milliseconds until there is something to do or to look at. */
+static long
+time_to_wait(const Wait *wait)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		left = wait->call == NULL ? 100 : 1000;
+
+	if (bulkpar_report && bulkpar_progress_interval > 0)
+		left = Min(left, TimestampDifferenceMilliseconds(now,
+														 wait->next_report));
+	if (wait->deadline != DT_NOEND)
+		left = Min(left, TimestampDifferenceMilliseconds(now,
+														 wait->deadline));
+	return Max(left, 1);
+}
+
+/* Throw the error that ended the wait, with what has become of the job. */
+static void
+rethrow_cancelled(BulkparCall *call, ErrorData *error)
+{
+	int64		job_id = pg_atomic_read_u64(&call->job_id);
+
+	if (call->succeeded)
+		error->detail = psprintf("Job " INT64_FORMAT " has succeeded before it could be cancelled.",
+								 job_id);
+	else if (call->ended && error->detail == NULL)
+		error->detail = psprintf("Job " INT64_FORMAT " is cancelled; " UINT64_FORMAT
+								 " rows in " UINT64_FORMAT
+								 " batches are updated and stay so.",
+								 job_id,
+								 pg_atomic_read_u64(&call->rows_updated),
+								 pg_atomic_read_u64(&call->batches));
+	if (job_id != 0 && !call->succeeded && error->hint == NULL)
+		error->hint = psprintf("SELECT bulkpar_resume(" INT64_FORMAT
+							   ") goes on with the job.", job_id);
+	ReThrowError(error);
+}
+
+static void
+cancel_at_exit(int code, Datum arg)
+{
+	Wait	   *wait = (Wait *) DatumGetPointer(arg);
+
+	bulkpar_coordinator_cancel(wait->handle);
+}

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.h
+ *		A session waits for a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/wait.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_WAIT_H
+#define BULKPAR_WAIT_H
+
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "postmaster/bgworker.h"
+
+#include "run/coordinator.h"
+
+extern void bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
+								  BackgroundWorkerHandle *handle,
+								  bool until_started);
+extern void bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,
+								 TimestampTz deadline);
+
+#endif							/* BULKPAR_WAIT_H */

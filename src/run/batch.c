@@ -1,0 +1,227 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *		One batch: the rows and the progress in one transaction.
+ *
+ * That the changes of the rows and the note of how far the chunk is commit
+ * together is what makes every row be updated exactly once, whatever dies.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/batch.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/instrument.h"
+#include "executor/spi.h"
+#include "pgstat.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "run/batch.h"
+#include "session/settings.h"
+#include "table/bounds.h"
+#include "table/unchanged.h"
+
+static void start(const BulkparJob *job, const BulkparChunk *chunk,
+				  BulkparTarget *target, LOCKMODE lockmode);
+static void account_for_rest(const BulkparJob *job, const BulkparChunk *chunk,
+							 BulkparTarget *target, const BulkparBatch *batch,
+							 int64 unchanged);
+static void cut(const BulkparJob *job, const BulkparChunk *chunk,
+				BulkparTarget *target, BulkparBatch *batch);
+static BulkparStoredKey *last_key(const BulkparChunk *chunk,
+								  BulkparTarget *target,
+								  const BulkparBatch *batch);
+static BulkparBatchResult finish(const BulkparJob *job,
+								 const BulkparChunk *chunk,
+								 const BulkparBatch *batch,
+								 BulkparAdvance *advance);
+
+/*
+ * Run a batch in a transaction of its own.  Unless the result is "done",
+ * nothing has changed.  An error of the user's statement, also one at COMMIT,
+ * is thrown as it is.  The current memory context should be one that the
+ * caller resets.
+ */
+BulkparBatchResult
+bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
+				  BulkparTarget *target, BulkparBatch *batch)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BulkparBatchResult result = BULKPAR_BATCH_TOO_LARGE;
+	BulkparAdvance advance = {0};
+	int64		hot;
+
+	start(job, chunk, target, RowExclusiveLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (batch->cut)
+		cut(job, chunk, target, batch);
+	batch->last_key = last_key(chunk, target, batch);
+	hot = bulkpar_compat_hot_updates(target->part);
+	if (job->skip_unchanged)
+		bulkpar_unchanged_start();
+	SPI_connect();
+	if (batch->keys != NULL)
+		advance.rows_updated = bulkpar_target_update_listed(target, job,
+															batch->keys,
+															batch->rows);
+	else
+		advance.rows_updated = bulkpar_target_update(target, job, batch->lo,
+													 batch->hi,
+													 &chunk->stripe);
+	if (job->skip_unchanged)
+		advance.rows_unchanged = bulkpar_unchanged_count();
+	if (batch->keys == NULL && target->whole &&
+		advance.rows_updated + advance.rows_unchanged < batch->rows)
+		account_for_rest(job, chunk, target, batch, advance.rows_unchanged);
+	SPI_finish();
+	/* A trigger may have updated rows of the table as well. */
+	advance.rows_hot = Min(advance.rows_updated,
+						   bulkpar_compat_hot_updates(target->part) - hot);
+	PopActiveSnapshot();
+
+	if (advance.rows_updated <= job->batch_size)
+		result = finish(job, chunk, batch, &advance);
+	else
+		AbortCurrentTransaction();
+	MemoryContextSwitchTo(context);
+	pgstat_report_stat(false);
+	return result;
+}
+
+/*
+ * A batch of a statement without a condition has not changed all rows that were
+ * counted.  Others may have deleted some, or moved them.  But if rows are there
+ * as they were, and nothing has left them out by right, the statement has not
+ * done what it says.
+ */
+static void
+account_for_rest(const BulkparJob *job, const BulkparChunk *chunk,
+				 BulkparTarget *target, const BulkparBatch *batch,
+				 int64 unchanged)
+{
+	int64		left;
+
+	if (bulkpar_target_may_leave_rows(target, job->deletes))
+		return;
+	left = bulkpar_target_count_untouched(target, batch->lo, batch->hi,
+										  &chunk->stripe) - unchanged;
+	if (left > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a batch has left " INT64_FORMAT
+						" of its rows as they were", left),
+				 errdetail("The statement has no condition, and neither a trigger nor row level security has left them out."),
+				 errhint("Another extension may have planned the statement its own way.")));
+}
+
+/*
+ * Record that the only row of a batch cannot be updated, and go past it, in a
+ * transaction of its own.  When the job has more such rows than it allows,
+ * that is an error.
+ */
+BulkparBatchResult
+bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
+				   BulkparTarget *target, BulkparBatch *batch,
+				   const ErrorData *error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BulkparAdvance advance = {.rows_failed = 1};
+	BulkparBatchResult result;
+	ArrayType  *row_key;
+
+	start(job, chunk, target, AccessShareLock);
+	batch->last_key = last_key(chunk, target, batch);
+	row_key = bulkpar_key_to_text(target->key, batch->row_key);
+	if (bulkpar_ledger_record_error(job->job_id, chunk, row_key,
+									error) > job->max_errors)
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("%s", error->message),
+				 errdetail("The job has skipped " INT64_FORMAT
+						   " rows with errors before, and allows no more.",
+						   job->max_errors)));
+	result = finish(job, chunk, batch, &advance);
+	MemoryContextSwitchTo(context);
+	return result;
+}
+
+static void
+start(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
+	  LOCKMODE lockmode)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	MemoryContextSwitchTo(context);
+	bulkpar_target_lock(target, job, chunk->part, lockmode);
+}
+
+/*
+ * Let the batch end after batch_size rows as the active snapshot sees them,
+ * which is also what the UPDATE sees.
+ */
+static void
+cut(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
+	BulkparBatch *batch)
+{
+	MemoryContext context = MemoryContextSwitchTo(batch->cut_context);
+	BulkparBounds bounds;
+
+	bulkpar_collect(target, batch->lo, batch->hi, &chunk->stripe,
+					job->batch_size, 1, &bounds);
+	MemoryContextSwitchTo(context);
+	batch->hi = bounds.keys[0];
+	batch->rows = bounds.rows;
+	batch->finishes_stripe = bounds.complete;
+}
+
+/* Up to where the stripe is done with this batch. */
+static BulkparStoredKey *
+last_key(const BulkparChunk *chunk, BulkparTarget *target,
+		 const BulkparBatch *batch)
+{
+	return batch->finishes_stripe ? chunk->hi :
+		bulkpar_key_store(target->key, batch->hi);
+}
+
+/*
+ * Note the progress, with what the rows have come to, and commit, or roll back
+ * if the chunk is not ours.
+ */
+static BulkparBatchResult
+finish(const BulkparJob *job, const BulkparChunk *chunk,
+	   const BulkparBatch *batch, BulkparAdvance *advance)
+{
+	static uint64 wal_noted = 0;
+	uint64		wal = pgWalUsage.wal_bytes;
+
+	advance->stripe = chunk->stripe.number;
+	advance->last_key = batch->last_key;
+	advance->rows_done = batch->rows;
+	advance->wal_bytes = wal - wal_noted;
+	advance->retries = batch->retries + batch->retried;
+	if (batch->finishes_stripe)
+	{
+		advance->finished = chunk->stripe.number == chunk->stripe.count - 1;
+		if (!advance->finished)
+		{
+			advance->stripe++;
+			advance->last_key = NULL;
+		}
+	}
+	if (!bulkpar_ledger_advance(job->job_id, chunk, advance))
+	{
+		AbortCurrentTransaction();
+		return BULKPAR_BATCH_LOST;
+	}
+	CommitTransactionCommand();
+	wal_noted = wal;
+	return BULKPAR_BATCH_DONE;
+}

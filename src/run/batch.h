@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *		One batch: the rows and the progress in one transaction.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/batch.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_BATCH_H
+#define BULKPAR_BATCH_H
+
+#include "books/job.h"
+#include "books/ledger.h"
+#include "table/target.h"
+
+typedef struct BulkparBatch
+{
+	const Datum *lo;			/* may be NULL */
+	const Datum *hi;
+	bool		cut;			/* take batch_size rows of what is up to hi */
+	MemoryContext cut_context;	/* for the key where it is cut */
+	const Datum *row_key;		/* of its only row, if it was cut so; or NULL */
+	int64		rows;			/* that were counted in the range */
+	const Datum *keys;			/* of the rows, where they are listed; or NULL */
+	bool		finishes_stripe;	/* of the chunk */
+	int			retries;		/* how often it was tried before */
+	int			retried;		/* and how often as part of a larger one */
+	BulkparStoredKey *last_key; /* hi as it is kept, once the batch runs; or NULL */
+} BulkparBatch;
+
+typedef enum BulkparBatchResult
+{
+	BULKPAR_BATCH_DONE,
+	BULKPAR_BATCH_TOO_LARGE,	/* others have inserted rows: cut it anew */
+	BULKPAR_BATCH_LOST			/* the chunk is no longer ours */
+} BulkparBatchResult;
+
+extern BulkparBatchResult bulkpar_batch_run(const BulkparJob *job,
+											const BulkparChunk *chunk,
+											BulkparTarget *target,
+											BulkparBatch *batch);
+extern BulkparBatchResult bulkpar_batch_skip(const BulkparJob *job,
+											 const BulkparChunk *chunk,
+											 BulkparTarget *target,
+											 BulkparBatch *batch,
+											 const ErrorData *error);
+
+#endif							/* BULKPAR_BATCH_H */

@@ -1,0 +1,451 @@
+/*-------------------------------------------------------------------------
+ *
+ * chunk.c
+ *		Running the batches of a chunk.
+ *
+ * A batch that meets a deadlock or the like is tried again.  Where the job
+ * skips errors, a batch that fails is halved until the rows that fail are
+ * alone; these are recorded, and all others are updated.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/chunk.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/pmsignal.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "bulkpar.h"
+#include "run/chunk.h"
+#include "session/settings.h"
+
+/* How often a batch is tried again before that is an error. */
+#define MAX_RETRIES 10
+
+/* How often a batch ends in a deadlock before it is split. */
+#define MAX_DEADLOCKS 3
+
+/* The longest pause between two tries, in milliseconds. */
+#define MAX_PAUSE 1000
+
+static BulkparBatchResult run_stripe(BulkparRun *run);
+static BulkparBatchResult run_list(BulkparRun *run, const Datum *keys,
+								   int nkeys, int batch_size, int retried,
+								   bool finishes_stripe);
+static BulkparBatchResult run_bounds(BulkparRun *run,
+									 const BulkparBounds *bounds,
+									 int batch_size, int retried,
+									 bool finishes_stripe);
+static BulkparBatchResult run_cut(BulkparRun *run);
+static BulkparBatchResult run_batch(BulkparRun *run, BulkparBatch *batch);
+static ErrorData *try_batch(BulkparRun *run, BulkparBatch *batch,
+							BulkparBatchResult *result);
+static BulkparBatchResult skip_errors(BulkparRun *run, BulkparBatch *batch,
+									  ErrorData *error);
+static BulkparBatchResult split(BulkparRun *run, BulkparBatch *batch,
+								ErrorData *error);
+static void note_done(BulkparRun *run, const BulkparBatch *batch);
+static void collect(BulkparRun *run, const Datum *hi, int batch_size,
+					int max_batches, BulkparBounds *bounds);
+static bool is_transient(const ErrorData *error);
+static bool is_of_a_row(const ErrorData *error);
+static void pause_before_retry(int retries);
+static void check_interrupts(void);
+static char *key_list(const BulkparStoredKey *key);
+
+/*
+ * Run the batches of the claimed chunk, stripe after stripe.  False if the
+ * chunk was taken from us: then somebody thinks that we are dead, and so we
+ * had better be.
+ */
+bool
+bulkpar_range_run(BulkparRun *run)
+{
+	BulkparRange *range = &run->range;
+	BulkparChunk *chunk = &range->chunk;
+
+	while (run_stripe(run) == BULKPAR_BATCH_DONE)
+	{
+		if (++chunk->stripe.number == chunk->stripe.count)
+			return true;
+		range->lo = range->start;
+		chunk->done = chunk->lo;
+	}
+	return false;
+}
+
+/* Run the batches of a stripe from range.lo on. */
+static BulkparBatchResult
+run_stripe(BulkparRun *run)
+{
+	BulkparRange *range = &run->range;
+	BulkparBounds bounds;
+	BulkparBatchResult result;
+
+	if (range->keys != NULL)
+	{
+		result = run_list(run, range->keys, range->nkeys,
+						  run->job->batch_size, 0, true);
+		return result == BULKPAR_BATCH_TOO_LARGE ? run_cut(run) : result;
+	}
+	if (range->bounds != NULL)
+		bounds = range->bounds[range->chunk.stripe.number];
+	else
+		collect(run, range->hi, range->batch_size, BULKPAR_CHUNK_BATCHES,
+				&bounds);
+	for (;;)
+	{
+		result = run_bounds(run, &bounds, range->batch_size, 0, true);
+		if (result == BULKPAR_BATCH_TOO_LARGE)
+			return run_cut(run);
+		if (result == BULKPAR_BATCH_LOST || bounds.complete)
+			return result;
+		collect(run, range->hi, range->batch_size, BULKPAR_CHUNK_BATCHES,
+				&bounds);
+	}
+}
+
+/*
+ * Run batches of listed keys.  Otherwise as run_bounds; retried is for the
+ * first of them.
+ */
+static BulkparBatchResult
+run_list(BulkparRun *run, const Datum *keys, int nkeys, int batch_size,
+		 int retried, bool finishes_stripe)
+{
+	int			ncolumns = run->target->key->ncolumns;
+
+	while (nkeys > 0)
+	{
+		int			rows = Min(nkeys, batch_size);
+		BulkparBatch batch = {
+			.lo = run->range.lo,
+			.hi = &keys[(rows - 1) * ncolumns],
+			.rows = rows,
+			.keys = keys,
+			.retried = retried,
+			.finishes_stripe = rows == nkeys && finishes_stripe
+		};
+		BulkparBatchResult result;
+
+		check_interrupts();
+		result = run_batch(run, &batch);
+		if (result != BULKPAR_BATCH_DONE)
+			return result;
+		run->range.lo = (Datum *) batch.hi;
+		keys += rows * ncolumns;
+		nkeys -= rows;
+		retried = 0;
+	}
+	return BULKPAR_BATCH_DONE;
+}
+
+/*
+ * Run the rest of the stripe in batches that are cut as they are run.  That is
+ * for tables into which others insert so much that what was collected before
+ * does not hold.
+ */
+static BulkparBatchResult
+run_cut(BulkparRun *run)
+{
+	for (;;)
+	{
+		BulkparBatch batch = {
+			.lo = run->range.lo,
+			.hi = run->range.hi,
+			.cut = true,
+			.cut_context = run->chunk_context
+		};
+		BulkparBatchResult result;
+
+		check_interrupts();
+		result = run_batch(run, &batch);
+		if (result == BULKPAR_BATCH_LOST ||
+			(result == BULKPAR_BATCH_DONE && batch.finishes_stripe))
+			return result;
+		if (result == BULKPAR_BATCH_DONE)
+			run->range.lo = (Datum *) batch.hi;
+	}
+}
+
+/*
+ * Run batches from range.lo on.  Unless the result is "done", the last of
+ * them has not been run, or not all of it, and range.lo says how far we are.
+ */
+static BulkparBatchResult
+run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
+		   int retried, bool finishes_stripe)
+{
+	for (int i = 0; i < bounds->nbatches; i++)
+	{
+		bool		last = i == bounds->nbatches - 1;
+		BulkparBatch batch = {
+			.lo = run->range.lo,
+			.hi = bounds->keys[i],
+			.row_key = batch_size > 1 ? NULL :
+			last ? bounds->last_row : bounds->keys[i],
+			.rows = last ? bounds->rows_in_last : batch_size,
+			.retried = i == 0 ? retried : 0,
+			.finishes_stripe = last && bounds->complete && finishes_stripe
+		};
+		BulkparBatchResult result;
+
+		check_interrupts();
+		result = run_batch(run, &batch);
+		if (result != BULKPAR_BATCH_DONE)
+			return result;
+		run->range.lo = bounds->keys[i];
+	}
+	return BULKPAR_BATCH_DONE;
+}
+
+/*
+ * Run a batch, again and again if need be, in smaller ones if that does not
+ * help, or skip its rows that fail.
+ */
+static BulkparBatchResult
+run_batch(BulkparRun *run, BulkparBatch *batch)
+{
+	for (;;)
+	{
+		BulkparBatchResult result;
+		ErrorData  *error = try_batch(run, batch, &result);
+
+		if (error == NULL)
+			return result;
+		if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED &&
+			batch->retries >= MAX_DEADLOCKS && batch->rows > 1 && !batch->cut)
+			return split(run, batch, error);
+		if (is_transient(error) && batch->retries < MAX_RETRIES)
+		{
+			FreeErrorData(error);
+			pause_before_retry(batch->retries++);
+			continue;
+		}
+		if (run->job->skip_errors &&
+			(is_transient(error) || is_of_a_row(error)))
+			return skip_errors(run, batch, error);
+		ReThrowError(error);
+	}
+}
+
+/* Run a batch once.  The error, if there is one, is for the caller to free. */
+static ErrorData *
+try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
+{
+	ErrorData  *volatile error = NULL;
+
+	/* It is cut anew, not at what an earlier try has found. */
+	if (batch->cut)
+		batch->hi = run->range.hi;
+
+	/* The error context must not find the key of an earlier try. */
+	batch->last_key = NULL;
+	MemoryContextReset(run->batch_context);
+	MemoryContextSwitchTo(run->batch_context);
+	run->batch = batch;
+	PG_TRY();
+	{
+		*result = bulkpar_batch_run(run->job, &run->range.chunk, run->target,
+									batch);
+		if (*result == BULKPAR_BATCH_DONE)
+			note_done(run, batch);
+	}
+	PG_CATCH();
+	{
+		run->batch = NULL;
+		MemoryContextSwitchTo(run->chunk_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+	}
+	PG_END_TRY();
+	run->batch = NULL;
+	return error;
+}
+
+/*
+ * Of a batch that has failed, update the rows that can be, half by half, and
+ * record those that cannot.
+ */
+static BulkparBatchResult
+skip_errors(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
+{
+	BulkparBatchResult result;
+
+	if (batch->row_key == NULL || batch->rows != 1)
+		return split(run, batch, error);
+
+	MemoryContextReset(run->batch_context);
+	MemoryContextSwitchTo(run->batch_context);
+	result = bulkpar_batch_skip(run->job, &run->range.chunk, run->target,
+								batch, error);
+	if (result == BULKPAR_BATCH_DONE)
+		note_done(run, batch);
+	return result;
+}
+
+/* Run the two halves of a batch that has failed. */
+static BulkparBatchResult
+split(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
+{
+	int			half = Max((batch->rows + 1) / 2, 1);
+	int			retried = batch->retries + batch->retried;
+	BulkparBounds bounds;
+	BulkparBatchResult result;
+
+	if (batch->keys != NULL)
+	{
+		FreeErrorData(error);
+		return run_list(run, batch->keys, batch->rows, half, retried,
+						batch->finishes_stripe);
+	}
+
+	/* The error is not of a row if there is none. */
+	collect(run, batch->hi, half, 2, &bounds);
+	if (bounds.rows == 0)
+		ReThrowError(error);
+	FreeErrorData(error);
+	result = run_bounds(run, &bounds, half, retried, batch->finishes_stripe);
+	if (result == BULKPAR_BATCH_DONE && !bounds.complete)
+		result = BULKPAR_BATCH_TOO_LARGE;
+	return result;
+}
+
+/* The batch has committed: remember up to which key the chunk is done. */
+static void
+note_done(BulkparRun *run, const BulkparBatch *batch)
+{
+	MemoryContextSwitchTo(run->chunk_context);
+	run->range.chunk.done = bulkpar_key_copy_stored(batch->last_key);
+}
+
+/*
+ * Collect batches of the stripe from range.lo up to hi, in a transaction of
+ * its own.
+ */
+static void
+collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
+		BulkparBounds *bounds)
+{
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	MemoryContextSwitchTo(run->chunk_context);
+	bulkpar_target_lock(run->target, run->job, run->range.chunk.part,
+						AccessShareLock);
+	bulkpar_collect(run->target, run->range.lo, hi, &run->range.chunk.stripe,
+					batch_size, max_batches, bounds);
+	CommitTransactionCommand();
+}
+
+/* Whether the same batch may well succeed when it is tried again. */
+static bool
+is_transient(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+/*
+ * Whether an error can be one of a row's values: not if its class is one of
+ * the statement, the server or the session, which every other batch would
+ * meet as well.
+ */
+static bool
+is_of_a_row(const ErrorData *error)
+{
+	static const char *const classes[] = {
+		"08", "0A", "25", "26", "28", "2B", "2D", "3D", "3F", "40", "42",
+		"53", "55", "57", "58", "72", "F0", "HV", "XX"
+	};
+	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
+
+	for (int i = 0; i < (int) lengthof(classes); i++)
+	{
+		if (strncmp(sqlstate, classes[i], 2) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Wait a little, longer each time, and not as long as others do. */
+static void
+pause_before_retry(int retries)
+{
+	double		pause = Min(MAX_PAUSE, 10 << retries);
+
+	pause *= 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
+	(void) WaitLatch(MyLatch,
+					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Max((long) pause, 1), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	check_interrupts();
+}
+
+static void
+check_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (!PostmasterIsAlive())
+		proc_exit(1);
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/* Error context: name the job, the chunk and the keys of the batch. */
+void
+bulkpar_range_error_context(void *arg)
+{
+	const BulkparRun *run = arg;
+	const BulkparChunk *chunk = &run->range.chunk;
+	const BulkparBatch *batch = run->batch;
+
+	if (batch == NULL || batch->last_key == NULL)
+		return;
+	if (chunk->done == NULL)
+		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
+				   " of table \"%s\", keys up to (%s)",
+				   run->job->job_id, chunk->chunk_no,
+				   NameStr(run->target->name), key_list(batch->last_key));
+	else
+		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
+				   " of table \"%s\", keys after (%s) up to (%s)",
+				   run->job->job_id, chunk->chunk_no,
+				   NameStr(run->target->name), key_list(chunk->done),
+				   key_list(batch->last_key));
+}
+
+/* The key for people: its columns with commas between. */
+static char *
+key_list(const BulkparStoredKey *key)
+{
+	StringInfoData buf;
+	Datum	   *texts;
+	int			ntexts;
+
+	deconstruct_array(key->text, TEXTOID, -1, false, TYPALIGN_INT,
+					  &texts, NULL, &ntexts);
+	initStringInfo(&buf);
+	for (int i = 0; i < ntexts; i++)
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "",
+						 TextDatumGetCString(texts[i]));
+	return buf.data;
+}

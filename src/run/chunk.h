@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * chunk.h
+ *		Running the batches of a chunk.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/chunk.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_CHUNK_H
+#define BULKPAR_CHUNK_H
+
+#include "books/job.h"
+#include "run/batch.h"
+#include "run/claim.h"
+#include "table/target.h"
+
+/* What a worker works with. */
+typedef struct BulkparRun
+{
+	BulkparJob *job;
+	MemoryContext job_context;	/* of the job */
+	BulkparTarget *target;
+	BulkparRange range;			/* chunk_no is 0 when nothing is claimed */
+	const BulkparBatch *batch;	/* the running one, for the error context */
+	MemoryContext chunk_context;	/* reset for each chunk */
+	MemoryContext batch_context;	/* reset for each batch */
+} BulkparRun;
+
+extern bool bulkpar_range_run(BulkparRun *run);
+extern void bulkpar_range_error_context(void *arg);
+
+#endif							/* BULKPAR_CHUNK_H */

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.h
+ *		Claiming the next chunk of a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/claim.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_CLAIM_H
+#define BULKPAR_CLAIM_H
+
+#include "books/job.h"
+#include "books/ledger.h"
+#include "table/bounds.h"
+#include "table/target.h"
+
+/* What a worker has claimed, in keys. */
+typedef struct BulkparRange
+{
+	BulkparChunk chunk;
+	Datum	   *start;			/* where the chunk starts; may be NULL */
+	Datum	   *hi;				/* where the chunk ends */
+	Datum	   *lo;				/* up to here the stripe is done; may be NULL */
+	int			batch_size;		/* at the most */
+	int			nkeys;			/* that are listed and not done */
+	Datum	   *keys;			/* or NULL: all keys of the range */
+	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be collected */
+} BulkparRange;
+
+extern bool bulkpar_chunk_claim(const BulkparJob *job, int worker,
+								BulkparTarget *target, BulkparRange *range);
+
+#endif							/* BULKPAR_CLAIM_H */

@@ -1,0 +1,450 @@
+/*-------------------------------------------------------------------------
+ *
+ * coordinator.c
+ *		The process that runs a job.
+ *
+ * The caller of a job cannot store it itself: the workers would not see it
+ * before the caller commits.  So it launches a coordinator, hands it the
+ * request in a DSM segment and waits.  The coordinator stores the job,
+ * launches the workers, replaces those that die, and ends the job: with
+ * success only when the job's own rows prove it.
+ *
+ * As long as it lives it holds a lock on the job (see joblock.c).  When it is
+ * terminated it takes the workers with it; what is left in the tables is a job
+ * that can be resumed.
+ *
+ * No code of a user runs here: not the job's statement, not its settings, not
+ * even a look at its table.  So nothing can release that lock, swallow a
+ * cancel, or keep this process from what it is there for.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/coordinator.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+#include "books/ledger.h"
+#include "bulkpar.h"
+#include "run/coordinator.h"
+#include "run/crew.h"
+#include "run/launch.h"
+#include "session/clip.h"
+#include "session/settings.h"
+
+typedef struct Coordinator
+{
+	BulkparCall *call;
+	int64		job_id;
+	BulkparJob *job;
+	BulkparCrew *crew;			/* NULL before there is work for it */
+} Coordinator;
+
+/* Set by SIGUSR2, when the job is to be paused. */
+static volatile sig_atomic_t pause_requested = false;
+
+static void report_error(BulkparCall *call, const ErrorData *error);
+static void take_slot(const Coordinator *coordinator);
+static void store_job(Coordinator *coordinator);
+static void resume_job(Coordinator *coordinator);
+static void lock_job(int64 job_id);
+static void handle_pause(SIGNAL_ARGS);
+static void run_job(Coordinator *coordinator);
+static void load_job(Coordinator *coordinator);
+static bool is_planned(const Coordinator *coordinator);
+static void launch_workers(Coordinator *coordinator);
+static void watch_workers(Coordinator *coordinator);
+static void stop_workers_at_exit(int code, Datum arg);
+static void end_job(Coordinator *coordinator, const ErrorData *error);
+
+/*
+ * Make the segment through which a coordinator gets its work: a new job as
+ * JSON, or, filled in by our caller, one to resume.  It belongs to the current
+ * resource owner; the coordinator keeps it as long as it needs it.
+ */
+BulkparCall *
+bulkpar_coordinator_prepare(const BulkparJob *job, const char *request,
+							dsm_segment **segment)
+{
+	BulkparCall *call;
+	BulkparIdentity identity;
+	Size		size = strlen(request) + 1;
+
+	bulkpar_identity_choose(&identity, job->owner, job->session_role);
+	*segment = dsm_create(add_size(offsetof(BulkparCall, request), size), 0);
+	call = dsm_segment_address(*segment);
+	memset(call, 0, offsetof(BulkparCall, request));
+	call->identity = identity;
+	call->caller = MyProc;
+	pg_atomic_init_u64(&call->job_id, 0);
+	pg_atomic_init_u32(&call->workers_wanted, 0);
+	pg_atomic_init_u32(&call->workers_started, 0);
+	pg_atomic_init_u64(&call->rows_updated, 0);
+	pg_atomic_init_u64(&call->batches, 0);
+	memcpy(call->request, request, size);
+	return call;
+}
+
+/* Launch the coordinator for a prepared segment. */
+BackgroundWorkerHandle *
+bulkpar_coordinator_launch(dsm_segment *segment)
+{
+	BulkparLaunch launch = {
+		.type = "bulkpar coordinator",
+		.function = "bulkpar_coordinator_main",
+		.main_arg = UInt32GetDatum(dsm_segment_handle(segment))
+	};
+	BackgroundWorkerHandle *handle = bulkpar_launch_process(&launch,
+															launch.type);
+
+	if (handle == NULL)
+		bulkpar_launch_raise_no_slot(BULKPAR_SHORTAGE_SERVER);
+	return handle;
+}
+
+/*
+ * Cancel the job and wait until its coordinator has ended.  Then nothing of
+ * it commits any more.  One that does not end in time is terminated; and a
+ * session that is to end does so, whatever becomes of it.  Does not throw, and
+ * can be called in an exit callback.
+ */
+void
+bulkpar_coordinator_cancel(BackgroundWorkerHandle *handle)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz now = began;
+
+	for (;;)
+	{
+		bool		overdue =
+			TimestampDifferenceExceeds(began, now,
+									   BULKPAR_CANCEL_TIMEOUT);
+		pid_t		pid;
+
+		if (overdue)
+			TerminateBackgroundWorker(handle);
+		else if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED)
+			(void) kill(pid, SIGINT);
+		if (bulkpar_launch_await_end(handle,
+									 TimestampTzPlusMilliseconds(now, 200)))
+			return;
+		now = GetCurrentTimestamp();
+		if ((proc_exit_inprogress || ProcDiePending) &&
+			TimestampDifferenceExceeds(began, now,
+									   2 * BULKPAR_CANCEL_TIMEOUT))
+			return;
+	}
+}
+
+void
+bulkpar_coordinator_main(Datum main_arg)
+{
+	Coordinator *coordinator;
+	dsm_segment *segment;
+	char	   *synchronous;
+	ErrorData  *volatile error = NULL;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGUSR2, handle_pause);
+	BackgroundWorkerUnblockSignals();
+
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "bulkpar coordinator");
+	segment = dsm_attach(DatumGetUInt32(main_arg));
+	if (segment == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("could not map the dynamic shared memory segment of a bulkpar call")));
+	dsm_pin_mapping(segment);
+	coordinator = MemoryContextAllocZero(TopMemoryContext,
+										 sizeof(Coordinator));
+	coordinator->call = dsm_segment_address(segment);
+
+	bulkpar_identity_assume(&coordinator->call->identity);
+	before_shmem_exit(stop_workers_at_exit, PointerGetDatum(coordinator));
+	MemoryContextSwitchTo(TopMemoryContext);
+	synchronous = pstrdup(GetConfigOption("synchronous_commit", false, false));
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
+					PGC_USERSET, PGC_S_OVERRIDE);
+
+	PG_TRY();
+	{
+		take_slot(coordinator);
+		if (coordinator->call->resumed != 0)
+			resume_job(coordinator);
+		else
+			store_job(coordinator);
+
+		/* The job is on disk; what comes now may be lost in a crash. */
+		bulkpar_settings_start_process();
+		run_job(coordinator);
+	}
+	PG_CATCH();
+	{
+		HOLD_CANCEL_INTERRUPTS();
+		MemoryContextSwitchTo(TopMemoryContext);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		stop_workers_at_exit(0, PointerGetDatum(coordinator));
+	}
+	PG_END_TRY();
+	HOLD_CANCEL_INTERRUPTS();
+
+	/*
+	 * The batches have committed asynchronously.  This commit is an ordinary
+	 * one, and its flush covers them.
+	 */
+	SetConfigOption("synchronous_commit", synchronous,
+					PGC_USERSET, PGC_S_OVERRIDE);
+	if (coordinator->job_id != 0)
+	{
+		end_job(coordinator, error);
+		if (coordinator->crew != NULL)
+			bulkpar_crew_await_end(coordinator->crew);
+	}
+	else
+		report_error(coordinator->call, error);
+}
+
+/* Tell our caller why there is no job. */
+static void
+report_error(BulkparCall *call, const ErrorData *error)
+{
+	call->sqlstate = error->sqlerrcode;
+	bulkpar_clip(call->message, sizeof(call->message), error->message);
+	bulkpar_clip(call->detail, sizeof(call->detail), error->detail);
+	bulkpar_clip(call->hint, sizeof(call->hint), error->hint);
+	bulkpar_clip(call->context, sizeof(call->context), error->context);
+}
+
+/* This process counts as the workers do. */
+static void
+take_slot(const Coordinator *coordinator)
+{
+	BulkparSlot slot;
+	BulkparShortage shortage =
+		bulkpar_slots_acquire(coordinator->call->identity.login, &slot);
+
+	if (shortage != BULKPAR_SHORTAGE_NONE)
+		bulkpar_launch_raise_no_slot(shortage);
+}
+
+/* Store the job, and take the lock that says that it is alive. */
+static void
+store_job(Coordinator *coordinator)
+{
+	int64		job_id;
+
+	bulkpar_settings_start_transaction();
+	job_id = bulkpar_job_insert(coordinator->call->request);
+	lock_job(job_id);
+	CommitTransactionCommand();
+	coordinator->job_id = job_id;
+	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
+}
+
+/* Take over a job that has stopped. */
+static void
+resume_job(Coordinator *coordinator)
+{
+	int64		job_id = coordinator->call->resumed;
+
+	bulkpar_settings_start_transaction();
+	lock_job(job_id);
+	if (!bulkpar_job_restart(job_id, &coordinator->call->change))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("bulkpar job " INT64_FORMAT " has already succeeded",
+						job_id)));
+	(void) bulkpar_ledger_release(job_id, 0);
+	CommitTransactionCommand();
+	coordinator->job_id = job_id;
+	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
+}
+
+static void
+lock_job(int64 job_id)
+{
+	if (!bulkpar_job_lock(job_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("bulkpar job " INT64_FORMAT " is already running",
+						job_id)));
+}
+
+/* SIGUSR2: as a cancel, but the job is paused. */
+static void
+handle_pause(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	pause_requested = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+/* Launch the worker that plans the job, and see to it and all others. */
+static void
+run_job(Coordinator *coordinator)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+
+	load_job(coordinator);
+	coordinator->crew =
+		bulkpar_crew_create(&coordinator->call->identity, coordinator->job,
+							coordinator->call->snapshot_holder);
+	MemoryContextSwitchTo(oldcontext);
+	(void) bulkpar_crew_launch(coordinator->crew, 1);
+	watch_workers(coordinator);
+}
+
+/* Read the job, for as long as this process lives. */
+static void
+load_job(Coordinator *coordinator)
+{
+	bulkpar_settings_start_transaction();
+	MemoryContextSwitchTo(TopMemoryContext);
+	coordinator->job = bulkpar_job_load(coordinator->job_id);
+	CommitTransactionCommand();
+}
+
+/* Whether the first worker has planned this run of the job. */
+static bool
+is_planned(const Coordinator *coordinator)
+{
+	bool		planned;
+
+	bulkpar_settings_start_transaction();
+	planned = bulkpar_job_is_planned(coordinator->job_id);
+	CommitTransactionCommand();
+	return planned;
+}
+
+/* Launch the other workers of the job as it is planned, and tell our caller. */
+static void
+launch_workers(Coordinator *coordinator)
+{
+	BulkparCall *call = coordinator->call;
+	char		activity[80];
+	int			started;
+
+	load_job(coordinator);
+	if (coordinator->job->xmin_holders != NULL)
+		bulkpar_clip(call->xmin_holders, sizeof(call->xmin_holders),
+					 coordinator->job->xmin_holders);
+	bulkpar_crew_follow(coordinator->crew, coordinator->job);
+	if (bulkpar_job_is_empty(coordinator->job))
+		return;
+
+	started = bulkpar_crew_launch(coordinator->crew,
+								  coordinator->job->workers);
+	pg_atomic_write_u32(&call->workers_wanted, coordinator->job->workers);
+	call->shortage = bulkpar_crew_shortage(coordinator->crew);
+	pg_write_barrier();
+	pg_atomic_write_u32(&call->workers_started, started);
+	SetLatch(&call->caller->procLatch);
+	snprintf(activity, sizeof(activity),
+			 "bulkpar job " INT64_FORMAT ": %d workers",
+			 coordinator->job_id, started);
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+/* Wait until the job is complete.  What ends it before that is thrown. */
+static void
+watch_workers(Coordinator *coordinator)
+{
+	bool		planned = false;
+	int			events = 0;
+
+	for (;;)
+	{
+		if (!planned && is_planned(coordinator))
+		{
+			planned = true;
+			launch_workers(coordinator);
+		}
+		if (!bulkpar_crew_look_after(coordinator->crew,
+									 events & WL_LATCH_SET))
+			return;
+		events = WaitLatch(MyLatch,
+						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						   1000, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
+}
+
+static void
+stop_workers_at_exit(int code, Datum arg)
+{
+	Coordinator *coordinator = (Coordinator *) DatumGetPointer(arg);
+
+	if (coordinator->crew != NULL)
+		bulkpar_crew_stop(coordinator->crew);
+}
+
+/*
+ * End the job: with the error, or else with success, which must be proven.
+ * The workers have ended, or have nothing left to do.
+ */
+static void
+end_job(Coordinator *coordinator, const ErrorData *error)
+{
+	BulkparCall *call = coordinator->call;
+	int64		job_id = coordinator->job_id;
+	const char *outcome = "failed";
+	BulkparStatus *status;
+	BulkparSpace after = {0};
+
+	bulkpar_settings_start_transaction();
+	(void) bulkpar_ledger_release(job_id, 0);
+	status = bulkpar_job_status(job_id);
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
+						job_id)));
+	if (error == NULL && !status->complete)
+		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
+			 job_id);
+	if (error == NULL)
+		outcome = "succeeded";
+	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+			 status->error == NULL)
+		outcome = pause_requested ? "paused" : "cancelled";
+	else
+		(void) bulkpar_job_fail(job_id, 0, error);
+	for (int i = 0; coordinator->job != NULL && i < coordinator->job->nparts; i++)
+		bulkpar_measure_space(coordinator->job->parts[i].relid, &after);
+	bulkpar_job_end(job_id, outcome, &after);
+	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
+	pg_atomic_write_u64(&call->batches, status->batches);
+	CommitTransactionCommand();
+	call->succeeded = error == NULL;
+	call->ended = true;
+}

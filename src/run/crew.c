@@ -1,0 +1,272 @@
+/*-------------------------------------------------------------------------
+ *
+ * crew.c
+ *		The workers of a job, as its coordinator sees them.
+ *
+ * A worker that ends and leaves a chunk unfinished has died, and another is
+ * launched, a few times.  One that ends with an error has recorded it.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/crew.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "postmaster/bgworker.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "books/ledger.h"
+#include "run/crew.h"
+#include "run/launch.h"
+#include "run/worker.h"
+#include "session/settings.h"
+
+/* How many workers of a job may die before it fails. */
+#define MAX_DEATHS 5
+
+/* How long to wait for all workers that were terminated, in milliseconds. */
+#define STOP_TIMEOUT 10000
+
+typedef struct Member
+{
+	BackgroundWorkerHandle *handle; /* NULL for none */
+	int			number;			/* of the worker in its job */
+	BulkparSlot slot;			/* that it takes of the limits */
+} Member;
+
+struct BulkparCrew
+{
+	const BulkparIdentity *identity;
+	const BulkparJob *job;
+	int			snapshot_holder;	/* see plan.c */
+	bool		planned;
+	int			launched;		/* workers, also those that have ended */
+	int			deaths;
+	BulkparShortage shortage;	/* when a worker was last launched */
+	int			size;
+	Member		members[FLEXIBLE_ARRAY_MEMBER];
+};
+
+static bool launch_member(BulkparCrew *crew, Member *member);
+static void drop_member(Member *member);
+static bool check_member(BulkparCrew *crew, Member *member);
+static void count_death(BulkparCrew *crew);
+static bool is_complete(int64 job_id);
+
+/*
+ * An empty crew for a job that is yet to be planned, in the current memory
+ * context; it keeps the pointers.
+ */
+BulkparCrew *
+bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job,
+					int snapshot_holder)
+{
+	BulkparCrew *crew = palloc0(add_size(offsetof(BulkparCrew, members),
+										 mul_size(job->workers,
+												  sizeof(Member))));
+
+	crew->identity = identity;
+	crew->job = job;
+	crew->snapshot_holder = snapshot_holder;
+	crew->size = job->workers;
+	return crew;
+}
+
+/* The job is planned: from now on work for it as it is now. */
+void
+bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job)
+{
+	crew->job = job;
+	crew->planned = true;
+}
+
+/*
+ * See to it that so many workers are launched, or as many as there are slots
+ * for, and return how many.  None at all is an error.  The one that is launched
+ * before the job is planned plans it.
+ */
+int
+bulkpar_crew_launch(BulkparCrew *crew, int count)
+{
+	int			started = 0;
+
+	while (started < Min(count, crew->size) &&
+		   (crew->members[started].handle != NULL ||
+			launch_member(crew, &crew->members[started])))
+		started++;
+	if (started == 0)
+		bulkpar_launch_raise_no_slot(crew->shortage);
+	return started;
+}
+
+/* What kept the last worker from being launched, if it was not. */
+BulkparShortage
+bulkpar_crew_shortage(const BulkparCrew *crew)
+{
+	return crew->shortage;
+}
+
+/*
+ * See which workers have ended, and replace those that have died.  Returns
+ * whether there is still something to wait for: false means that the job is
+ * complete.  Workers may yet have to end then, if our caller was woken, which
+ * a worker does that has nothing left to do.  The first error that a worker
+ * has recorded is thrown.
+ */
+bool
+bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
+{
+	bool		working = false;
+
+	if (woken && is_complete(crew->job->job_id))
+		return false;
+	for (int i = 0; i < crew->size; i++)
+		working |= check_member(crew, &crew->members[i]);
+	if (working)
+		return true;
+	if (is_complete(crew->job->job_id))
+		return false;
+
+	count_death(crew);
+	if (!launch_member(crew, &crew->members[0]))
+		bulkpar_launch_raise_no_slot(crew->shortage);
+	return true;
+}
+
+/*
+ * Terminate the workers and wait until they have ended.  One that does not
+ * end in time (somebody has stopped the process) cannot commit any more once
+ * its chunk is released.  Does not throw, and can be called in an exit
+ * callback.
+ */
+void
+bulkpar_crew_stop(BulkparCrew *crew)
+{
+	for (int i = 0; i < crew->size; i++)
+	{
+		if (crew->members[i].handle != NULL)
+			TerminateBackgroundWorker(crew->members[i].handle);
+	}
+	bulkpar_crew_await_end(crew);
+}
+
+/* The same for workers that end by themselves. */
+void
+bulkpar_crew_await_end(BulkparCrew *crew)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   STOP_TIMEOUT);
+
+	for (int i = 0; i < crew->size; i++)
+	{
+		if (crew->members[i].handle == NULL)
+			continue;
+		(void) bulkpar_launch_await_end(crew->members[i].handle, deadline);
+		drop_member(&crew->members[i]);
+	}
+}
+
+/* Launch a worker; false if there is no slot for it. */
+static bool
+launch_member(BulkparCrew *crew, Member *member)
+{
+	MemoryContext oldcontext;
+
+	crew->shortage = bulkpar_slots_acquire(crew->identity->login,
+										   &member->slot);
+	if (crew->shortage != BULKPAR_SHORTAGE_NONE)
+		return false;
+	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(crew));
+	member->handle = bulkpar_worker_launch(crew->identity, crew->job,
+										   crew->launched + 1, !crew->planned,
+										   crew->snapshot_holder);
+	MemoryContextSwitchTo(oldcontext);
+	if (member->handle == NULL)
+	{
+		bulkpar_slots_release(&member->slot);
+		crew->shortage = BULKPAR_SHORTAGE_SERVER;
+		return false;
+	}
+	member->number = ++crew->launched;
+	return true;
+}
+
+/* Forget a worker that has ended. */
+static void
+drop_member(Member *member)
+{
+	pfree(member->handle);
+	member->handle = NULL;
+	bulkpar_slots_release(&member->slot);
+}
+
+/*
+ * Look whether a worker runs, and see to what it has left if it has ended.
+ * Returns whether it or one in its place runs.
+ */
+static bool
+check_member(BulkparCrew *crew, Member *member)
+{
+	int64		job_id = crew->job->job_id;
+	int64		left;
+	pid_t		pid;
+
+	if (member->handle == NULL)
+		return false;
+	if (GetBackgroundWorkerPid(member->handle, &pid) != BGWH_STOPPED)
+		return true;
+	drop_member(member);
+
+	(void) is_complete(job_id);
+	bulkpar_settings_start_transaction();
+	left = bulkpar_ledger_release(job_id, member->number);
+	CommitTransactionCommand();
+	if (left == 0)
+		return false;
+	count_death(crew);
+	return launch_member(crew, member);
+}
+
+/* Another worker has died; too many are an error. */
+static void
+count_death(BulkparCrew *crew)
+{
+	if (++crew->deaths > MAX_DEATHS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OPERATOR_INTERVENTION),
+				 errmsg("workers of bulkpar job " INT64_FORMAT
+						" ended unexpectedly", crew->job->job_id),
+				 errdetail("%d workers ended without finishing their work.",
+						   crew->deaths),
+				 errhint("The server log may say why.")));
+}
+
+/*
+ * Whether the job is complete, in a transaction of its own.  The error that a
+ * worker has recorded is thrown.
+ */
+static bool
+is_complete(int64 job_id)
+{
+	BulkparStatus *status;
+	bool		complete;
+
+	bulkpar_settings_start_transaction();
+	status = bulkpar_job_status(job_id);
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
+						job_id)));
+	if (status->error != NULL)
+		ThrowErrorData(status->error);
+	complete = status->complete;
+	CommitTransactionCommand();
+	return complete;
+}

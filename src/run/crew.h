@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * crew.h
+ *		The workers of a job, as its coordinator sees them.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/crew.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_CREW_H
+#define BULKPAR_CREW_H
+
+#include "books/job.h"
+#include "run/quota.h"
+#include "session/identity.h"
+
+typedef struct BulkparCrew BulkparCrew;
+
+extern BulkparCrew *bulkpar_crew_create(const BulkparIdentity *identity,
+										const BulkparJob *job,
+										int snapshot_holder);
+extern void bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job);
+extern int	bulkpar_crew_launch(BulkparCrew *crew, int count);
+extern BulkparShortage bulkpar_crew_shortage(const BulkparCrew *crew);
+extern bool bulkpar_crew_look_after(BulkparCrew *crew, bool woken);
+extern void bulkpar_crew_stop(BulkparCrew *crew);
+extern void bulkpar_crew_await_end(BulkparCrew *crew);
+
+#endif							/* BULKPAR_CREW_H */

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * quota.h
+ *		The superuser's cap on the workers of all jobs.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/quota.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_QUOTA_H
+#define BULKPAR_QUOTA_H
+
+/* Why a process cannot be had. */
+typedef enum BulkparShortage
+{
+	BULKPAR_SHORTAGE_NONE,		/* it can */
+	BULKPAR_SHORTAGE_SERVER,	/* max_worker_processes */
+	BULKPAR_SHORTAGE_JOBS,		/* bulkpar.max_workers */
+	BULKPAR_SHORTAGE_ROLE		/* the connection limit of its role */
+} BulkparShortage;
+
+/* What a process takes of the limits. */
+typedef struct BulkparSlot
+{
+	int			of_jobs;		/* 0 if there is no limit */
+	int			of_role;		/* 0 if the role has none */
+	Oid			role;
+} BulkparSlot;
+
+extern BulkparShortage bulkpar_slots_acquire(Oid role, BulkparSlot *slot);
+extern void bulkpar_slots_release(const BulkparSlot *slot);
+extern int	bulkpar_slots_errdetail(BulkparShortage shortage);
+extern int	bulkpar_slots_errhint(BulkparShortage shortage);
+
+#endif							/* BULKPAR_QUOTA_H */

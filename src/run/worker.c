@@ -1,0 +1,233 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *		A worker of a job: claims chunk after chunk and runs their batches.
+ *
+ * A worker is an ordinary session of the job's owner.  The first one of a run
+ * plans the job before it works on it.  It ends when there is
+ * nothing left to claim, or at the first error, which it records.  All that
+ * it knows comes from the tables, and all that counts goes there.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/worker.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "books/ledger.h"
+#include "run/chunk.h"
+#include "run/claim.h"
+#include "run/launch.h"
+#include "run/plan.h"
+#include "run/worker.h"
+#include "session/identity.h"
+#include "session/settings.h"
+#include "table/target.h"
+
+/* How the launcher tells a worker who it is, in bgw_extra. */
+typedef struct WorkerArgs
+{
+	BulkparIdentity identity;
+	int			number;			/* of the worker in its job */
+	int			runs;			/* which run of the job it is for */
+	int64		job_id;
+	bool		plans;			/* plan the job first, see plan.c */
+	int			snapshot_holder;	/* for that */
+} WorkerArgs;
+
+StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
+				 "worker arguments do not fit");
+
+static void start(BulkparRun *run, const WorkerArgs *args);
+static bool plan(BulkparRun *run, const WorkerArgs *args);
+static bool claim(BulkparRun *run, int number);
+static void record_error(const BulkparRun *run, const WorkerArgs *args,
+						 const ErrorData *error);
+static void report_chunk(const BulkparRun *run);
+
+/*
+ * Launch a worker of a job, which may have to plan it first.  NULL if no slot
+ * is free; else the handle is allocated in the current memory context.
+ */
+BackgroundWorkerHandle *
+bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
+					  int number, bool plans, int snapshot_holder)
+{
+	WorkerArgs	args = {
+		.identity = *identity,
+		.number = number,
+		.runs = job->runs,
+		.job_id = job->job_id,
+		.plans = plans,
+		.snapshot_holder = snapshot_holder
+	};
+	BulkparLaunch launch = {
+		.type = "bulkpar worker",
+		.function = "bulkpar_worker_main",
+		.extra = &args,
+		.extra_size = sizeof(args)
+	};
+
+	return bulkpar_launch_process(&launch,
+								  psprintf("bulkpar worker %d of job " INT64_FORMAT,
+										   number, job->job_id));
+}
+
+void
+bulkpar_worker_main(Datum main_arg)
+{
+	WorkerArgs	args;
+	BulkparRun *run = MemoryContextAllocZero(TopMemoryContext,
+											 sizeof(BulkparRun));
+	ErrorContextCallback callback;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	bulkpar_identity_assume(&args.identity);
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
+					PGC_USERSET, PGC_S_OVERRIDE);
+
+	callback.callback = bulkpar_range_error_context;
+	callback.arg = run;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	PG_TRY();
+	{
+		start(run, &args);
+		if (!args.plans || plan(run, &args))
+		{
+			/* We work in parallel already. */
+			SetConfigOption("max_parallel_workers_per_gather", "0",
+							PGC_SUSET, PGC_S_OVERRIDE);
+			while (claim(run, args.number) && bulkpar_range_run(run))
+				;
+		}
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		error_context_stack = callback.previous;
+		MemoryContextSwitchTo(TopMemoryContext);
+		error = CopyErrorData();
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		record_error(run, &args, error);
+	}
+	PG_END_TRY();
+	error_context_stack = callback.previous;
+	bulkpar_launch_wake_launcher();
+}
+
+/* Load the job and make its settings ours. */
+static void
+start(BulkparRun *run, const WorkerArgs *args)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
+												  "bulkpar job",
+												  ALLOCSET_SMALL_SIZES);
+	BulkparJob *job;
+
+	run->target = bulkpar_target_create(TopMemoryContext);
+	run->chunk_context = AllocSetContextCreate(TopMemoryContext,
+											   "bulkpar chunk",
+											   ALLOCSET_DEFAULT_SIZES);
+	run->batch_context = AllocSetContextCreate(TopMemoryContext,
+											   "bulkpar batch",
+											   ALLOCSET_DEFAULT_SIZES);
+
+	bulkpar_settings_start_process();
+
+	bulkpar_settings_start_transaction();
+	bulkpar_job_mark_worker(args->job_id);
+	MemoryContextSwitchTo(context);
+	job = bulkpar_job_load(args->job_id);
+	job->runs = args->runs;
+	bulkpar_settings_adopt(job);
+	run->job = job;
+	run->job_context = context;
+	CommitTransactionCommand();
+}
+
+/* Plan the job.  False if it has ended meanwhile. */
+static bool
+plan(BulkparRun *run, const WorkerArgs *args)
+{
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	if (!bulkpar_ledger_lock(run->job))
+	{
+		AbortCurrentTransaction();
+		return false;
+	}
+	MemoryContextSwitchTo(run->job_context);
+	bulkpar_plan_job(run->job, run->target, args->snapshot_holder);
+	CommitTransactionCommand();
+	bulkpar_launch_wake_launcher();
+	return true;
+}
+
+/* Claim a chunk; false when there is nothing more to do. */
+static bool
+claim(BulkparRun *run, int number)
+{
+	bool		claimed;
+
+	memset(&run->range, 0, sizeof(BulkparRange));
+	MemoryContextReset(run->chunk_context);
+	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
+
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	bulkpar_job_mark_worker(run->job->job_id);
+	MemoryContextSwitchTo(run->chunk_context);
+	claimed = bulkpar_job_is_alive(run->job->job_id) &&
+		bulkpar_chunk_claim(run->job, number, run->target, &run->range);
+	CommitTransactionCommand();
+	if (claimed)
+		report_chunk(run);
+	return claimed;
+}
+
+/* Record the error that ends this worker, in its chunk and in the job. */
+static void
+record_error(const BulkparRun *run, const WorkerArgs *args,
+			 const ErrorData *error)
+{
+	bulkpar_settings_start_transaction();
+	if (run->range.chunk.chunk_no != 0)
+		bulkpar_ledger_fail(args->job_id, &run->range.chunk, error);
+	(void) bulkpar_job_fail(args->job_id, args->runs, error);
+	CommitTransactionCommand();
+}
+
+/* Show in pg_stat_activity what we are at. */
+static void
+report_chunk(const BulkparRun *run)
+{
+	char	   *activity = psprintf("bulkpar job " INT64_FORMAT ", chunk "
+									INT64_FORMAT ": %s",
+									run->job->job_id,
+									run->range.chunk.chunk_no,
+									run->target->sql);
+
+	pgstat_report_activity(STATE_RUNNING, activity);
+	pfree(activity);
+}

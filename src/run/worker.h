@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.h
+ *		A worker of a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/worker.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_WORKER_H
+#define BULKPAR_WORKER_H
+
+#include "postmaster/bgworker.h"
+
+#include "books/job.h"
+#include "session/identity.h"
+
+extern BackgroundWorkerHandle *bulkpar_worker_launch(const BulkparIdentity *identity,
+													 const BulkparJob *job,
+													 int number,
+													 bool plans,
+													 int snapshot_holder);
+extern PGDLLEXPORT void bulkpar_worker_main(Datum main_arg);
+
+#endif							/* BULKPAR_WORKER_H */

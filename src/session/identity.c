@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.c
+ *		Who the processes of a job are.
+ *
+ * They work as the owner of the job.  A session that has said SET ROLE before
+ * it started the job has another session_user, which triggers and policies may
+ * ask for; so its processes connect as that role and SET ROLE as it has done.
+ * User code can then go back to the session's role, as it can in that session
+ * itself, and nobody else's: when another session goes on with the job, which
+ * may be a superuser's, the processes connect as the owner.
+ *
+ * They never connect as a superuser to become somebody else, but for one case:
+ * before PostgreSQL 17 an owner that cannot log in has no sessions, so the only
+ * way is that of the session that has created the job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/session/identity.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "session/identity.h"
+
+static BulkparIdentity current;
+
+static bool can_login(Oid role);
+static void raise_no_login(Oid owner, Oid session_role);
+static void set_role(void);
+
+/*
+ * Choose the identity for a job of the given owner, whose privileges the
+ * current user has, and which a session of session_role has created.
+ */
+void
+bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
+						Oid session_role)
+{
+	bool		is_creator = session_role == GetSessionUserId() &&
+		!InLocalUserIdChange() && is_member_of_role(session_role, owner);
+	bool		owner_can_login = can_login(owner);
+
+	identity->database = MyDatabaseId;
+	identity->role = owner;
+	identity->login = owner;
+	identity->flags = 0;
+	if (is_creator && session_role != owner && can_login(session_role) &&
+		(!superuser_arg(session_role) ||
+		 (!owner_can_login && BULKPAR_COMPAT_BYPASS_LOGIN == 0)))
+		identity->login = session_role;
+	else if (!owner_can_login)
+	{
+		if (BULKPAR_COMPAT_BYPASS_LOGIN == 0)
+			raise_no_login(owner, session_role);
+		identity->flags = BULKPAR_COMPAT_BYPASS_LOGIN;
+	}
+}
+
+/* Connect this background worker to the database. */
+void
+bulkpar_identity_assume(const BulkparIdentity *identity)
+{
+	current = *identity;
+	BackgroundWorkerInitializeConnectionByOid(identity->database,
+											  identity->login,
+											  identity->flags);
+	if (identity->role != identity->login)
+	{
+		StartTransactionCommand();
+		set_role();
+		CommitTransactionCommand();
+	}
+}
+
+/*
+ * Become again what bulkpar_identity_assume has made us, after user code may
+ * have said SET ROLE.  Must be called in a transaction.
+ */
+void
+bulkpar_identity_restore(void)
+{
+	if (GetSessionUserId() != current.login)
+		(void) set_config_option("session_authorization", NULL,
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET,
+								 true, 0, false);
+	if (GetUserId() != current.role)
+		set_role();
+}
+
+static bool
+can_login(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist", role)));
+	result = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* The owner cannot log in, and this is not the session that could help. */
+static void
+raise_no_login(Oid owner, Oid session_role)
+{
+	char	   *name = GetUserNameFromId(owner, false);
+	char	   *session_name = GetUserNameFromId(session_role, true);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("role \"%s\" is not permitted to log in", name),
+			 errdetail("The workers of a job connect to the database as the owner of the job."),
+			 session_role == owner || session_name == NULL ?
+			 errhint("Allow it with ALTER ROLE ... LOGIN.") :
+			 errhint("Allow it with ALTER ROLE ... LOGIN, or call the function in a session of role \"%s\".",
+					 session_name)));
+}
+
+static void
+set_role(void)
+{
+	(void) set_config_option("role", current.role == current.login ? "none" :
+							 GetUserNameFromId(current.role, false),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET,
+							 true, 0, false);
+}

@@ -1,0 +1,268 @@
+/*-------------------------------------------------------------------------
+ *
+ * hooks.c
+ *		The hooks that restrict a statement to a batch.
+ *
+ * The range of a batch is not in the text of its statement: while that is
+ * analyzed condition.c adds it to the condition of the query.
+ *
+ * A generic plan does not know the range, and the planner guesses its size.
+ * On a bad guess it could read the whole table, or another index that fits the
+ * user's condition, for every batch.  So while one of our statements is
+ * planned a hook leaves the target no paths but those along the key index.
+ * All the rest of the plan is the planner's own choice, with the batch's size
+ * as the number of rows.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/hooks.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "optimizer/paths.h"
+#include "optimizer/planner.h"
+#include "parser/analyze.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "table/condition.h"
+#include "table/hooks.h"
+
+static List *statements = NIL;
+static BulkparStatement *planning = NULL;
+static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
+static planner_hook_type prev_planner_hook = NULL;
+static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
+
+static void install_hooks(void);
+static BulkparStatement *find_statement(const char *sql);
+static void restrict_query(ParseState *pstate, Query *query,
+						   JumbleState *jstate);
+static PlannedStmt *plan_statement(Query *parse, const char *query_string,
+								   int cursorOptions,
+								   ParamListInfo boundParams
+								   BULKPAR_PLANNER_EXTRA_PARAM);
+static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
+						   RangeTblEntry *rte);
+static bool is_of_target(PlannerInfo *root, Index rti);
+static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
+static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
+static Index find_list(PlannerInfo *root);
+
+/*
+ * Let the hooks look after a statement, from before it is prepared until
+ * bulkpar_restrict_end.  They know it by where its text is, or the copy of its
+ * plan: a statement of the same text that a trigger runs is another.
+ */
+void
+bulkpar_restrict_start(BulkparStatement *statement)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+
+	install_hooks();
+	statements = list_append_unique_ptr(statements, statement);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* No longer look after a statement, if they did. */
+void
+bulkpar_restrict_end(const BulkparStatement *statement)
+{
+	statements = list_delete_ptr(statements, (void *) statement);
+}
+
+static void
+install_hooks(void)
+{
+	static bool installed = false;
+
+	if (installed)
+		return;
+	installed = true;
+	prev_post_parse_analyze_hook = post_parse_analyze_hook;
+	post_parse_analyze_hook = restrict_query;
+	prev_planner_hook = planner_hook;
+	planner_hook = plan_statement;
+	prev_set_rel_pathlist_hook = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = restrict_paths;
+}
+
+static BulkparStatement *
+find_statement(const char *sql)
+{
+	ListCell   *lc;
+
+	foreach(lc, sql == NULL ? NIL : statements)
+	{
+		BulkparStatement *statement = lfirst(lc);
+
+		if (sql == statement->sql || sql == statement->plan_sql)
+			return statement;
+	}
+	return NULL;
+}
+
+/* post_parse_analyze_hook: restrict our statement to its batch. */
+static void
+restrict_query(ParseState *pstate, Query *query, JumbleState *jstate)
+{
+	BulkparStatement *statement = find_statement(pstate->p_sourcetext);
+
+	if (statement != NULL)
+		bulkpar_condition_add(statement, pstate, query);
+	if (prev_post_parse_analyze_hook)
+		prev_post_parse_analyze_hook(pstate, query, jstate);
+}
+
+/* planner_hook: note whether the statement is one of ours. */
+static PlannedStmt *
+plan_statement(Query *parse, const char *query_string, int cursorOptions,
+			   ParamListInfo boundParams BULKPAR_PLANNER_EXTRA_PARAM)
+{
+	BulkparStatement *outer = planning;
+	PlannedStmt *result;
+
+	planning = find_statement(query_string);
+	PG_TRY();
+	{
+		planner_hook_type plan = prev_planner_hook ? prev_planner_hook :
+			standard_planner;
+
+		result = plan(parse, query_string, cursorOptions, boundParams
+					  BULKPAR_PLANNER_EXTRA_ARG);
+	}
+	PG_FINALLY();
+	{
+		planning = outer;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/*
+ * set_rel_pathlist_hook: replace the paths of our statement's target by those
+ * along the key index.  Of a table with partitions or children only the one
+ * that is to be reached is left.  Where another extension has put another
+ * relation in the place of the target that is an error: if it were left out like
+ * a part that is not wanted, the batch would change nothing and say so to nobody.
+ */
+static void
+restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
+			   RangeTblEntry *rte)
+{
+	if (prev_set_rel_pathlist_hook)
+		prev_set_rel_pathlist_hook(root, rel, rti, rte);
+
+	if (planning == NULL || root->query_level != 1 ||
+		rte->rtekind != RTE_RELATION || !is_of_target(root, rti))
+		return;
+	if (!bulkpar_statement_has_part(planning->relid, rte->relid))
+		bulkpar_statement_raise_other(planning->relid, rte->relid);
+	if (planning->selects_keys)
+		return;
+	if (planning->batch_size > 0)
+		rel->rows = Min(rel->rows, planning->batch_size);
+	/* What the planner has proven to be empty stays so. */
+	if (rte->inh || IS_DUMMY_REL(rel))
+		return;
+	if (rte->relid == planning->part)
+		use_key_index(root, rel);
+	else
+		mark_dummy_rel(rel);
+}
+
+/* Whether a table of the query is the target, or a part of it. */
+static bool
+is_of_target(PlannerInfo *root, Index rti)
+{
+	Index		target = Max(root->parse->resultRelation, 1);
+
+	while (rti != target && root->append_rel_array != NULL &&
+		   root->append_rel_array[rti] != NULL)
+		rti = root->append_rel_array[rti]->parent_relid;
+	return rti == target;
+}
+
+/*
+ * Leave no paths but those along the key index.  If there is none (row level
+ * security with operators that are not leakproof can hide the key's condition
+ * from the index), what the planner found stays.
+ */
+static void
+use_key_index(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *pathlist = rel->pathlist;
+	List	   *indexlist = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rel->indexlist)
+	{
+		IndexOptInfo *info = lfirst_node(IndexOptInfo, lc);
+
+		if (info->indexoid == planning->key->index)
+		{
+			info->amhasgetbitmap = false;
+			indexlist = lappend(indexlist, info);
+		}
+	}
+	if (indexlist == NIL)
+		return;
+
+	rel->indexlist = indexlist;
+	rel->pathlist = NIL;
+	rel->partial_pathlist = NIL;
+	create_index_paths(root, rel);
+	if (planning->shape.listed && planning->key->ncolumns > 1)
+		prefer_list(root, rel, pathlist);
+	else if (rel->pathlist == NIL)
+	{
+		rel->pathlist = pathlist;
+		planning->without_key_index = true;
+	}
+}
+
+/*
+ * A list of keys of several columns is joined, so the paths along the key
+ * index that are wanted need the list first.  All others are a last resort,
+ * for what cannot be planned otherwise.
+ */
+static void
+prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist)
+{
+	Index		list = find_list(root);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, rel->pathlist)
+		found |= bms_is_member(list, PATH_REQ_OUTER((Path *) lfirst(lc)));
+	rel->pathlist = list_concat(rel->pathlist, pathlist);
+	if (!found)
+		planning->without_key_index = true;
+	foreach(lc, found ? rel->pathlist : NIL)
+	{
+		Path	   *path = lfirst(lc);
+
+		if (!bms_is_member(list, PATH_REQ_OUTER(path)) ||
+			!IsA(path, IndexPath) ||
+			((IndexPath *) path)->indexinfo->indexoid != planning->key->index)
+			bulkpar_compat_make_expensive(path);
+	}
+}
+
+/* The number of the list in the query. */
+static Index
+find_list(PlannerInfo *root)
+{
+	for (int i = root->simple_rel_array_size - 1; i > 0; i--)
+	{
+		RangeTblEntry *rte = root->simple_rte_array[i];
+
+		if (rte != NULL && rte->rtekind == RTE_FUNCTION &&
+			strcmp(rte->eref->aliasname, BULKPAR_KEY_LIST) == 0)
+			return i;
+	}
+	return 0;
+}

@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.h
+ *		The unique index whose order a job follows.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/key.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_KEY_H
+#define BULKPAR_KEY_H
+
+#include "access/stratnum.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/array.h"
+#include "utils/rel.h"
+#include "utils/typcache.h"
+
+/*
+ * One column of the key.  Nothing is known by its name: what is found by name
+ * in a query of the user's session may be somebody else's.
+ */
+typedef struct BulkparKeyColumn
+{
+	AttrNumber	attnum;
+	Oid			type;			/* the column's type, domains resolved */
+	Oid			input;			/* what the index's operators are given */
+	int16		typlen;			/* of both */
+	bool		typbyval;
+	char		typalign;
+	bool		descends;
+	bool		nulls_first;
+	Oid			opfamily;
+	Oid			opcintype;		/* may be a pseudo-type */
+	Oid			collation;
+	FmgrInfo	compare;		/* the operator class's comparison function */
+	TypeCacheEntry *hash;		/* with its hash function, if there is one */
+} BulkparKeyColumn;
+
+/* A range of a key of n columns has at most 2n - 1 pieces. */
+#define BULKPAR_MAX_PIECES (2 * INDEX_MAX_KEYS - 1)
+
+/* And the condition of a piece has at most this many parameters. */
+#define BULKPAR_MAX_VALUES (2 * INDEX_MAX_KEYS + 2)
+
+typedef struct BulkparKey
+{
+	Oid			index;
+	Oid			relid;			/* its table */
+	int			ncolumns;
+	bool		row_comparison; /* (a, b) > ($1, $2) means the index's order */
+	BulkparKeyColumn columns[INDEX_MAX_KEYS];
+} BulkparKey;
+
+typedef enum BulkparBound
+{
+	BULKPAR_BOUND_NONE,
+	BULKPAR_BOUND_BEFORE,
+	BULKPAR_BOUND_UPTO
+} BulkparBound;
+
+/*
+ * The form of a condition on the key: the first nprefix columns equal, the
+ * next one after a value and before, or up to, another.  With row_comparison
+ * the whole key stands for that next column.  A striped one takes only the
+ * keys of one stripe.  A listed one takes the keys of a list, with an array for
+ * each column, and nothing of the other fields counts.
+ */
+typedef struct BulkparShape
+{
+	int			nprefix;
+	bool		after;
+	BulkparBound bound;
+	bool		striped;
+	bool		listed;
+} BulkparShape;
+
+/* Of the keys of a range those that stripe.c puts into one stripe. */
+typedef struct BulkparStripe
+{
+	int			count;			/* of stripes; 1 for all keys */
+	int			number;			/* from 0 on */
+} BulkparStripe;
+
+/* A part of a range of keys that one scan of the index can read. */
+typedef struct BulkparPiece
+{
+	BulkparShape shape;
+	int			nvalues;
+	Datum		values[BULKPAR_MAX_VALUES]; /* in the order of the columns */
+} BulkparPiece;
+
+/*
+ * A key as our tables keep it: as it is on disk, which no setting and no name
+ * can change, and as text to show it.
+ */
+typedef struct BulkparStoredKey
+{
+	bytea	   *bytes;
+	ArrayType  *text;
+} BulkparStoredKey;
+
+/* The alias of a list of keys of several columns. */
+#define BULKPAR_KEY_LIST "bulkpar list"
+
+extern Oid	bulkpar_key_choose(Relation rel);
+extern BulkparKey *bulkpar_key_describe(Relation rel, Oid index);
+extern BulkparKey *bulkpar_key_follow(Relation rel, Oid index,
+									  const char *order);
+extern char *bulkpar_key_order(const BulkparKey *key);
+extern char *bulkpar_key_show(Oid relid, const char *order);
+extern bool bulkpar_key_has_column(const BulkparKey *key, AttrNumber attnum);
+
+extern void bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key);
+extern Oid	bulkpar_key_operator(const BulkparKeyColumn *column,
+								 StrategyNumber strategy);
+extern int	bulkpar_key_arguments(const BulkparKey *key,
+								  const BulkparShape *shape, Oid *argtypes);
+
+extern bool bulkpar_key_same_shape(const BulkparShape *a,
+								   const BulkparShape *b);
+extern BulkparShape bulkpar_key_usual_shape(const BulkparKey *key);
+extern int	bulkpar_key_cut(const BulkparKey *key, const Datum *lo,
+							const Datum *hi, const BulkparStripe *stripe,
+							BulkparPiece *pieces);
+
+extern int	bulkpar_key_compare(const BulkparKey *key, const Datum *a,
+								const Datum *b);
+extern bool bulkpar_key_can_be_listed(const BulkparKey *key);
+extern ArrayType *bulkpar_key_to_text(const BulkparKey *key,
+									  const Datum *values);
+extern BulkparStoredKey *bulkpar_key_store(const BulkparKey *key,
+										   const Datum *values);
+extern Datum *bulkpar_key_restore(const BulkparKey *key,
+								  const BulkparStoredKey *stored);
+extern bytea *bulkpar_key_store_list(const BulkparKey *key, const Datum *keys,
+									 int count);
+extern Datum *bulkpar_key_restore_list(const BulkparKey *key, bytea *bytes,
+									   int *count);
+extern bool bulkpar_key_same_stored(const BulkparStoredKey *a,
+									const BulkparStoredKey *b);
+extern BulkparStoredKey *bulkpar_key_copy_stored(const BulkparStoredKey *stored);
+extern void bulkpar_key_list_arguments(const BulkparKey *key,
+									   const Datum *keys, int count,
+									   Datum *arguments);
+extern Datum *bulkpar_key_copy(const BulkparKey *key, const Datum *values);
+extern void bulkpar_key_copy_to(const BulkparKey *key, Datum *copy,
+								const Datum *values);
+
+#endif							/* BULKPAR_KEY_H */

@@ -1,0 +1,302 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyquery.c
+ *		Ranges and the order of a key in a query.
+ *
+ * They are not written as SQL: what that means depends on the search_path of
+ * the user's session, and on who can put functions and operators into its
+ * schemas, or only into that of an operator of the index, for a name can have a
+ * better match for the types at hand.  All is made of the OIDs that the
+ * index has, as the parser would make it, so that the planner finds the index.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/keyquery.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/nbtree.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "table/keyquery.h"
+#include "table/stripe.h"
+
+/* The parameters of a shape, in the order that bulkpar_key_cut fills them in. */
+typedef struct Parameters
+{
+	int			used;
+	Oid			types[BULKPAR_MAX_VALUES];
+} Parameters;
+
+static Expr *compare_rest(const BulkparKey *key, const BulkparShape *shape,
+						  StrategyNumber strategy, List *columns,
+						  Parameters *parameters);
+static Expr *compare_rows(const BulkparKey *key, StrategyNumber strategy,
+						  List *columns, Parameters *parameters);
+static Expr *compare(const BulkparKeyColumn *column, StrategyNumber strategy,
+					 Expr *left, Expr *right);
+static Expr *is_in_array(const BulkparKeyColumn *column, Expr *left,
+						 Expr *array);
+static Expr *is_in_list(const BulkparKey *key, List *columns,
+						Parameters *parameters);
+static RangeTblEntry *make_list(const BulkparKey *key, Parameters *parameters);
+static Expr *is_in_stripe(List *columns, Parameters *parameters);
+static Expr *next_parameter(Parameters *parameters);
+static Expr *as_input(const BulkparKeyColumn *column, Expr *expr);
+
+/*
+ * The condition of a shape.  The columns are expressions for those of the key,
+ * in their order, of the query that the condition is for.
+ */
+Node *
+bulkpar_keyquery_condition(const BulkparKey *key, const BulkparShape *shape,
+						   List *columns)
+{
+	Parameters	parameters = {0};
+	List	   *conditions = NIL;
+
+	bulkpar_key_arguments(key, shape, parameters.types);
+	if (shape->listed)
+		return (Node *) (key->ncolumns > 1 ?
+						 is_in_list(key, columns, &parameters) :
+						 is_in_array(&key->columns[0], linitial(columns),
+									 next_parameter(&parameters)));
+	for (int i = 0; i < shape->nprefix; i++)
+		conditions = lappend(conditions,
+							 compare(&key->columns[i], BTEqualStrategyNumber,
+									 list_nth(columns, i),
+									 next_parameter(&parameters)));
+	if (shape->after)
+		conditions = lappend(conditions,
+							 compare_rest(key, shape, BTGreaterStrategyNumber,
+										  columns, &parameters));
+	if (shape->bound != BULKPAR_BOUND_NONE)
+		conditions = lappend(conditions,
+							 compare_rest(key, shape,
+										  shape->bound == BULKPAR_BOUND_UPTO ?
+										  BTLessEqualStrategyNumber :
+										  BTLessStrategyNumber,
+										  columns, &parameters));
+	if (shape->striped)
+		conditions = lappend(conditions, is_in_stripe(columns, &parameters));
+	return (Node *) make_ands_explicit(conditions);
+}
+
+/*
+ * Sort a SELECT, whose first targets are the columns of the key, as the index
+ * does, or backward.
+ */
+void
+bulkpar_keyquery_sort(const BulkparKey *key, bool backward, Query *query)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		const BulkparKeyColumn *column = &key->columns[i];
+		TargetEntry *target = list_nth_node(TargetEntry, query->targetList, i);
+		SortGroupClause *clause = makeNode(SortGroupClause);
+
+		/* The clause has no collation of its own. */
+		if (OidIsValid(column->collation) &&
+			exprCollation((Node *) target->expr) != column->collation)
+		{
+			CollateExpr *collated = makeNode(CollateExpr);
+
+			collated->arg = copyObject(target->expr);
+			collated->collOid = column->collation;
+			collated->location = -1;
+			target = makeTargetEntry((Expr *) collated,
+									 list_length(query->targetList) + 1, NULL,
+									 true);
+			query->targetList = lappend(query->targetList, target);
+		}
+		target->ressortgroupref = i + 1;
+		clause->tleSortGroupRef = i + 1;
+		clause->eqop = bulkpar_key_operator(column, BTEqualStrategyNumber);
+		clause->sortop = bulkpar_key_operator(column, backward ?
+											  BTGreaterStrategyNumber :
+											  BTLessStrategyNumber);
+		bulkpar_compat_sort_descends(clause, column->descends != backward);
+		clause->nulls_first = column->nulls_first != backward;
+		query->sortClause = lappend(query->sortClause, clause);
+	}
+}
+
+/* The comparison of what follows the prefix: of one column, or of all. */
+static Expr *
+compare_rest(const BulkparKey *key, const BulkparShape *shape,
+			 StrategyNumber strategy, List *columns, Parameters *parameters)
+{
+	if (key->row_comparison && key->ncolumns > 1)
+		return compare_rows(key, strategy, columns, parameters);
+	return compare(&key->columns[shape->nprefix], strategy,
+				   list_nth(columns, shape->nprefix),
+				   next_parameter(parameters));
+}
+
+static Expr *
+compare_rows(const BulkparKey *key, StrategyNumber strategy, List *columns,
+			 Parameters *parameters)
+{
+	RowCompareExpr *result =
+		bulkpar_compat_row_comparison(key->columns[0].descends ?
+									  BTCommuteStrategyNumber(strategy) :
+									  strategy);
+
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		const BulkparKeyColumn *column = &key->columns[i];
+		Expr	   *left = copyObject(list_nth(columns, i));
+
+		result->opnos = lappend_oid(result->opnos,
+									bulkpar_key_operator(column, strategy));
+		result->opfamilies = lappend_oid(result->opfamilies, column->opfamily);
+		result->inputcollids = lappend_oid(result->inputcollids,
+										   column->collation);
+		result->largs = lappend(result->largs, as_input(column, left));
+		result->rargs = lappend(result->rargs, next_parameter(parameters));
+	}
+	return (Expr *) result;
+}
+
+/* The comparison of a column with what is of the type that operators take. */
+static Expr *
+compare(const BulkparKeyColumn *column, StrategyNumber strategy, Expr *left,
+		Expr *right)
+{
+	Expr	   *result = make_opclause(bulkpar_key_operator(column, strategy),
+									   BOOLOID, false,
+									   as_input(column, copyObject(left)),
+									   right, InvalidOid, column->collation);
+
+	set_opfuncid((OpExpr *) result);
+	return result;
+}
+
+/* left = ANY (array) */
+static Expr *
+is_in_array(const BulkparKeyColumn *column, Expr *left, Expr *array)
+{
+	ScalarArrayOpExpr *result = makeNode(ScalarArrayOpExpr);
+
+	result->opno = bulkpar_key_operator(column, BTEqualStrategyNumber);
+	set_sa_opfuncid(result);
+	result->useOr = true;
+	result->inputcollid = column->collation;
+	result->args = list_make2(as_input(column, copyObject(left)), array);
+	result->location = -1;
+	return (Expr *) result;
+}
+
+/*
+ * EXISTS (SELECT FROM ROWS FROM (unnest(array), ...) AS list(c0, ...)
+ *		   WHERE column = c0 AND ...)
+ */
+static Expr *
+is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
+{
+	Query	   *query = makeNode(Query);
+	RangeTblRef *list = makeNode(RangeTblRef);
+	SubLink    *result = makeNode(SubLink);
+	List	   *conditions = NIL;
+
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		const BulkparKeyColumn *column = &key->columns[i];
+		Expr	   *left = copyObject(list_nth(columns, i));
+		Var		   *right = makeVar(1, i + 1, column->input, -1,
+									get_typcollation(column->input), 0);
+
+		IncrementVarSublevelsUp((Node *) left, 1, 0);
+		conditions = lappend(conditions,
+							 compare(column, BTEqualStrategyNumber, left,
+									 (Expr *) right));
+	}
+	list->rtindex = 1;
+	query->commandType = CMD_SELECT;
+	query->canSetTag = true;
+	query->rtable = list_make1(make_list(key, parameters));
+	query->jointree = makeFromExpr(list_make1(list), (Node *)
+								   make_ands_explicit(conditions));
+	result->subLinkType = EXISTS_SUBLINK;
+	result->subselect = (Node *) query;
+	result->location = -1;
+	return (Expr *) result;
+}
+
+/* ROWS FROM (unnest(array), ...) AS list(c0, ...) */
+static RangeTblEntry *
+make_list(const BulkparKey *key, Parameters *parameters)
+{
+	RangeTblEntry *result = makeNode(RangeTblEntry);
+	List	   *names = NIL;
+
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		RangeTblFunction *function = makeNode(RangeTblFunction);
+		Oid			type = key->columns[i].input;
+		Expr	   *array = next_parameter(parameters);
+		FuncExpr   *unnest = makeFuncExpr(F_UNNEST_ANYARRAY, type,
+										  list_make1(array),
+										  get_typcollation(type),
+										  exprCollation((Node *) array),
+										  COERCE_EXPLICIT_CALL);
+
+		unnest->funcretset = true;
+		function->funcexpr = (Node *) unnest;
+		function->funccolcount = 1;
+		result->functions = lappend(result->functions, function);
+		names = lappend(names, makeString(psprintf("c%d", i)));
+	}
+	result->rtekind = RTE_FUNCTION;
+	result->alias = makeAlias(BULKPAR_KEY_LIST, names);
+	result->eref = copyObject(result->alias);
+	result->inFromCl = true;
+	return result;
+}
+
+/* bulkpar_in_stripe(stripes, stripe, column, ...) */
+static Expr *
+is_in_stripe(List *columns, Parameters *parameters)
+{
+	List	   *args = list_make1(next_parameter(parameters));
+
+	args = lappend(args, next_parameter(parameters));
+	args = list_concat(args, copyObject(columns));
+	return (Expr *) makeFuncExpr(bulkpar_stripe_function(), BOOLOID, args,
+								 InvalidOid, InvalidOid,
+								 COERCE_EXPLICIT_CALL);
+}
+
+static Expr *
+next_parameter(Parameters *parameters)
+{
+	Param	   *result = makeNode(Param);
+	Oid			type = parameters->types[parameters->used++];
+
+	result->paramkind = PARAM_EXTERN;
+	result->paramid = parameters->used;
+	result->paramtype = type;
+	result->paramtypmod = -1;
+	result->paramcollid = get_typcollation(type);
+	result->location = -1;
+	return (Expr *) result;
+}
+
+/* A column as what the operators take: text for a varchar, or a domain of it. */
+static Expr *
+as_input(const BulkparKeyColumn *column, Expr *expr)
+{
+	if (exprType((Node *) expr) == column->input)
+		return expr;
+	return (Expr *) makeRelabelType(expr, column->input, -1, column->collation,
+									COERCE_IMPLICIT_CAST);
+}

@@ -1,0 +1,124 @@
+/*-------------------------------------------------------------------------
+ *
+ * measure.c
+ *		The space that a table takes, and who keeps it from being reused.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/measure.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+
+#include "books/bookkeeping.h"
+#include "compat.h"
+#include "table/measure.h"
+
+PG_FUNCTION_INFO_V1(bulkpar_xmin_holders);
+
+/*
+ * Measure a table and add it to the sum, unless somebody has it locked or it
+ * does not exist.  Must be called in a transaction, to whose end the table
+ * stays locked.
+ */
+void
+bulkpar_measure_space(Oid relid, BulkparSpace *space)
+{
+	Datum		rel = ObjectIdGetDatum(relid);
+
+	if (!ConditionalLockRelationOid(relid, AccessShareLock) ||
+		get_rel_name(relid) == NULL)
+		return;
+	space->known = true;
+	space->table_bytes += DatumGetInt64(DirectFunctionCall1(pg_table_size, rel));
+	space->index_bytes += DatumGetInt64(DirectFunctionCall1(pg_indexes_size,
+														   rel));
+	space->dead_rows += bulkpar_compat_dead_tuples(relid);
+}
+
+/*
+ * Who holds back the removal of dead rows, as text; NULL if nobody does.  What
+ * is said of the sessions of others is what the current user may see of them.
+ * The session with that pid counts even if it has just begun; 0 for none.
+ *
+ * The name of a prepared transaction can be anything, in a message for
+ * somebody else whose encoding may lack its characters; it may even be in the
+ * encoding of another database.
+ */
+char *
+bulkpar_measure_xmin_holders(int pid)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT string_agg(h.holder, ', ' ORDER BY h.since) FROM ("
+		"SELECT format(CASE WHEN r.sees OR a.pid = $1 "
+		"THEN 'session %1$s (%2$s s)' "
+		"ELSE 'a session of another role (%2$s s)' END, a.pid, "
+		"extract(epoch FROM clock_timestamp() - a.xact_start)::int8), "
+		"a.xact_start "
+		"FROM pg_stat_activity a CROSS JOIN LATERAL (SELECT "
+		"pg_has_role($2, 'pg_read_all_stats'::name, 'USAGE'::text) "
+		"OR pg_has_role($2, a.usesysid, 'USAGE'::text) AS sees) r "
+		"WHERE (a.backend_xid IS NOT NULL OR (a.backend_xmin IS NOT NULL "
+		"AND a.datname = current_database())) "
+		"AND a.backend_type IN ('client backend', 'background worker', "
+		"'logical replication worker', 'pg_cron') "
+		"AND a.pid <> pg_backend_pid() "
+		"AND (a.state <> 'active' OR a.pid = $1 "
+		"OR a.xact_start < clock_timestamp() - '1 second'::interval) "
+		"UNION ALL "
+		"SELECT format('prepared transaction \"%s\" (%s s)', "
+		"left(regexp_replace(btrim(encode(quote_literal(p.gid)::bytea, "
+		"'escape'), ''''), E'(\\\\\\\\[0-7]{3}|[^ -~])+', '?', 'g'), 40), "
+		"extract(epoch FROM clock_timestamp() - p.prepared)::int8), "
+		"p.prepared FROM pg_prepared_xacts p "
+		"UNION ALL "
+		"SELECT format('replication slot \"%s\" (%s transactions)', "
+		"s.slot_name, age(s.xmin)), NULL "
+		"FROM pg_replication_slots s WHERE s.xmin IS NOT NULL "
+		"UNION ALL "
+		"SELECT CASE WHEN pg_has_role($2, 'pg_read_all_stats'::name, "
+		"'USAGE'::text) THEN format('standby \"%s\" (%s transactions)', "
+		"w.application_name, age(w.backend_xmin)) "
+		"ELSE format('a standby (%s transactions)', age(w.backend_xmin)) "
+		"END, NULL FROM pg_stat_replication w "
+		"WHERE w.backend_xmin IS NOT NULL) h(holder, since)",
+		.nargs = 2,
+		.argtypes = {INT4OID, OIDOID}
+	};
+	BulkparBracket bracket;
+	Datum		values[2];
+	char	   *holders;
+
+	values[0] = Int32GetDatum(pid);
+	values[1] = ObjectIdGetDatum(GetUserId());
+	bulkpar_bookkeeping_enter(&bracket);
+	(void) bulkpar_bookkeeping_run(&find, values, NULL);
+	holders = bulkpar_bookkeeping_text(&bracket, 1);
+	bulkpar_bookkeeping_leave(&bracket);
+	return holders;
+}
+
+/* bulkpar_xmin_holders() */
+Datum
+bulkpar_xmin_holders(PG_FUNCTION_ARGS)
+{
+	char	   *holders;
+
+	PreventCommandIfParallelMode("bulkpar_xmin_holders()");
+	holders = bulkpar_measure_xmin_holders(0);
+	if (holders == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(holders));
+}

@@ -1,0 +1,474 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *		The SQL that a job runs on its target.
+ *
+ * Two statements do all the work, both over a range of keys: the UPDATE of a
+ * batch, and the SELECT that steps along the index and collects the keys at
+ * which the batches end.  They are prepared once per worker, with a generic
+ * plan.  The range is not in their text, nor are the columns and the order of
+ * the SELECT: hooks.c adds them to the query.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/statement.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_inherits.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "tcop/dest.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "table/hooks.h"
+#include "table/statement.h"
+
+static BulkparStatement *make_collecting(const char *limit, Oid relid,
+										 Oid part, const BulkparKey *key,
+										 const BulkparShape *shape);
+static BulkparStatement *make_statement(char *sql, Oid relid, Oid part,
+										const BulkparKey *key,
+										const BulkparShape *shape);
+static void forget(void *arg);
+static CachedPlan *plan_once(const BulkparStatement *statement,
+							 PlannedStmt **stmt);
+static void start_once(BulkparStatement *statement, ExplainState *es);
+static void check_temporary(const BulkparStatement *statement,
+							const PlannedStmt *stmt);
+static bool find_sample(Node *node, void *context);
+static bool find_temporary(Node *node, void *context);
+static bool is_temporary_function(Oid function, void *context);
+static void raise_temporary(const char *kind, const char *name);
+
+/* Whether a table is another one, or a partition or child of it. */
+bool
+bulkpar_statement_has_part(Oid target, Oid part)
+{
+	return target == part ||
+		(OidIsValid(get_rel_type_id(part)) &&
+		 typeInheritsFrom(get_rel_type_id(part), get_rel_type_id(target)));
+}
+
+/* A statement on a table was planned for something else. */
+void
+bulkpar_statement_raise_other(Oid target, Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 OidIsValid(relid) ?
+			 errmsg("a batch of table \"%s\" was planned for another relation, \"%s\"",
+					get_rel_name(target), get_rel_name(relid)) :
+			 errmsg("a batch of table \"%s\" was planned to change nothing",
+					get_rel_name(target)),
+			 errhint("Another extension plans statements on this table its own way. Its documentation may say how to reach the rows.")));
+}
+
+/* The name of a table in SQL. */
+char *
+bulkpar_statement_table(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
+
+/*
+ * The statement of a job as the caller gave it, or made of its parts, which
+ * must have passed parse.c.
+ */
+char *
+bulkpar_statement_text(const BulkparJob *job)
+{
+	StringInfoData sql;
+
+	if (job->statement != NULL)
+		return pstrdup(job->statement);
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, job->deletes ? "DELETE FROM %s%s" :
+					 "UPDATE %s%s SET ", job->only ? "ONLY " : "",
+					 bulkpar_statement_table(job->target));
+	for (int i = 0; i < job->nexpressions; i++)
+		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
+						 quote_identifier(job->column_names[i]),
+						 job->expressions[i]);
+	/* A comment may be at the end of it. */
+	if (job->from_item != NULL)
+		appendStringInfo(&sql, " %s %s\n", job->deletes ? "USING" : "FROM",
+						 job->from_item);
+	if (job->condition != NULL)
+		appendStringInfo(&sql, " WHERE (%s)", job->condition);
+	return sql.data;
+}
+
+/*
+ * The statement of a batch, over a range of keys.  Like those that follow, it
+ * is in the current memory context, and forgotten with that; the key must live
+ * as long.
+ */
+BulkparStatement *
+bulkpar_statement_batch(const BulkparJob *job, Oid part,
+						const BulkparKey *key, const BulkparShape *shape)
+{
+	BulkparStatement *statement =
+		make_statement(bulkpar_statement_text(job), job->target, part, key,
+					   shape);
+
+	statement->batch_size = job->batch_size;
+	statement->skip_unchanged = job->skip_unchanged;
+	return statement;
+}
+
+/*
+ * The keys of all rows that the statement of a job would change, by whatever
+ * plan is best.  There may be more than one of a row.
+ */
+BulkparStatement *
+bulkpar_statement_matches(const BulkparJob *job, Oid part,
+						  const BulkparKey *key)
+{
+	BulkparShape none = {0};
+	BulkparStatement *statement =
+		make_statement(bulkpar_statement_text(job), job->target, part, key,
+					   &none);
+
+	statement->selects_keys = true;
+	statement->nargs = 0;
+	return statement;
+}
+
+/* The keys of a range in order, as many as the last parameter says. */
+BulkparStatement *
+bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
+						  const BulkparShape *shape)
+{
+	Oid			argtypes[BULKPAR_MAX_VALUES];
+	int			nargs = bulkpar_key_arguments(key, shape, argtypes);
+	BulkparStatement *statement =
+		make_collecting(psprintf("$%d", nargs + 1), relid, part, key, shape);
+
+	statement->argtypes[statement->nargs++] = INT8OID;
+	return statement;
+}
+
+/*
+ * Where the versions of the rows of a range are that a snapshot sees, otherwise
+ * as above.
+ */
+BulkparStatement *
+bulkpar_statement_versions(Oid relid, Oid part, const BulkparKey *key,
+						   const BulkparShape *shape)
+{
+	BulkparStatement *statement = bulkpar_statement_collect(relid, part, key,
+															shape);
+
+	statement->selects_versions = true;
+	return statement;
+}
+
+/* The SELECT of the largest key. */
+BulkparStatement *
+bulkpar_statement_end_key(Oid relid, Oid part, const BulkparKey *key)
+{
+	BulkparShape all = {0};
+	BulkparStatement *statement = make_collecting("1", relid, part, key, &all);
+
+	statement->backward = true;
+	return statement;
+}
+
+/*
+ * Go as far with a statement as EXPLAIN does: parse, analyze, plan, check the
+ * privileges of the current user, start the executor; but do not run it.
+ * Whatever is wrong with it is an error.  SPI must be connected.
+ */
+void
+bulkpar_statement_check(BulkparStatement *statement)
+{
+	bulkpar_statement_prepare(statement);
+	start_once(statement, NULL);
+	bulkpar_statement_forget(statement);
+}
+
+/*
+ * Prepare a statement, to be planned along the key index, for as long as it
+ * is not forgotten.  SPI must be connected.
+ */
+void
+bulkpar_statement_prepare(BulkparStatement *statement)
+{
+	CachedPlanSource *source;
+
+	bulkpar_restrict_start(statement);
+	statement->plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+										 statement->argtypes,
+										 statement->selects_keys ?
+										 CURSOR_OPT_PARALLEL_OK :
+										 CURSOR_OPT_GENERIC_PLAN);
+	if (statement->plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(statement->plan);
+	source = linitial(SPI_plan_get_plan_sources(statement->plan));
+	statement->plan_sql = source->query_string;
+}
+
+/*
+ * Make sure that a prepared UPDATE or DELETE changes the target and nothing
+ * else, as its plan is now.  SPI must be connected.
+ */
+void
+bulkpar_statement_verify(BulkparStatement *statement)
+{
+	PlannedStmt *stmt;
+	CachedPlan *cplan = plan_once(statement, &stmt);
+	ListCell   *lc;
+
+	if (statement->verified != cplan->generation)
+	{
+		if (stmt->resultRelations == NIL)
+			bulkpar_statement_raise_other(statement->relid, InvalidOid);
+		foreach(lc, stmt->resultRelations)
+		{
+			Oid			relid = rt_fetch(lfirst_int(lc), stmt->rtable)->relid;
+
+			if (!bulkpar_statement_has_part(statement->relid, relid))
+				bulkpar_statement_raise_other(statement->relid, relid);
+		}
+		statement->verified = cplan->generation;
+	}
+	ReleaseCachedPlan(cplan, CurrentResourceOwner);
+}
+
+/*
+ * The plan of a statement, as EXPLAIN shows it; a line ends with a newline.
+ * It is an error if it would not reach its rows by the key.  SPI must be
+ * connected.
+ */
+char *
+bulkpar_statement_explain(BulkparStatement *statement)
+{
+	ExplainState *es = NewExplainState();
+
+	bulkpar_statement_prepare(statement);
+	start_once(statement, es);
+	if (statement->without_key_index)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a batch would not reach its rows through index \"%s\"",
+						get_rel_name(statement->key->index)),
+				 errdetail("Row level security can hide the condition on the key from the index.")));
+	bulkpar_statement_forget(statement);
+	return es->str->data;
+}
+
+/* How many rows the planner expects a prepared SELECT to return. */
+double
+bulkpar_statement_rows(const BulkparStatement *statement)
+{
+	PlannedStmt *stmt;
+	CachedPlan *cplan = plan_once(statement, &stmt);
+	double		rows = stmt->planTree->plan_rows;
+
+	ReleaseCachedPlan(cplan, CurrentResourceOwner);
+	return rows;
+}
+
+/*
+ * Whether a prepared SELECT sees the same rows each time that it is run in
+ * the same snapshot.
+ */
+bool
+bulkpar_statement_is_repeatable(const BulkparStatement *statement)
+{
+	CachedPlanSource *source =
+		linitial(SPI_plan_get_plan_sources(statement->plan));
+	ListCell   *lc;
+
+	foreach(lc, source->query_list)
+	{
+		if (contain_volatile_functions(lfirst(lc)) ||
+			find_sample(lfirst(lc), NULL))
+			return false;
+	}
+	return true;
+}
+
+/* The OIDs of the relations that a prepared statement is about. */
+List *
+bulkpar_statement_relations(const BulkparStatement *statement)
+{
+	CachedPlanSource *source =
+		linitial(SPI_plan_get_plan_sources(statement->plan));
+
+	return source->relationOids;
+}
+
+/* Whether a prepared statement reaches its target along the key index. */
+bool
+bulkpar_statement_uses_key(BulkparStatement *statement)
+{
+	PlannedStmt *stmt;
+
+	statement->without_key_index = false;
+	ReleaseCachedPlan(plan_once(statement, &stmt), CurrentResourceOwner);
+	return !statement->without_key_index;
+}
+
+/* Undo bulkpar_statement_prepare, if need be. */
+void
+bulkpar_statement_forget(BulkparStatement *statement)
+{
+	bulkpar_restrict_end(statement);
+	statement->plan_sql = NULL;
+	if (statement->plan != NULL)
+		SPI_freeplan(statement->plan);
+	statement->plan = NULL;
+}
+
+/* A SELECT of keys, which hooks.c gives the columns and the order. */
+static BulkparStatement *
+make_collecting(const char *limit, Oid relid, Oid part, const BulkparKey *key,
+				const BulkparShape *shape)
+{
+	char	   *sql = psprintf("SELECT FROM %s%s LIMIT %s",
+							   part == relid ? "ONLY " : "",
+							   bulkpar_statement_table(relid), limit);
+	BulkparStatement *statement = make_statement(sql, relid, part, key, shape);
+
+	statement->collects = true;
+	return statement;
+}
+
+/* A statement with the arguments of its shape. */
+static BulkparStatement *
+make_statement(char *sql, Oid relid, Oid part, const BulkparKey *key,
+			   const BulkparShape *shape)
+{
+	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
+
+	statement->sql = sql;
+	statement->relid = relid;
+	statement->part = part;
+	statement->key = key;
+	statement->shape = *shape;
+	statement->nargs = bulkpar_key_arguments(key, shape, statement->argtypes);
+	statement->callback.func = forget;
+	statement->callback.arg = statement;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext,
+									   &statement->callback);
+	return statement;
+}
+
+/* The memory of a statement is given back, also after an error. */
+static void
+forget(void *arg)
+{
+	bulkpar_statement_forget(arg);
+}
+
+/* Plan a prepared statement; the caller releases the cached plan. */
+static CachedPlan *
+plan_once(const BulkparStatement *statement, PlannedStmt **stmt)
+{
+	CachedPlan *cplan = SPI_plan_get_cached_plan(statement->plan);
+
+	if (cplan == NULL || list_length(cplan->stmt_list) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the batches of this job are not a single statement")));
+	*stmt = linitial_node(PlannedStmt, cplan->stmt_list);
+	return cplan;
+}
+
+/* Plan a prepared statement, start the executor on it, and show the plan. */
+static void
+start_once(BulkparStatement *statement, ExplainState *es)
+{
+	PlannedStmt *stmt;
+	CachedPlan *cplan;
+	QueryDesc  *desc;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cplan = plan_once(statement, &stmt);
+	check_temporary(statement, stmt);
+	desc = CreateQueryDesc(stmt, statement->sql, GetActiveSnapshot(),
+						   InvalidSnapshot, None_Receiver, NULL, NULL, 0);
+	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
+	if (es != NULL)
+		ExplainPrintPlan(es, desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+	ReleaseCachedPlan(cplan, CurrentResourceOwner);
+	PopActiveSnapshot();
+}
+
+/* The workers could not see a table or function of pg_temp. */
+static void
+check_temporary(const BulkparStatement *statement, const PlannedStmt *stmt)
+{
+	CachedPlanSource *source =
+		linitial(SPI_plan_get_plan_sources(statement->plan));
+	ListCell   *lc;
+
+	foreach(lc, stmt->relationOids)
+	{
+		if (isAnyTempNamespace(get_rel_namespace(lfirst_oid(lc))))
+			raise_temporary("table", get_rel_name(lfirst_oid(lc)));
+	}
+	foreach(lc, source->query_list)
+		(void) query_tree_walker(lfirst_node(Query, lc), find_temporary, NULL,
+								 0);
+}
+
+/* Whether there is a TABLESAMPLE clause. */
+static bool
+find_sample(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, TableSampleClause))
+		return true;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_sample, context, 0);
+	return expression_tree_walker(node, find_sample, context);
+}
+
+static bool
+find_temporary(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	(void) check_functions_in_node(node, is_temporary_function, context);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_temporary, context, 0);
+	return expression_tree_walker(node, find_temporary, context);
+}
+
+static bool
+is_temporary_function(Oid function, void *context)
+{
+	if (isAnyTempNamespace(get_func_namespace(function)))
+		raise_temporary("function", get_func_name(function));
+	return false;
+}
+
+static void
+raise_temporary(const char *kind, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("temporary %s \"%s\" cannot be used in a bulkpar job",
+					kind, name),
+			 errdetail("Background workers cannot see the temporary objects of another session.")));
+}

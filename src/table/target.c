@@ -1,0 +1,476 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.c
+ *		The table of a job as a worker sees it.
+ *
+ * A job knows its table by OID, while the statements that it runs find it by
+ * name.  Each transaction therefore locks the table first and looks whether
+ * its name is still the one that the statements were made with; a table that
+ * was renamed is followed, and one that has taken over the name is not
+ * touched.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/target.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "executor/spi.h"
+#include "rewrite/prs2lock.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "table/target.h"
+
+static int64 update(BulkparTarget *target, const BulkparJob *job,
+					const BulkparShape *shape, Datum *values);
+static BulkparStatement *find_statement(BulkparTarget *target,
+										const BulkparJob *job,
+										const BulkparShape *shape);
+static BulkparStatement *prepare_matches(BulkparTarget *target,
+										 const BulkparJob *job);
+static int64 find_places(BulkparStatement *statement,
+						 const BulkparPiece *piece, Snapshot snapshot,
+						 HTAB *places, HASHACTION action);
+static bool is_current(const BulkparTarget *target);
+static void describe(BulkparTarget *target, const BulkparJob *job, int part,
+					 Relation rel);
+
+/* An empty target that lives as long as the memory context. */
+BulkparTarget *
+bulkpar_target_create(MemoryContext context)
+{
+	BulkparTarget *target = MemoryContextAllocZero(context,
+												   sizeof(BulkparTarget));
+
+	target->context = AllocSetContextCreate(context,
+											"bulkpar target",
+											ALLOCSET_SMALL_SIZES);
+	return target;
+}
+
+/*
+ * Lock the table and a part of it until the end of the transaction, and make
+ * sure that the statements name it.
+ */
+void
+bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
+					LOCKMODE lockmode)
+{
+	Oid			part_relid = job->parts[part].relid;
+	Relation	rel;
+
+	LockRelationOid(job->target, lockmode);
+	if (part_relid != job->target)
+		LockRelationOid(part_relid, lockmode);
+	if (target->part == part_relid && is_current(target))
+		return;
+
+	rel = try_relation_open(job->target, NoLock);
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the table of the job no longer exists"),
+				 errdetail("It had the OID %u.", job->target)));
+	if (!bulkpar_statement_has_part(job->target, part_relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a part of table \"%s\" was dropped or detached while the job ran",
+						RelationGetRelationName(rel)),
+				 errdetail("It had the OID %u.", part_relid),
+				 errhint("Resume the job: it goes on without that part.")));
+	describe(target, job, part, rel);
+	relation_close(rel, NoLock);
+}
+
+/*
+ * A rule would put another statement in the place of a batch, which would not
+ * do what the job says it has done.
+ */
+void
+bulkpar_target_check_rules(Relation rel, const BulkparJob *job)
+{
+	CmdType		command = job->deletes ? CMD_DELETE : CMD_UPDATE;
+
+	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
+	{
+		if (rel->rd_rules->rules[i]->event == command)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table \"%s\" with a rule on %s is not supported",
+							RelationGetRelationName(rel),
+							job->deletes ? "DELETE" : "UPDATE")));
+	}
+}
+
+/*
+ * Collect the keys of a stripe in (lo, hi], of which lo may be NULL, in
+ * order; as many as the limit says go to dest.  Sees what the active snapshot
+ * does, if there is one.  SPI must be connected and the target locked.
+ */
+void
+bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
+					   const Datum *hi, const BulkparStripe *stripe,
+					   int64 limit, DestReceiver *dest)
+{
+	BulkparPiece pieces[BULKPAR_MAX_PIECES];
+	int			npieces = bulkpar_key_cut(target->key, lo, hi, stripe, pieces);
+
+	PushActiveSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
+					   GetTransactionSnapshot());
+	for (int i = 0; i < npieces && limit > 0; i++)
+	{
+		BulkparStatement *statement = find_statement(target, NULL,
+													 &pieces[i].shape);
+		SPIExecuteOptions options = {
+			.params = makeParamList(statement->nargs),
+			.read_only = true,
+			.dest = dest
+		};
+		int			result;
+
+		for (int k = 0; k < statement->nargs; k++)
+		{
+			ParamExternData *param = &options.params->params[k];
+
+			param->value = k < pieces[i].nvalues ? pieces[i].values[k] :
+				Int64GetDatum(limit);
+			param->isnull = false;
+			param->pflags = PARAM_FLAG_CONST;
+			param->ptype = statement->argtypes[k];
+		}
+		result = SPI_execute_plan_extended(statement->plan, &options);
+		if (result < 0)
+			elog(ERROR, "SPI_execute_plan_extended failed: %s",
+				 SPI_result_code_string(result));
+		limit -= SPI_processed;
+	}
+	PopActiveSnapshot();
+}
+
+/*
+ * Update the rows of a stripe in (lo, hi], of which lo may be NULL, as the
+ * active snapshot sees them, and return how many there were.  SPI must be
+ * connected and the target locked.
+ */
+int64
+bulkpar_target_update(BulkparTarget *target, const BulkparJob *job,
+					  const Datum *lo, const Datum *hi,
+					  const BulkparStripe *stripe)
+{
+	BulkparPiece pieces[BULKPAR_MAX_PIECES];
+	int			npieces = bulkpar_key_cut(target->key, lo, hi, stripe, pieces);
+	int64		rows = 0;
+
+	for (int i = 0; i < npieces; i++)
+		rows += update(target, job, &pieces[i].shape, pieces[i].values);
+	return rows;
+}
+
+/* The same for the rows of a list of keys. */
+int64
+bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
+							 const Datum *keys, int count)
+{
+	BulkparShape shape = {.listed = true};
+	Datum		values[INDEX_MAX_KEYS];
+
+	bulkpar_key_list_arguments(target->key, keys, count, values);
+	return update(target, job, &shape, values);
+}
+
+/*
+ * How many rows of a stripe in (lo, hi] are still as the active snapshot sees
+ * them: neither this transaction nor another one has changed them since.  SPI
+ * must be connected and the target locked.
+ */
+int64
+bulkpar_target_count_untouched(BulkparTarget *target, const Datum *lo,
+							   const Datum *hi, const BulkparStripe *stripe)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(ItemPointerData),
+		.entrysize = sizeof(ItemPointerData),
+		.hcxt = CurrentMemoryContext
+	};
+	HTAB	   *places = hash_create("bulkpar versions", 1024, &control,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	BulkparPiece pieces[BULKPAR_MAX_PIECES];
+	int			npieces = bulkpar_key_cut(target->key, lo, hi, stripe, pieces);
+	Snapshot	now;
+	int64		count = 0;
+
+	CommandCounterIncrement();
+	now = RegisterSnapshot(GetLatestSnapshot());
+	for (int i = 0; i < npieces; i++)
+	{
+		BulkparStatement *statement =
+			bulkpar_statement_versions(target->relid, target->part,
+									   target->key, &pieces[i].shape);
+
+		bulkpar_statement_prepare(statement);
+		(void) find_places(statement, &pieces[i], now, places, HASH_ENTER);
+		count += find_places(statement, &pieces[i], GetActiveSnapshot(),
+							 places, HASH_FIND);
+		bulkpar_statement_forget(statement);
+	}
+	UnregisterSnapshot(now);
+	hash_destroy(places);
+	return count;
+}
+
+/*
+ * Whether rows may be left alone by right: by a trigger of the user, or since
+ * row level security hides them from the statement.
+ */
+bool
+bulkpar_target_may_leave_rows(const BulkparTarget *target, bool deletes)
+{
+	Relation	part = table_open(target->part, NoLock);
+	const TriggerDesc *triggers = part->trigdesc;
+	bool		may = triggers != NULL &&
+		(deletes ? triggers->trig_delete_before_row :
+		 triggers->trig_update_before_row);
+
+	table_close(part, NoLock);
+	return may || check_enable_rls(target->relid, InvalidOid,
+								   true) == RLS_ENABLED;
+}
+
+/* The largest key, in the current memory context; NULL if there is none. */
+Datum *
+bulkpar_target_end_key(BulkparTarget *target)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BulkparStatement *statement = bulkpar_statement_end_key(target->relid,
+															target->part,
+															target->key);
+	Datum	   *end = NULL;
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull;
+
+	SPI_connect();
+	bulkpar_statement_prepare(statement);
+	if (SPI_execute_plan(statement->plan, NULL, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the largest key");
+	if (SPI_processed > 0)
+	{
+		for (int i = 0; i < target->key->ncolumns; i++)
+			values[i] = SPI_getbinval(SPI_tuptable->vals[0],
+									  SPI_tuptable->tupdesc, i + 1, &isnull);
+		MemoryContextSwitchTo(context);
+		end = bulkpar_key_copy(target->key, values);
+	}
+	bulkpar_statement_forget(statement);
+	SPI_finish();
+	return end;
+}
+
+static int64
+update(BulkparTarget *target, const BulkparJob *job,
+	   const BulkparShape *shape, Datum *values)
+{
+	BulkparStatement *statement = find_statement(target, job, shape);
+	int			result;
+
+	bulkpar_statement_verify(statement);
+	target->whole = statement->whole;
+	result = SPI_execute_snapshot(statement->plan, values, NULL,
+											  GetActiveSnapshot(),
+											  InvalidSnapshot, false, true,
+											  0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
+			 SPI_result_code_string(result));
+	return (int64) SPI_processed;
+}
+
+/*
+ * Put the places where a snapshot sees the rows of a piece into a table, or look
+ * for them in it; returns how many are there.
+ */
+static int64
+find_places(BulkparStatement *statement, const BulkparPiece *piece,
+			Snapshot snapshot, HTAB *places, HASHACTION action)
+{
+	Datum		values[BULKPAR_MAX_VALUES + 1];
+	int64		count = 0;
+
+	memcpy(values, piece->values, sizeof(Datum) * piece->nvalues);
+	values[statement->nargs - 1] = Int64GetDatum(PG_INT64_MAX);
+	if (SPI_execute_snapshot(statement->plan, values, NULL, snapshot,
+							 InvalidSnapshot, true, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look at the rows of a batch");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		place = SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 1, &isnull);
+
+		if (hash_search(places, DatumGetPointer(place), action, NULL) != NULL)
+			count++;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return count;
+}
+
+/*
+ * How many rows the planner expects the statement of the job to change in all
+ * parts, and whether they are the same whenever it looks for them.  SPI must
+ * be connected and the target locked.
+ */
+double
+bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job,
+					  bool *repeatable)
+{
+	BulkparStatement *statement = prepare_matches(target, job);
+	double		rows = bulkpar_statement_rows(statement);
+
+	*repeatable = bulkpar_statement_is_repeatable(statement);
+	bulkpar_statement_forget(statement);
+	return rows;
+}
+
+/* Whether a list of keys would be looked up in the key index.  As above. */
+bool
+bulkpar_target_reaches_list(BulkparTarget *target, const BulkparJob *job)
+{
+	BulkparShape shape = {.listed = true};
+
+	return bulkpar_statement_uses_key(find_statement(target, job, &shape));
+}
+
+/*
+ * Send the keys of the rows that it would change in all parts to dest, each
+ * with the OID of its table, in any order and by any plan, also a parallel one.
+ * Otherwise as above.
+ */
+void
+bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
+					 DestReceiver *dest)
+{
+	BulkparStatement *statement = prepare_matches(target, job);
+	SPIExecuteOptions options = {
+		.read_only = true,
+		.dest = dest
+	};
+	int			result = SPI_execute_plan_extended(statement->plan, &options);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan_extended failed: %s",
+			 SPI_result_code_string(result));
+	bulkpar_statement_forget(statement);
+}
+
+static BulkparStatement *
+prepare_matches(BulkparTarget *target, const BulkparJob *job)
+{
+	BulkparStatement *statement = bulkpar_statement_matches(job, target->part,
+															target->key);
+
+	bulkpar_statement_prepare(statement);
+	return statement;
+}
+
+/*
+ * The prepared statement of a shape: the UPDATE of the job, or without a job
+ * the collecting one.
+ */
+static BulkparStatement *
+find_statement(BulkparTarget *target, const BulkparJob *job,
+			   const BulkparShape *shape)
+{
+	List	  **list = job != NULL ? &target->updates : &target->collects;
+	BulkparStatement *statement;
+	MemoryContext oldcontext;
+	ListCell   *lc;
+
+	foreach(lc, *list)
+	{
+		statement = lfirst(lc);
+		if (!bulkpar_key_same_shape(&statement->shape, shape))
+			continue;
+		if (statement->plan == NULL)
+			bulkpar_statement_prepare(statement);
+		return statement;
+	}
+
+	oldcontext = MemoryContextSwitchTo(target->context);
+	statement = job != NULL ?
+		bulkpar_statement_batch(job, target->part, target->key, shape) :
+		bulkpar_statement_collect(target->relid, target->part, target->key,
+								  shape);
+	*list = lappend(*list, statement);
+	MemoryContextSwitchTo(oldcontext);
+	bulkpar_statement_prepare(statement);
+	return statement;
+}
+
+/* Whether the name is that of the table, and its key index is still valid. */
+static bool
+is_current(const BulkparTarget *target)
+{
+	HeapTuple	tuple;
+	Form_pg_class form;
+	bool		same;
+
+	if (!OidIsValid(target->relid) ||
+		!bulkpar_statement_has_part(target->relid, target->part))
+		return false;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(target->relid));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	same = form->relnamespace == target->schema &&
+		form->relhasrules == target->has_rules &&
+		strcmp(NameStr(form->relname), NameStr(target->name)) == 0;
+	ReleaseSysCache(tuple);
+	if (!same)
+		return false;
+
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(target->key->index));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	same = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return same;
+}
+
+static void
+describe(BulkparTarget *target, const BulkparJob *job, int part, Relation rel)
+{
+	const BulkparPart *described = &job->parts[part];
+	Relation	part_rel = table_open(described->relid, NoLock);
+	MemoryContext oldcontext;
+
+	bulkpar_target_check_rules(rel, job);
+
+	/* Forget the old names, and the statements prepared with them. */
+	target->relid = InvalidOid;
+	target->updates = target->collects = NIL;
+	MemoryContextReset(target->context);
+
+	oldcontext = MemoryContextSwitchTo(target->context);
+	target->schema = RelationGetNamespace(rel);
+	target->name = rel->rd_rel->relname;
+	target->has_rules = rel->rd_rel->relhasrules;
+	target->key = bulkpar_key_follow(part_rel, described->key_index,
+									 described->key_order);
+	target->sql = bulkpar_statement_text(job);
+	target->relid = RelationGetRelid(rel);
+	target->part = described->relid;
+	MemoryContextSwitchTo(oldcontext);
+	table_close(part_rel, NoLock);
+}

@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.h
+ *		The table of a job as a worker sees it.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/target.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_TARGET_H
+#define BULKPAR_TARGET_H
+
+#include "storage/lock.h"
+
+#include "books/job.h"
+#include "table/key.h"
+#include "table/statement.h"
+
+typedef struct BulkparTarget
+{
+	MemoryContext context;		/* of all that follows */
+	Oid			relid;			/* named in the statements */
+	Oid			part;			/* it, or a partition or child of it */
+	Oid			schema;
+	NameData	name;
+	bool		has_rules;
+	BulkparKey *key;
+	char	   *sql;			/* the statement, to show it */
+	bool		whole;			/* it has no condition of its own */
+
+	/* the statements that were needed so far, of each shape one */
+	List	   *updates;
+	List	   *collects;
+} BulkparTarget;
+
+extern BulkparTarget *bulkpar_target_create(MemoryContext context);
+extern void bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job,
+								int part, LOCKMODE lockmode);
+extern void bulkpar_target_check_rules(Relation rel, const BulkparJob *job);
+extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
+								   const Datum *hi,
+								   const BulkparStripe *stripe, int64 limit,
+								   DestReceiver *dest);
+extern Datum *bulkpar_target_end_key(BulkparTarget *target);
+extern int64 bulkpar_target_update(BulkparTarget *target,
+								   const BulkparJob *job, const Datum *lo,
+								   const Datum *hi,
+								   const BulkparStripe *stripe);
+extern int64 bulkpar_target_update_listed(BulkparTarget *target,
+										  const BulkparJob *job,
+										  const Datum *keys, int count);
+extern int64 bulkpar_target_count_untouched(BulkparTarget *target,
+											const Datum *lo, const Datum *hi,
+											const BulkparStripe *stripe);
+extern bool bulkpar_target_may_leave_rows(const BulkparTarget *target,
+										  bool deletes);
+extern double bulkpar_target_expect(BulkparTarget *target,
+									const BulkparJob *job, bool *repeatable);
+extern bool bulkpar_target_reaches_list(BulkparTarget *target,
+										const BulkparJob *job);
+extern void bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
+								 DestReceiver *dest);
+
+#endif							/* BULKPAR_TARGET_H */
