@@ -387,6 +387,7 @@ is_in_library(HeapTuple tuple, const char *name)
 	symbol = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
 												 Anum_pg_proc_prosrc,
 												 &isnull));
+
 	library = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
 												  Anum_pg_proc_probin,
 												  &isnull));

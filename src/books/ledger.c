@@ -91,7 +91,7 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk)
 		"($11 > 0)::int4, $12, $13, 'running', clock_timestamp())",
 		.nargs = 13,
 		.argtypes = {INT8OID, INT8OID, BYTEAOID, TEXTARRAYOID, BYTEAOID,
-		TEXTARRAYOID, INT8OID, INT8OID, INT4OID, BYTEAOID, INT4OID, INT4OID,
+			TEXTARRAYOID, INT8OID, INT8OID, INT4OID, BYTEAOID, INT4OID, INT4OID,
 		INT4OID}
 	};
 	BulkparBracket bracket;
@@ -144,7 +144,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
 		"AND status = 'running'",
 		.nargs = 14,
 		.argtypes = {INT8OID, INT8OID, INT8OID, INT4OID, BYTEAOID,
-		TEXTARRAYOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+			TEXTARRAYOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
 		INT8OID, BOOLOID}
 	};
 	BulkparBracket bracket;

@@ -29,7 +29,8 @@ typedef struct BulkparBatch
 	bool		finishes_stripe;	/* of the chunk */
 	int			retries;		/* how often it was tried before */
 	int			retried;		/* and how often as part of a larger one */
-	BulkparStoredKey *last_key; /* hi as it is kept, once the batch runs; or NULL */
+	BulkparStoredKey *last_key; /* hi as it is kept, once the batch runs; or
+								 * NULL */
 } BulkparBatch;
 
 typedef enum BulkparBatchResult

@@ -28,7 +28,8 @@ typedef struct BulkparRange
 	int			batch_size;		/* at the most */
 	int			nkeys;			/* that are listed and not done */
 	Datum	   *keys;			/* or NULL: all keys of the range */
-	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be collected */
+	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be
+								 * collected */
 } BulkparRange;
 
 extern bool bulkpar_chunk_claim(const BulkparJob *job, int worker,

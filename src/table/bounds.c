@@ -31,7 +31,8 @@ typedef struct KeyReceiver
 	const BulkparKey *key;
 	MemoryContext context;		/* where the kept keys go */
 	int			batch_size;
-	int64		limit;			/* more keys than that only show that there are */
+	int64		limit;			/* more keys than that only show that there
+								 * are */
 	int64		received;
 	Datum	   *last;			/* the key that the limit allows as the last */
 	int			stripes;

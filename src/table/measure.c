@@ -42,7 +42,7 @@ bulkpar_measure_space(Oid relid, BulkparSpace *space)
 	space->known = true;
 	space->table_bytes += DatumGetInt64(DirectFunctionCall1(pg_table_size, rel));
 	space->index_bytes += DatumGetInt64(DirectFunctionCall1(pg_indexes_size,
-														   rel));
+															rel));
 	space->dead_rows += bulkpar_compat_dead_tuples(relid);
 }
 

@@ -89,7 +89,7 @@ bulkpar_stripe_function(void)
 	Oid			argtypes[] = {INT4OID, INT4OID, ANYOID};
 
 	return bulkpar_books_function("bulkpar_in_stripe",
-										lengthof(argtypes), argtypes);
+								  lengthof(argtypes), argtypes);
 }
 
 /* Whether the values of a key can be hashed. */

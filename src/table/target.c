@@ -287,9 +287,9 @@ update(BulkparTarget *target, const BulkparJob *job,
 	bulkpar_statement_verify(statement);
 	target->whole = statement->whole;
 	result = SPI_execute_snapshot(statement->plan, values, NULL,
-											  GetActiveSnapshot(),
-											  InvalidSnapshot, false, true,
-											  0);
+								  GetActiveSnapshot(),
+								  InvalidSnapshot, false, true,
+								  0);
 
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s",

@@ -124,8 +124,8 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 							  SelfItemPointerAttributeNumber, TIDOID, -1,
 							  InvalidOid, 0);
 	Oid			function = bulkpar_books_function("bulkpar_changed",
-														lengthof(argtypes),
-														argtypes);
+												  lengthof(argtypes),
+												  argtypes);
 	Expr	   *differ;
 	ListCell   *lc;
 
