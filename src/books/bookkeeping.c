@@ -33,6 +33,7 @@
 
 #include "books/bookkeeping.h"
 #include "books/books.h"
+#include "books/storedkey.h"
 
 /* The row of the last result that is read. */
 static int	current_row = 0;
@@ -205,7 +206,7 @@ bulkpar_bookkeeping_key(const BulkparBracket *bracket, int number)
 	key.bytes = DatumGetByteaP(bytes);
 	key.text = DatumGetArrayTypeP(text);
 	oldcontext = MemoryContextSwitchTo(bracket->caller_context);
-	copy = bulkpar_key_copy_stored(&key);
+	copy = bulkpar_storedkey_copy(&key);
 	MemoryContextSwitchTo(oldcontext);
 	return copy;
 }

@@ -15,7 +15,7 @@
 
 #include "executor/spi.h"
 
-#include "table/key.h"
+#include "books/storedkey.h"
 
 /*
  * A statement, prepared when it is first run.  In the text, @ stands for our

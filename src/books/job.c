@@ -28,7 +28,7 @@
 static void load_settings(const BulkparBracket *bracket, BulkparJob *job);
 static void load_parts(const BulkparBracket *bracket, BulkparJob *job);
 static void set_space(Datum *values, char *nulls, int first,
-					  const BulkparSpace *space);
+					  const BulkparJobSpace *space);
 
 /* Store a job that request.c has described, and return its id. */
 int64
@@ -123,7 +123,7 @@ bulkpar_job_owner(int64 job_id)
  * has succeeded or is gone.  The caller holds the job's lock.
  */
 bool
-bulkpar_job_restart(int64 job_id, const BulkparChange *change)
+bulkpar_job_restart(int64 job_id, const BulkparJobChange *change)
 {
 	static BulkparQuery restart = {
 		.sql =
@@ -259,10 +259,10 @@ load_parts(const BulkparBracket *bracket, BulkparJob *job)
 	values[0] = Int64GetDatum(job->job_id);
 	job->nparts = (int) bulkpar_bookkeeping_run(&load, values, NULL);
 	job->parts = MemoryContextAllocZero(bracket->caller_context,
-										sizeof(BulkparPart) * job->nparts);
+										sizeof(BulkparJobPart) * job->nparts);
 	for (int i = 0; i < job->nparts; i++)
 	{
-		BulkparPart *part = &job->parts[i];
+		BulkparJobPart *part = &job->parts[i];
 
 		bulkpar_bookkeeping_look_at(i);
 		part->relid = (Oid) bulkpar_bookkeeping_int64(1);
@@ -325,7 +325,7 @@ bulkpar_job_start(const BulkparJob *job)
 	(void) bulkpar_bookkeeping_run(&start, values, nulls);
 	for (int i = 0; i < job->nparts; i++)
 	{
-		const BulkparPart *part = &job->parts[i];
+		const BulkparJobPart *part = &job->parts[i];
 
 		values[1] = Int32GetDatum(i + 1);
 		values[2] = BoolGetDatum(part->gone);
@@ -411,7 +411,7 @@ bulkpar_job_fail(int64 job_id, int runs, const ErrorData *error)
  * space that the table takes now may be unknown.
  */
 void
-bulkpar_job_end(int64 job_id, const char *status, const BulkparSpace *after)
+bulkpar_job_end(int64 job_id, const char *status, const BulkparJobSpace *after)
 {
 	static BulkparQuery end = {
 		.sql =
@@ -546,7 +546,7 @@ bulkpar_job_older_than(Oid role, Datum age, int *count)
 
 /* Two parameters from the first on: the space of the table and indexes. */
 static void
-set_space(Datum *values, char *nulls, int first, const BulkparSpace *space)
+set_space(Datum *values, char *nulls, int first, const BulkparJobSpace *space)
 {
 	values[first] = Int64GetDatum(space->table_bytes);
 	values[first + 1] = Int64GetDatum(space->index_bytes);

@@ -15,14 +15,22 @@
 
 #include "utils/elog.h"
 
-#include "table/key.h"
-#include "table/measure.h"
+#include "books/storedkey.h"
+
+/* The space that the tables of a job take. */
+typedef struct BulkparJobSpace
+{
+	bool		known;
+	int64		table_bytes;	/* with its TOAST table */
+	int64		index_bytes;
+	int64		dead_rows;		/* as the statistics count them */
+} BulkparJobSpace;
 
 /*
  * A table that a job goes through: its target, or where that has partitions or
  * children each of those that have rows.  Kept in bulkpar_part.
  */
-typedef struct BulkparPart
+typedef struct BulkparJobPart
 {
 	Oid			relid;
 	Oid			key_index;
@@ -32,7 +40,7 @@ typedef struct BulkparPart
 	bool		gone;			/* it is no longer a part of the target */
 	double		estimated_rows;
 	BulkparStoredKey *end_key;	/* NULL for an empty table */
-} BulkparPart;
+} BulkparJobPart;
 
 /* A setting that a job carries, with the rights it was set with. */
 typedef struct BulkparSetting
@@ -54,7 +62,7 @@ typedef struct BulkparJob
 	Oid			key_index;		/* that the caller has named */
 	bool		only;			/* the target itself, no partition or child */
 	int			nparts;
-	BulkparPart *parts;
+	BulkparJobPart *parts;
 	bool		deletes;		/* else it updates */
 	int			ncolumns;		/* that are set */
 	char	  **column_names;
@@ -80,57 +88,30 @@ typedef struct BulkparJob
 	bool		prepared;
 	double		estimated_rows;
 	char	   *xmin_holders;	/* NULL for none */
-	BulkparSpace before;
+	BulkparJobSpace before;
 } BulkparJob;
 
 /* What a resumed job does otherwise than before; 0 for as before. */
-typedef struct BulkparChange
+typedef struct BulkparJobChange
 {
 	int			batch_size;
 	int			workers;
-} BulkparChange;
-
-/* The state of a job and the sums over its chunks. */
-typedef struct BulkparStatus
-{
-	char	   *status;			/* as stored: not "interrupted" */
-	int64		rows_done;
-	int64		rows_updated;
-	int64		rows_failed;
-	int64		rows_unchanged;
-	bool		deletes;
-	int64		batches;
-	int64		estimated_rows;
-	double		seconds;		/* since the workers were started */
-	int64		rows_hot;
-	int64		wal_bytes;
-	BulkparSpace before;
-	BulkparSpace after;
-	bool		complete;		/* the chunks cover all keys and are done */
-	ErrorData  *error;			/* NULL for none */
-} BulkparStatus;
+} BulkparJobChange;
 
 extern int64 bulkpar_job_insert(const char *request);
 extern int64 bulkpar_job_find(Oid owner, const char *name);
 extern Oid	bulkpar_job_owner(int64 job_id);
 extern BulkparJob *bulkpar_job_load(int64 job_id);
-extern bool bulkpar_job_restart(int64 job_id, const BulkparChange *change);
+extern bool bulkpar_job_restart(int64 job_id, const BulkparJobChange *change);
 extern void bulkpar_job_start(const BulkparJob *job);
 extern bool bulkpar_job_is_planned(int64 job_id);
 extern bool bulkpar_job_is_empty(const BulkparJob *job);
 extern bool bulkpar_job_fail(int64 job_id, int runs, const ErrorData *error);
 extern void bulkpar_job_end(int64 job_id, const char *status,
-							const BulkparSpace *after);
+							const BulkparJobSpace *after);
 extern void bulkpar_job_abandon(int64 job_id);
-extern BulkparStatus *bulkpar_job_status(int64 job_id);
 extern bool bulkpar_job_delete(int64 job_id);
 extern char **bulkpar_job_role_defaults(const BulkparJob *job, int *count);
 extern int64 *bulkpar_job_older_than(Oid role, Datum age, int *count);
-
-extern bool bulkpar_job_lock(int64 job_id);
-extern void bulkpar_job_mark_worker(int64 job_id);
-extern bool bulkpar_job_waits_for(int64 job_id, int pid);
-extern bool bulkpar_job_is_alive(int64 job_id);
-extern int	bulkpar_job_coordinator(int64 job_id);
 
 #endif							/* BULKPAR_JOB_H */

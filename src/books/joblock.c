@@ -31,6 +31,7 @@
 #include "books/bookkeeping.h"
 #include "books/books.h"
 #include "books/job.h"
+#include "books/joblock.h"
 #include "compat.h"
 
 /* How often to try, while others look whether a job is alive. */
@@ -52,7 +53,7 @@ static void job_locktag(LOCKTAG *tag, int64 job_id);
  * until the process ends.  False if another process holds it.
  */
 bool
-bulkpar_job_lock(int64 job_id)
+bulkpar_joblock_take(int64 job_id)
 {
 	LOCKTAG		tag;
 
@@ -75,7 +76,7 @@ bulkpar_job_lock(int64 job_id)
 
 /* Let the lock say that this process is a worker of the job, if it does not. */
 void
-bulkpar_job_mark_worker(int64 job_id)
+bulkpar_joblock_mark(int64 job_id)
 {
 	LOCKTAG		tag;
 
@@ -89,7 +90,7 @@ bulkpar_job_mark_worker(int64 job_id)
  * holds, directly or through others.
  */
 bool
-bulkpar_job_waits_for(int64 job_id, int pid)
+bulkpar_joblock_waits_for(int64 job_id, int pid)
 {
 	static BulkparQuery look = {
 		.read_only = true,
@@ -116,7 +117,7 @@ bulkpar_job_waits_for(int64 job_id, int pid)
 
 /* Whether some process holds that lock. */
 bool
-bulkpar_job_is_alive(int64 job_id)
+bulkpar_joblock_is_held(int64 job_id)
 {
 	LOCKTAG		tag;
 
@@ -132,7 +133,7 @@ bulkpar_job_is_alive(int64 job_id)
  * right only as long as the process lives.
  */
 int
-bulkpar_job_coordinator(int64 job_id)
+bulkpar_joblock_holder(int64 job_id)
 {
 	static BulkparQuery find = {
 		.read_only = true,

@@ -17,6 +17,7 @@
 
 #include "books/bookkeeping.h"
 #include "books/job.h"
+#include "books/jobstatus.h"
 
 static ErrorData *error_columns(const BulkparBracket *bracket, int first);
 
@@ -26,8 +27,8 @@ static ErrorData *error_columns(const BulkparBracket *bracket, int first);
  * the end key without a gap, and each has succeeded.  NULL if there is no such
  * job.
  */
-BulkparStatus *
-bulkpar_job_status(int64 job_id)
+BulkparJobStatus *
+bulkpar_jobstatus_read(int64 job_id)
 {
 	static BulkparQuery read = {
 		.read_only = true,
@@ -68,13 +69,13 @@ bulkpar_job_status(int64 job_id)
 		.nargs = 1,
 		.argtypes = {INT8OID}
 	};
-	BulkparStatus *status = NULL;
+	BulkparJobStatus *status = NULL;
 	BulkparBracket bracket;
 
 	if (bulkpar_bookkeeping_enter_for(&bracket, &read, job_id) == 1)
 	{
 		status = MemoryContextAllocZero(bracket.caller_context,
-										sizeof(BulkparStatus));
+										sizeof(BulkparJobStatus));
 		status->status = bulkpar_bookkeeping_text(&bracket, 1);
 		status->rows_done = bulkpar_bookkeeping_int64(2);
 		status->rows_updated = bulkpar_bookkeeping_int64(3);

@@ -24,32 +24,32 @@
 #include "books/ledger.h"
 
 static bool lock_running(const BulkparJob *job);
-static bool take_over(const BulkparJob *job, int worker, BulkparChunk *chunk,
+static bool take_over(const BulkparJob *job, int worker, BulkparLedgerChunk *chunk,
 					  BulkparBracket *bracket);
-static void follow_last(const BulkparJob *job, BulkparChunk *chunk,
-						BulkparTrend *trend, BulkparBracket *bracket);
+static void follow_last(const BulkparJob *job, BulkparLedgerChunk *chunk,
+						BulkparLedgerTrend *trend, BulkparBracket *bracket);
 
 /*
  * Look for a chunk to do, and lock the job so that no other worker gets the
  * same.  A chunk that was left is taken over with a new epoch; where a new
  * one begins is returned for bulkpar_ledger_insert, with the trend.
  */
-BulkparClaim
-bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparChunk *chunk,
-					 BulkparTrend *trend)
+BulkparLedgerWork
+bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparLedgerChunk *chunk,
+					 BulkparLedgerTrend *trend)
 {
-	BulkparClaim claim = BULKPAR_CLAIM_NOTHING;
+	BulkparLedgerWork claim = BULKPAR_LEDGER_NOTHING;
 	BulkparBracket bracket;
 
-	memset(chunk, 0, sizeof(BulkparChunk));
-	memset(trend, 0, sizeof(BulkparTrend));
+	memset(chunk, 0, sizeof(BulkparLedgerChunk));
+	memset(trend, 0, sizeof(BulkparLedgerTrend));
 	bulkpar_bookkeeping_enter(&bracket);
 	if (lock_running(job))
 	{
-		claim = BULKPAR_CLAIM_LEFT;
+		claim = BULKPAR_LEDGER_LEFT;
 		if (!take_over(job, worker, chunk, &bracket))
 		{
-			claim = BULKPAR_CLAIM_NEW;
+			claim = BULKPAR_LEDGER_NEW;
 			follow_last(job, chunk, trend, &bracket);
 		}
 	}
@@ -80,7 +80,7 @@ bulkpar_ledger_lock(const BulkparJob *job)
  * be claimed.
  */
 void
-bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk)
+bulkpar_ledger_insert(int64 job_id, int worker, const BulkparLedgerChunk *chunk)
 {
 	static BulkparQuery insert = {
 		.sql =
@@ -123,8 +123,8 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparChunk *chunk)
  * commit.
  */
 bool
-bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
-					   const BulkparAdvance *advance)
+bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
+					   const BulkparLedgerAdvance *advance)
 {
 	static BulkparQuery update = {
 		.sql =
@@ -174,7 +174,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
 
 /* Record the error of a chunk that is still ours. */
 void
-bulkpar_ledger_fail(int64 job_id, const BulkparChunk *chunk,
+bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 					const ErrorData *error)
 {
 	static BulkparQuery fail = {
@@ -232,7 +232,7 @@ bulkpar_ledger_release(int64 job_id, int worker)
  * job have failed by now, as far as they are committed or ours.
  */
 int64
-bulkpar_ledger_record_error(int64 job_id, const BulkparChunk *chunk,
+bulkpar_ledger_record_error(int64 job_id, const BulkparLedgerChunk *chunk,
 							ArrayType *key, const ErrorData *error)
 {
 	static BulkparQuery insert = {
@@ -293,7 +293,7 @@ lock_running(const BulkparJob *job)
 
 /* Take over a chunk that has no worker; false if there is none. */
 static bool
-take_over(const BulkparJob *job, int worker, BulkparChunk *chunk,
+take_over(const BulkparJob *job, int worker, BulkparLedgerChunk *chunk,
 		  BulkparBracket *bracket)
 {
 	static BulkparQuery update = {
@@ -334,7 +334,7 @@ take_over(const BulkparJob *job, int worker, BulkparChunk *chunk,
 
 /* Let a new chunk begin where the last one ends. */
 static void
-follow_last(const BulkparJob *job, BulkparChunk *chunk, BulkparTrend *trend,
+follow_last(const BulkparJob *job, BulkparLedgerChunk *chunk, BulkparLedgerTrend *trend,
 			BulkparBracket *bracket)
 {
 	static BulkparQuery select = {

@@ -17,10 +17,17 @@
 #include "utils/elog.h"
 
 #include "books/job.h"
-#include "table/key.h"
+#include "books/storedkey.h"
+
+/* Of the keys of a range those that stripe.c puts into one stripe. */
+typedef struct BulkparStripe
+{
+	int			count;			/* of stripes; 1 for all keys */
+	int			number;			/* from 0 on */
+} BulkparStripe;
 
 /* A chunk as a worker has claimed it. */
-typedef struct BulkparChunk
+typedef struct BulkparLedgerChunk
 {
 	int64		chunk_no;
 	int64		epoch;
@@ -32,18 +39,18 @@ typedef struct BulkparChunk
 	bytea	   *keys;			/* of the rows to do, or NULL for all */
 	int64		rows_before;
 	int64		rows_found;		/* in a new one */
-} BulkparChunk;
+} BulkparLedgerChunk;
 
 /* What is known of the last chunks when a new one is claimed. */
-typedef struct BulkparTrend
+typedef struct BulkparLedgerTrend
 {
 	int64		rows_found;		/* in the last one */
 	int64		rows_done;		/* in the last few */
 	int64		rows_matched;	/* of these, that were not left alone */
-} BulkparTrend;
+} BulkparLedgerTrend;
 
 /* What a batch adds to its chunk, and how far the chunk then is. */
-typedef struct BulkparAdvance
+typedef struct BulkparLedgerAdvance
 {
 	int			stripe;
 	BulkparStoredKey *last_key; /* NULL where a stripe begins */
@@ -55,28 +62,28 @@ typedef struct BulkparAdvance
 	int64		wal_bytes;
 	int64		retries;
 	bool		finished;		/* the chunk ends here */
-} BulkparAdvance;
+} BulkparLedgerAdvance;
 
-typedef enum BulkparClaim
+typedef enum BulkparLedgerWork
 {
-	BULKPAR_CLAIM_NOTHING,		/* no work is left, or the job has ended */
-	BULKPAR_CLAIM_LEFT,			/* a chunk that another worker has left */
-	BULKPAR_CLAIM_NEW			/* where the next chunk begins */
-} BulkparClaim;
+	BULKPAR_LEDGER_NOTHING,		/* no work is left, or the job has ended */
+	BULKPAR_LEDGER_LEFT,		/* a chunk that another worker has left */
+	BULKPAR_LEDGER_NEW			/* where the next chunk begins */
+} BulkparLedgerWork;
 
-extern BulkparClaim bulkpar_ledger_claim(const BulkparJob *job, int worker,
-										 BulkparChunk *chunk,
-										 BulkparTrend *trend);
+extern BulkparLedgerWork bulkpar_ledger_claim(const BulkparJob *job, int worker,
+											  BulkparLedgerChunk *chunk,
+											  BulkparLedgerTrend *trend);
 extern bool bulkpar_ledger_lock(const BulkparJob *job);
 extern void bulkpar_ledger_insert(int64 job_id, int worker,
-								  const BulkparChunk *chunk);
-extern bool bulkpar_ledger_advance(int64 job_id, const BulkparChunk *chunk,
-								   const BulkparAdvance *advance);
-extern void bulkpar_ledger_fail(int64 job_id, const BulkparChunk *chunk,
+								  const BulkparLedgerChunk *chunk);
+extern bool bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
+								   const BulkparLedgerAdvance *advance);
+extern void bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 								const ErrorData *error);
 extern int64 bulkpar_ledger_release(int64 job_id, int worker);
 extern int64 bulkpar_ledger_record_error(int64 job_id,
-										 const BulkparChunk *chunk,
+										 const BulkparLedgerChunk *chunk,
 										 ArrayType *key,
 										 const ErrorData *error);
 

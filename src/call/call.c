@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "books/joblock.h"
 #include "bulkpar.h"
 #include "call/check.h"
 #include "call/control.h"
@@ -45,7 +46,7 @@ static Datum start_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 static Datum join_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 					  int64 job_id, bool wait, TimestampTz began);
 static Datum resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
-						const BulkparChange *change, bool wait,
+						const BulkparJobChange *change, bool wait,
 						TimestampTz began);
 static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
 					  dsm_segment *segment, bool wait, TimestampTz began);
@@ -84,7 +85,7 @@ Datum
 bulkpar_resume(PG_FUNCTION_ARGS)
 {
 	TimestampTz began = GetCurrentTimestamp();
-	BulkparChange change = {0};
+	BulkparJobChange change = {0};
 	int64		job_id;
 
 	check_place(fcinfo);
@@ -161,7 +162,7 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 		 bool wait, TimestampTz began)
 {
 	BulkparJob *other = bulkpar_control_load(job_id);
-	BulkparChange change = {
+	BulkparJobChange change = {
 		.batch_size = job->batch_size,
 		.workers = job->workers
 	};
@@ -185,7 +186,7 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 				 errhint("SELECT bulkpar_resume(" INT64_FORMAT
 						 ") goes on with the job and its own settings.",
 						 job_id)));
-	if (!bulkpar_job_is_alive(job_id))
+	if (!bulkpar_joblock_is_held(job_id))
 	{
 		ereport(NOTICE,
 				(errmsg("resuming bulkpar job " INT64_FORMAT " of the name \"%s\"",
@@ -204,7 +205,7 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 /* Go on with a job, if it is safe for and before the current user. */
 static Datum
 resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
-		   const BulkparChange *change, bool wait, TimestampTz began)
+		   const BulkparJobChange *change, bool wait, TimestampTz began)
 {
 	dsm_segment *segment;
 	BulkparCall *call;

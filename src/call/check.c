@@ -50,14 +50,14 @@ static void check_table(Relation rel, const BulkparJob *job);
 static void find_parts(Relation rel, BulkparJob *job);
 static void check_not_distributed(Relation rel, const BulkparJob *job);
 static void check_partition_key(Oid relid, const BulkparJob *job);
-static void check_part(Relation rel, BulkparJob *job, BulkparPart *part,
+static void check_part(Relation rel, BulkparJob *job, BulkparJobPart *part,
 					   bool first);
 static void check_statements(const BulkparJob *job, Oid part,
 							 const BulkparKey *key);
 static void check_without_parts(Relation rel, const BulkparJob *job);
 static Oid	named_index(Relation rel, Oid named);
 static void choose_key(Relation rel, const BulkparJob *job,
-					   BulkparPart *part);
+					   BulkparJobPart *part);
 static void check_columns(Relation rel, const BulkparKey *key,
 						  const BulkparJob *job);
 
@@ -132,7 +132,7 @@ find_parts(Relation rel, BulkparJob *job)
 	if (!job->only)
 		relids = find_all_inheritors(job->target, AccessShareLock, NULL);
 	job->only = list_length(relids) == 1 && linitial_oid(relids) == job->target;
-	job->parts = palloc0(sizeof(BulkparPart) * list_length(relids));
+	job->parts = palloc0(sizeof(BulkparJobPart) * list_length(relids));
 	foreach(lc, relids)
 	{
 		Oid			relid = lfirst_oid(lc);
@@ -220,7 +220,7 @@ check_partition_key(Oid relid, const BulkparJob *job)
 
 /* Check a part, and with the first one the statements. */
 static void
-check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
+check_part(Relation rel, BulkparJob *job, BulkparJobPart *part, bool first)
 {
 	Relation	part_rel = table_open(part->relid, AccessShareLock);
 	BulkparKey *key;
@@ -261,7 +261,7 @@ check_part(Relation rel, BulkparJob *job, BulkparPart *part, bool first)
 static void
 check_statements(const BulkparJob *job, Oid part, const BulkparKey *key)
 {
-	BulkparShape shape = bulkpar_key_usual_shape(key);
+	BulkparKeyShape shape = bulkpar_key_usual_shape(key);
 
 	shape.striped = job->stripes > 1;
 	SPI_connect();
@@ -276,7 +276,7 @@ static void
 check_without_parts(Relation rel, const BulkparJob *job)
 {
 	BulkparKey	none = {0};
-	BulkparShape all = {0};
+	BulkparKeyShape all = {0};
 
 	check_columns(rel, &none, job);
 	SPI_connect();
@@ -306,7 +306,7 @@ named_index(Relation rel, Oid named)
 
 /* Choose the key index of a part, or check the one that was named. */
 static void
-choose_key(Relation rel, const BulkparJob *job, BulkparPart *part)
+choose_key(Relation rel, const BulkparJob *job, BulkparJobPart *part)
 {
 	const char *name = RelationGetRelationName(rel);
 

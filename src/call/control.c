@@ -31,6 +31,8 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "books/joblock.h"
+#include "books/jobstatus.h"
 #include "books/ledger.h"
 #include "call/control.h"
 #include "call/result.h"
@@ -201,7 +203,7 @@ stop(FunctionCallInfo fcinfo, int signal, const char *status)
 	TimestampTz began = GetCurrentTimestamp();
 	int64		job_id = PG_GETARG_INT64(0);
 	bool		was_alive;
-	BulkparStatus *now;
+	BulkparJobStatus *now;
 
 	refuse_parallel(fcinfo);
 	PreventCommandDuringRecovery("bulkpar job control");
@@ -210,7 +212,7 @@ stop(FunctionCallInfo fcinfo, int signal, const char *status)
 	was_alive = signal_and_wait(fcinfo, job_id, signal,
 								TimestampTzPlusMilliseconds(began,
 															BULKPAR_CANCEL_TIMEOUT));
-	if (was_alive && bulkpar_job_is_alive(job_id))
+	if (was_alive && bulkpar_joblock_is_held(job_id))
 		(void) signal_and_wait(fcinfo, job_id, SIGTERM, DT_NOEND);
 
 	now = bulkpar_result_status(job_id);
@@ -308,13 +310,13 @@ look_for_coordinator(void *arg)
 {
 	Lookup	   *lookup = arg;
 
-	lookup->pid = bulkpar_job_coordinator(lookup->job_id);
+	lookup->pid = bulkpar_joblock_holder(lookup->job_id);
 }
 
 static int64
 forget(int64 job_id)
 {
-	if (bulkpar_job_is_alive(job_id))
+	if (bulkpar_joblock_is_held(job_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("bulkpar job " INT64_FORMAT " is running", job_id),

@@ -146,7 +146,7 @@ explain_tables(Explanation *explanation)
 
 	for (int i = 0; i < job->nparts; i++)
 	{
-		BulkparPart *part = &job->parts[i];
+		BulkparJobPart *part = &job->parts[i];
 		Relation	rel = table_open(part->relid, AccessShareLock);
 		double		rows = Max(rel->rd_rel->reltuples, 0);
 		BlockNumber blocks = RelationGetNumberOfBlocks(rel);
@@ -242,8 +242,8 @@ static void
 explain_plan(Explanation *explanation)
 {
 	BulkparTarget *target = explanation->target;
-	BulkparShape shape = bulkpar_key_usual_shape(target->key);
-	BulkparShape list = {.listed = true};
+	BulkparKeyShape shape = bulkpar_key_usual_shape(target->key);
+	BulkparKeyShape list = {.listed = true};
 	BulkparStatement *statement;
 
 	SPI_connect();
@@ -433,7 +433,7 @@ warn_remote(Explanation *explanation)
 {
 	const BulkparJob *job = explanation->job;
 	BulkparTarget *target = explanation->target;
-	BulkparShape shape = bulkpar_key_usual_shape(target->key);
+	BulkparKeyShape shape = bulkpar_key_usual_shape(target->key);
 	BulkparStatement *statement = bulkpar_statement_batch(job, target->part,
 														  target->key, &shape);
 	ListCell   *lc;

@@ -18,12 +18,14 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+#include "books/joblock.h"
+#include "books/jobstatus.h"
 #include "bulkpar.h"
 #include "call/result.h"
 
-static int	cost_detail(const BulkparStatus *status);
+static int	cost_detail(const BulkparJobStatus *status);
 static char *size_text(int64 bytes);
-static void raise_failure(int64 job_id, BulkparStatus *status);
+static void raise_failure(int64 job_id, BulkparJobStatus *status);
 static double seconds_since(TimestampTz began);
 
 /*
@@ -34,7 +36,7 @@ Datum
 bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
 					   TimestampTz began)
 {
-	BulkparStatus *status;
+	BulkparJobStatus *status;
 	double		seconds = seconds_since(began);
 
 	bulkpar_result_check(job_id);
@@ -64,7 +66,7 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
 
 /* Error detail: what the updates have cost, as far as it is known. */
 static int
-cost_detail(const BulkparStatus *status)
+cost_detail(const BulkparJobStatus *status)
 {
 	if (status->rows_updated == 0 || status->before.table_bytes == 0 ||
 		status->after.table_bytes == 0)
@@ -92,8 +94,8 @@ size_text(int64 bytes)
 void
 bulkpar_result_check(int64 job_id)
 {
-	bool		alive = bulkpar_job_is_alive(job_id);
-	BulkparStatus *status = bulkpar_result_status(job_id);
+	bool		alive = bulkpar_joblock_is_held(job_id);
+	BulkparJobStatus *status = bulkpar_result_status(job_id);
 
 	if (strcmp(status->status, "failed") == 0 ||
 		strcmp(status->status, "cancelled") == 0 ||
@@ -104,7 +106,7 @@ bulkpar_result_check(int64 job_id)
 /* The result row of a job. */
 Datum
 bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
-					const BulkparStatus *status, int workers,
+					const BulkparJobStatus *status, int workers,
 					TimestampTz began)
 {
 	TupleDesc	tupdesc;
@@ -128,10 +130,10 @@ bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
 }
 
 /* The status of a job that must exist. */
-BulkparStatus *
+BulkparJobStatus *
 bulkpar_result_status(int64 job_id)
 {
-	BulkparStatus *status = bulkpar_job_status(job_id);
+	BulkparJobStatus *status = bulkpar_jobstatus_read(job_id);
 
 	if (status == NULL)
 		ereport(ERROR,
@@ -143,7 +145,7 @@ bulkpar_result_status(int64 job_id)
 
 /* Raise the error of a job that was stopped. */
 static void
-raise_failure(int64 job_id, BulkparStatus *status)
+raise_failure(int64 job_id, BulkparJobStatus *status)
 {
 	char	   *resume = psprintf("SELECT bulkpar_resume(" INT64_FORMAT
 								  ") goes on with the job.", job_id);

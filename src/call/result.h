@@ -17,13 +17,14 @@
 #include "fmgr.h"
 
 #include "books/job.h"
+#include "books/jobstatus.h"
 
 extern Datum bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id,
 									int workers, TimestampTz began);
 extern void bulkpar_result_check(int64 job_id);
 extern Datum bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
-								 const BulkparStatus *status, int workers,
+								 const BulkparJobStatus *status, int workers,
 								 TimestampTz began);
-extern BulkparStatus *bulkpar_result_status(int64 job_id);
+extern BulkparJobStatus *bulkpar_result_status(int64 job_id);
 
 #endif							/* BULKPAR_RESULT_H */

@@ -90,8 +90,8 @@ run_range(const BulkparJob *job, BulkparTarget *target, BulkparSample *sample)
 
 	if (end == NULL)
 		return;
-	bulkpar_collect(target, NULL, end, &all, job->batch_size, MAX_BATCHES,
-					&bounds);
+	bulkpar_bounds_collect(target, NULL, end, &all, job->batch_size, MAX_BATCHES,
+						   &bounds);
 	INSTR_TIME_SET_CURRENT(start);
 	for (int i = 0; i < bounds.nbatches; i++)
 	{

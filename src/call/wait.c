@@ -23,6 +23,8 @@
 #include "utils/timestamp.h"
 
 #include "books/job.h"
+#include "books/joblock.h"
+#include "books/jobstatus.h"
 #include "bulkpar.h"
 #include "call/snapshot.h"
 #include "call/wait.h"
@@ -153,7 +155,7 @@ has_ended(const Wait *wait)
 	if (GetCurrentTimestamp() >= wait->deadline)
 		return true;
 	if (wait->call == NULL)
-		return !bulkpar_job_is_alive(wait->job_id);
+		return !bulkpar_joblock_is_held(wait->job_id);
 	if (wait->until_started &&
 		pg_atomic_read_u32(&wait->call->workers_started) > 0)
 		return true;
@@ -195,8 +197,8 @@ report_start(Wait *wait)
 		ereport(NOTICE,
 				(errmsg("bulkpar job " INT64_FORMAT " runs with %u instead of %u workers",
 						job_of(wait), started, wanted),
-				 bulkpar_slots_errdetail(wait->call->shortage),
-				 bulkpar_slots_errhint(wait->call->shortage)));
+				 bulkpar_quota_errdetail(wait->call->shortage),
+				 bulkpar_quota_errhint(wait->call->shortage)));
 	if (wait->call->xmin_holders[0] != '\0')
 		ereport(NOTICE,
 				(errmsg("dead rows of bulkpar job " INT64_FORMAT
@@ -222,7 +224,7 @@ static void
 show_progress(void *arg)
 {
 	int64		job_id = job_of(arg);
-	BulkparStatus *status = bulkpar_job_status(job_id);
+	BulkparJobStatus *status = bulkpar_jobstatus_read(job_id);
 	double		rate;
 	double		estimated;
 
@@ -265,7 +267,7 @@ look_for_deadlock(void *arg)
 {
 	Wait	   *wait = arg;
 
-	wait->deadlock = bulkpar_job_waits_for(job_of(wait), MyProcPid);
+	wait->deadlock = bulkpar_joblock_waits_for(job_of(wait), MyProcPid);
 }
 
 /* Milliseconds until there is something to do or to look at. */

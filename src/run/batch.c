@@ -25,22 +25,23 @@
 #include "run/batch.h"
 #include "session/settings.h"
 #include "table/bounds.h"
+#include "table/keyvalue.h"
 #include "table/unchanged.h"
 
-static void start(const BulkparJob *job, const BulkparChunk *chunk,
+static void start(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 				  BulkparTarget *target, LOCKMODE lockmode);
-static void account_for_rest(const BulkparJob *job, const BulkparChunk *chunk,
+static void account_for_rest(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 							 BulkparTarget *target, const BulkparBatch *batch,
 							 int64 unchanged);
-static void cut(const BulkparJob *job, const BulkparChunk *chunk,
+static void cut(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 				BulkparTarget *target, BulkparBatch *batch);
-static BulkparStoredKey *last_key(const BulkparChunk *chunk,
+static BulkparStoredKey *last_key(const BulkparLedgerChunk *chunk,
 								  BulkparTarget *target,
 								  const BulkparBatch *batch);
 static BulkparBatchResult finish(const BulkparJob *job,
-								 const BulkparChunk *chunk,
+								 const BulkparLedgerChunk *chunk,
 								 const BulkparBatch *batch,
-								 BulkparAdvance *advance);
+								 BulkparLedgerAdvance *advance);
 
 /*
  * Run a batch in a transaction of its own.  Unless the result is "done",
@@ -49,12 +50,12 @@ static BulkparBatchResult finish(const BulkparJob *job,
  * caller resets.
  */
 BulkparBatchResult
-bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
+bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 				  BulkparTarget *target, BulkparBatch *batch)
 {
 	MemoryContext context = CurrentMemoryContext;
 	BulkparBatchResult result = BULKPAR_BATCH_TOO_LARGE;
-	BulkparAdvance advance = {0};
+	BulkparLedgerAdvance advance = {0};
 	int64		hot;
 
 	start(job, chunk, target, RowExclusiveLock);
@@ -101,7 +102,7 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparChunk *chunk,
  * done what it says.
  */
 static void
-account_for_rest(const BulkparJob *job, const BulkparChunk *chunk,
+account_for_rest(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 				 BulkparTarget *target, const BulkparBatch *batch,
 				 int64 unchanged)
 {
@@ -126,18 +127,18 @@ account_for_rest(const BulkparJob *job, const BulkparChunk *chunk,
  * that is an error.
  */
 BulkparBatchResult
-bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
+bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 				   BulkparTarget *target, BulkparBatch *batch,
 				   const ErrorData *error)
 {
 	MemoryContext context = CurrentMemoryContext;
-	BulkparAdvance advance = {.rows_failed = 1};
+	BulkparLedgerAdvance advance = {.rows_failed = 1};
 	BulkparBatchResult result;
 	ArrayType  *row_key;
 
 	start(job, chunk, target, AccessShareLock);
 	batch->last_key = last_key(chunk, target, batch);
-	row_key = bulkpar_key_to_text(target->key, batch->row_key);
+	row_key = bulkpar_keyvalue_to_text(target->key, batch->row_key);
 	if (bulkpar_ledger_record_error(job->job_id, chunk, row_key,
 									error) > job->max_errors)
 		ereport(ERROR,
@@ -152,7 +153,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparChunk *chunk,
 }
 
 static void
-start(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
+start(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *target,
 	  LOCKMODE lockmode)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -168,14 +169,14 @@ start(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
  * which is also what the UPDATE sees.
  */
 static void
-cut(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
+cut(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *target,
 	BulkparBatch *batch)
 {
 	MemoryContext context = MemoryContextSwitchTo(batch->cut_context);
 	BulkparBounds bounds;
 
-	bulkpar_collect(target, batch->lo, batch->hi, &chunk->stripe,
-					job->batch_size, 1, &bounds);
+	bulkpar_bounds_collect(target, batch->lo, batch->hi, &chunk->stripe,
+						   job->batch_size, 1, &bounds);
 	MemoryContextSwitchTo(context);
 	batch->hi = bounds.keys[0];
 	batch->rows = bounds.rows;
@@ -184,11 +185,11 @@ cut(const BulkparJob *job, const BulkparChunk *chunk, BulkparTarget *target,
 
 /* Up to where the stripe is done with this batch. */
 static BulkparStoredKey *
-last_key(const BulkparChunk *chunk, BulkparTarget *target,
+last_key(const BulkparLedgerChunk *chunk, BulkparTarget *target,
 		 const BulkparBatch *batch)
 {
 	return batch->finishes_stripe ? chunk->hi :
-		bulkpar_key_store(target->key, batch->hi);
+		bulkpar_keyvalue_store(target->key, batch->hi);
 }
 
 /*
@@ -196,8 +197,8 @@ last_key(const BulkparChunk *chunk, BulkparTarget *target,
  * if the chunk is not ours.
  */
 static BulkparBatchResult
-finish(const BulkparJob *job, const BulkparChunk *chunk,
-	   const BulkparBatch *batch, BulkparAdvance *advance)
+finish(const BulkparJob *job, const BulkparLedgerChunk *chunk,
+	   const BulkparBatch *batch, BulkparLedgerAdvance *advance)
 {
 	static uint64 wal_noted = 0;
 	uint64		wal = pgWalUsage.wal_bytes;

@@ -41,11 +41,11 @@ typedef enum BulkparBatchResult
 } BulkparBatchResult;
 
 extern BulkparBatchResult bulkpar_batch_run(const BulkparJob *job,
-											const BulkparChunk *chunk,
+											const BulkparLedgerChunk *chunk,
 											BulkparTarget *target,
 											BulkparBatch *batch);
 extern BulkparBatchResult bulkpar_batch_skip(const BulkparJob *job,
-											 const BulkparChunk *chunk,
+											 const BulkparLedgerChunk *chunk,
 											 BulkparTarget *target,
 											 BulkparBatch *batch,
 											 const ErrorData *error);

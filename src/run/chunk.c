@@ -29,6 +29,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "books/storedkey.h"
 #include "bulkpar.h"
 #include "run/chunk.h"
 #include "session/settings.h"
@@ -73,48 +74,48 @@ static char *key_list(const BulkparStoredKey *key);
  * had better be.
  */
 bool
-bulkpar_range_run(BulkparRun *run)
+bulkpar_chunk_run(BulkparRun *run)
 {
-	BulkparRange *range = &run->range;
-	BulkparChunk *chunk = &range->chunk;
+	BulkparClaim *claim = &run->claim;
+	BulkparLedgerChunk *chunk = &claim->chunk;
 
 	while (run_stripe(run) == BULKPAR_BATCH_DONE)
 	{
 		if (++chunk->stripe.number == chunk->stripe.count)
 			return true;
-		range->lo = range->start;
+		claim->lo = claim->start;
 		chunk->done = chunk->lo;
 	}
 	return false;
 }
 
-/* Run the batches of a stripe from range.lo on. */
+/* Run the batches of a stripe from claim.lo on. */
 static BulkparBatchResult
 run_stripe(BulkparRun *run)
 {
-	BulkparRange *range = &run->range;
+	BulkparClaim *claim = &run->claim;
 	BulkparBounds bounds;
 	BulkparBatchResult result;
 
-	if (range->keys != NULL)
+	if (claim->keys != NULL)
 	{
-		result = run_list(run, range->keys, range->nkeys,
+		result = run_list(run, claim->keys, claim->nkeys,
 						  run->job->batch_size, 0, true);
 		return result == BULKPAR_BATCH_TOO_LARGE ? run_cut(run) : result;
 	}
-	if (range->bounds != NULL)
-		bounds = range->bounds[range->chunk.stripe.number];
+	if (claim->bounds != NULL)
+		bounds = claim->bounds[claim->chunk.stripe.number];
 	else
-		collect(run, range->hi, range->batch_size, BULKPAR_CHUNK_BATCHES,
+		collect(run, claim->hi, claim->batch_size, BULKPAR_CHUNK_BATCHES,
 				&bounds);
 	for (;;)
 	{
-		result = run_bounds(run, &bounds, range->batch_size, 0, true);
+		result = run_bounds(run, &bounds, claim->batch_size, 0, true);
 		if (result == BULKPAR_BATCH_TOO_LARGE)
 			return run_cut(run);
 		if (result == BULKPAR_BATCH_LOST || bounds.complete)
 			return result;
-		collect(run, range->hi, range->batch_size, BULKPAR_CHUNK_BATCHES,
+		collect(run, claim->hi, claim->batch_size, BULKPAR_CHUNK_BATCHES,
 				&bounds);
 	}
 }
@@ -133,7 +134,7 @@ run_list(BulkparRun *run, const Datum *keys, int nkeys, int batch_size,
 	{
 		int			rows = Min(nkeys, batch_size);
 		BulkparBatch batch = {
-			.lo = run->range.lo,
+			.lo = run->claim.lo,
 			.hi = &keys[(rows - 1) * ncolumns],
 			.rows = rows,
 			.keys = keys,
@@ -146,7 +147,7 @@ run_list(BulkparRun *run, const Datum *keys, int nkeys, int batch_size,
 		result = run_batch(run, &batch);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
-		run->range.lo = (Datum *) batch.hi;
+		run->claim.lo = (Datum *) batch.hi;
 		keys += rows * ncolumns;
 		nkeys -= rows;
 		retried = 0;
@@ -165,8 +166,8 @@ run_cut(BulkparRun *run)
 	for (;;)
 	{
 		BulkparBatch batch = {
-			.lo = run->range.lo,
-			.hi = run->range.hi,
+			.lo = run->claim.lo,
+			.hi = run->claim.hi,
 			.cut = true,
 			.cut_context = run->chunk_context
 		};
@@ -178,13 +179,13 @@ run_cut(BulkparRun *run)
 			(result == BULKPAR_BATCH_DONE && batch.finishes_stripe))
 			return result;
 		if (result == BULKPAR_BATCH_DONE)
-			run->range.lo = (Datum *) batch.hi;
+			run->claim.lo = (Datum *) batch.hi;
 	}
 }
 
 /*
- * Run batches from range.lo on.  Unless the result is "done", the last of
- * them has not been run, or not all of it, and range.lo says how far we are.
+ * Run batches from claim.lo on.  Unless the result is "done", the last of
+ * them has not been run, or not all of it, and claim.lo says how far we are.
  */
 static BulkparBatchResult
 run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
@@ -194,7 +195,7 @@ run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
 	{
 		bool		last = i == bounds->nbatches - 1;
 		BulkparBatch batch = {
-			.lo = run->range.lo,
+			.lo = run->claim.lo,
 			.hi = bounds->keys[i],
 			.row_key = batch_size > 1 ? NULL :
 			last ? bounds->last_row : bounds->keys[i],
@@ -208,7 +209,7 @@ run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
 		result = run_batch(run, &batch);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
-		run->range.lo = bounds->keys[i];
+		run->claim.lo = bounds->keys[i];
 	}
 	return BULKPAR_BATCH_DONE;
 }
@@ -251,7 +252,7 @@ try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 
 	/* It is cut anew, not at what an earlier try has found. */
 	if (batch->cut)
-		batch->hi = run->range.hi;
+		batch->hi = run->claim.hi;
 
 	/* The error context must not find the key of an earlier try. */
 	batch->last_key = NULL;
@@ -260,7 +261,7 @@ try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 	run->batch = batch;
 	PG_TRY();
 	{
-		*result = bulkpar_batch_run(run->job, &run->range.chunk, run->target,
+		*result = bulkpar_batch_run(run->job, &run->claim.chunk, run->target,
 									batch);
 		if (*result == BULKPAR_BATCH_DONE)
 			note_done(run, batch);
@@ -292,7 +293,7 @@ skip_errors(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
 
 	MemoryContextReset(run->batch_context);
 	MemoryContextSwitchTo(run->batch_context);
-	result = bulkpar_batch_skip(run->job, &run->range.chunk, run->target,
+	result = bulkpar_batch_skip(run->job, &run->claim.chunk, run->target,
 								batch, error);
 	if (result == BULKPAR_BATCH_DONE)
 		note_done(run, batch);
@@ -331,11 +332,11 @@ static void
 note_done(BulkparRun *run, const BulkparBatch *batch)
 {
 	MemoryContextSwitchTo(run->chunk_context);
-	run->range.chunk.done = bulkpar_key_copy_stored(batch->last_key);
+	run->claim.chunk.done = bulkpar_storedkey_copy(batch->last_key);
 }
 
 /*
- * Collect batches of the stripe from range.lo up to hi, in a transaction of
+ * Collect batches of the stripe from claim.lo up to hi, in a transaction of
  * its own.
  */
 static void
@@ -345,10 +346,10 @@ collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(run->chunk_context);
-	bulkpar_target_lock(run->target, run->job, run->range.chunk.part,
+	bulkpar_target_lock(run->target, run->job, run->claim.chunk.part,
 						AccessShareLock);
-	bulkpar_collect(run->target, run->range.lo, hi, &run->range.chunk.stripe,
-					batch_size, max_batches, bounds);
+	bulkpar_bounds_collect(run->target, run->claim.lo, hi, &run->claim.chunk.stripe,
+						   batch_size, max_batches, bounds);
 	CommitTransactionCommand();
 }
 
@@ -412,10 +413,10 @@ check_interrupts(void)
 
 /* Error context: name the job, the chunk and the keys of the batch. */
 void
-bulkpar_range_error_context(void *arg)
+bulkpar_chunk_error_context(void *arg)
 {
 	const BulkparRun *run = arg;
-	const BulkparChunk *chunk = &run->range.chunk;
+	const BulkparLedgerChunk *chunk = &run->claim.chunk;
 	const BulkparBatch *batch = run->batch;
 
 	if (batch == NULL || batch->last_key == NULL)

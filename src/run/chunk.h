@@ -24,13 +24,13 @@ typedef struct BulkparRun
 	BulkparJob *job;
 	MemoryContext job_context;	/* of the job */
 	BulkparTarget *target;
-	BulkparRange range;			/* chunk_no is 0 when nothing is claimed */
+	BulkparClaim claim;			/* chunk_no is 0 when nothing is claimed */
 	const BulkparBatch *batch;	/* the running one, for the error context */
 	MemoryContext chunk_context;	/* reset for each chunk */
 	MemoryContext batch_context;	/* reset for each batch */
 } BulkparRun;
 
-extern bool bulkpar_range_run(BulkparRun *run);
-extern void bulkpar_range_error_context(void *arg);
+extern bool bulkpar_chunk_run(BulkparRun *run);
+extern void bulkpar_chunk_error_context(void *arg);
 
 #endif							/* BULKPAR_CHUNK_H */

@@ -25,8 +25,10 @@
 #include "access/transam.h"
 #include "storage/procarray.h"
 
+#include "books/storedkey.h"
 #include "bulkpar.h"
 #include "run/claim.h"
+#include "table/keyvalue.h"
 
 /* The batches of a stripe, where a chunk has several. */
 #define MIN_STRIPE_BATCHES 2
@@ -35,15 +37,15 @@
 /* How much larger than in the last chunk a batch may be where little matches. */
 #define MAX_GROWTH 8
 
-static bool find_part(const BulkparJob *job, BulkparChunk *chunk);
+static bool find_part(const BulkparJob *job, BulkparLedgerChunk *chunk);
 static void cut(const BulkparJob *job, int worker, BulkparTarget *target,
-				const BulkparTrend *trend, BulkparRange *range);
+				const BulkparLedgerTrend *trend, BulkparClaim *claim);
 static int	choose_batch_size(const BulkparJob *job,
-							  const BulkparTrend *trend, double left);
+							  const BulkparLedgerTrend *trend, double left);
 static int	choose_stripes(const BulkparJob *job, Oid relid);
-static int64 choose_size(const BulkparJob *job, const BulkparTrend *trend,
-						 BulkparRange *range);
-static void read_list(const BulkparTarget *target, BulkparRange *range);
+static int64 choose_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
+						 BulkparClaim *claim);
+static void read_list(const BulkparTarget *target, BulkparClaim *claim);
 static Datum *read_key(const BulkparTarget *target,
 					   const BulkparStoredKey *key);
 
@@ -54,27 +56,27 @@ static Datum *read_key(const BulkparTarget *target,
  * there is nothing left to claim, or that the job has ended.
  */
 bool
-bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
-					BulkparRange *range)
+bulkpar_claim_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
+					BulkparClaim *claim)
 {
-	BulkparChunk *chunk = &range->chunk;
-	BulkparTrend trend;
-	BulkparClaim claim = bulkpar_ledger_claim(job, worker, chunk, &trend);
+	BulkparLedgerChunk *chunk = &claim->chunk;
+	BulkparLedgerTrend trend;
+	BulkparLedgerWork work = bulkpar_ledger_claim(job, worker, chunk, &trend);
 
-	if (claim == BULKPAR_CLAIM_NOTHING ||
-		(claim == BULKPAR_CLAIM_NEW && !find_part(job, chunk)))
+	if (work == BULKPAR_LEDGER_NOTHING ||
+		(work == BULKPAR_LEDGER_NEW && !find_part(job, chunk)))
 		return false;
 
 	bulkpar_target_lock(target, job, chunk->part, AccessShareLock);
-	range->batch_size = job->batch_size;
-	range->start = read_key(target, chunk->lo);
-	range->lo = read_key(target, chunk->done);
-	if (claim == BULKPAR_CLAIM_NEW)
-		cut(job, worker, target, &trend, range);
+	claim->batch_size = job->batch_size;
+	claim->start = read_key(target, chunk->lo);
+	claim->lo = read_key(target, chunk->done);
+	if (work == BULKPAR_LEDGER_NEW)
+		cut(job, worker, target, &trend, claim);
 	else
 	{
-		range->hi = read_key(target, chunk->hi);
-		read_list(target, range);
+		claim->hi = read_key(target, chunk->hi);
+		read_list(target, claim);
 	}
 	return true;
 }
@@ -84,13 +86,13 @@ bulkpar_chunk_claim(const BulkparJob *job, int worker, BulkparTarget *target,
  * is none left.
  */
 static bool
-find_part(const BulkparJob *job, BulkparChunk *chunk)
+find_part(const BulkparJob *job, BulkparLedgerChunk *chunk)
 {
 	while (chunk->part < job->nparts)
 	{
-		const BulkparPart *part = &job->parts[chunk->part];
+		const BulkparJobPart *part = &job->parts[chunk->part];
 
-		if (!part->gone && !bulkpar_key_same_stored(chunk->lo, part->end_key))
+		if (!part->gone && !bulkpar_storedkey_same(chunk->lo, part->end_key))
 			return true;
 		chunk->part++;
 		chunk->lo = chunk->done = NULL;
@@ -101,25 +103,25 @@ find_part(const BulkparJob *job, BulkparChunk *chunk)
 /* Cut a new chunk off what is left of the part, and store it. */
 static void
 cut(const BulkparJob *job, int worker, BulkparTarget *target,
-	const BulkparTrend *trend, BulkparRange *range)
+	const BulkparLedgerTrend *trend, BulkparClaim *claim)
 {
-	BulkparChunk *chunk = &range->chunk;
+	BulkparLedgerChunk *chunk = &claim->chunk;
 	BulkparStoredKey *end_key = job->parts[chunk->part].end_key;
-	int64		max_rows = choose_size(job, trend, range);
+	int64		max_rows = choose_size(job, trend, claim);
 	BulkparBounds *bounds;
 
-	bounds = bulkpar_collect_stripes(target, range->lo,
-									 read_key(target, end_key),
-									 chunk->stripe.count, range->batch_size,
-									 max_rows);
+	bounds = bulkpar_bounds_of_stripes(target, claim->lo,
+									   read_key(target, end_key),
+									   chunk->stripe.count, claim->batch_size,
+									   max_rows);
 	for (int i = 0; i < chunk->stripe.count; i++)
 		chunk->rows_found += bounds[i].rows;
-	range->hi = bounds[0].keys[bounds[0].nbatches - 1];
+	claim->hi = bounds[0].keys[bounds[0].nbatches - 1];
 	chunk->hi = bounds[0].complete ? end_key :
-		bulkpar_key_store(target->key, range->hi);
+		bulkpar_keyvalue_store(target->key, claim->hi);
 	for (int i = 0; i < chunk->stripe.count; i++)
 		bounds[i].complete = true;
-	range->bounds = bounds;
+	claim->bounds = bounds;
 	bulkpar_ledger_insert(job->job_id, worker, chunk);
 }
 
@@ -161,14 +163,14 @@ choose_stripes(const BulkparJob *job, Oid relid)
  * need one more batch for a few rows.
  */
 static int64
-choose_size(const BulkparJob *job, const BulkparTrend *trend,
-			BulkparRange *range)
+choose_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
+			BulkparClaim *claim)
 {
-	BulkparStripe *stripe = &range->chunk.stripe;
-	double		left = job->estimated_rows - range->chunk.rows_before;
+	BulkparStripe *stripe = &claim->chunk.stripe;
+	double		left = job->estimated_rows - claim->chunk.rows_before;
 	int			batch_size = choose_batch_size(job, trend, left);
 	int			stripes = choose_stripes(job,
-										 job->parts[range->chunk.part].relid);
+										 job->parts[claim->chunk.part].relid);
 	int			limit;
 	double		batches;
 	int			stripe_batches;
@@ -182,15 +184,15 @@ choose_size(const BulkparJob *job, const BulkparTrend *trend,
 		left / batch_size / job->workers / (stripes > 1 ? 1 : 2);
 	batches = Max(1, Min(limit, floor(batches)));
 	stripe->count = Min(stripes, batches * MIN_STRIPE_BATCHES);
-	range->batch_size = batch_size;
+	claim->batch_size = batch_size;
 	if (stripe->count == 1)
 		return (int64) batches * batch_size;
 
 	stripe_batches = Max(MIN_STRIPE_BATCHES, batches / stripe->count);
 	stripe_rows = batches * batch_size / stripe->count;
-	range->batch_size = Max(1, (int) (stripe_rows / stripe_batches));
-	range->batch_size = Min(range->batch_size, batch_size);
-	stripe_rows = (double) range->batch_size * stripe_batches;
+	claim->batch_size = Max(1, (int) (stripe_rows / stripe_batches));
+	claim->batch_size = Min(claim->batch_size, batch_size);
+	stripe_rows = (double) claim->batch_size * stripe_batches;
 	stripe_rows -= Min(3 * sqrt(stripe_rows), stripe_rows / 4);
 	return (int64) (stripe_rows * stripe->count);
 }
@@ -201,7 +203,7 @@ choose_size(const BulkparJob *job, const BulkparTrend *trend,
  * than in the chunk before.
  */
 static int
-choose_batch_size(const BulkparJob *job, const BulkparTrend *trend,
+choose_batch_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
 				  double left)
 {
 	double		size = MAX_GROWTH * trend->rows_found / BULKPAR_CHUNK_BATCHES;
@@ -217,17 +219,17 @@ choose_batch_size(const BulkparJob *job, const BulkparTrend *trend,
 
 /* The keys of the ledger's list, if there is one, that are not yet done. */
 static void
-read_list(const BulkparTarget *target, BulkparRange *range)
+read_list(const BulkparTarget *target, BulkparClaim *claim)
 {
-	if (range->chunk.keys == NULL)
+	if (claim->chunk.keys == NULL)
 		return;
-	range->keys = bulkpar_key_restore_list(target->key, range->chunk.keys,
-										   &range->nkeys);
-	while (range->lo != NULL && range->nkeys > 0 &&
-		   bulkpar_key_compare(target->key, range->keys, range->lo) <= 0)
+	claim->keys = bulkpar_keyvalue_restore_list(target->key, claim->chunk.keys,
+												&claim->nkeys);
+	while (claim->lo != NULL && claim->nkeys > 0 &&
+		   bulkpar_keyvalue_compare(target->key, claim->keys, claim->lo) <= 0)
 	{
-		range->keys += target->key->ncolumns;
-		range->nkeys--;
+		claim->keys += target->key->ncolumns;
+		claim->nkeys--;
 	}
 }
 
@@ -235,5 +237,5 @@ read_list(const BulkparTarget *target, BulkparRange *range)
 static Datum *
 read_key(const BulkparTarget *target, const BulkparStoredKey *key)
 {
-	return key == NULL ? NULL : bulkpar_key_restore(target->key, key);
+	return key == NULL ? NULL : bulkpar_keyvalue_restore(target->key, key);
 }

@@ -19,9 +19,9 @@
 #include "table/target.h"
 
 /* What a worker has claimed, in keys. */
-typedef struct BulkparRange
+typedef struct BulkparClaim
 {
-	BulkparChunk chunk;
+	BulkparLedgerChunk chunk;
 	Datum	   *start;			/* where the chunk starts; may be NULL */
 	Datum	   *hi;				/* where the chunk ends */
 	Datum	   *lo;				/* up to here the stripe is done; may be NULL */
@@ -30,9 +30,9 @@ typedef struct BulkparRange
 	Datum	   *keys;			/* or NULL: all keys of the range */
 	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be
 								 * collected */
-} BulkparRange;
+} BulkparClaim;
 
-extern bool bulkpar_chunk_claim(const BulkparJob *job, int worker,
-								BulkparTarget *target, BulkparRange *range);
+extern bool bulkpar_claim_chunk(const BulkparJob *job, int worker,
+								BulkparTarget *target, BulkparClaim *claim);
 
 #endif							/* BULKPAR_CLAIM_H */

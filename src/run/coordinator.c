@@ -41,6 +41,8 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "books/joblock.h"
+#include "books/jobstatus.h"
 #include "books/ledger.h"
 #include "bulkpar.h"
 #include "run/coordinator.h"
@@ -48,6 +50,7 @@
 #include "run/launch.h"
 #include "session/clip.h"
 #include "session/settings.h"
+#include "table/measure.h"
 
 typedef struct Coordinator
 {
@@ -239,9 +242,9 @@ report_error(BulkparCall *call, const ErrorData *error)
 static void
 take_slot(const Coordinator *coordinator)
 {
-	BulkparSlot slot;
+	BulkparQuota slot;
 	BulkparShortage shortage =
-		bulkpar_slots_acquire(coordinator->call->identity.login, &slot);
+		bulkpar_quota_acquire(coordinator->call->identity.login, &slot);
 
 	if (shortage != BULKPAR_SHORTAGE_NONE)
 		bulkpar_launch_raise_no_slot(shortage);
@@ -283,7 +286,7 @@ resume_job(Coordinator *coordinator)
 static void
 lock_job(int64 job_id)
 {
-	if (!bulkpar_job_lock(job_id))
+	if (!bulkpar_joblock_take(job_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("bulkpar job " INT64_FORMAT " is already running",
@@ -418,12 +421,12 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	BulkparCall *call = coordinator->call;
 	int64		job_id = coordinator->job_id;
 	const char *outcome = "failed";
-	BulkparStatus *status;
-	BulkparSpace after = {0};
+	BulkparJobStatus *status;
+	BulkparJobSpace after = {0};
 
 	bulkpar_settings_start_transaction();
 	(void) bulkpar_ledger_release(job_id, 0);
-	status = bulkpar_job_status(job_id);
+	status = bulkpar_jobstatus_read(job_id);
 	if (status == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -36,7 +36,7 @@ typedef struct BulkparCall
 	PGPROC	   *caller;			/* to wake it; it may have gone on */
 	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
 	int64		resumed;		/* the job to resume, or 0 for a new one */
-	BulkparChange change;		/* what a resumed job does otherwise */
+	BulkparJobChange change;	/* what a resumed job does otherwise */
 
 	/* set by the coordinator before the workers are started */
 	char		xmin_holders[256];

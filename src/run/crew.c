@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "books/jobstatus.h"
 #include "books/ledger.h"
 #include "run/crew.h"
 #include "run/launch.h"
@@ -37,7 +38,7 @@ typedef struct Member
 {
 	BackgroundWorkerHandle *handle; /* NULL for none */
 	int			number;			/* of the worker in its job */
-	BulkparSlot slot;			/* that it takes of the limits */
+	BulkparQuota slot;			/* that it takes of the limits */
 } Member;
 
 struct BulkparCrew
@@ -178,7 +179,7 @@ launch_member(BulkparCrew *crew, Member *member)
 {
 	MemoryContext oldcontext;
 
-	crew->shortage = bulkpar_slots_acquire(crew->identity->login,
+	crew->shortage = bulkpar_quota_acquire(crew->identity->login,
 										   &member->slot);
 	if (crew->shortage != BULKPAR_SHORTAGE_NONE)
 		return false;
@@ -189,7 +190,7 @@ launch_member(BulkparCrew *crew, Member *member)
 	MemoryContextSwitchTo(oldcontext);
 	if (member->handle == NULL)
 	{
-		bulkpar_slots_release(&member->slot);
+		bulkpar_quota_release(&member->slot);
 		crew->shortage = BULKPAR_SHORTAGE_SERVER;
 		return false;
 	}
@@ -203,7 +204,7 @@ drop_member(Member *member)
 {
 	pfree(member->handle);
 	member->handle = NULL;
-	bulkpar_slots_release(&member->slot);
+	bulkpar_quota_release(&member->slot);
 }
 
 /*
@@ -254,11 +255,11 @@ count_death(BulkparCrew *crew)
 static bool
 is_complete(int64 job_id)
 {
-	BulkparStatus *status;
+	BulkparJobStatus *status;
 	bool		complete;
 
 	bulkpar_settings_start_transaction();
-	status = bulkpar_job_status(job_id);
+	status = bulkpar_jobstatus_read(job_id);
 	if (status == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -74,8 +74,8 @@ bulkpar_launch_raise_no_slot(BulkparShortage shortage)
 					 ERRCODE_TOO_MANY_CONNECTIONS :
 					 ERRCODE_INSUFFICIENT_RESOURCES),
 			 errmsg("could not register a background worker for the job"),
-			 bulkpar_slots_errdetail(shortage),
-			 bulkpar_slots_errhint(shortage)));
+			 bulkpar_quota_errdetail(shortage),
+			 bulkpar_quota_errhint(shortage)));
 }
 
 /*

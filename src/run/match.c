@@ -22,9 +22,11 @@
 #include "utils/memutils.h"
 
 #include "books/ledger.h"
+#include "books/storedkey.h"
 #include "bulkpar.h"
 #include "run/match.h"
 #include "table/bounds.h"
+#include "table/keyvalue.h"
 
 /* Rows are few when they are not more than one in so many, ... */
 #define MIN_ROWS_PER_MATCH 16
@@ -105,7 +107,7 @@ bulkpar_match_is_worthwhile(const BulkparJob *job, BulkparTarget *target,
 	*matches = bulkpar_target_expect(target, job, &repeatable);
 	worthwhile = is_allowed(job, rows) && repeatable &&
 		*matches <= Min(rows / MIN_ROWS_PER_MATCH, MAX_MATCHES) &&
-		bulkpar_key_can_be_listed(target->key) &&
+		bulkpar_keyvalue_can_be_listed(target->key) &&
 		bulkpar_target_reaches_list(target, job);
 	SPI_finish();
 	return worthwhile;
@@ -120,7 +122,7 @@ BulkparMatches *
 bulkpar_match_find(const BulkparJob *job, BulkparTarget *target)
 {
 	KeyReceiver receiver = {
-		.pub = bulkpar_collect_receiver(receive_key),
+		.pub = bulkpar_bounds_receiver(receive_key),
 		.job = job,
 		.key = target->key,
 		.context = CurrentMemoryContext,
@@ -147,7 +149,7 @@ bulkpar_match_sort(const BulkparKey *key, BulkparMatches *matches)
 		Datum	   *last = &matches->keys[(unique - 1) * key->ncolumns];
 		Datum	   *next = &matches->keys[i * key->ncolumns];
 
-		if (unique == 0 || bulkpar_key_compare(key, last, next) != 0)
+		if (unique == 0 || bulkpar_keyvalue_compare(key, last, next) != 0)
 			memmove(&matches->keys[unique++ * key->ncolumns], next, size);
 	}
 	matches->count = unique;
@@ -227,9 +229,9 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 		matches->keys = matches->keys == NULL ? palloc(size) :
 			repalloc(matches->keys, size);
 	}
-	bulkpar_key_copy_to(receiver->key,
-						&matches->keys[matches->count++ * ncolumns],
-						slot->tts_values);
+	bulkpar_keyvalue_copy_to(receiver->key,
+							 &matches->keys[matches->count++ * ncolumns],
+							 slot->tts_values);
 	MemoryContextSwitchTo(oldcontext);
 	return ++receiver->total <= MAX_MATCHES;
 }
@@ -254,7 +256,7 @@ find_part(KeyReceiver *receiver, Oid relid)
 static int
 compare(const void *a, const void *b, void *arg)
 {
-	return bulkpar_key_compare(arg, a, b);
+	return bulkpar_keyvalue_compare(arg, a, b);
 }
 
 /* Cut the keys of a part into chunks. */
@@ -270,16 +272,16 @@ cut(const BulkparJob *job, int part, const BulkparKey *key,
 
 	for (int i = 0; i < matches->count; i += size)
 	{
-		BulkparChunk *chunk = palloc0(sizeof(BulkparChunk));
+		BulkparLedgerChunk *chunk = palloc0(sizeof(BulkparLedgerChunk));
 		int			nkeys = Min(size, matches->count - i);
 		const Datum *first = &matches->keys[i * key->ncolumns];
 
 		chunk->part = part;
 		chunk->lo = lo;
-		chunk->hi = bulkpar_key_store(key,
-									  &first[(nkeys - 1) * key->ncolumns]);
+		chunk->hi = bulkpar_keyvalue_store(key,
+										   &first[(nkeys - 1) * key->ncolumns]);
 		chunk->stripe.count = 1;
-		chunk->keys = bulkpar_key_store_list(key, first, nkeys);
+		chunk->keys = bulkpar_keyvalue_store_list(key, first, nkeys);
 		chunk->rows_found = nkeys;
 		chunks = lappend(chunks, chunk);
 		lo = chunk->hi;
@@ -297,8 +299,8 @@ store(BulkparJob *job, List **chunks)
 
 	for (int i = 0; i < job->nparts; i++)
 	{
-		BulkparPart *part = &job->parts[i];
-		BulkparChunk *chunk = NULL;
+		BulkparJobPart *part = &job->parts[i];
+		BulkparLedgerChunk *chunk = NULL;
 		ListCell   *lc;
 
 		part->estimated_rows = 0;
@@ -314,7 +316,7 @@ store(BulkparJob *job, List **chunks)
 				job->batch_size;
 		}
 		part->end_key = chunk == NULL ? NULL :
-			bulkpar_key_copy_stored(chunk->hi);
+			bulkpar_storedkey_copy(chunk->hi);
 	}
 	job->estimated_rows = rows;
 	job->workers = Max(1, Min(job->workers, batches));

@@ -29,6 +29,8 @@
 #include "run/plan.h"
 #include "session/settings.h"
 #include "table/bounds.h"
+#include "table/keyvalue.h"
+#include "table/measure.h"
 #include "table/stripe.h"
 
 static void plan_part(BulkparJob *job, int number, BulkparTarget *target);
@@ -73,7 +75,7 @@ bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder)
 static void
 plan_part(BulkparJob *job, int number, BulkparTarget *target)
 {
-	BulkparPart *part = &job->parts[number];
+	BulkparJobPart *part = &job->parts[number];
 	Relation	rel;
 	BlockNumber pages;
 	double		allvisfrac;
@@ -100,7 +102,7 @@ plan_part(BulkparJob *job, int number, BulkparTarget *target)
 	if (end == NULL)
 		part->estimated_rows = 0;
 	else
-		part->end_key = bulkpar_key_store(target->key, end);
+		part->end_key = bulkpar_keyvalue_store(target->key, end);
 	job->estimated_rows += part->estimated_rows;
 }
 
@@ -113,16 +115,16 @@ count_workers(BulkparJob *job, BulkparTarget *target)
 
 	for (int i = 0; i < job->nparts && workers < job->workers; i++)
 	{
-		BulkparPart *part = &job->parts[i];
+		BulkparJobPart *part = &job->parts[i];
 		BulkparBounds bounds;
 
 		if (part->gone || part->end_key == NULL)
 			continue;
 		bulkpar_target_lock(target, job, i, AccessShareLock);
-		bulkpar_collect(target, NULL,
-						bulkpar_key_restore(target->key, part->end_key),
-						&all, job->batch_size, job->workers - workers,
-						&bounds);
+		bulkpar_bounds_collect(target, NULL,
+							   bulkpar_keyvalue_restore(target->key, part->end_key),
+							   &all, job->batch_size, job->workers - workers,
+							   &bounds);
 		if (bounds.complete)
 		{
 			job->estimated_rows += bounds.rows - part->estimated_rows;

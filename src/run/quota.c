@@ -50,12 +50,12 @@ static void slot_locktag(LOCKTAG *tag, int number, Oid role);
  * if that is so; then nothing was taken.
  */
 BulkparShortage
-bulkpar_slots_acquire(Oid role, BulkparSlot *slot)
+bulkpar_quota_acquire(Oid role, BulkparQuota *slot)
 {
 	int			jobs = limit_of_jobs();
 	int			own = limit_of_role(role);
 
-	memset(slot, 0, sizeof(BulkparSlot));
+	memset(slot, 0, sizeof(BulkparQuota));
 	slot->role = role;
 	if (jobs >= 0)
 	{
@@ -68,7 +68,7 @@ bulkpar_slots_acquire(Oid role, BulkparSlot *slot)
 		slot->of_role = acquire(own, role);
 		if (slot->of_role == 0)
 		{
-			bulkpar_slots_release(slot);
+			bulkpar_quota_release(slot);
 			return BULKPAR_SHORTAGE_ROLE;
 		}
 	}
@@ -77,7 +77,7 @@ bulkpar_slots_acquire(Oid role, BulkparSlot *slot)
 
 /* Give back what was taken. */
 void
-bulkpar_slots_release(const BulkparSlot *slot)
+bulkpar_quota_release(const BulkparQuota *slot)
 {
 	if (slot->of_jobs != 0)
 		release(slot->of_jobs, InvalidOid);
@@ -87,7 +87,7 @@ bulkpar_slots_release(const BulkparSlot *slot)
 
 /* Error detail: what is in use. */
 int
-bulkpar_slots_errdetail(BulkparShortage shortage)
+bulkpar_quota_errdetail(BulkparShortage shortage)
 {
 	if (shortage == BULKPAR_SHORTAGE_JOBS)
 		return errdetail("All processes that \"bulkpar.max_workers\" allows the jobs of this server are in use.");
@@ -98,7 +98,7 @@ bulkpar_slots_errdetail(BulkparShortage shortage)
 
 /* Error hint: what to raise. */
 int
-bulkpar_slots_errhint(BulkparShortage shortage)
+bulkpar_quota_errhint(BulkparShortage shortage)
 {
 	if (shortage == BULKPAR_SHORTAGE_JOBS)
 		return errhint("You may need to increase \"bulkpar.max_workers\", which is half of \"max_worker_processes\" by default; a job needs at least two processes.");

@@ -23,16 +23,16 @@ typedef enum BulkparShortage
 } BulkparShortage;
 
 /* What a process takes of the limits. */
-typedef struct BulkparSlot
+typedef struct BulkparQuota
 {
 	int			of_jobs;		/* 0 if there is no limit */
 	int			of_role;		/* 0 if the role has none */
 	Oid			role;
-} BulkparSlot;
+} BulkparQuota;
 
-extern BulkparShortage bulkpar_slots_acquire(Oid role, BulkparSlot *slot);
-extern void bulkpar_slots_release(const BulkparSlot *slot);
-extern int	bulkpar_slots_errdetail(BulkparShortage shortage);
-extern int	bulkpar_slots_errhint(BulkparShortage shortage);
+extern BulkparShortage bulkpar_quota_acquire(Oid role, BulkparQuota *slot);
+extern void bulkpar_quota_release(const BulkparQuota *slot);
+extern int	bulkpar_quota_errdetail(BulkparShortage shortage);
+extern int	bulkpar_quota_errhint(BulkparShortage shortage);
 
 #endif							/* BULKPAR_QUOTA_H */

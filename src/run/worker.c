@@ -26,6 +26,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "books/joblock.h"
 #include "books/ledger.h"
 #include "run/chunk.h"
 #include "run/claim.h"
@@ -102,7 +103,7 @@ bulkpar_worker_main(Datum main_arg)
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
 					PGC_USERSET, PGC_S_OVERRIDE);
 
-	callback.callback = bulkpar_range_error_context;
+	callback.callback = bulkpar_chunk_error_context;
 	callback.arg = run;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -115,7 +116,7 @@ bulkpar_worker_main(Datum main_arg)
 			/* We work in parallel already. */
 			SetConfigOption("max_parallel_workers_per_gather", "0",
 							PGC_SUSET, PGC_S_OVERRIDE);
-			while (claim(run, args.number) && bulkpar_range_run(run))
+			while (claim(run, args.number) && bulkpar_chunk_run(run))
 				;
 		}
 	}
@@ -156,7 +157,7 @@ start(BulkparRun *run, const WorkerArgs *args)
 	bulkpar_settings_start_process();
 
 	bulkpar_settings_start_transaction();
-	bulkpar_job_mark_worker(args->job_id);
+	bulkpar_joblock_mark(args->job_id);
 	MemoryContextSwitchTo(context);
 	job = bulkpar_job_load(args->job_id);
 	job->runs = args->runs;
@@ -190,16 +191,16 @@ claim(BulkparRun *run, int number)
 {
 	bool		claimed;
 
-	memset(&run->range, 0, sizeof(BulkparRange));
+	memset(&run->claim, 0, sizeof(BulkparClaim));
 	MemoryContextReset(run->chunk_context);
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
-	bulkpar_job_mark_worker(run->job->job_id);
+	bulkpar_joblock_mark(run->job->job_id);
 	MemoryContextSwitchTo(run->chunk_context);
-	claimed = bulkpar_job_is_alive(run->job->job_id) &&
-		bulkpar_chunk_claim(run->job, number, run->target, &run->range);
+	claimed = bulkpar_joblock_is_held(run->job->job_id) &&
+		bulkpar_claim_chunk(run->job, number, run->target, &run->claim);
 	CommitTransactionCommand();
 	if (claimed)
 		report_chunk(run);
@@ -212,8 +213,8 @@ record_error(const BulkparRun *run, const WorkerArgs *args,
 			 const ErrorData *error)
 {
 	bulkpar_settings_start_transaction();
-	if (run->range.chunk.chunk_no != 0)
-		bulkpar_ledger_fail(args->job_id, &run->range.chunk, error);
+	if (run->claim.chunk.chunk_no != 0)
+		bulkpar_ledger_fail(args->job_id, &run->claim.chunk, error);
 	(void) bulkpar_job_fail(args->job_id, args->runs, error);
 	CommitTransactionCommand();
 }
@@ -225,7 +226,7 @@ report_chunk(const BulkparRun *run)
 	char	   *activity = psprintf("bulkpar job " INT64_FORMAT ", chunk "
 									INT64_FORMAT ": %s",
 									run->job->job_id,
-									run->range.chunk.chunk_no,
+									run->claim.chunk.chunk_no,
 									run->target->sql);
 
 	pgstat_report_activity(STATE_RUNNING, activity);

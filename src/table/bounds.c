@@ -19,6 +19,7 @@
 #include "tcop/dest.h"
 
 #include "table/bounds.h"
+#include "table/keyvalue.h"
 #include "table/stripe.h"
 
 /*
@@ -54,9 +55,9 @@ static void receive_nothing(DestReceiver *self);
  * what the active snapshot does, if there is one.
  */
 void
-bulkpar_collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
-				const BulkparStripe *stripe, int batch_size, int max_batches,
-				BulkparBounds *bounds)
+bulkpar_bounds_collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
+					   const BulkparStripe *stripe, int batch_size, int max_batches,
+					   BulkparBounds *bounds)
 {
 	KeyReceiver receiver = {
 		.batch_size = batch_size,
@@ -75,9 +76,9 @@ bulkpar_collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
  * they are complete.
  */
 BulkparBounds *
-bulkpar_collect_stripes(BulkparTarget *target, const Datum *lo,
-						const Datum *hi, int stripes, int batch_size,
-						int64 max_rows)
+bulkpar_bounds_of_stripes(BulkparTarget *target, const Datum *lo,
+						  const Datum *hi, int stripes, int batch_size,
+						  int64 max_rows)
 {
 	BulkparStripe all = {.count = 1};
 	KeyReceiver receiver = {
@@ -93,8 +94,8 @@ bulkpar_collect_stripes(BulkparTarget *target, const Datum *lo,
 
 /* A receiver that does nothing but call a function for each row. */
 DestReceiver
-bulkpar_collect_receiver(bool (*receive) (TupleTableSlot *slot,
-										  DestReceiver *self))
+bulkpar_bounds_receiver(bool (*receive) (TupleTableSlot *slot,
+										 DestReceiver *self))
 {
 	DestReceiver receiver = {receive, receive_startup, receive_nothing,
 	receive_nothing, DestNone};
@@ -108,7 +109,7 @@ collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
 {
 	bool		complete;
 
-	receiver->pub = bulkpar_collect_receiver(receive_key);
+	receiver->pub = bulkpar_bounds_receiver(receive_key);
 	receiver->key = target->key;
 	receiver->context = CurrentMemoryContext;
 
@@ -123,7 +124,7 @@ collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
 	{
 		receiver->bounds[i].complete = complete;
 		finish_bounds(&receiver->bounds[i], receiver->batch_size,
-					  complete ? bulkpar_key_copy(target->key, hi) :
+					  complete ? bulkpar_keyvalue_copy(target->key, hi) :
 					  receiver->last);
 	}
 }
@@ -161,7 +162,7 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 	slot_getallattrs(slot);
 	oldcontext = MemoryContextSwitchTo(receiver->context);
 	if (receiver->received == receiver->limit)
-		receiver->last = bulkpar_key_copy(receiver->key, slot->tts_values);
+		receiver->last = bulkpar_keyvalue_copy(receiver->key, slot->tts_values);
 
 	bounds = &receiver->bounds[bulkpar_stripe_of_key(receiver->key,
 													 receiver->stripes,
@@ -173,7 +174,7 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 			bounds->keys = palloc(sizeof(Datum *) *
 								  (receiver->limit / receiver->batch_size + 1));
 		bounds->keys[bounds->nbatches++] =
-			bulkpar_key_copy(receiver->key, slot->tts_values);
+			bulkpar_keyvalue_copy(receiver->key, slot->tts_values);
 	}
 	MemoryContextSwitchTo(oldcontext);
 	return true;

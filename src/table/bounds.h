@@ -30,15 +30,15 @@ typedef struct BulkparBounds
 	bool		complete;		/* the last batch ends where the range ends */
 } BulkparBounds;
 
-extern void bulkpar_collect(BulkparTarget *target, const Datum *lo,
-							const Datum *hi, const BulkparStripe *stripe,
-							int batch_size, int max_batches,
-							BulkparBounds *bounds);
-extern BulkparBounds *bulkpar_collect_stripes(BulkparTarget *target,
-											  const Datum *lo,
-											  const Datum *hi, int stripes,
-											  int batch_size, int64 max_rows);
-extern DestReceiver bulkpar_collect_receiver(bool (*receive) (TupleTableSlot *slot,
-															  DestReceiver *self));
+extern void bulkpar_bounds_collect(BulkparTarget *target, const Datum *lo,
+								   const Datum *hi, const BulkparStripe *stripe,
+								   int batch_size, int max_batches,
+								   BulkparBounds *bounds);
+extern BulkparBounds *bulkpar_bounds_of_stripes(BulkparTarget *target,
+												const Datum *lo,
+												const Datum *hi, int stripes,
+												int batch_size, int64 max_rows);
+extern DestReceiver bulkpar_bounds_receiver(bool (*receive) (TupleTableSlot *slot,
+															 DestReceiver *self));
 
 #endif							/* BULKPAR_BOUNDS_H */

@@ -128,7 +128,7 @@ range_condition(const BulkparStatement *statement, const Query *query,
 static List *
 joined_ranges(const BulkparStatement *statement, const Query *query)
 {
-	BulkparShape shape = statement->shape;
+	BulkparKeyShape shape = statement->shape;
 	List	   *conditions = NIL;
 	ListCell   *lc;
 

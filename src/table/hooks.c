@@ -54,11 +54,11 @@ static Index find_list(PlannerInfo *root);
 
 /*
  * Let the hooks look after a statement, from before it is prepared until
- * bulkpar_restrict_end.  They know it by where its text is, or the copy of its
+ * bulkpar_hooks_end.  They know it by where its text is, or the copy of its
  * plan: a statement of the same text that a trigger runs is another.
  */
 void
-bulkpar_restrict_start(BulkparStatement *statement)
+bulkpar_hooks_start(BulkparStatement *statement)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 
@@ -69,7 +69,7 @@ bulkpar_restrict_start(BulkparStatement *statement)
 
 /* No longer look after a statement, if they did. */
 void
-bulkpar_restrict_end(const BulkparStatement *statement)
+bulkpar_hooks_end(const BulkparStatement *statement)
 {
 	statements = list_delete_ptr(statements, (void *) statement);
 }

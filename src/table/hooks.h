@@ -15,7 +15,7 @@
 
 #include "table/statement.h"
 
-extern void bulkpar_restrict_start(BulkparStatement *statement);
-extern void bulkpar_restrict_end(const BulkparStatement *statement);
+extern void bulkpar_hooks_start(BulkparStatement *statement);
+extern void bulkpar_hooks_end(const BulkparStatement *statement);
 
 #endif							/* BULKPAR_HOOKS_H */

@@ -230,7 +230,7 @@ bulkpar_key_operator(const BulkparKeyColumn *column, StrategyNumber strategy)
 
 /* The number of a shape's parameters, and their types. */
 int
-bulkpar_key_arguments(const BulkparKey *key, const BulkparShape *shape,
+bulkpar_key_arguments(const BulkparKey *key, const BulkparKeyShape *shape,
 					  Oid *argtypes)
 {
 	int			ncompared = key->row_comparison ? key->ncolumns : 1;
@@ -246,7 +246,7 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparShape *shape,
 		argtypes[nargs++] = key->columns[i].input;
 	for (int i = 0; shape->after && i < ncompared; i++)
 		argtypes[nargs++] = key->columns[shape->nprefix + i].input;
-	for (int i = 0; shape->bound != BULKPAR_BOUND_NONE && i < ncompared; i++)
+	for (int i = 0; shape->bound != BULKPAR_KEY_END_NONE && i < ncompared; i++)
 		argtypes[nargs++] = key->columns[shape->nprefix + i].input;
 	if (shape->striped)
 	{
@@ -258,7 +258,7 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparShape *shape,
 
 /* Whether a statement of one shape is also one of the other. */
 bool
-bulkpar_key_same_shape(const BulkparShape *a, const BulkparShape *b)
+bulkpar_key_same_shape(const BulkparKeyShape *a, const BulkparKeyShape *b)
 {
 	return a->nprefix == b->nprefix && a->after == b->after &&
 		a->bound == b->bound && a->striped == b->striped &&
@@ -266,13 +266,13 @@ bulkpar_key_same_shape(const BulkparShape *a, const BulkparShape *b)
 }
 
 /* The shape that nearly all pieces have. */
-BulkparShape
+BulkparKeyShape
 bulkpar_key_usual_shape(const BulkparKey *key)
 {
-	BulkparShape shape = {
+	BulkparKeyShape shape = {
 		.nprefix = key->row_comparison ? 0 : key->ncolumns - 1,
 		.after = true,
-		.bound = BULKPAR_BOUND_UPTO
+		.bound = BULKPAR_KEY_END_UPTO
 	};
 
 	return shape;

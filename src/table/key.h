@@ -42,10 +42,10 @@ typedef struct BulkparKeyColumn
 } BulkparKeyColumn;
 
 /* A range of a key of n columns has at most 2n - 1 pieces. */
-#define BULKPAR_MAX_PIECES (2 * INDEX_MAX_KEYS - 1)
+#define BULKPAR_KEY_MAX_PIECES (2 * INDEX_MAX_KEYS - 1)
 
 /* And the condition of a piece has at most this many parameters. */
-#define BULKPAR_MAX_VALUES (2 * INDEX_MAX_KEYS + 2)
+#define BULKPAR_KEY_MAX_VALUES (2 * INDEX_MAX_KEYS + 2)
 
 typedef struct BulkparKey
 {
@@ -56,12 +56,12 @@ typedef struct BulkparKey
 	BulkparKeyColumn columns[INDEX_MAX_KEYS];
 } BulkparKey;
 
-typedef enum BulkparBound
+typedef enum BulkparKeyEnd
 {
-	BULKPAR_BOUND_NONE,
-	BULKPAR_BOUND_BEFORE,
-	BULKPAR_BOUND_UPTO
-} BulkparBound;
+	BULKPAR_KEY_END_NONE,
+	BULKPAR_KEY_END_BEFORE,
+	BULKPAR_KEY_END_UPTO
+} BulkparKeyEnd;
 
 /*
  * The form of a condition on the key: the first nprefix columns equal, the
@@ -70,39 +70,22 @@ typedef enum BulkparBound
  * keys of one stripe.  A listed one takes the keys of a list, with an array for
  * each column, and nothing of the other fields counts.
  */
-typedef struct BulkparShape
+typedef struct BulkparKeyShape
 {
 	int			nprefix;
 	bool		after;
-	BulkparBound bound;
+	BulkparKeyEnd bound;
 	bool		striped;
 	bool		listed;
-} BulkparShape;
-
-/* Of the keys of a range those that stripe.c puts into one stripe. */
-typedef struct BulkparStripe
-{
-	int			count;			/* of stripes; 1 for all keys */
-	int			number;			/* from 0 on */
-} BulkparStripe;
+} BulkparKeyShape;
 
 /* A part of a range of keys that one scan of the index can read. */
-typedef struct BulkparPiece
+typedef struct BulkparKeyPiece
 {
-	BulkparShape shape;
+	BulkparKeyShape shape;
 	int			nvalues;
-	Datum		values[BULKPAR_MAX_VALUES]; /* in the order of the columns */
-} BulkparPiece;
-
-/*
- * A key as our tables keep it: as it is on disk, which no setting and no name
- * can change, and as text to show it.
- */
-typedef struct BulkparStoredKey
-{
-	bytea	   *bytes;
-	ArrayType  *text;
-} BulkparStoredKey;
+	Datum		values[BULKPAR_KEY_MAX_VALUES]; /* in the order of the columns */
+} BulkparKeyPiece;
 
 /* The alias of a list of keys of several columns. */
 #define BULKPAR_KEY_LIST "bulkpar list"
@@ -119,36 +102,10 @@ extern void bulkpar_key_append_columns(StringInfo buf, const BulkparKey *key);
 extern Oid	bulkpar_key_operator(const BulkparKeyColumn *column,
 								 StrategyNumber strategy);
 extern int	bulkpar_key_arguments(const BulkparKey *key,
-								  const BulkparShape *shape, Oid *argtypes);
+								  const BulkparKeyShape *shape, Oid *argtypes);
 
-extern bool bulkpar_key_same_shape(const BulkparShape *a,
-								   const BulkparShape *b);
-extern BulkparShape bulkpar_key_usual_shape(const BulkparKey *key);
-extern int	bulkpar_key_cut(const BulkparKey *key, const Datum *lo,
-							const Datum *hi, const BulkparStripe *stripe,
-							BulkparPiece *pieces);
-
-extern int	bulkpar_key_compare(const BulkparKey *key, const Datum *a,
-								const Datum *b);
-extern bool bulkpar_key_can_be_listed(const BulkparKey *key);
-extern ArrayType *bulkpar_key_to_text(const BulkparKey *key,
-									  const Datum *values);
-extern BulkparStoredKey *bulkpar_key_store(const BulkparKey *key,
-										   const Datum *values);
-extern Datum *bulkpar_key_restore(const BulkparKey *key,
-								  const BulkparStoredKey *stored);
-extern bytea *bulkpar_key_store_list(const BulkparKey *key, const Datum *keys,
-									 int count);
-extern Datum *bulkpar_key_restore_list(const BulkparKey *key, bytea *bytes,
-									   int *count);
-extern bool bulkpar_key_same_stored(const BulkparStoredKey *a,
-									const BulkparStoredKey *b);
-extern BulkparStoredKey *bulkpar_key_copy_stored(const BulkparStoredKey *stored);
-extern void bulkpar_key_list_arguments(const BulkparKey *key,
-									   const Datum *keys, int count,
-									   Datum *arguments);
-extern Datum *bulkpar_key_copy(const BulkparKey *key, const Datum *values);
-extern void bulkpar_key_copy_to(const BulkparKey *key, Datum *copy,
-								const Datum *values);
+extern bool bulkpar_key_same_shape(const BulkparKeyShape *a,
+								   const BulkparKeyShape *b);
+extern BulkparKeyShape bulkpar_key_usual_shape(const BulkparKey *key);
 
 #endif							/* BULKPAR_KEY_H */

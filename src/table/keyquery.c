@@ -28,16 +28,17 @@
 
 #include "compat.h"
 #include "table/keyquery.h"
+#include "table/keyvalue.h"
 #include "table/stripe.h"
 
-/* The parameters of a shape, in the order that bulkpar_key_cut fills them in. */
+/* The parameters of a shape, in the order that bulkpar_keyvalue_cut fills them in. */
 typedef struct Parameters
 {
 	int			used;
-	Oid			types[BULKPAR_MAX_VALUES];
+	Oid			types[BULKPAR_KEY_MAX_VALUES];
 } Parameters;
 
-static Expr *compare_rest(const BulkparKey *key, const BulkparShape *shape,
+static Expr *compare_rest(const BulkparKey *key, const BulkparKeyShape *shape,
 						  StrategyNumber strategy, List *columns,
 						  Parameters *parameters);
 static Expr *compare_rows(const BulkparKey *key, StrategyNumber strategy,
@@ -58,7 +59,7 @@ static Expr *as_input(const BulkparKeyColumn *column, Expr *expr);
  * in their order, of the query that the condition is for.
  */
 Node *
-bulkpar_keyquery_condition(const BulkparKey *key, const BulkparShape *shape,
+bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 						   List *columns)
 {
 	Parameters	parameters = {0};
@@ -79,10 +80,10 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparShape *shape,
 		conditions = lappend(conditions,
 							 compare_rest(key, shape, BTGreaterStrategyNumber,
 										  columns, &parameters));
-	if (shape->bound != BULKPAR_BOUND_NONE)
+	if (shape->bound != BULKPAR_KEY_END_NONE)
 		conditions = lappend(conditions,
 							 compare_rest(key, shape,
-										  shape->bound == BULKPAR_BOUND_UPTO ?
+										  shape->bound == BULKPAR_KEY_END_UPTO ?
 										  BTLessEqualStrategyNumber :
 										  BTLessStrategyNumber,
 										  columns, &parameters));
@@ -132,7 +133,7 @@ bulkpar_keyquery_sort(const BulkparKey *key, bool backward, Query *query)
 
 /* The comparison of what follows the prefix: of one column, or of all. */
 static Expr *
-compare_rest(const BulkparKey *key, const BulkparShape *shape,
+compare_rest(const BulkparKey *key, const BulkparKeyShape *shape,
 			 StrategyNumber strategy, List *columns, Parameters *parameters)
 {
 	if (key->row_comparison && key->ncolumns > 1)

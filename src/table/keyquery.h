@@ -18,7 +18,7 @@
 #include "table/key.h"
 
 extern Node *bulkpar_keyquery_condition(const BulkparKey *key,
-										const BulkparShape *shape,
+										const BulkparKeyShape *shape,
 										List *columns);
 extern void bulkpar_keyquery_sort(const BulkparKey *key, bool backward,
 								  Query *query);

@@ -22,13 +22,13 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
-#include "table/key.h"
+#include "table/keyvalue.h"
 
 static int	cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
-					  BulkparPiece *pieces);
+					  BulkparKeyPiece *pieces);
 static void add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
-					  const Datum *after, BulkparBound bound,
-					  const Datum *limit, BulkparPiece *piece);
+					  const Datum *after, BulkparKeyEnd bound,
+					  const Datum *limit, BulkparKeyPiece *piece);
 static int	compare_values(const BulkparKeyColumn *column, Datum a, Datum b);
 static Datum value_to_text(const BulkparKeyColumn *column, Datum value);
 static void append_value(StringInfo buf, const BulkparKeyColumn *column,
@@ -43,14 +43,14 @@ static int	set_text_modes(void);
  * into pieces, in the order of the index; returns their number.
  */
 int
-bulkpar_key_cut(const BulkparKey *key, const Datum *lo, const Datum *hi,
-				const BulkparStripe *stripe, BulkparPiece *pieces)
+bulkpar_keyvalue_cut(const BulkparKey *key, const Datum *lo, const Datum *hi,
+					 const BulkparStripe *stripe, BulkparKeyPiece *pieces)
 {
 	int			npieces = cut_range(key, lo, hi, pieces);
 
 	for (int i = 0; stripe->count > 1 && i < npieces; i++)
 	{
-		BulkparPiece *piece = &pieces[i];
+		BulkparKeyPiece *piece = &pieces[i];
 
 		piece->shape.striped = true;
 		piece->values[piece->nvalues++] = Int32GetDatum(stripe->count);
@@ -61,7 +61,7 @@ bulkpar_key_cut(const BulkparKey *key, const Datum *lo, const Datum *hi,
 
 /* The order of two keys in the index. */
 int
-bulkpar_key_compare(const BulkparKey *key, const Datum *a, const Datum *b)
+bulkpar_keyvalue_compare(const BulkparKey *key, const Datum *a, const Datum *b)
 {
 	for (int i = 0; i < key->ncolumns; i++)
 	{
@@ -76,17 +76,17 @@ bulkpar_key_compare(const BulkparKey *key, const Datum *a, const Datum *b)
 
 /* Copy a key, detoasted, into the current memory context. */
 Datum *
-bulkpar_key_copy(const BulkparKey *key, const Datum *values)
+bulkpar_keyvalue_copy(const BulkparKey *key, const Datum *values)
 {
 	Datum	   *copy = palloc(sizeof(Datum) * key->ncolumns);
 
-	bulkpar_key_copy_to(key, copy, values);
+	bulkpar_keyvalue_copy_to(key, copy, values);
 	return copy;
 }
 
 /* The same, but for the array of the columns, which is there. */
 void
-bulkpar_key_copy_to(const BulkparKey *key, Datum *copy, const Datum *values)
+bulkpar_keyvalue_copy_to(const BulkparKey *key, Datum *copy, const Datum *values)
 {
 	for (int i = 0; i < key->ncolumns; i++)
 	{
@@ -104,7 +104,7 @@ bulkpar_key_copy_to(const BulkparKey *key, Datum *copy, const Datum *values)
  * elements unnest returns as such.
  */
 bool
-bulkpar_key_can_be_listed(const BulkparKey *key)
+bulkpar_keyvalue_can_be_listed(const BulkparKey *key)
 {
 	for (int i = 0; i < key->ncolumns; i++)
 	{
@@ -119,8 +119,8 @@ bulkpar_key_can_be_listed(const BulkparKey *key)
 
 /* The arguments of a listed shape: an array for each column. */
 void
-bulkpar_key_list_arguments(const BulkparKey *key, const Datum *keys, int count,
-						   Datum *arguments)
+bulkpar_keyvalue_list_arguments(const BulkparKey *key, const Datum *keys, int count,
+								Datum *arguments)
 {
 	Datum	   *values = palloc(sizeof(Datum) * count);
 
@@ -143,7 +143,7 @@ bulkpar_key_list_arguments(const BulkparKey *key, const Datum *keys, int count,
  * of their types, as the current user.
  */
 ArrayType *
-bulkpar_key_to_text(const BulkparKey *key, const Datum *values)
+bulkpar_keyvalue_to_text(const BulkparKey *key, const Datum *values)
 {
 	Datum		texts[INDEX_MAX_KEYS];
 	int			nestlevel = set_text_modes();
@@ -157,12 +157,12 @@ bulkpar_key_to_text(const BulkparKey *key, const Datum *values)
 
 /* A key in the form that is kept, in the current memory context. */
 BulkparStoredKey *
-bulkpar_key_store(const BulkparKey *key, const Datum *values)
+bulkpar_keyvalue_store(const BulkparKey *key, const Datum *values)
 {
 	BulkparStoredKey *stored = palloc(sizeof(BulkparStoredKey));
 
-	stored->bytes = bulkpar_key_store_list(key, values, 1);
-	stored->text = bulkpar_key_to_text(key, values);
+	stored->bytes = bulkpar_keyvalue_store_list(key, values, 1);
+	stored->text = bulkpar_keyvalue_to_text(key, values);
 	return stored;
 }
 
@@ -171,10 +171,10 @@ bulkpar_key_store(const BulkparKey *key, const Datum *values)
  * bulkpar_key_follow has seen to it that the types are the same.
  */
 Datum *
-bulkpar_key_restore(const BulkparKey *key, const BulkparStoredKey *stored)
+bulkpar_keyvalue_restore(const BulkparKey *key, const BulkparStoredKey *stored)
 {
 	int			count;
-	Datum	   *values = bulkpar_key_restore_list(key, stored->bytes, &count);
+	Datum	   *values = bulkpar_keyvalue_restore_list(key, stored->bytes, &count);
 
 	if (count != 1)
 		raise_other_key();
@@ -186,7 +186,7 @@ bulkpar_key_restore(const BulkparKey *key, const BulkparStoredKey *stored)
  * in the current memory context.
  */
 bytea *
-bulkpar_key_store_list(const BulkparKey *key, const Datum *keys, int count)
+bulkpar_keyvalue_store_list(const BulkparKey *key, const Datum *keys, int count)
 {
 	StringInfoData buf;
 
@@ -200,7 +200,7 @@ bulkpar_key_store_list(const BulkparKey *key, const Datum *keys, int count)
 
 /* The inverse, in the current memory context. */
 Datum *
-bulkpar_key_restore_list(const BulkparKey *key, bytea *bytes, int *count)
+bulkpar_keyvalue_restore_list(const BulkparKey *key, bytea *bytes, int *count)
 {
 	const char *next = VARDATA_ANY(bytes);
 	const char *end = next + VARSIZE_ANY_EXHDR(bytes);
@@ -225,35 +225,13 @@ bulkpar_key_restore_list(const BulkparKey *key, bytea *bytes, int *count)
 	return values;
 }
 
-/* Whether two keys that are kept are the same; both may be NULL. */
-bool
-bulkpar_key_same_stored(const BulkparStoredKey *a, const BulkparStoredKey *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return VARSIZE_ANY_EXHDR(a->bytes) == VARSIZE_ANY_EXHDR(b->bytes) &&
-		memcmp(VARDATA_ANY(a->bytes), VARDATA_ANY(b->bytes),
-			   VARSIZE_ANY_EXHDR(a->bytes)) == 0;
-}
-
-/* Copy a key that is kept into the current memory context. */
-BulkparStoredKey *
-bulkpar_key_copy_stored(const BulkparStoredKey *stored)
-{
-	BulkparStoredKey *copy = palloc(sizeof(BulkparStoredKey));
-
-	copy->bytes = DatumGetByteaPCopy(PointerGetDatum(stored->bytes));
-	copy->text = DatumGetArrayTypePCopy(PointerGetDatum(stored->text));
-	return copy;
-}
-
 /*
  * Where no row comparison means the order of the index, the range (1, 'b') to
  * (4, 'y') is cut into 1 and after 'b', after 1 and before 4, 4 and up to 'y'.
  */
 static int
 cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
-		  BulkparPiece *pieces)
+		  BulkparKeyPiece *pieces)
 {
 	int			last = key->ncolumns - 1;
 	int			common = 0;
@@ -261,7 +239,7 @@ cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
 
 	if (key->row_comparison)
 	{
-		add_piece(key, 0, lo, lo, BULKPAR_BOUND_UPTO, hi, &pieces[npieces++]);
+		add_piece(key, 0, lo, lo, BULKPAR_KEY_END_UPTO, hi, &pieces[npieces++]);
 		return npieces;
 	}
 
@@ -269,13 +247,13 @@ cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
 		   compare_values(&key->columns[common], lo[common], hi[common]) == 0)
 		common++;
 	for (int i = last; lo != NULL && i > common; i--)
-		add_piece(key, i, lo, lo, BULKPAR_BOUND_NONE, NULL,
+		add_piece(key, i, lo, lo, BULKPAR_KEY_END_NONE, NULL,
 				  &pieces[npieces++]);
-	add_piece(key, common, hi, lo, common == last ? BULKPAR_BOUND_UPTO :
-			  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
+	add_piece(key, common, hi, lo, common == last ? BULKPAR_KEY_END_UPTO :
+			  BULKPAR_KEY_END_BEFORE, hi, &pieces[npieces++]);
 	for (int i = common + 1; i <= last; i++)
-		add_piece(key, i, hi, NULL, i == last ? BULKPAR_BOUND_UPTO :
-				  BULKPAR_BOUND_BEFORE, hi, &pieces[npieces++]);
+		add_piece(key, i, hi, NULL, i == last ? BULKPAR_KEY_END_UPTO :
+				  BULKPAR_KEY_END_BEFORE, hi, &pieces[npieces++]);
 	return npieces;
 }
 
@@ -285,8 +263,8 @@ cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
  */
 static void
 add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
-		  const Datum *after, BulkparBound bound, const Datum *limit,
-		  BulkparPiece *piece)
+		  const Datum *after, BulkparKeyEnd bound, const Datum *limit,
+		  BulkparKeyPiece *piece)
 {
 	int			ncolumns = key->row_comparison ? key->ncolumns : 1;
 

@@ -32,7 +32,7 @@ PG_FUNCTION_INFO_V1(bulkpar_xmin_holders);
  * stays locked.
  */
 void
-bulkpar_measure_space(Oid relid, BulkparSpace *space)
+bulkpar_measure_space(Oid relid, BulkparJobSpace *space)
 {
 	Datum		rel = ObjectIdGetDatum(relid);
 

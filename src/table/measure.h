@@ -13,15 +13,9 @@
 #ifndef BULKPAR_MEASURE_H
 #define BULKPAR_MEASURE_H
 
-typedef struct BulkparSpace
-{
-	bool		known;
-	int64		table_bytes;	/* with its TOAST table */
-	int64		index_bytes;
-	int64		dead_rows;		/* as the statistics count them */
-} BulkparSpace;
+#include "books/job.h"
 
-extern void bulkpar_measure_space(Oid relid, BulkparSpace *space);
+extern void bulkpar_measure_space(Oid relid, BulkparJobSpace *space);
 extern char *bulkpar_measure_xmin_holders(int pid);
 
 #endif							/* BULKPAR_MEASURE_H */

@@ -36,10 +36,10 @@
 
 static BulkparStatement *make_collecting(const char *limit, Oid relid,
 										 Oid part, const BulkparKey *key,
-										 const BulkparShape *shape);
+										 const BulkparKeyShape *shape);
 static BulkparStatement *make_statement(char *sql, Oid relid, Oid part,
 										const BulkparKey *key,
-										const BulkparShape *shape);
+										const BulkparKeyShape *shape);
 static void forget(void *arg);
 static CachedPlan *plan_once(const BulkparStatement *statement,
 							 PlannedStmt **stmt);
@@ -118,7 +118,7 @@ bulkpar_statement_text(const BulkparJob *job)
  */
 BulkparStatement *
 bulkpar_statement_batch(const BulkparJob *job, Oid part,
-						const BulkparKey *key, const BulkparShape *shape)
+						const BulkparKey *key, const BulkparKeyShape *shape)
 {
 	BulkparStatement *statement =
 		make_statement(bulkpar_statement_text(job), job->target, part, key,
@@ -137,7 +137,7 @@ BulkparStatement *
 bulkpar_statement_matches(const BulkparJob *job, Oid part,
 						  const BulkparKey *key)
 {
-	BulkparShape none = {0};
+	BulkparKeyShape none = {0};
 	BulkparStatement *statement =
 		make_statement(bulkpar_statement_text(job), job->target, part, key,
 					   &none);
@@ -150,9 +150,9 @@ bulkpar_statement_matches(const BulkparJob *job, Oid part,
 /* The keys of a range in order, as many as the last parameter says. */
 BulkparStatement *
 bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
-						  const BulkparShape *shape)
+						  const BulkparKeyShape *shape)
 {
-	Oid			argtypes[BULKPAR_MAX_VALUES];
+	Oid			argtypes[BULKPAR_KEY_MAX_VALUES];
 	int			nargs = bulkpar_key_arguments(key, shape, argtypes);
 	BulkparStatement *statement =
 		make_collecting(psprintf("$%d", nargs + 1), relid, part, key, shape);
@@ -167,7 +167,7 @@ bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
  */
 BulkparStatement *
 bulkpar_statement_versions(Oid relid, Oid part, const BulkparKey *key,
-						   const BulkparShape *shape)
+						   const BulkparKeyShape *shape)
 {
 	BulkparStatement *statement = bulkpar_statement_collect(relid, part, key,
 															shape);
@@ -180,7 +180,7 @@ bulkpar_statement_versions(Oid relid, Oid part, const BulkparKey *key,
 BulkparStatement *
 bulkpar_statement_end_key(Oid relid, Oid part, const BulkparKey *key)
 {
-	BulkparShape all = {0};
+	BulkparKeyShape all = {0};
 	BulkparStatement *statement = make_collecting("1", relid, part, key, &all);
 
 	statement->backward = true;
@@ -209,7 +209,7 @@ bulkpar_statement_prepare(BulkparStatement *statement)
 {
 	CachedPlanSource *source;
 
-	bulkpar_restrict_start(statement);
+	bulkpar_hooks_start(statement);
 	statement->plan = SPI_prepare_cursor(statement->sql, statement->nargs,
 										 statement->argtypes,
 										 statement->selects_keys ?
@@ -329,7 +329,7 @@ bulkpar_statement_uses_key(BulkparStatement *statement)
 void
 bulkpar_statement_forget(BulkparStatement *statement)
 {
-	bulkpar_restrict_end(statement);
+	bulkpar_hooks_end(statement);
 	statement->plan_sql = NULL;
 	if (statement->plan != NULL)
 		SPI_freeplan(statement->plan);
@@ -339,7 +339,7 @@ bulkpar_statement_forget(BulkparStatement *statement)
 /* A SELECT of keys, which hooks.c gives the columns and the order. */
 static BulkparStatement *
 make_collecting(const char *limit, Oid relid, Oid part, const BulkparKey *key,
-				const BulkparShape *shape)
+				const BulkparKeyShape *shape)
 {
 	char	   *sql = psprintf("SELECT FROM %s%s LIMIT %s",
 							   part == relid ? "ONLY " : "",
@@ -353,7 +353,7 @@ make_collecting(const char *limit, Oid relid, Oid part, const BulkparKey *key,
 /* A statement with the arguments of its shape. */
 static BulkparStatement *
 make_statement(char *sql, Oid relid, Oid part, const BulkparKey *key,
-			   const BulkparShape *shape)
+			   const BulkparKeyShape *shape)
 {
 	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
 

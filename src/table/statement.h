@@ -29,9 +29,9 @@ typedef struct BulkparStatement
 	Oid			relid;			/* the target */
 	Oid			part;			/* of the target, that is to be reached */
 	const BulkparKey *key;		/* along which it must be reached */
-	BulkparShape shape;
+	BulkparKeyShape shape;
 	int			nargs;
-	Oid			argtypes[BULKPAR_MAX_VALUES + 1];
+	Oid			argtypes[BULKPAR_KEY_MAX_VALUES + 1];
 	int			batch_size;		/* rows to expect, 0 for a collecting one */
 	bool		skip_unchanged;
 	bool		collects;		/* keys in their order, ... */
@@ -57,16 +57,16 @@ extern char *bulkpar_statement_text(const BulkparJob *job);
 extern BulkparStatement *bulkpar_statement_batch(const BulkparJob *job,
 												 Oid part,
 												 const BulkparKey *key,
-												 const BulkparShape *shape);
+												 const BulkparKeyShape *shape);
 extern BulkparStatement *bulkpar_statement_matches(const BulkparJob *job,
 												   Oid part,
 												   const BulkparKey *key);
 extern BulkparStatement *bulkpar_statement_collect(Oid relid, Oid part,
 												   const BulkparKey *key,
-												   const BulkparShape *shape);
+												   const BulkparKeyShape *shape);
 extern BulkparStatement *bulkpar_statement_versions(Oid relid, Oid part,
 													const BulkparKey *key,
-													const BulkparShape *shape);
+													const BulkparKeyShape *shape);
 extern BulkparStatement *bulkpar_statement_end_key(Oid relid, Oid part,
 												   const BulkparKey *key);
 

@@ -31,17 +31,18 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "table/keyvalue.h"
 #include "table/target.h"
 
 static int64 update(BulkparTarget *target, const BulkparJob *job,
-					const BulkparShape *shape, Datum *values);
+					const BulkparKeyShape *shape, Datum *values);
 static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparJob *job,
-										const BulkparShape *shape);
+										const BulkparKeyShape *shape);
 static BulkparStatement *prepare_matches(BulkparTarget *target,
 										 const BulkparJob *job);
 static int64 find_places(BulkparStatement *statement,
-						 const BulkparPiece *piece, Snapshot snapshot,
+						 const BulkparKeyPiece *piece, Snapshot snapshot,
 						 HTAB *places, HASHACTION action);
 static bool is_current(const BulkparTarget *target);
 static void describe(BulkparTarget *target, const BulkparJob *job, int part,
@@ -124,8 +125,8 @@ bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 					   const Datum *hi, const BulkparStripe *stripe,
 					   int64 limit, DestReceiver *dest)
 {
-	BulkparPiece pieces[BULKPAR_MAX_PIECES];
-	int			npieces = bulkpar_key_cut(target->key, lo, hi, stripe, pieces);
+	BulkparKeyPiece pieces[BULKPAR_KEY_MAX_PIECES];
+	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe, pieces);
 
 	PushActiveSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
 					   GetTransactionSnapshot());
@@ -169,8 +170,8 @@ bulkpar_target_update(BulkparTarget *target, const BulkparJob *job,
 					  const Datum *lo, const Datum *hi,
 					  const BulkparStripe *stripe)
 {
-	BulkparPiece pieces[BULKPAR_MAX_PIECES];
-	int			npieces = bulkpar_key_cut(target->key, lo, hi, stripe, pieces);
+	BulkparKeyPiece pieces[BULKPAR_KEY_MAX_PIECES];
+	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe, pieces);
 	int64		rows = 0;
 
 	for (int i = 0; i < npieces; i++)
@@ -183,10 +184,10 @@ int64
 bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
 							 const Datum *keys, int count)
 {
-	BulkparShape shape = {.listed = true};
+	BulkparKeyShape shape = {.listed = true};
 	Datum		values[INDEX_MAX_KEYS];
 
-	bulkpar_key_list_arguments(target->key, keys, count, values);
+	bulkpar_keyvalue_list_arguments(target->key, keys, count, values);
 	return update(target, job, &shape, values);
 }
 
@@ -206,8 +207,8 @@ bulkpar_target_count_untouched(BulkparTarget *target, const Datum *lo,
 	};
 	HTAB	   *places = hash_create("bulkpar versions", 1024, &control,
 									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	BulkparPiece pieces[BULKPAR_MAX_PIECES];
-	int			npieces = bulkpar_key_cut(target->key, lo, hi, stripe, pieces);
+	BulkparKeyPiece pieces[BULKPAR_KEY_MAX_PIECES];
+	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe, pieces);
 	Snapshot	now;
 	int64		count = 0;
 
@@ -270,7 +271,7 @@ bulkpar_target_end_key(BulkparTarget *target)
 			values[i] = SPI_getbinval(SPI_tuptable->vals[0],
 									  SPI_tuptable->tupdesc, i + 1, &isnull);
 		MemoryContextSwitchTo(context);
-		end = bulkpar_key_copy(target->key, values);
+		end = bulkpar_keyvalue_copy(target->key, values);
 	}
 	bulkpar_statement_forget(statement);
 	SPI_finish();
@@ -279,7 +280,7 @@ bulkpar_target_end_key(BulkparTarget *target)
 
 static int64
 update(BulkparTarget *target, const BulkparJob *job,
-	   const BulkparShape *shape, Datum *values)
+	   const BulkparKeyShape *shape, Datum *values)
 {
 	BulkparStatement *statement = find_statement(target, job, shape);
 	int			result;
@@ -302,10 +303,10 @@ update(BulkparTarget *target, const BulkparJob *job,
  * for them in it; returns how many are there.
  */
 static int64
-find_places(BulkparStatement *statement, const BulkparPiece *piece,
+find_places(BulkparStatement *statement, const BulkparKeyPiece *piece,
 			Snapshot snapshot, HTAB *places, HASHACTION action)
 {
-	Datum		values[BULKPAR_MAX_VALUES + 1];
+	Datum		values[BULKPAR_KEY_MAX_VALUES + 1];
 	int64		count = 0;
 
 	memcpy(values, piece->values, sizeof(Datum) * piece->nvalues);
@@ -347,7 +348,7 @@ bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job,
 bool
 bulkpar_target_reaches_list(BulkparTarget *target, const BulkparJob *job)
 {
-	BulkparShape shape = {.listed = true};
+	BulkparKeyShape shape = {.listed = true};
 
 	return bulkpar_statement_uses_key(find_statement(target, job, &shape));
 }
@@ -390,7 +391,7 @@ prepare_matches(BulkparTarget *target, const BulkparJob *job)
  */
 static BulkparStatement *
 find_statement(BulkparTarget *target, const BulkparJob *job,
-			   const BulkparShape *shape)
+			   const BulkparKeyShape *shape)
 {
 	List	  **list = job != NULL ? &target->updates : &target->collects;
 	BulkparStatement *statement;
@@ -451,7 +452,7 @@ is_current(const BulkparTarget *target)
 static void
 describe(BulkparTarget *target, const BulkparJob *job, int part, Relation rel)
 {
-	const BulkparPart *described = &job->parts[part];
+	const BulkparJobPart *described = &job->parts[part];
 	Relation	part_rel = table_open(described->relid, NoLock);
 	MemoryContext oldcontext;
 

@@ -16,6 +16,7 @@
 #include "storage/lock.h"
 
 #include "books/job.h"
+#include "books/ledger.h"
 #include "table/key.h"
 #include "table/statement.h"
 

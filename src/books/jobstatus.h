@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * jobstatus.h
+ *		How far a job is, and whether it is complete.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/books/jobstatus.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_JOBSTATUS_H
+#define BULKPAR_JOBSTATUS_H
+
+#include "utils/elog.h"
+
+#include "books/job.h"
+
+/* The state of a job and the sums over its chunks. */
+typedef struct BulkparJobStatus
+{
+	char	   *status;			/* as stored: not "interrupted" */
+	int64		rows_done;
+	int64		rows_updated;
+	int64		rows_failed;
+	int64		rows_unchanged;
+	bool		deletes;
+	int64		batches;
+	int64		estimated_rows;
+	double		seconds;		/* since the workers were started */
+	int64		rows_hot;
+	int64		wal_bytes;
+	BulkparJobSpace before;
+	BulkparJobSpace after;
+	bool		complete;		/* the chunks cover all keys and are done */
+	ErrorData  *error;			/* NULL for none */
+} BulkparJobStatus;
+
+extern BulkparJobStatus *bulkpar_jobstatus_read(int64 job_id);
+
+#endif							/* BULKPAR_JOBSTATUS_H */
