@@ -26,7 +26,7 @@
 #include "books/joblock.h"
 #include "bulkpar.h"
 #include "call/check.h"
-#include "call/control.h"
+#include "call/lookup.h"
 #include "call/request.h"
 #include "call/result.h"
 #include "call/snapshot.h"
@@ -72,7 +72,7 @@ bulkpar_run(PG_FUNCTION_ARGS)
 
 	if (job->name != NULL)
 	{
-		int64		job_id = bulkpar_control_find(job->owner, job->name);
+		int64		job_id = bulkpar_lookup_name(job->owner, job->name);
 
 		if (job_id != 0)
 			return join_job(fcinfo, job, job_id, wait, began);
@@ -85,32 +85,15 @@ Datum
 bulkpar_resume(PG_FUNCTION_ARGS)
 {
 	TimestampTz began = GetCurrentTimestamp();
-	BulkparJobChange change = {0};
+	BulkparJobChange change;
 	int64		job_id;
+	bool		wait;
 
 	check_place(fcinfo);
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("arguments \"%s\" and \"%s\" must not be null",
-						"job_id", "wait")));
-	job_id = PG_GETARG_INT64(0);
-	if (!PG_ARGISNULL(1))
-	{
-		change.workers = PG_GETARG_INT32(1);
-		bulkpar_request_check_range(change.workers, BULKPAR_MAX_WORKERS,
-									"workers");
-	}
-	if (!PG_ARGISNULL(2))
-	{
-		change.batch_size = PG_GETARG_INT32(2);
-		bulkpar_request_check_range(change.batch_size, BULKPAR_MAX_BATCH_SIZE,
-									"batch_size");
-	}
-
-	(void) bulkpar_control_check_owner(job_id);
-	return resume_job(fcinfo, bulkpar_control_load(job_id), &change,
-					  PG_GETARG_BOOL(3), began);
+	job_id = bulkpar_request_read_resume(fcinfo, &change, &wait);
+	bulkpar_lookup_check_owner(job_id);
+	return resume_job(fcinfo, bulkpar_lookup_job(job_id), &change,
+					  wait, began);
 }
 
 /*
@@ -161,7 +144,7 @@ static Datum
 join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 		 bool wait, TimestampTz began)
 {
-	BulkparJob *other = bulkpar_control_load(job_id);
+	BulkparJob *other = bulkpar_lookup_job(job_id);
 	BulkparJobChange change = {
 		.batch_size = job->batch_size,
 		.workers = job->workers

@@ -34,31 +34,17 @@
 #include "books/joblock.h"
 #include "books/jobstatus.h"
 #include "books/ledger.h"
-#include "call/control.h"
+#include "call/lookup.h"
 #include "call/result.h"
 #include "call/wait.h"
 #include "run/coordinator.h"
 #include "session/subxact.h"
-
-/* Arguments and results of what is done in a subtransaction. */
-typedef struct Lookup
-{
-	int64		job_id;
-	Oid			owner;
-	const char *name;
-	int			pid;
-	BulkparJob *job;
-} Lookup;
 
 static Datum stop(FunctionCallInfo fcinfo, int signal, const char *status);
 static bool signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
 							TimestampTz deadline);
 static TimestampTz deadline_of(FunctionCallInfo fcinfo);
 static void refuse_parallel(FunctionCallInfo fcinfo);
-static void look_for_owner(void *arg);
-static void look_for_name(void *arg);
-static void look_for_job(void *arg);
-static void look_for_coordinator(void *arg);
 static int64 forget(int64 job_id);
 
 PG_FUNCTION_INFO_V1(bulkpar_wait);
@@ -77,11 +63,11 @@ bulkpar_wait(PG_FUNCTION_ARGS)
 	int64		job_id = PG_GETARG_INT64(0);
 
 	refuse_parallel(fcinfo);
-	(void) bulkpar_control_check_owner(job_id);
+	bulkpar_lookup_check_owner(job_id);
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
 	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_status(job_id),
-							   bulkpar_control_load(job_id)->workers, began);
+							   bulkpar_lookup_job(job_id)->workers, began);
 }
 
 /*
@@ -97,7 +83,7 @@ bulkpar_await(PG_FUNCTION_ARGS)
 	int64		job_id = PG_GETARG_INT64(0);
 
 	refuse_parallel(fcinfo);
-	(void) bulkpar_control_check_owner(job_id);
+	bulkpar_lookup_check_owner(job_id);
 	if (context != NULL && IsA(context, CallContext) && !context->atomic)
 	{
 		SPI_connect_ext(SPI_OPT_NONATOMIC);
@@ -130,7 +116,7 @@ bulkpar_forget_job(PG_FUNCTION_ARGS)
 	int64		job_id = PG_GETARG_INT64(0);
 
 	refuse_parallel(fcinfo);
-	(void) bulkpar_control_check_owner(job_id);
+	bulkpar_lookup_check_owner(job_id);
 	PG_RETURN_INT64(forget(job_id));
 }
 
@@ -150,50 +136,6 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
 }
 
 /*
- * Check that the current user may act as the owner of a job, and return the
- * owner.  Leaves no lock behind.
- */
-Oid
-bulkpar_control_check_owner(int64 job_id)
-{
-	Lookup		lookup = {.job_id = job_id};
-
-	bulkpar_subxact_run(look_for_owner, &lookup);
-	if (!OidIsValid(lookup.owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " does not exist",
-						job_id)));
-	if (!has_privs_of_role(GetUserId(), lookup.owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for bulkpar job " INT64_FORMAT,
-						job_id),
-				 errdetail("Only roles with the privileges of its owner may do this.")));
-	return lookup.owner;
-}
-
-/* The unfinished job of a name, or 0.  Leaves no lock behind. */
-int64
-bulkpar_control_find(Oid owner, const char *name)
-{
-	Lookup		lookup = {.owner = owner, .name = name};
-
-	bulkpar_subxact_run(look_for_name, &lookup);
-	return lookup.job_id;
-}
-
-/* Read a job.  Leaves no lock behind. */
-BulkparJob *
-bulkpar_control_load(int64 job_id)
-{
-	Lookup		lookup = {.job_id = job_id};
-
-	bulkpar_subxact_run(look_for_job, &lookup);
-	return lookup.job;
-}
-
-/*
  * Stop a job, and return when nothing of it commits any more.  One without a
  * coordinator can be cancelled only: with the commit of this transaction.
  */
@@ -207,7 +149,7 @@ stop(FunctionCallInfo fcinfo, int signal, const char *status)
 
 	refuse_parallel(fcinfo);
 	PreventCommandDuringRecovery("bulkpar job control");
-	(void) bulkpar_control_check_owner(job_id);
+	bulkpar_lookup_check_owner(job_id);
 
 	was_alive = signal_and_wait(fcinfo, job_id, signal,
 								TimestampTzPlusMilliseconds(began,
@@ -245,15 +187,14 @@ static bool
 signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
 				TimestampTz deadline)
 {
-	Lookup		lookup = {.job_id = job_id};
+	int			pid = bulkpar_lookup_coordinator(job_id);
 
-	bulkpar_subxact_run(look_for_coordinator, &lookup);
-	if (lookup.pid == 0)
+	if (pid == 0)
 		return false;
-	if (kill(lookup.pid, signal) != 0 && errno != ESRCH)
+	if (kill(pid, signal) != 0 && errno != ESRCH)
 		ereport(ERROR,
 				(errmsg("could not send a signal to process %d: %m",
-						lookup.pid)));
+						pid)));
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	return true;
 }
@@ -279,38 +220,6 @@ refuse_parallel(FunctionCallInfo fcinfo)
 {
 	PreventCommandIfParallelMode(psprintf("%s()",
 										  get_func_name(fcinfo->flinfo->fn_oid)));
-}
-
-static void
-look_for_owner(void *arg)
-{
-	Lookup	   *lookup = arg;
-
-	lookup->owner = bulkpar_job_owner(lookup->job_id);
-}
-
-static void
-look_for_name(void *arg)
-{
-	Lookup	   *lookup = arg;
-
-	lookup->job_id = bulkpar_job_find(lookup->owner, lookup->name);
-}
-
-static void
-look_for_job(void *arg)
-{
-	Lookup	   *lookup = arg;
-
-	lookup->job = bulkpar_job_load(lookup->job_id);
-}
-
-static void
-look_for_coordinator(void *arg)
-{
-	Lookup	   *lookup = arg;
-
-	lookup->pid = bulkpar_joblock_holder(lookup->job_id);
 }
 
 static int64

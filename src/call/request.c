@@ -41,9 +41,12 @@ typedef struct Arguments
 	Oid		   *types;
 } Arguments;
 
+static void read_arguments(FunctionCallInfo fcinfo,
+						   Arguments *arguments);
 static void read_what(const Arguments *arguments, BulkparJob *job);
 static void read_set(const Arguments *arguments, BulkparJob *job);
 static void read_how(const Arguments *arguments, BulkparJob *job);
+static void check_range(int value, int max, const char *name);
 static int	find(const Arguments *arguments, const char *name);
 static bool is_null(const Arguments *arguments, const char *name);
 static Datum value(const Arguments *arguments, const char *name);
@@ -64,18 +67,9 @@ BulkparJob *
 bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
 {
 	BulkparJob *job = palloc0(sizeof(BulkparJob));
-	HeapTuple	tuple = SearchSysCache1(PROCOID,
-										ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
-	Arguments	arguments = {.fcinfo = fcinfo};
-	char	   *modes;
+	Arguments	arguments;
 
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u",
-			 fcinfo->flinfo->fn_oid);
-	arguments.count = get_func_arg_info(tuple, &arguments.types,
-										&arguments.names, &modes);
-	ReleaseSysCache(tuple);
-
+	read_arguments(fcinfo, &arguments);
 	read_what(&arguments, job);
 	read_how(&arguments, job);
 	*wait = DatumGetBool(value(&arguments, "wait"));
@@ -84,15 +78,30 @@ bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
 	return job;
 }
 
-/* Check a number that must be between 1 and max. */
-void
-bulkpar_request_check_range(int value, int max, const char *name)
+/*
+ * Read the arguments of bulkpar_resume, and return the id of the job.  What is
+ * to change is 0 where the argument is null.
+ */
+int64
+bulkpar_request_read_resume(FunctionCallInfo fcinfo, BulkparJobChange *change,
+							bool *wait)
 {
-	if (value < 1 || value > max)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be between 1 and %d",
-						name, max)));
+	Arguments	arguments;
+
+	read_arguments(fcinfo, &arguments);
+	memset(change, 0, sizeof(BulkparJobChange));
+	if (!is_null(&arguments, "workers"))
+	{
+		change->workers = DatumGetInt32(value(&arguments, "workers"));
+		check_range(change->workers, BULKPAR_MAX_WORKERS, "workers");
+	}
+	if (!is_null(&arguments, "batch_size"))
+	{
+		change->batch_size = DatumGetInt32(value(&arguments, "batch_size"));
+		check_range(change->batch_size, BULKPAR_MAX_BATCH_SIZE, "batch_size");
+	}
+	*wait = DatumGetBool(value(&arguments, "wait"));
+	return DatumGetInt64(value(&arguments, "job_id"));
 }
 
 /* Whether two jobs of one owner do the same to the same rows. */
@@ -182,6 +191,23 @@ bulkpar_request_serialize(const BulkparJob *job)
 	return buf.data;
 }
 
+/* Find out what the arguments of the function are called. */
+static void
+read_arguments(FunctionCallInfo fcinfo, Arguments *arguments)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID,
+										ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+	char	   *modes;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u",
+			 fcinfo->flinfo->fn_oid);
+	arguments->fcinfo = fcinfo;
+	arguments->count = get_func_arg_info(tuple, &arguments->types,
+										 &arguments->names, &modes);
+	ReleaseSysCache(tuple);
+}
+
 /* What is to be done: a statement, or its parts. */
 static void
 read_what(const Arguments *arguments, BulkparJob *job)
@@ -248,8 +274,8 @@ read_how(const Arguments *arguments, BulkparJob *job)
 	char	   *on_error;
 
 	job->batch_size = DatumGetInt32(value(arguments, "batch_size"));
-	bulkpar_request_check_range(job->batch_size, BULKPAR_MAX_BATCH_SIZE,
-								"batch_size");
+	check_range(job->batch_size, BULKPAR_MAX_BATCH_SIZE,
+				"batch_size");
 
 	job->workers = bulkpar_workers;
 	if (!is_null(arguments, "workers"))
@@ -257,7 +283,7 @@ read_how(const Arguments *arguments, BulkparJob *job)
 	else if (job->workers == 0)
 		job->workers = Min(Max(sysconf(_SC_NPROCESSORS_ONLN), 1),
 						   BULKPAR_MAX_WORKERS);
-	bulkpar_request_check_range(job->workers, BULKPAR_MAX_WORKERS, "workers");
+	check_range(job->workers, BULKPAR_MAX_WORKERS, "workers");
 
 	on_error = TextDatumGetCString(value(arguments, "on_error"));
 	job->skip_errors = strcmp(on_error, "skip") == 0;
@@ -282,8 +308,8 @@ read_how(const Arguments *arguments, BulkparJob *job)
 	if (!is_null(arguments, "stripes"))
 	{
 		job->stripes = DatumGetInt32(value(arguments, "stripes"));
-		bulkpar_request_check_range(job->stripes, BULKPAR_MAX_STRIPES,
-									"stripes");
+		check_range(job->stripes, BULKPAR_MAX_STRIPES,
+					"stripes");
 	}
 	if (!is_null(arguments, "key_index"))
 	{
@@ -302,6 +328,17 @@ read_how(const Arguments *arguments, BulkparJob *job)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is only for UPDATE",
 						"skip_unchanged")));
+}
+
+/* Check a number that must be between 1 and max. */
+static void
+check_range(int value, int max, const char *name)
+{
+	if (value < 1 || value > max)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be between 1 and %d",
+						name, max)));
 }
 
 /* The number of an argument; -1 if the function does not have it. */

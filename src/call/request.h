@@ -18,7 +18,9 @@
 #include "books/job.h"
 
 extern BulkparJob *bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait);
-extern void bulkpar_request_check_range(int value, int max, const char *name);
+extern int64 bulkpar_request_read_resume(FunctionCallInfo fcinfo,
+										 BulkparJobChange *change,
+										 bool *wait);
 extern bool bulkpar_request_same_work(const BulkparJob *a,
 									  const BulkparJob *b);
 extern char *bulkpar_request_serialize(const BulkparJob *job);
