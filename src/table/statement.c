@@ -44,6 +44,7 @@ static void forget(void *arg);
 static CachedPlan *plan_once(const BulkparStatement *statement,
 							 PlannedStmt **stmt);
 static void start_once(BulkparStatement *statement, ExplainState *es);
+static ParamListInfo null_params(const BulkparStatement *statement);
 static void check_temporary(const BulkparStatement *statement,
 							const PlannedStmt *stmt);
 static bool find_sample(Node *node, void *context);
@@ -403,7 +404,8 @@ start_once(BulkparStatement *statement, ExplainState *es)
 	cplan = plan_once(statement, &stmt);
 	check_temporary(statement, stmt);
 	desc = CreateQueryDesc(stmt, statement->sql, GetActiveSnapshot(),
-						   InvalidSnapshot, None_Receiver, NULL, NULL, 0);
+						   InvalidSnapshot, None_Receiver,
+						   null_params(statement), NULL, 0);
 	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
 	if (es != NULL)
 		ExplainPrintPlan(es, desc);
@@ -411,6 +413,27 @@ start_once(BulkparStatement *statement, ExplainState *es)
 	FreeQueryDesc(desc);
 	ReleaseCachedPlan(cplan, CurrentResourceOwner);
 	PopActiveSnapshot();
+}
+
+/*
+ * Nulls for the parameters: the executor may look at them when it starts, to
+ * leave out partitions of another table.
+ */
+static ParamListInfo
+null_params(const BulkparStatement *statement)
+{
+	ParamListInfo params = makeParamList(statement->nargs);
+
+	for (int i = 0; i < statement->nargs; i++)
+	{
+		ParamExternData *param = &params->params[i];
+
+		param->value = (Datum) 0;
+		param->isnull = true;
+		param->pflags = 0;
+		param->ptype = statement->argtypes[i];
+	}
+	return params;
 }
 
 /* The workers could not see a table or function of pg_temp. */
