@@ -75,23 +75,6 @@ bulkpar_compat_mark_nullable(ParseState *pstate, Var *var)
 	return var;
 }
 
-/*
- * A comparison of rows, still without columns.  The strategies of btree have
- * the numbers of both enumerations.
- */
-static inline RowCompareExpr *
-bulkpar_compat_row_comparison(StrategyNumber strategy)
-{
-	RowCompareExpr *comparison = makeNode(RowCompareExpr);
-
-#if PG_VERSION_NUM >= 180000
-	comparison->cmptype = (CompareType) strategy;
-#else
-	comparison->rctype = (RowCompareType) strategy;
-#endif
-	return comparison;
-}
-
 /* Say whether the operator of an ORDER BY is that of the descending order. */
 static inline void
 bulkpar_compat_sort_descends(SortGroupClause *clause, bool descends)

@@ -41,7 +41,6 @@
 static bool usable_index(Relation rel, Relation index);
 static void describe_column(Relation rel, Relation index, int i,
 							BulkparKeyColumn *column);
-static bool same_direction(const BulkparKey *key);
 static char *collation_version(Oid collation);
 static char *column_name(Oid relid, AttrNumber attnum);
 
@@ -182,7 +181,6 @@ bulkpar_key_describe(Relation rel, Oid index_oid)
 	key->ncolumns = IndexRelationGetNumberOfKeyAttributes(index);
 	for (int i = 0; i < key->ncolumns; i++)
 		describe_column(rel, index, i, &key->columns[i]);
-	key->row_comparison = same_direction(key);
 	index_close(index, AccessShareLock);
 	return key;
 }
@@ -233,7 +231,6 @@ int
 bulkpar_key_arguments(const BulkparKey *key, const BulkparKeyShape *shape,
 					  Oid *argtypes)
 {
-	int			ncompared = key->row_comparison ? key->ncolumns : 1;
 	int			nargs = 0;
 
 	if (shape->listed)
@@ -244,10 +241,10 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparKeyShape *shape,
 	}
 	for (int i = 0; i < shape->nprefix; i++)
 		argtypes[nargs++] = key->columns[i].input;
-	for (int i = 0; shape->after && i < ncompared; i++)
-		argtypes[nargs++] = key->columns[shape->nprefix + i].input;
-	for (int i = 0; shape->bound != BULKPAR_KEY_END_NONE && i < ncompared; i++)
-		argtypes[nargs++] = key->columns[shape->nprefix + i].input;
+	if (shape->after)
+		argtypes[nargs++] = key->columns[shape->nprefix].input;
+	if (shape->bound != BULKPAR_KEY_END_NONE)
+		argtypes[nargs++] = key->columns[shape->nprefix].input;
 	if (shape->striped)
 	{
 		argtypes[nargs++] = INT4OID;
@@ -270,7 +267,7 @@ BulkparKeyShape
 bulkpar_key_usual_shape(const BulkparKey *key)
 {
 	BulkparKeyShape shape = {
-		.nprefix = key->row_comparison ? 0 : key->ncolumns - 1,
+		.nprefix = key->ncolumns - 1,
 		.after = true,
 		.bound = BULKPAR_KEY_END_UPTO
 	};
@@ -330,18 +327,6 @@ describe_column(Relation rel, Relation index, int i, BulkparKeyColumn *column)
 			  &column->compare);
 	column->hash = lookup_type_cache(column->type,
 									 TYPECACHE_HASH_EXTENDED_PROC_FINFO);
-}
-
-/* Whether a comparison of rows goes by the order of all columns. */
-static bool
-same_direction(const BulkparKey *key)
-{
-	for (int i = 1; i < key->ncolumns; i++)
-	{
-		if (key->columns[i].descends != key->columns[0].descends)
-			return false;
-	}
-	return true;
 }
 
 /*

@@ -52,7 +52,6 @@ typedef struct BulkparKey
 	Oid			index;
 	Oid			relid;			/* its table */
 	int			ncolumns;
-	bool		row_comparison; /* (a, b) > ($1, $2) means the index's order */
 	BulkparKeyColumn columns[INDEX_MAX_KEYS];
 } BulkparKey;
 
@@ -65,10 +64,9 @@ typedef enum BulkparKeyEnd
 
 /*
  * The form of a condition on the key: the first nprefix columns equal, the
- * next one after a value and before, or up to, another.  With row_comparison
- * the whole key stands for that next column.  A striped one takes only the
- * keys of one stripe.  A listed one takes the keys of a list, with an array for
- * each column, and nothing of the other fields counts.
+ * next one after a value and before, or up to, another.  A striped one takes
+ * only the keys of one stripe.  A listed one takes the keys of a list, with an
+ * array for each column, and nothing of the other fields counts.
  */
 typedef struct BulkparKeyShape
 {

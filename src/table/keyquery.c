@@ -41,8 +41,6 @@ typedef struct Parameters
 static Expr *compare_rest(const BulkparKey *key, const BulkparKeyShape *shape,
 						  StrategyNumber strategy, List *columns,
 						  Parameters *parameters);
-static Expr *compare_rows(const BulkparKey *key, StrategyNumber strategy,
-						  List *columns, Parameters *parameters);
 static Expr *compare(const BulkparKeyColumn *column, StrategyNumber strategy,
 					 Expr *left, Expr *right);
 static Expr *is_in_array(const BulkparKeyColumn *column, Expr *left,
@@ -131,41 +129,14 @@ bulkpar_keyquery_sort(const BulkparKey *key, bool backward, Query *query)
 	}
 }
 
-/* The comparison of what follows the prefix: of one column, or of all. */
+/* The comparison of the column that follows the prefix. */
 static Expr *
 compare_rest(const BulkparKey *key, const BulkparKeyShape *shape,
 			 StrategyNumber strategy, List *columns, Parameters *parameters)
 {
-	if (key->row_comparison && key->ncolumns > 1)
-		return compare_rows(key, strategy, columns, parameters);
 	return compare(&key->columns[shape->nprefix], strategy,
 				   list_nth(columns, shape->nprefix),
 				   next_parameter(parameters));
-}
-
-static Expr *
-compare_rows(const BulkparKey *key, StrategyNumber strategy, List *columns,
-			 Parameters *parameters)
-{
-	RowCompareExpr *result =
-		bulkpar_compat_row_comparison(key->columns[0].descends ?
-									  BTCommuteStrategyNumber(strategy) :
-									  strategy);
-
-	for (int i = 0; i < key->ncolumns; i++)
-	{
-		const BulkparKeyColumn *column = &key->columns[i];
-		Expr	   *left = copyObject(list_nth(columns, i));
-
-		result->opnos = lappend_oid(result->opnos,
-									bulkpar_key_operator(column, strategy));
-		result->opfamilies = lappend_oid(result->opfamilies, column->opfamily);
-		result->inputcollids = lappend_oid(result->inputcollids,
-										   column->collation);
-		result->largs = lappend(result->largs, as_input(column, left));
-		result->rargs = lappend(result->rargs, next_parameter(parameters));
-	}
-	return (Expr *) result;
 }
 
 /* The comparison of a column with what is of the type that operators take. */

@@ -26,7 +26,7 @@
 
 static int	cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
 					  BulkparKeyPiece *pieces);
-static void add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
+static void add_piece(int nprefix, const Datum *prefix,
 					  const Datum *after, BulkparKeyEnd bound,
 					  const Datum *limit, BulkparKeyPiece *piece);
 static int	compare_values(const BulkparKeyColumn *column, Datum a, Datum b);
@@ -226,8 +226,10 @@ bulkpar_keyvalue_restore_list(const BulkparKey *key, bytea *bytes, int *count)
 }
 
 /*
- * Where no row comparison means the order of the index, the range (1, 'b') to
- * (4, 'y') is cut into 1 and after 'b', after 1 and before 4, 4 and up to 'y'.
+ * The range (1, 'b') to (4, 'y') is cut into 1 and after 'b', after 1 and before
+ * 4, 4 and up to 'y'.  A comparison of rows, (a, b) <= (4, 'y'), would say the
+ * same at once.  But of its columns only the first ends a scan of the index: it
+ * would read all that is left of 4, in each batch.
  */
 static int
 cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
@@ -237,22 +239,16 @@ cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
 	int			common = 0;
 	int			npieces = 0;
 
-	if (key->row_comparison)
-	{
-		add_piece(key, 0, lo, lo, BULKPAR_KEY_END_UPTO, hi, &pieces[npieces++]);
-		return npieces;
-	}
-
 	while (lo != NULL && common < last &&
 		   compare_values(&key->columns[common], lo[common], hi[common]) == 0)
 		common++;
 	for (int i = last; lo != NULL && i > common; i--)
-		add_piece(key, i, lo, lo, BULKPAR_KEY_END_NONE, NULL,
+		add_piece(i, lo, lo, BULKPAR_KEY_END_NONE, NULL,
 				  &pieces[npieces++]);
-	add_piece(key, common, hi, lo, common == last ? BULKPAR_KEY_END_UPTO :
+	add_piece(common, hi, lo, common == last ? BULKPAR_KEY_END_UPTO :
 			  BULKPAR_KEY_END_BEFORE, hi, &pieces[npieces++]);
 	for (int i = common + 1; i <= last; i++)
-		add_piece(key, i, hi, NULL, i == last ? BULKPAR_KEY_END_UPTO :
+		add_piece(i, hi, NULL, i == last ? BULKPAR_KEY_END_UPTO :
 				  BULKPAR_KEY_END_BEFORE, hi, &pieces[npieces++]);
 	return npieces;
 }
@@ -262,12 +258,10 @@ cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
  * that of after, if not NULL, and within the bound of limit, if there is one.
  */
 static void
-add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
+add_piece(int nprefix, const Datum *prefix,
 		  const Datum *after, BulkparKeyEnd bound, const Datum *limit,
 		  BulkparKeyPiece *piece)
 {
-	int			ncolumns = key->row_comparison ? key->ncolumns : 1;
-
 	piece->shape.nprefix = nprefix;
 	piece->shape.after = after != NULL;
 	piece->shape.bound = bound;
@@ -276,10 +270,10 @@ add_piece(const BulkparKey *key, int nprefix, const Datum *prefix,
 	piece->nvalues = 0;
 	for (int i = 0; i < nprefix; i++)
 		piece->values[piece->nvalues++] = prefix[i];
-	for (int i = nprefix; after != NULL && i < nprefix + ncolumns; i++)
-		piece->values[piece->nvalues++] = after[i];
-	for (int i = nprefix; limit != NULL && i < nprefix + ncolumns; i++)
-		piece->values[piece->nvalues++] = limit[i];
+	if (after != NULL)
+		piece->values[piece->nvalues++] = after[nprefix];
+	if (limit != NULL)
+		piece->values[piece->nvalues++] = limit[nprefix];
 }
 
 /* The order of one column's values, as the index has it if it ascends. */
