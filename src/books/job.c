@@ -226,13 +226,13 @@ load_settings(const BulkparBracket *bracket, BulkparJob *job)
 	Datum		values[1];
 
 	values[0] = Int64GetDatum(job->job_id);
-	job->nsettings = (int) bulkpar_bookkeeping_run(&load, values, NULL);
-	job->settings = MemoryContextAllocZero(bracket->caller_context,
-										   sizeof(BulkparSetting) *
-										   job->nsettings);
-	for (int i = 0; i < job->nsettings; i++)
+	job->settings.count = (int) bulkpar_bookkeeping_run(&load, values, NULL);
+	job->settings.items = MemoryContextAllocZero(bracket->caller_context,
+												 sizeof(BulkparSetting) *
+												 job->settings.count);
+	for (int i = 0; i < job->settings.count; i++)
 	{
-		BulkparSetting *setting = &job->settings[i];
+		BulkparSetting *setting = &job->settings.items[i];
 
 		bulkpar_bookkeeping_look_at(i);
 		setting->name = bulkpar_bookkeeping_text(bracket, 1);
@@ -477,37 +477,6 @@ bulkpar_job_delete(int64 job_id)
 	deleted = bulkpar_bookkeeping_enter_for(&bracket, &delete, job_id);
 	bulkpar_bookkeeping_leave(&bracket);
 	return deleted == 1;
-}
-
-/*
- * The names of the settings that this database or one of the roles that the
- * processes of a job may connect as has defaults for.
- */
-char **
-bulkpar_job_role_defaults(const BulkparJob *job, int *count)
-{
-	static BulkparQuery read = {
-		.read_only = true,
-		.sql =
-		"SELECT array(SELECT DISTINCT split_part(c, '=', 1) "
-		"FROM pg_db_role_setting s, unnest(s.setconfig) c "
-		"WHERE s.setrole IN (0, $1, $2) AND s.setdatabase IN (0, "
-		"(SELECT d.oid FROM pg_database d "
-		"WHERE d.datname = current_database())))",
-		.nargs = 2,
-		.argtypes = {OIDOID, OIDOID}
-	};
-	BulkparBracket bracket;
-	Datum		values[2];
-	char	  **names;
-
-	values[0] = ObjectIdGetDatum(job->owner);
-	values[1] = ObjectIdGetDatum(job->session_role);
-	bulkpar_bookkeeping_enter(&bracket);
-	(void) bulkpar_bookkeeping_run(&read, values, NULL);
-	names = bulkpar_bookkeeping_strings(&bracket, 1, count);
-	bulkpar_bookkeeping_leave(&bracket);
-	return names;
 }
 
 /*

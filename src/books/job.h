@@ -16,6 +16,7 @@
 #include "utils/elog.h"
 
 #include "books/storedkey.h"
+#include "session/settings.h"
 
 /* The space that the tables of a job take. */
 typedef struct BulkparJobSpace
@@ -41,15 +42,6 @@ typedef struct BulkparJobPart
 	double		estimated_rows;
 	BulkparStoredKey *end_key;	/* NULL for an empty table */
 } BulkparJobPart;
-
-/* A setting that a job carries, with the rights it was set with. */
-typedef struct BulkparSetting
-{
-	char	   *name;
-	char	   *value;
-	bool		superuser;		/* in a context that may set SUSET ones */
-	Oid			role;			/* that has set it */
-} BulkparSetting;
 
 /* What a job is to do: the arguments of the call, kept in bulkpar_job. */
 typedef struct BulkparJob
@@ -78,10 +70,7 @@ typedef struct BulkparJob
 	bool		stripes_chosen; /* by us, not by the caller */
 	bool		skip_errors;
 	int64		max_errors;
-
-	/* settings of the calling session, see settings.c */
-	int			nsettings;
-	BulkparSetting *settings;
+	BulkparSettings settings;	/* of the calling session */
 
 	/* found out by the coordinator */
 	int			runs;			/* how often the job was started */
@@ -111,7 +100,6 @@ extern void bulkpar_job_end(int64 job_id, const char *status,
 							const BulkparJobSpace *after);
 extern void bulkpar_job_abandon(int64 job_id);
 extern bool bulkpar_job_delete(int64 job_id);
-extern char **bulkpar_job_role_defaults(const BulkparJob *job, int *count);
 extern int64 *bulkpar_job_older_than(Oid role, Datum age, int *count);
 
 #endif							/* BULKPAR_JOB_H */

@@ -149,7 +149,8 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 		.batch_size = job->batch_size,
 		.workers = job->workers
 	};
-	const char *setting = bulkpar_settings_differ(job, other);
+	const char *setting = bulkpar_settings_differ(&job->settings,
+												  &other->settings);
 
 	if (!bulkpar_request_same_work(job, other))
 		ereport(ERROR,
@@ -193,7 +194,7 @@ resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 	dsm_segment *segment;
 	BulkparCall *call;
 
-	bulkpar_settings_check(job);
+	bulkpar_settings_check(&job->settings, job->job_id);
 	call = bulkpar_coordinator_prepare(job, "", &segment);
 	call->resumed = job->job_id;
 	call->change = *change;

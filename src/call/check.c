@@ -116,7 +116,7 @@ check_target(void *arg)
 		check_without_parts(rel, job);
 	relation_close(rel, NoLock);
 
-	bulkpar_settings_collect(job);
+	bulkpar_settings_collect(&job->settings, job->owner, job->session_role);
 }
 
 /*

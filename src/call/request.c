@@ -176,9 +176,9 @@ bulkpar_request_serialize(const BulkparJob *job)
 	append_json(&buf, "from_item", job->from_item);
 	append_json(&buf, "job_name", job->name);
 	appendStringInfoString(&buf, ", \"settings\": [");
-	for (int i = 0; i < job->nsettings; i++)
+	for (int i = 0; i < job->settings.count; i++)
 	{
-		const BulkparSetting *setting = &job->settings[i];
+		const BulkparSetting *setting = &job->settings.items[i];
 
 		appendStringInfo(&buf, "%s{\"role\": %u, \"superuser\": %s",
 						 i > 0 ? ", " : "", setting->role,

@@ -161,7 +161,7 @@ start(BulkparRun *run, const WorkerArgs *args)
 	MemoryContextSwitchTo(context);
 	job = bulkpar_job_load(args->job_id);
 	job->runs = args->runs;
-	bulkpar_settings_adopt(job);
+	bulkpar_settings_adopt(&job->settings);
 	run->job = job;
 	run->job_context = context;
 	CommitTransactionCommand();

@@ -24,13 +24,21 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_db_role_setting.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
+#include "utils/rel.h"
 
 #include "compat.h"
 #include "session/identity.h"
@@ -70,43 +78,50 @@ static const char *const process_settings[][2] = {
 
 static bool is_set(const struct config_generic *setting);
 static bool is_carried(const struct config_generic *setting);
-static bool is_listed(const char *name, char **list, int count);
-static void add_setting(BulkparJob *job, const char *name, const char *value,
-						GucContext context, Oid role);
+static bool is_session_setting(const char *name);
+static bool has_default(const char *name, const List *defaults);
+static List *read_defaults(Oid owner, Oid session_role);
+static void read_defaults_of(Relation rel, Oid database, Oid role,
+							 List **defaults);
+static void add_setting(BulkparSettings *settings, const char *name,
+						const char *value, GucContext context, Oid role);
 static bool gives_right(GucContext context);
 static bool may_take_over(const BulkparSetting *setting);
 static const struct config_generic *find_variable(const char *name);
-static const BulkparSetting *find_setting(const BulkparJob *job,
+static const BulkparSetting *find_setting(const BulkparSettings *settings,
 										  const char *name);
 
 /*
- * Fill in the settings of the calling session, in the current memory context.
+ * Read the settings of the calling session, for a job whose processes connect
+ * as one of these roles, into the current memory context.
  */
 void
-bulkpar_settings_collect(BulkparJob *job)
+bulkpar_settings_collect(BulkparSettings *settings, Oid owner,
+						 Oid session_role)
 {
 	int			nvariables;
 	struct config_generic **variables = bulkpar_compat_guc_variables(&nvariables);
-	int			ndefaults;
-	char	  **defaults = bulkpar_job_role_defaults(job, &ndefaults);
+	List	   *defaults = read_defaults(owner, session_role);
+	ListCell   *lc;
 
-	job->nsettings = 0;
-	job->settings = palloc(sizeof(BulkparSetting) * (nvariables + ndefaults));
+	settings->count = 0;
+	settings->items = palloc(sizeof(BulkparSetting) *
+							 (nvariables + list_length(defaults)));
 	for (int i = 0; i < nvariables; i++)
 	{
 		if (is_carried(variables[i]) &&
 			(is_set(variables[i]) ||
-			 is_listed(variables[i]->name, defaults, ndefaults)))
-			add_setting(job, variables[i]->name,
+			 has_default(variables[i]->name, defaults)))
+			add_setting(settings, variables[i]->name,
 						GetConfigOption(variables[i]->name, true, false),
 						variables[i]->scontext, variables[i]->srole);
 	}
 
 	/* Those that this session does not have at all, the workers have empty. */
-	for (int i = 0; i < ndefaults; i++)
+	foreach(lc, defaults)
 	{
-		if (GetConfigOption(defaults[i], true, false) == NULL)
-			add_setting(job, defaults[i], "", PGC_USERSET, job->owner);
+		if (GetConfigOption(lfirst(lc), true, false) == NULL)
+			add_setting(settings, lfirst(lc), "", PGC_USERSET, owner);
 	}
 }
 
@@ -116,18 +131,20 @@ bulkpar_settings_collect(BulkparJob *job)
  * not.
  */
 void
-bulkpar_settings_check(const BulkparJob *job)
+bulkpar_settings_check(const BulkparSettings *settings, int64 job_id)
 {
-	for (int i = 0; i < job->nsettings; i++)
+	for (int i = 0; i < settings->count; i++)
 	{
-		if (!may_take_over(&job->settings[i]))
+		const BulkparSetting *setting = &settings->items[i];
+
+		if (!may_take_over(setting))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied to resume bulkpar job "
 							INT64_FORMAT " with its setting of \"%s\"",
-							job->job_id, job->settings[i].name),
+							job_id, setting->name),
 					 errdetail("The setting is that of role \"%s\".",
-							   GetUserNameFromId(job->settings[i].role, true)),
+							   GetUserNameFromId(setting->role, true)),
 					 errhint("Resume the job as that role or as a superuser, or start it anew.")));
 	}
 }
@@ -137,16 +154,16 @@ bulkpar_settings_check(const BulkparJob *job)
  * none.
  */
 const char *
-bulkpar_settings_differ(const BulkparJob *a, const BulkparJob *b)
+bulkpar_settings_differ(const BulkparSettings *a, const BulkparSettings *b)
 {
-	const BulkparJob *jobs[2] = {a, b};
+	const BulkparSettings *lists[2] = {a, b};
 
 	for (int k = 0; k < 2; k++)
 	{
-		for (int i = 0; i < jobs[k]->nsettings; i++)
+		for (int i = 0; i < lists[k]->count; i++)
 		{
-			const BulkparSetting *setting = &jobs[k]->settings[i];
-			const BulkparSetting *other = find_setting(jobs[1 - k],
+			const BulkparSetting *setting = &lists[k]->items[i];
+			const BulkparSetting *other = find_setting(lists[1 - k],
 													   setting->name);
 
 			if (other == NULL || strcmp(other->value, setting->value) != 0)
@@ -169,15 +186,15 @@ bulkpar_settings_start_process(void)
 }
 
 /*
- * Make the job's settings the defaults of this session.  Must be called in a
+ * Make the settings the defaults of this session.  Must be called in a
  * transaction.
  */
 void
-bulkpar_settings_adopt(const BulkparJob *job)
+bulkpar_settings_adopt(const BulkparSettings *settings)
 {
-	for (int i = 0; i < job->nsettings; i++)
+	for (int i = 0; i < settings->count; i++)
 	{
-		const BulkparSetting *setting = &job->settings[i];
+		const BulkparSetting *setting = &settings->items[i];
 
 		(void) set_config_option_ext(setting->name, setting->value,
 									 setting->superuser ? PGC_SUSET :
@@ -249,26 +266,97 @@ is_carried(const struct config_generic *setting)
 			setting->context == PGC_SUSET) &&
 		(setting->flags & GUC_NO_RESET_ALL) == 0 &&
 		pg_strncasecmp(setting->name, "bulkpar.", 8) != 0 &&
-		!is_listed(setting->name, (char **) session_settings,
-				   lengthof(session_settings));
+		!is_session_setting(setting->name);
 }
 
 static bool
-is_listed(const char *name, char **list, int count)
+is_session_setting(const char *name)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < (int) lengthof(session_settings); i++)
 	{
-		if (pg_strcasecmp(name, list[i]) == 0)
+		if (pg_strcasecmp(name, session_settings[i]) == 0)
 			return true;
 	}
 	return false;
 }
 
+static bool
+has_default(const char *name, const List *defaults)
+{
+	ListCell   *lc;
+
+	foreach(lc, defaults)
+	{
+		if (pg_strcasecmp(name, lfirst(lc)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The names of the settings that all databases or this one, and all roles or
+ * one of these, have defaults for: a worker would start with them.
+ */
+static List *
+read_defaults(Oid owner, Oid session_role)
+{
+	const Oid	databases[] = {InvalidOid, MyDatabaseId};
+	const Oid	roles[] = {InvalidOid, owner, session_role};
+	Relation	rel = table_open(DbRoleSettingRelationId, AccessShareLock);
+	List	   *defaults = NIL;
+
+	for (int i = 0; i < (int) lengthof(databases); i++)
+	{
+		for (int k = 0; k < (int) lengthof(roles); k++)
+			read_defaults_of(rel, databases[i], roles[k], &defaults);
+	}
+	table_close(rel, AccessShareLock);
+	return defaults;
+}
+
+/* Add those names of pg_db_role_setting that are not yet in the list. */
 static void
-add_setting(BulkparJob *job, const char *name, const char *value,
+read_defaults_of(Relation rel, Oid database, Oid role, List **defaults)
+{
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase,
+				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(database));
+	ScanKeyInit(&keys[1], Anum_pg_db_role_setting_setrole,
+				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(role));
+	scan = systable_beginscan(rel, DbRoleSettingDatidRolidIndexId, true, NULL,
+							  lengthof(keys), keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		config = heap_getattr(tuple,
+										  Anum_pg_db_role_setting_setconfig,
+										  RelationGetDescr(rel), &isnull);
+		Datum	   *items = NULL;
+		int			nitems = 0;
+
+		if (!isnull)
+			deconstruct_array(DatumGetArrayTypeP(config), TEXTOID, -1, false,
+							  TYPALIGN_INT, &items, NULL, &nitems);
+		for (int i = 0; i < nitems; i++)
+		{
+			char	   *name = TextDatumGetCString(items[i]);
+
+			name[strcspn(name, "=")] = '\0';
+			if (!has_default(name, *defaults))
+				*defaults = lappend(*defaults, name);
+		}
+	}
+	systable_endscan(scan);
+}
+
+static void
+add_setting(BulkparSettings *settings, const char *name, const char *value,
 			GucContext context, Oid role)
 {
-	BulkparSetting *setting = &job->settings[job->nsettings];
+	BulkparSetting *setting = &settings->items[settings->count];
 
 	if (value == NULL)
 		return;
@@ -276,7 +364,7 @@ add_setting(BulkparJob *job, const char *name, const char *value,
 	setting->value = pstrdup(value);
 	setting->superuser = gives_right(context);
 	setting->role = role;
-	job->nsettings++;
+	settings->count++;
 }
 
 /* Whether what was set in a context may be what only superusers can set. */
@@ -327,14 +415,14 @@ find_variable(const char *name)
 	return NULL;
 }
 
-/* The setting of that name of a job; NULL if it does not carry it. */
+/* The setting of that name; NULL if it is not in the list. */
 static const BulkparSetting *
-find_setting(const BulkparJob *job, const char *name)
+find_setting(const BulkparSettings *settings, const char *name)
 {
-	for (int i = 0; i < job->nsettings; i++)
+	for (int i = 0; i < settings->count; i++)
 	{
-		if (pg_strcasecmp(job->settings[i].name, name) == 0)
-			return &job->settings[i];
+		if (pg_strcasecmp(settings->items[i].name, name) == 0)
+			return &settings->items[i];
 	}
 	return NULL;
 }

@@ -13,14 +13,29 @@
 #ifndef BULKPAR_SETTINGS_H
 #define BULKPAR_SETTINGS_H
 
-#include "books/job.h"
+/* A setting that a job carries, with the rights it was set with. */
+typedef struct BulkparSetting
+{
+	char	   *name;
+	char	   *value;
+	bool		superuser;		/* in a context that may set SUSET ones */
+	Oid			role;			/* that has set it */
+} BulkparSetting;
 
-extern void bulkpar_settings_collect(BulkparJob *job);
-extern void bulkpar_settings_check(const BulkparJob *job);
-extern const char *bulkpar_settings_differ(const BulkparJob *a,
-										   const BulkparJob *b);
+typedef struct BulkparSettings
+{
+	int			count;
+	BulkparSetting *items;
+} BulkparSettings;
+
+extern void bulkpar_settings_collect(BulkparSettings *settings, Oid owner,
+									 Oid session_role);
+extern void bulkpar_settings_check(const BulkparSettings *settings,
+								   int64 job_id);
+extern const char *bulkpar_settings_differ(const BulkparSettings *a,
+										   const BulkparSettings *b);
 extern void bulkpar_settings_start_process(void);
-extern void bulkpar_settings_adopt(const BulkparJob *job);
+extern void bulkpar_settings_adopt(const BulkparSettings *settings);
 extern void bulkpar_settings_scan_in_parallel(int workers);
 extern void bulkpar_settings_start_transaction(void);
 extern void bulkpar_settings_restore(void);
