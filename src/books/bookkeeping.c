@@ -3,10 +3,10 @@
  * bookkeeping.c
  *		How the SQL on the tables of bulkpar is run.
  *
- * job.c and ledger.c have the SQL.  Each of its statements runs as the owner of
- * the tables, for the role whose job it is has no rights on them.  That role is
- * given up only around the statement and never up to a COMMIT, where deferred
- * triggers of the user would run.
+ * The statements are in the other files of this folder, and in measure.c.  Each
+ * runs as the owner of the tables, for the role whose job it is has no rights
+ * on them.  The process is that owner only from enter to leave, and never at a
+ * COMMIT, where deferred triggers of the user would run.
  *
  * The texts name the tables, and a plan is made anew from the text whenever
  * something has changed.  So before each statement the tables are locked, and
@@ -14,6 +14,9 @@
  * their owner can take these names, and that no code of others hangs on them.
  * There the search_path is one that nobody else can put objects into, and all
  * values are parameters.
+ *
+ * Arguments and columns are found by their names and have one type each: what
+ * does not fit is an error and never read as something else.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -24,26 +27,24 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/books.h"
-#include "books/storedkey.h"
 
-/* The row of the last result that is read. */
-static int	current_row = 0;
-
-static char *expand(const char *sql);
-static Datum column(int number, bool *isnull);
+static void prepare(BulkparBookkeeping *books, BulkparQuery *query);
+static char *expand(const char *sql, char **names, int *count);
+static int	number_of(const char *name, int length, char **names, int *count);
+static BulkparArgument *find_argument(BulkparBookkeeping *books,
+									  const char *name);
 
 /*
- * Until AtEOXact_GUC(true, result), find nothing by its name but in
- * pg_catalog, where nobody can put anything.
+ * Until AtEOXact_GUC(true, result), or the end of the (sub)transaction, find
+ * nothing by its name but in pg_catalog, where nobody can put anything.
  */
 int
 bulkpar_bookkeeping_safe_path(void)
@@ -57,218 +58,176 @@ bulkpar_bookkeeping_safe_path(void)
 }
 
 /*
- * Lock the tables, become their owner, with a search_path that nobody can
- * write to, connect SPI and take a snapshot.  An error undoes it with the
- * (sub)transaction.
+ * Lock the tables to the end of the (sub)transaction, become their owner, with
+ * a search_path that nobody can write to, connect SPI and take a snapshot.
+ * Must be called in a transaction, and not twice before leave.
+ *
+ * What is allocated from here to leave goes with it; results are copied to the
+ * context that is current now.  An error, which tables that cannot be trusted
+ * are as well, undoes it all with the (sub)transaction.
  */
 void
-bulkpar_bookkeeping_enter(BulkparBracket *bracket)
+bulkpar_bookkeeping_enter(BulkparBookkeeping *books)
 {
 	Oid			owner = bulkpar_books_open();
 
-	bracket->caller_context = CurrentMemoryContext;
-	GetUserIdAndSecContext(&bracket->userid, &bracket->sec_context);
-	SetUserIdAndSecContext(owner, bracket->sec_context |
+	books->caller_context = CurrentMemoryContext;
+	books->narguments = 0;
+	books->result = NULL;
+	books->row = 0;
+	GetUserIdAndSecContext(&books->userid, &books->sec_context);
+	SetUserIdAndSecContext(owner, books->sec_context |
 						   SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_NOFORCE_RLS);
-	bracket->nestlevel = bulkpar_bookkeeping_safe_path();
+	books->nestlevel = bulkpar_bookkeeping_safe_path();
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
 }
 
-/*
- * The same, and run a query whose only parameter is the id of a job; returns
- * the number of rows.
- */
-uint64
-bulkpar_bookkeeping_enter_for(BulkparBracket *bracket, BulkparQuery *query,
-							  int64 job_id)
-{
-	Datum		values[1];
-
-	values[0] = Int64GetDatum(job_id);
-	bulkpar_bookkeeping_enter(bracket);
-	return bulkpar_bookkeeping_run(query, values, NULL);
-}
-
-/* Undo bulkpar_bookkeeping_enter. */
+/* The same, for statements on one job, whose argument is "job_id". */
 void
-bulkpar_bookkeeping_leave(const BulkparBracket *bracket)
+bulkpar_bookkeeping_enter_job(BulkparBookkeeping *books, int64 job_id)
 {
-	PopActiveSnapshot();
-	SPI_finish();
-	AtEOXact_GUC(true, bracket->nestlevel);
-	SetUserIdAndSecContext(bracket->userid, bracket->sec_context);
+	bulkpar_bookkeeping_enter(books);
+	bulkpar_argument_int64(books, "job_id", job_id);
 }
 
 /*
- * Run a statement between enter and leave; returns the number of rows, the
- * first of which the functions below read.
+ * Run a statement, between enter and leave, with those of the arguments that it
+ * names.  Returns the number of rows, the first of which column.c reads.  The
+ * query is a static variable of the caller.
  */
 uint64
-bulkpar_bookkeeping_run(BulkparQuery *query, const Datum *values,
-						const char *nulls)
+bulkpar_bookkeeping_run(BulkparBookkeeping *books, BulkparQuery *query)
 {
+	Datum		values[BULKPAR_MAX_ARGUMENTS];
+	char		nulls[BULKPAR_MAX_ARGUMENTS];
 	int			result;
 
 	if (query->plan == NULL)
+		prepare(books, query);
+	for (int i = 0; i < query->nparameters; i++)
 	{
-		SPIPlanPtr	plan = SPI_prepare(expand(query->sql),
-									   query->nargs, query->argtypes);
+		BulkparArgument *argument = find_argument(books, query->names[i]);
 
-		if (plan == NULL)
-			elog(ERROR, "SPI_prepare failed: %s",
-				 SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		query->plan = plan;
+		if (argument->type != query->types[i])
+			elog(ERROR, "argument \"%s\" has another type than before: %s",
+				 argument->name, query->sql);
+		values[i] = argument->value;
+		nulls[i] = argument->isnull ? 'n' : ' ';
+		argument->used = true;
 	}
-	result = SPI_execute_plan(query->plan, (Datum *) values, nulls,
-							  query->read_only, 0);
+	result = SPI_execute_plan(query->plan, values, nulls, query->read_only, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));
-	current_row = 0;
+	books->result = SPI_tuptable;
+	books->row = 0;
 	return SPI_processed;
 }
 
-/* Replace each @ by the schema's name and a dot. */
+/* Let column.c read another row of the result, counted from 0. */
+void
+bulkpar_bookkeeping_look_at(BulkparBookkeeping *books, uint64 row)
+{
+	books->row = row;
+}
+
+/*
+ * Undo bulkpar_bookkeeping_enter; the locks on the tables stay.  An argument
+ * that no statement has named is an error: its value is nowhere.
+ */
+void
+bulkpar_bookkeeping_leave(const BulkparBookkeeping *books)
+{
+	for (int i = 0; i < books->narguments; i++)
+	{
+		if (!books->arguments[i].used)
+			elog(ERROR, "no statement has used argument \"%s\"",
+				 books->arguments[i].name);
+	}
+	PopActiveSnapshot();
+	SPI_finish();
+	AtEOXact_GUC(true, books->nestlevel);
+	SetUserIdAndSecContext(books->userid, books->sec_context);
+}
+
+/* Prepare a statement for this process, with the types of the arguments. */
+static void
+prepare(BulkparBookkeeping *books, BulkparQuery *query)
+{
+	char	   *names[BULKPAR_MAX_ARGUMENTS];
+	int			count = 0;
+	char	   *sql = expand(query->sql, names, &count);
+	SPIPlanPtr	plan;
+
+	for (int i = 0; i < count; i++)
+		query->types[i] = find_argument(books, names[i])->type;
+	plan = SPI_prepare(sql, count, query->types);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	for (int i = 0; i < count; i++)
+		query->names[i] = MemoryContextStrdup(TopMemoryContext, names[i]);
+	query->nparameters = count;
+	SPI_keepplan(plan);
+	query->plan = plan;
+}
+
+/*
+ * Replace each @ by the schema's name and a dot, and each $name by the number
+ * of that name, which is added to the names when it comes for the first time.
+ */
 static char *
-expand(const char *sql)
+expand(const char *sql, char **names, int *count)
 {
 	StringInfoData buf;
+	bool		quoted = false;
 
 	initStringInfo(&buf);
-	for (; *sql != '\0'; sql++)
+	while (*sql != '\0')
 	{
-		if (*sql == '@')
+		if (*sql == '\'')
+			quoted = !quoted;
+		if (!quoted && *sql == '@')
 			appendStringInfoString(&buf, BULKPAR_SCHEMA ".");
+		else if (!quoted && *sql == '$')
+		{
+			int			length = strspn(sql + 1, "abcdefghijklmnopqrstuvwxyz_");
+
+			appendStringInfo(&buf, "$%d",
+							 number_of(sql + 1, length, names, count));
+			sql += length;
+		}
 		else
 			appendStringInfoChar(&buf, *sql);
+		sql++;
 	}
 	return buf.data;
 }
 
-/* Let the functions below read another row, counted from 0. */
-void
-bulkpar_bookkeeping_look_at(int row)
+/* The number of a parameter of a statement, from 1 on. */
+static int
+number_of(const char *name, int length, char **names, int *count)
 {
-	current_row = row;
-}
-
-/* A column of that row of the result. */
-static Datum
-column(int number, bool *isnull)
-{
-	return SPI_getbinval(SPI_tuptable->vals[current_row], SPI_tuptable->tupdesc,
-						 number, isnull);
-}
-
-/* An int8 column; 0 for null. */
-int64
-bulkpar_bookkeeping_int64(int number)
-{
-	bool		isnull;
-	Datum		value = column(number, &isnull);
-
-	return isnull ? 0 : DatumGetInt64(value);
-}
-
-/* The text, copied for the caller of the function; NULL for null. */
-char *
-bulkpar_bookkeeping_text(const BulkparBracket *bracket, int number)
-{
-	bool		isnull;
-	Datum		value = column(number, &isnull);
-
-	if (isnull)
-		return NULL;
-	return MemoryContextStrdup(bracket->caller_context,
-							   TextDatumGetCString(value));
-}
-
-/*
- * The key in a column of bytes and the next one of text, copied for the caller
- * of the function; NULL for null.
- */
-BulkparStoredKey *
-bulkpar_bookkeeping_key(const BulkparBracket *bracket, int number)
-{
-	bool		isnull;
-	Datum		bytes = column(number, &isnull);
-	Datum		text;
-	BulkparStoredKey key;
-	BulkparStoredKey *copy;
-	MemoryContext oldcontext;
-
-	if (isnull)
-		return NULL;
-	text = column(number + 1, &isnull);
-	key.bytes = DatumGetByteaP(bytes);
-	key.text = DatumGetArrayTypeP(text);
-	oldcontext = MemoryContextSwitchTo(bracket->caller_context);
-	copy = bulkpar_storedkey_copy(&key);
-	MemoryContextSwitchTo(oldcontext);
-	return copy;
-}
-
-/* Bytes, copied for the caller of the function; NULL for null. */
-bytea *
-bulkpar_bookkeeping_bytes(const BulkparBracket *bracket, int number)
-{
-	bool		isnull;
-	Datum		value = column(number, &isnull);
-	MemoryContext oldcontext;
-	bytea	   *copy;
-
-	if (isnull)
-		return NULL;
-	oldcontext = MemoryContextSwitchTo(bracket->caller_context);
-	copy = DatumGetByteaPCopy(value);
-	MemoryContextSwitchTo(oldcontext);
-	return copy;
-}
-
-char **
-bulkpar_bookkeeping_strings(const BulkparBracket *bracket, int number, int *count)
-{
-	bool		isnull;
-	Datum		value = column(number, &isnull);
-	MemoryContext oldcontext;
-	Datum	   *elements;
-	char	  **strings;
-
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elements, NULL, count);
-	oldcontext = MemoryContextSwitchTo(bracket->caller_context);
-	strings = palloc(sizeof(char *) * *count);
 	for (int i = 0; i < *count; i++)
-		strings[i] = TextDatumGetCString(elements[i]);
-	MemoryContextSwitchTo(oldcontext);
-	return strings;
+	{
+		if (strncmp(names[i], name, length) == 0 && names[i][length] == '\0')
+			return i + 1;
+	}
+	if (*count == BULKPAR_MAX_ARGUMENTS)
+		elog(ERROR, "too many arguments");
+	names[*count] = pnstrdup(name, length);
+	return ++* count;
 }
 
-void
-bulkpar_bookkeeping_set_text(Datum *values, char *nulls, int i, const char *text)
+static BulkparArgument *
+find_argument(BulkparBookkeeping *books, const char *name)
 {
-	nulls[i] = text == NULL ? 'n' : ' ';
-	values[i] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
-}
-
-/* A parameter of bytes; null for NULL. */
-void
-bulkpar_bookkeeping_set_bytes(Datum *values, char *nulls, int i,
-							  const bytea *bytes)
-{
-	nulls[i] = bytes == NULL ? 'n' : ' ';
-	values[i] = PointerGetDatum(bytes);
-}
-
-/* Two parameters from that one on: the bytes and the text of a key. */
-void
-bulkpar_bookkeeping_set_key(Datum *values, char *nulls, int i,
-							const BulkparStoredKey *key)
-{
-	nulls[i] = nulls[i + 1] = key == NULL ? 'n' : ' ';
-	values[i] = key == NULL ? (Datum) 0 : PointerGetDatum(key->bytes);
-	values[i + 1] = key == NULL ? (Datum) 0 : PointerGetDatum(key->text);
+	for (int i = 0; i < books->narguments; i++)
+	{
+		if (strcmp(books->arguments[i].name, name) == 0)
+			return &books->arguments[i];
+	}
+	elog(ERROR, "there is no argument \"%s\"", name);
 }

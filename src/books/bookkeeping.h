@@ -15,56 +15,60 @@
 
 #include "executor/spi.h"
 
-#include "books/storedkey.h"
+/* More than any statement has. */
+#define BULKPAR_MAX_ARGUMENTS 24
 
 /*
- * A statement, prepared when it is first run.  In the text, @ stands for our
- * schema and a dot.
+ * A statement, prepared when it is first run.  In the text, outside of string
+ * literals, @ stands for our schema and a dot, and $name for the argument of
+ * that name.
  */
 typedef struct BulkparQuery
 {
 	const char *sql;
 	bool		read_only;		/* see the latest, also in REPEATABLE READ */
-	int			nargs;
-	Oid			argtypes[16];
+
+	/* filled in when it is prepared, for the arguments that there are then */
 	SPIPlanPtr	plan;
+	int			nparameters;
+	char	   *names[BULKPAR_MAX_ARGUMENTS];
+	Oid			types[BULKPAR_MAX_ARGUMENTS];
 } BulkparQuery;
 
-/* What enter changes and leave puts back. */
-typedef struct BulkparBracket
+/* A value for the statements, see argument.c. */
+typedef struct BulkparArgument
+{
+	const char *name;			/* not copied */
+	Oid			type;
+	Datum		value;
+	bool		isnull;
+	bool		used;			/* some statement has named it */
+} BulkparArgument;
+
+/* What enter changes and leave puts back, and what is there between. */
+typedef struct BulkparBookkeeping
 {
 	MemoryContext caller_context;	/* results are copied to it */
 	Oid			userid;
 	int			sec_context;
 	int			nestlevel;
-} BulkparBracket;
+
+	int			narguments;
+	BulkparArgument arguments[BULKPAR_MAX_ARGUMENTS];
+
+	SPITupleTable *result;		/* of the last statement */
+	uint64		row;			/* of it, that column.c reads */
+} BulkparBookkeeping;
 
 extern int	bulkpar_bookkeeping_safe_path(void);
 
-extern void bulkpar_bookkeeping_enter(BulkparBracket *bracket);
-extern uint64 bulkpar_bookkeeping_enter_for(BulkparBracket *bracket,
-											BulkparQuery *query,
-											int64 job_id);
-extern void bulkpar_bookkeeping_leave(const BulkparBracket *bracket);
-extern uint64 bulkpar_bookkeeping_run(BulkparQuery *query,
-									  const Datum *values,
-									  const char *nulls);
-
-extern void bulkpar_bookkeeping_look_at(int row);
-extern int64 bulkpar_bookkeeping_int64(int number);
-extern char *bulkpar_bookkeeping_text(const BulkparBracket *bracket,
-									  int number);
-extern BulkparStoredKey *bulkpar_bookkeeping_key(const BulkparBracket *bracket,
-												 int number);
-extern bytea *bulkpar_bookkeeping_bytes(const BulkparBracket *bracket,
-										int number);
-extern char **bulkpar_bookkeeping_strings(const BulkparBracket *bracket,
-										  int number, int *count);
-extern void bulkpar_bookkeeping_set_text(Datum *values, char *nulls, int i,
-										 const char *text);
-extern void bulkpar_bookkeeping_set_bytes(Datum *values, char *nulls, int i,
-										  const bytea *bytes);
-extern void bulkpar_bookkeeping_set_key(Datum *values, char *nulls, int i,
-										const BulkparStoredKey *key);
+extern void bulkpar_bookkeeping_enter(BulkparBookkeeping *books);
+extern void bulkpar_bookkeeping_enter_job(BulkparBookkeeping *books,
+										  int64 job_id);
+extern uint64 bulkpar_bookkeeping_run(BulkparBookkeeping *books,
+									  BulkparQuery *query);
+extern void bulkpar_bookkeeping_look_at(BulkparBookkeeping *books,
+										uint64 row);
+extern void bulkpar_bookkeeping_leave(const BulkparBookkeeping *books);
 
 #endif							/* BULKPAR_BOOKKEEPING_H */

@@ -13,8 +13,6 @@
 #ifndef BULKPAR_JOB_H
 #define BULKPAR_JOB_H
 
-#include "utils/elog.h"
-
 #include "books/storedkey.h"
 #include "session/settings.h"
 
@@ -87,19 +85,11 @@ typedef struct BulkparJobChange
 	int			workers;
 } BulkparJobChange;
 
+extern char *bulkpar_job_serialize(const BulkparJob *job);
 extern int64 bulkpar_job_insert(const char *request);
-extern int64 bulkpar_job_find(Oid owner, const char *name);
-extern Oid	bulkpar_job_owner(int64 job_id);
 extern BulkparJob *bulkpar_job_load(int64 job_id);
-extern bool bulkpar_job_restart(int64 job_id, const BulkparJobChange *change);
 extern void bulkpar_job_start(const BulkparJob *job);
 extern bool bulkpar_job_is_planned(int64 job_id);
 extern bool bulkpar_job_is_empty(const BulkparJob *job);
-extern bool bulkpar_job_fail(int64 job_id, int runs, const ErrorData *error);
-extern void bulkpar_job_end(int64 job_id, const char *status,
-							const BulkparJobSpace *after);
-extern void bulkpar_job_abandon(int64 job_id);
-extern bool bulkpar_job_delete(int64 job_id);
-extern int64 *bulkpar_job_older_than(Oid role, Datum age, int *count);
 
 #endif							/* BULKPAR_JOB_H */

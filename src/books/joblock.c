@@ -22,30 +22,32 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
 
+#include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/books.h"
-#include "books/job.h"
+#include "books/column.h"
 #include "books/joblock.h"
 #include "compat.h"
 
 /* How often to try, while others look whether a job is alive. */
 #define MAX_LOCK_TRIES 10
 
-/* The pids of the processes of the job $1; $2 is the OID of bulkpar_job. */
+/* The pids of the processes of a job, with the arguments of enter. */
 #define PROCESSES \
 	"SELECT l.pid FROM pg_locks l WHERE l.locktype = 'userlock' " \
 	"AND l.granted AND l.mode IN ('ExclusiveLock', 'AccessShareLock') " \
-	"AND l.classid = $2 " \
-	"AND l.objid = ($1 & 4294967295)::oid AND l.objsubid = ($1 >> 32) " \
+	"AND l.classid = $job_table " \
+	"AND l.objid = ($job_id & 4294967295)::oid " \
+	"AND l.objsubid = ($job_id >> 32) " \
 	"AND l.database = (SELECT d.oid FROM pg_database d " \
 	"WHERE d.datname = current_database()) "
 
+static void enter(BulkparBookkeeping *books, int64 job_id);
 static void job_locktag(LOCKTAG *tag, int64 job_id);
 
 /*
@@ -98,20 +100,15 @@ bulkpar_joblock_waits_for(int64 job_id, int pid)
 		"WITH RECURSIVE waiting(pid) AS (" PROCESSES
 		"UNION SELECT b.pid FROM waiting w, "
 		"unnest(pg_blocking_pids(w.pid)) b(pid)) "
-		"SELECT 1::int8 FROM waiting w WHERE w.pid = $3",
-		.nargs = 3,
-		.argtypes = {INT8OID, OIDOID, INT4OID}
+		"SELECT FROM waiting w WHERE w.pid = $pid"
 	};
-	BulkparBracket bracket;
-	Datum		values[3];
+	BulkparBookkeeping books;
 	bool		waits;
 
-	values[0] = Int64GetDatum(job_id);
-	values[1] = ObjectIdGetDatum(bulkpar_books_table(BULKPAR_BOOK_JOB));
-	values[2] = Int32GetDatum(pid);
-	bulkpar_bookkeeping_enter(&bracket);
-	waits = bulkpar_bookkeeping_run(&look, values, NULL) > 0;
-	bulkpar_bookkeeping_leave(&bracket);
+	enter(&books, job_id);
+	bulkpar_argument_int32(&books, "pid", pid);
+	waits = bulkpar_bookkeeping_run(&books, &look) > 0;
+	bulkpar_bookkeeping_leave(&books);
 	return waits;
 }
 
@@ -138,22 +135,25 @@ bulkpar_joblock_holder(int64 job_id)
 	static BulkparQuery find = {
 		.read_only = true,
 		.sql =
-		"SELECT p.pid::int8 FROM (" PROCESSES
-		"AND l.mode = 'ExclusiveLock') p",
-		.nargs = 2,
-		.argtypes = {INT8OID, OIDOID}
+		PROCESSES "AND l.mode = 'ExclusiveLock'"
 	};
-	BulkparBracket bracket;
-	Datum		values[2];
+	BulkparBookkeeping books;
 	int			pid = 0;
 
-	values[0] = Int64GetDatum(job_id);
-	values[1] = ObjectIdGetDatum(bulkpar_books_table(BULKPAR_BOOK_JOB));
-	bulkpar_bookkeeping_enter(&bracket);
-	if (bulkpar_bookkeeping_run(&find, values, NULL) > 0)
-		pid = (int) bulkpar_bookkeeping_int64(1);
-	bulkpar_bookkeeping_leave(&bracket);
+	enter(&books, job_id);
+	if (bulkpar_bookkeeping_run(&books, &find) > 0)
+		pid = bulkpar_column_int32(&books, "pid");
+	bulkpar_bookkeeping_leave(&books);
 	return pid;
+}
+
+/* With what PROCESSES needs. */
+static void
+enter(BulkparBookkeeping *books, int64 job_id)
+{
+	bulkpar_bookkeeping_enter_job(books, job_id);
+	bulkpar_argument_oid(books, "job_table",
+						 bulkpar_books_table(BULKPAR_BOOK_JOB));
 }
 
 static void

@@ -16,11 +16,12 @@
 #include "utils/elog.h"
 
 #include "books/job.h"
+#include "books/jobstate.h"
 
 /* The state of a job and the sums over its chunks. */
 typedef struct BulkparJobStatus
 {
-	char	   *status;			/* as stored: not "interrupted" */
+	BulkparJobState state;
 	int64		rows_done;
 	int64		rows_updated;
 	int64		rows_failed;

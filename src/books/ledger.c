@@ -16,18 +16,20 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 
+#include "books/argument.h"
 #include "books/bookkeeping.h"
+#include "books/column.h"
 #include "books/ledger.h"
 
-static bool lock_running(const BulkparJob *job);
-static bool take_over(const BulkparJob *job, int worker, BulkparLedgerChunk *chunk,
-					  BulkparBracket *bracket);
-static void follow_last(const BulkparJob *job, BulkparLedgerChunk *chunk,
-						BulkparLedgerTrend *trend, BulkparBracket *bracket);
+static void argument_chunk(BulkparBookkeeping *books,
+						   const BulkparLedgerChunk *chunk);
+static bool lock_running(BulkparBookkeeping *books, const BulkparJob *job);
+static bool take_over(BulkparBookkeeping *books, int worker,
+					  BulkparLedgerChunk *chunk);
+static void follow_last(BulkparBookkeeping *books, BulkparLedgerChunk *chunk,
+						BulkparLedgerTrend *trend);
 
 /*
  * Look for a chunk to do, and lock the job so that no other worker gets the
@@ -39,21 +41,21 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparLedgerChunk *chun
 					 BulkparLedgerTrend *trend)
 {
 	BulkparLedgerWork claim = BULKPAR_LEDGER_NOTHING;
-	BulkparBracket bracket;
+	BulkparBookkeeping books;
 
 	memset(chunk, 0, sizeof(BulkparLedgerChunk));
 	memset(trend, 0, sizeof(BulkparLedgerTrend));
-	bulkpar_bookkeeping_enter(&bracket);
-	if (lock_running(job))
+	bulkpar_bookkeeping_enter_job(&books, job->job_id);
+	if (lock_running(&books, job))
 	{
 		claim = BULKPAR_LEDGER_LEFT;
-		if (!take_over(job, worker, chunk, &bracket))
+		if (!take_over(&books, worker, chunk))
 		{
 			claim = BULKPAR_LEDGER_NEW;
-			follow_last(job, chunk, trend, &bracket);
+			follow_last(&books, chunk, trend);
 		}
 	}
-	bulkpar_bookkeeping_leave(&bracket);
+	bulkpar_bookkeeping_leave(&books);
 	return claim;
 }
 
@@ -65,12 +67,12 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparLedgerChunk *chun
 bool
 bulkpar_ledger_lock(const BulkparJob *job)
 {
-	BulkparBracket bracket;
+	BulkparBookkeeping books;
 	bool		running;
 
-	bulkpar_bookkeeping_enter(&bracket);
-	running = lock_running(job);
-	bulkpar_bookkeeping_leave(&bracket);
+	bulkpar_bookkeeping_enter_job(&books, job->job_id);
+	running = lock_running(&books, job);
+	bulkpar_bookkeeping_leave(&books);
 	return running;
 }
 
@@ -84,37 +86,29 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparLedgerChunk *chunk)
 {
 	static BulkparQuery insert = {
 		.sql =
-		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, lo_bytes, lo, "
-		"hi_bytes, hi, rows_before, rows_found, stripes, keys, worker, "
-		"attempts, worker_pid, part_no, status, started_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, nullif($11, 0), "
-		"($11 > 0)::int4, $12, $13, 'running', clock_timestamp())",
-		.nargs = 13,
-		.argtypes = {INT8OID, INT8OID, BYTEAOID, TEXTARRAYOID, BYTEAOID,
-			TEXTARRAYOID, INT8OID, INT8OID, INT4OID, BYTEAOID, INT4OID, INT4OID,
-		INT4OID}
+		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, part_no, lo_bytes, lo, "
+		"hi_bytes, hi, rows_before, rows_found, stripes, keys, status, "
+		"worker, worker_pid, attempts, started_at) "
+		"VALUES ($job_id, $chunk_no, $part_no, $lo_bytes, $lo, "
+		"$hi_bytes, $hi, $rows_before, $rows_found, $stripes, $keys, 'running', "
+		"nullif($worker, 0), CASE WHEN $worker > 0 THEN $worker_pid END, "
+		"($worker > 0)::int4, clock_timestamp())"
 	};
-	BulkparBracket bracket;
-	Datum		values[13];
-	char		nulls[13] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
-	' ', ' ', ' '};
+	BulkparBookkeeping books;
 
-	values[0] = Int64GetDatum(job_id);
-	values[1] = Int64GetDatum(chunk->chunk_no);
-	bulkpar_bookkeeping_set_key(values, nulls, 2, chunk->lo);
-	bulkpar_bookkeeping_set_key(values, nulls, 4, chunk->hi);
-	values[6] = Int64GetDatum(chunk->rows_before);
-	values[7] = Int64GetDatum(chunk->rows_found);
-	values[8] = Int32GetDatum(chunk->stripe.count);
-	bulkpar_bookkeeping_set_bytes(values, nulls, 9, chunk->keys);
-	values[10] = Int32GetDatum(worker);
-	values[11] = Int32GetDatum(MyProcPid);
-	if (worker == 0)
-		nulls[11] = 'n';
-	values[12] = Int32GetDatum(chunk->part + 1);
-	bulkpar_bookkeeping_enter(&bracket);
-	(void) bulkpar_bookkeeping_run(&insert, values, nulls);
-	bulkpar_bookkeeping_leave(&bracket);
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_int64(&books, "chunk_no", chunk->chunk_no);
+	bulkpar_argument_int32(&books, "part_no", chunk->part + 1);
+	bulkpar_argument_key(&books, "lo_bytes", "lo", chunk->lo);
+	bulkpar_argument_key(&books, "hi_bytes", "hi", chunk->hi);
+	bulkpar_argument_int64(&books, "rows_before", chunk->rows_before);
+	bulkpar_argument_int64(&books, "rows_found", chunk->rows_found);
+	bulkpar_argument_int32(&books, "stripes", chunk->stripe.count);
+	bulkpar_argument_bytes(&books, "keys", chunk->keys);
+	bulkpar_argument_int32(&books, "worker", worker);
+	bulkpar_argument_int32(&books, "worker_pid", MyProcPid);
+	(void) bulkpar_bookkeeping_run(&books, &insert);
+	bulkpar_bookkeeping_leave(&books);
 }
 
 /*
@@ -128,47 +122,38 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 {
 	static BulkparQuery update = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET stripe = $4, last_bytes = $5, "
-		"last_key = $6, "
-		"rows_done = rows_done + $7, "
-		"rows_updated = rows_updated + $8, "
-		"rows_failed = rows_failed + $9, "
-		"rows_unchanged = rows_unchanged + $10, "
-		"rows_hot = rows_hot + $11, "
-		"wal_bytes = wal_bytes + $12, "
-		"retries = retries + $13, "
+		"UPDATE @bulkpar_chunk SET stripe = $stripe, "
+		"last_bytes = $last_bytes, last_key = $last_key, "
+		"rows_done = rows_done + $rows_done, "
+		"rows_updated = rows_updated + $rows_updated, "
+		"rows_failed = rows_failed + $rows_failed, "
+		"rows_unchanged = rows_unchanged + $rows_unchanged, "
+		"rows_hot = rows_hot + $rows_hot, "
+		"wal_bytes = wal_bytes + $wal_bytes, "
+		"retries = retries + $retries, "
 		"batches = batches + 1, "
-		"status = CASE WHEN $14 THEN 'succeeded' ELSE status END, "
-		"finished_at = CASE WHEN $14 THEN clock_timestamp() END "
-		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3 "
-		"AND status = 'running'",
-		.nargs = 14,
-		.argtypes = {INT8OID, INT8OID, INT8OID, INT4OID, BYTEAOID,
-			TEXTARRAYOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
-		INT8OID, BOOLOID}
+		"status = CASE WHEN $finished THEN 'succeeded' ELSE status END, "
+		"finished_at = CASE WHEN $finished THEN clock_timestamp() END "
+		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
+		"AND status = 'running'"
 	};
-	BulkparBracket bracket;
-	Datum		values[14];
-	char		nulls[14] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
-	' ', ' ', ' ', ' '};
+	BulkparBookkeeping books;
 	uint64		changed;
 
-	values[0] = Int64GetDatum(job_id);
-	values[1] = Int64GetDatum(chunk->chunk_no);
-	values[2] = Int64GetDatum(chunk->epoch);
-	values[3] = Int32GetDatum(advance->stripe);
-	bulkpar_bookkeeping_set_key(values, nulls, 4, advance->last_key);
-	values[6] = Int64GetDatum(advance->rows_done);
-	values[7] = Int64GetDatum(advance->rows_updated);
-	values[8] = Int64GetDatum(advance->rows_failed);
-	values[9] = Int64GetDatum(advance->rows_unchanged);
-	values[10] = Int64GetDatum(advance->rows_hot);
-	values[11] = Int64GetDatum(advance->wal_bytes);
-	values[12] = Int64GetDatum(advance->retries);
-	values[13] = BoolGetDatum(advance->finished);
-	bulkpar_bookkeeping_enter(&bracket);
-	changed = bulkpar_bookkeeping_run(&update, values, nulls);
-	bulkpar_bookkeeping_leave(&bracket);
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	argument_chunk(&books, chunk);
+	bulkpar_argument_int32(&books, "stripe", advance->stripe);
+	bulkpar_argument_key(&books, "last_bytes", "last_key", advance->last_key);
+	bulkpar_argument_int64(&books, "rows_done", advance->rows_done);
+	bulkpar_argument_int64(&books, "rows_updated", advance->rows_updated);
+	bulkpar_argument_int64(&books, "rows_failed", advance->rows_failed);
+	bulkpar_argument_int64(&books, "rows_unchanged", advance->rows_unchanged);
+	bulkpar_argument_int64(&books, "rows_hot", advance->rows_hot);
+	bulkpar_argument_int64(&books, "wal_bytes", advance->wal_bytes);
+	bulkpar_argument_int64(&books, "retries", advance->retries);
+	bulkpar_argument_bool(&books, "finished", advance->finished);
+	changed = bulkpar_bookkeeping_run(&books, &update);
+	bulkpar_bookkeeping_leave(&books);
 	return changed == 1;
 }
 
@@ -180,23 +165,18 @@ bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 	static BulkparQuery fail = {
 		.sql =
 		"UPDATE @bulkpar_chunk SET status = 'failed', worker = NULL, "
-		"sqlstate = $4, message = $5 "
-		"WHERE job_id = $1 AND chunk_no = $2 AND epoch = $3",
-		.nargs = 5,
-		.argtypes = {INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID}
+		"sqlstate = $sqlstate, message = $message "
+		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch"
 	};
-	BulkparBracket bracket;
-	Datum		values[5];
-	char		nulls[5] = {' ', ' ', ' ', ' ', ' '};
+	BulkparBookkeeping books;
 
-	values[0] = Int64GetDatum(job_id);
-	values[1] = Int64GetDatum(chunk->chunk_no);
-	values[2] = Int64GetDatum(chunk->epoch);
-	bulkpar_bookkeeping_set_text(values, nulls, 3, unpack_sql_state(error->sqlerrcode));
-	bulkpar_bookkeeping_set_text(values, nulls, 4, error->message);
-	bulkpar_bookkeeping_enter(&bracket);
-	(void) bulkpar_bookkeeping_run(&fail, values, nulls);
-	bulkpar_bookkeeping_leave(&bracket);
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	argument_chunk(&books, chunk);
+	bulkpar_argument_text(&books, "sqlstate",
+						  unpack_sql_state(error->sqlerrcode));
+	bulkpar_argument_text(&books, "message", error->message);
+	(void) bulkpar_bookkeeping_run(&books, &fail);
+	bulkpar_bookkeeping_leave(&books);
 }
 
 /*
@@ -210,20 +190,16 @@ bulkpar_ledger_release(int64 job_id, int worker)
 	static BulkparQuery release = {
 		.sql =
 		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
-		"epoch = epoch + 1 WHERE job_id = $1 AND status = 'running' "
-		"AND worker IS NOT NULL AND (worker = $2 OR $2 = 0)",
-		.nargs = 2,
-		.argtypes = {INT8OID, INT4OID}
+		"epoch = epoch + 1 WHERE job_id = $job_id AND status = 'running' "
+		"AND worker IS NOT NULL AND (worker = $worker OR $worker = 0)"
 	};
-	BulkparBracket bracket;
-	Datum		values[2];
+	BulkparBookkeeping books;
 	uint64		changed;
 
-	values[0] = Int64GetDatum(job_id);
-	values[1] = Int32GetDatum(worker);
-	bulkpar_bookkeeping_enter(&bracket);
-	changed = bulkpar_bookkeeping_run(&release, values, NULL);
-	bulkpar_bookkeeping_leave(&bracket);
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_int32(&books, "worker", worker);
+	changed = bulkpar_bookkeeping_run(&books, &release);
+	bulkpar_bookkeeping_leave(&books);
 	return (int64) changed;
 }
 
@@ -239,128 +215,123 @@ bulkpar_ledger_record_error(int64 job_id, const BulkparLedgerChunk *chunk,
 		.sql =
 		"INSERT INTO @bulkpar_error (job_id, chunk_no, key, sqlstate, message, "
 		"detail, hint, context, failed_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())",
-		.nargs = 8,
-		.argtypes = {INT8OID, INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID,
-		TEXTOID, TEXTOID, TEXTOID}
+		"VALUES ($job_id, $chunk_no, $key, $sqlstate, $message, $detail, "
+		"$hint, $context, clock_timestamp())"
 	};
 	static BulkparQuery count = {
 		.sql =
-		"SELECT count(*) FROM @bulkpar_error WHERE job_id = $1",
-		.nargs = 1,
-		.argtypes = {INT8OID}
+		"SELECT count(*) AS failed FROM @bulkpar_error "
+		"WHERE job_id = $job_id"
 	};
-	BulkparBracket bracket;
-	Datum		values[8];
-	char		nulls[8] = {' ', ' ', ' '};
+	BulkparBookkeeping books;
 	int64		failed;
 
-	values[0] = Int64GetDatum(job_id);
-	values[1] = Int64GetDatum(chunk->chunk_no);
-	values[2] = PointerGetDatum(key);
-	bulkpar_bookkeeping_set_text(values, nulls, 3,
-								 unpack_sql_state(error->sqlerrcode));
-	bulkpar_bookkeeping_set_text(values, nulls, 4, error->message);
-	bulkpar_bookkeeping_set_text(values, nulls, 5, error->detail);
-	bulkpar_bookkeeping_set_text(values, nulls, 6, error->hint);
-	bulkpar_bookkeeping_set_text(values, nulls, 7, error->context);
-	bulkpar_bookkeeping_enter(&bracket);
-	(void) bulkpar_bookkeeping_run(&insert, values, nulls);
-	(void) bulkpar_bookkeeping_run(&count, values, NULL);
-	failed = bulkpar_bookkeeping_int64(1);
-	bulkpar_bookkeeping_leave(&bracket);
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_int64(&books, "chunk_no", chunk->chunk_no);
+	bulkpar_argument_texts(&books, "key", key);
+	bulkpar_argument_text(&books, "sqlstate",
+						  unpack_sql_state(error->sqlerrcode));
+	bulkpar_argument_text(&books, "message", error->message);
+	bulkpar_argument_text(&books, "detail", error->detail);
+	bulkpar_argument_text(&books, "hint", error->hint);
+	bulkpar_argument_text(&books, "context", error->context);
+	(void) bulkpar_bookkeeping_run(&books, &insert);
+	(void) bulkpar_bookkeeping_run(&books, &count);
+	failed = bulkpar_column_int64(&books, "failed");
+	bulkpar_bookkeeping_leave(&books);
 	return failed;
+}
+
+/* Which chunk, as long as it is not taken over. */
+static void
+argument_chunk(BulkparBookkeeping *books, const BulkparLedgerChunk *chunk)
+{
+	bulkpar_argument_int64(books, "chunk_no", chunk->chunk_no);
+	bulkpar_argument_int64(books, "epoch", chunk->epoch);
 }
 
 /* Lock the job; false if it is not running any more. */
 static bool
-lock_running(const BulkparJob *job)
+lock_running(BulkparBookkeeping *books, const BulkparJob *job)
 {
 	static BulkparQuery lock = {
 		.sql =
-		"SELECT 1::int8 FROM @bulkpar_job WHERE job_id = $1 "
-		"AND status = 'running' AND sqlstate IS NULL AND runs = $2 "
-		"FOR NO KEY UPDATE",
-		.nargs = 2,
-		.argtypes = {INT8OID, INT4OID}
+		"SELECT FROM @bulkpar_job WHERE job_id = $job_id "
+		"AND status = 'running' AND sqlstate IS NULL AND runs = $runs "
+		"FOR NO KEY UPDATE"
 	};
-	Datum		values[2];
 
-	values[0] = Int64GetDatum(job->job_id);
-	values[1] = Int32GetDatum(job->runs);
-	return bulkpar_bookkeeping_run(&lock, values, NULL) == 1;
+	bulkpar_argument_int32(books, "runs", job->runs);
+	return bulkpar_bookkeeping_run(books, &lock) == 1;
 }
 
 /* Take over a chunk that has no worker; false if there is none. */
 static bool
-take_over(const BulkparJob *job, int worker, BulkparLedgerChunk *chunk,
-		  BulkparBracket *bracket)
+take_over(BulkparBookkeeping *books, int worker, BulkparLedgerChunk *chunk)
 {
 	static BulkparQuery update = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET status = 'running', worker = $2, "
-		"worker_pid = $3, epoch = epoch + 1, attempts = attempts + 1, "
+		"UPDATE @bulkpar_chunk SET status = 'running', worker = $worker, "
+		"worker_pid = $worker_pid, epoch = epoch + 1, "
+		"attempts = attempts + 1, "
 		"started_at = CASE WHEN attempts = 0 THEN clock_timestamp() "
 		"ELSE started_at END, "
-		"sqlstate = NULL, message = NULL WHERE job_id = $1 AND chunk_no = "
-		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $1 "
+		"sqlstate = NULL, message = NULL "
+		"WHERE job_id = $job_id AND chunk_no = "
+		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $job_id "
 		"AND status <> 'succeeded' AND worker IS NULL "
 		"ORDER BY chunk_no LIMIT 1) "
-		"RETURNING chunk_no, epoch, rows_before, lo_bytes, lo, hi_bytes, hi, "
-		"stripes::int8, stripe::int8, coalesce(last_bytes, lo_bytes), "
-		"coalesce(last_key, lo), keys, part_no::int8",
-		.nargs = 3,
-		.argtypes = {INT8OID, INT4OID, INT4OID}
+		"RETURNING chunk_no, epoch, part_no, rows_before, lo_bytes, lo, "
+		"hi_bytes, hi, stripes, stripe, keys, "
+		"coalesce(last_bytes, lo_bytes) AS done_bytes, "
+		"coalesce(last_key, lo) AS done"
 	};
-	Datum		values[3];
 
-	values[0] = Int64GetDatum(job->job_id);
-	values[1] = Int32GetDatum(worker);
-	values[2] = Int32GetDatum(MyProcPid);
-	if (bulkpar_bookkeeping_run(&update, values, NULL) == 0)
+	bulkpar_argument_int32(books, "worker", worker);
+	bulkpar_argument_int32(books, "worker_pid", MyProcPid);
+	if (bulkpar_bookkeeping_run(books, &update) == 0)
 		return false;
-	chunk->chunk_no = bulkpar_bookkeeping_int64(1);
-	chunk->epoch = bulkpar_bookkeeping_int64(2);
-	chunk->rows_before = bulkpar_bookkeeping_int64(3);
-	chunk->lo = bulkpar_bookkeeping_key(bracket, 4);
-	chunk->hi = bulkpar_bookkeeping_key(bracket, 6);
-	chunk->stripe.count = (int) bulkpar_bookkeeping_int64(8);
-	chunk->stripe.number = (int) bulkpar_bookkeeping_int64(9);
-	chunk->done = bulkpar_bookkeeping_key(bracket, 10);
-	chunk->keys = bulkpar_bookkeeping_bytes(bracket, 12);
-	chunk->part = (int) bulkpar_bookkeeping_int64(13) - 1;
+	chunk->chunk_no = bulkpar_column_int64(books, "chunk_no");
+	chunk->epoch = bulkpar_column_int64(books, "epoch");
+	chunk->part = bulkpar_column_int32(books, "part_no") - 1;
+	chunk->rows_before = bulkpar_column_int64(books, "rows_before");
+	chunk->lo = bulkpar_column_key(books, "lo_bytes", "lo");
+	chunk->hi = bulkpar_column_key(books, "hi_bytes", "hi");
+	chunk->stripe.count = bulkpar_column_int32(books, "stripes");
+	chunk->stripe.number = bulkpar_column_int32(books, "stripe");
+	chunk->keys = bulkpar_column_bytes(books, "keys");
+	chunk->done = bulkpar_column_key(books, "done_bytes", "done");
 	return true;
 }
 
 /* Let a new chunk begin where the last one ends. */
 static void
-follow_last(const BulkparJob *job, BulkparLedgerChunk *chunk, BulkparLedgerTrend *trend,
-			BulkparBracket *bracket)
+follow_last(BulkparBookkeeping *books, BulkparLedgerChunk *chunk,
+			BulkparLedgerTrend *trend)
 {
 	static BulkparQuery select = {
 		.sql =
-		"SELECT chunk_no, rows_before + rows_found, hi_bytes, hi, rows_found, "
-		"(sum(rows_done) OVER w)::int8, "
-		"(sum(rows_updated + rows_failed) OVER w)::int8, part_no::int8 "
-		"FROM (SELECT * FROM @bulkpar_chunk WHERE job_id = $1 "
-		"ORDER BY chunk_no DESC LIMIT 8) c "
+		"SELECT chunk_no, part_no, rows_before, rows_found, hi_bytes, hi, "
+		"(sum(rows_done) OVER w)::int8 AS rows_done, "
+		"(sum(rows_updated + rows_failed) OVER w)::int8 AS rows_matched "
+		"FROM (SELECT chunk_no, part_no, rows_before, rows_found, hi_bytes, "
+		"hi, rows_done, rows_updated, rows_failed FROM @bulkpar_chunk "
+		"WHERE job_id = $job_id ORDER BY chunk_no DESC LIMIT 8) c "
 		"WINDOW w AS (ORDER BY chunk_no) "
-		"ORDER BY chunk_no DESC LIMIT 1",
-		.nargs = 1,
-		.argtypes = {INT8OID}
+		"ORDER BY chunk_no DESC LIMIT 1"
 	};
-	Datum		values[1];
 
-	values[0] = Int64GetDatum(job->job_id);
 	chunk->chunk_no = 1;
 	chunk->epoch = 1;
-	if (bulkpar_bookkeeping_run(&select, values, NULL) == 0)
+	if (bulkpar_bookkeeping_run(books, &select) == 0)
 		return;
-	chunk->chunk_no = bulkpar_bookkeeping_int64(1) + 1;
-	chunk->rows_before = bulkpar_bookkeeping_int64(2);
-	chunk->lo = chunk->done = bulkpar_bookkeeping_key(bracket, 3);
-	trend->rows_found = bulkpar_bookkeeping_int64(5);
-	trend->rows_done = bulkpar_bookkeeping_int64(6);
-	trend->rows_matched = bulkpar_bookkeeping_int64(7);
-	chunk->part = (int) bulkpar_bookkeeping_int64(8) - 1;
+	trend->rows_found = bulkpar_column_int64(books, "rows_found");
+	trend->rows_done = bulkpar_column_int64(books, "rows_done");
+	trend->rows_matched = bulkpar_column_int64(books, "rows_matched");
+	chunk->chunk_no = bulkpar_column_int64(books, "chunk_no") + 1;
+	chunk->part = bulkpar_column_int32(books, "part_no") - 1;
+	chunk->rows_before = bulkpar_column_int64(books, "rows_before") +
+		trend->rows_found;
+	chunk->lo = bulkpar_column_key(books, "hi_bytes", "hi");
+	chunk->done = chunk->lo;
 }

@@ -130,7 +130,7 @@ start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait,
 {
 	dsm_segment *segment;
 	BulkparCall *call =
-		bulkpar_coordinator_prepare(job, bulkpar_request_serialize(job),
+		bulkpar_coordinator_prepare(job, bulkpar_job_serialize(job),
 									&segment);
 
 	return run_call(fcinfo, call, segment, wait, began);

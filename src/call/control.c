@@ -31,7 +31,9 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "books/joblist.h"
 #include "books/joblock.h"
+#include "books/jobstate.h"
 #include "books/jobstatus.h"
 #include "books/ledger.h"
 #include "call/lookup.h"
@@ -40,7 +42,7 @@
 #include "run/coordinator.h"
 #include "session/subxact.h"
 
-static Datum stop(FunctionCallInfo fcinfo, int signal, const char *status);
+static Datum stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state);
 static bool signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
 							TimestampTz deadline);
 static TimestampTz deadline_of(FunctionCallInfo fcinfo);
@@ -99,14 +101,14 @@ bulkpar_await(PG_FUNCTION_ARGS)
 Datum
 bulkpar_pause(PG_FUNCTION_ARGS)
 {
-	return stop(fcinfo, SIGUSR2, "paused");
+	return stop(fcinfo, SIGUSR2, BULKPAR_JOBSTATE_PAUSED);
 }
 
 /* bulkpar_cancel(job_id) */
 Datum
 bulkpar_cancel(PG_FUNCTION_ARGS)
 {
-	return stop(fcinfo, SIGINT, "cancelled");
+	return stop(fcinfo, SIGINT, BULKPAR_JOBSTATE_CANCELLED);
 }
 
 /* bulkpar_forget(job_id) */
@@ -129,7 +131,8 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
 	int64		forgotten = 0;
 
 	refuse_parallel(fcinfo);
-	job_ids = bulkpar_job_older_than(GetUserId(), PG_GETARG_DATUM(0), &count);
+	job_ids = bulkpar_joblist_older_than(GetUserId(), PG_GETARG_INTERVAL_P(0),
+										 &count);
 	for (int i = 0; i < count; i++)
 		forgotten += forget(job_ids[i]);
 	PG_RETURN_INT64(forgotten);
@@ -140,12 +143,13 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
  * coordinator can be cancelled only: with the commit of this transaction.
  */
 static Datum
-stop(FunctionCallInfo fcinfo, int signal, const char *status)
+stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state)
 {
 	TimestampTz began = GetCurrentTimestamp();
 	int64		job_id = PG_GETARG_INT64(0);
 	bool		was_alive;
 	BulkparJobStatus *now;
+	const char *name;
 
 	refuse_parallel(fcinfo);
 	PreventCommandDuringRecovery("bulkpar job control");
@@ -159,23 +163,24 @@ stop(FunctionCallInfo fcinfo, int signal, const char *status)
 
 	now = bulkpar_result_status(job_id);
 	if (signal == SIGINT &&
-		(!was_alive || strcmp(now->status, "running") == 0))
+		(!was_alive || now->state == BULKPAR_JOBSTATE_RUNNING))
 	{
 		(void) bulkpar_ledger_release(job_id, 0);
-		bulkpar_job_abandon(job_id);
+		bulkpar_jobstate_abandon(job_id);
 		now = bulkpar_result_status(job_id);
 	}
-	if (strcmp(now->status, status) != 0)
+	name = bulkpar_jobstate_name(now->state);
+	if (now->state != state)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 strcmp(now->status, "running") == 0 ?
+				 now->state == BULKPAR_JOBSTATE_RUNNING ?
 				 errmsg("bulkpar job " INT64_FORMAT " is not running",
 						job_id) :
 				 errmsg("bulkpar job " INT64_FORMAT " has already %s",
 						job_id,
-						strcmp(now->status, "paused") == 0 ||
-						strcmp(now->status, "cancelled") == 0 ?
-						psprintf("been %s", now->status) : now->status)));
+						now->state == BULKPAR_JOBSTATE_PAUSED ||
+						now->state == BULKPAR_JOBSTATE_CANCELLED ?
+						psprintf("been %s", name) : name)));
 	return bulkpar_result_form(fcinfo, job_id, now, 0, began);
 }
 
@@ -230,5 +235,5 @@ forget(int64 job_id)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("bulkpar job " INT64_FORMAT " is running", job_id),
 				 errhint("Cancel it first.")));
-	return bulkpar_job_delete(job_id) ? 1 : 0;
+	return bulkpar_joblist_delete(job_id) ? 1 : 0;
 }

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 
+#include "books/joblist.h"
 #include "books/joblock.h"
 #include "call/lookup.h"
 #include "session/subxact.h"
@@ -99,7 +100,7 @@ look_for_owner(void *arg)
 {
 	Lookup	   *lookup = arg;
 
-	lookup->owner = bulkpar_job_owner(lookup->job_id);
+	lookup->owner = bulkpar_joblist_owner(lookup->job_id);
 }
 
 static void
@@ -107,7 +108,7 @@ look_for_name(void *arg)
 {
 	Lookup	   *lookup = arg;
 
-	lookup->job_id = bulkpar_job_find(lookup->owner, lookup->name);
+	lookup->job_id = bulkpar_joblist_find(lookup->owner, lookup->name);
 }
 
 static void

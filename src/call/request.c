@@ -24,7 +24,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -55,9 +54,6 @@ static char **read_list(const Arguments *arguments, const char *name,
 						int *count);
 static void check_text(const char *text, const char *name);
 static bool same_text(const char *a, const char *b);
-static void append_json(StringInfo buf, const char *name, const char *value);
-static void append_json_list(StringInfo buf, const char *name, char **values,
-							 int count);
 
 /*
  * Read the arguments of bulkpar_update, bulkpar_delete or bulkpar_execute into
@@ -134,61 +130,6 @@ same_text(const char *a, const char *b)
 	if (a == NULL || b == NULL)
 		return a == b;
 	return strcmp(a, b) == 0;
-}
-
-/* The job as JSON, for bulkpar_job_insert. */
-char *
-bulkpar_request_serialize(const BulkparJob *job)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "{\"owner\": \"%u\", \"session_role\": \"%u\", "
-					 "\"target\": \"%u\", "
-					 "\"only_target\": %s, \"batch_size\": %d, "
-					 "\"workers\": %d, \"on_error\": \"%s\", "
-					 "\"max_errors\": " INT64_FORMAT ", \"skip_unchanged\": %s",
-					 job->owner, job->session_role, job->target, job->only ? "true" : "false",
-					 job->batch_size, job->workers,
-					 job->skip_errors ? "skip" : "stop", job->max_errors,
-					 job->skip_unchanged ? "true" : "false");
-	if (job->stripes != 0)
-		appendStringInfo(&buf, ", \"stripes\": %d", job->stripes);
-	if (OidIsValid(job->key_index))
-		appendStringInfo(&buf, ", \"key_index\": \"%u\"", job->key_index);
-	appendStringInfoString(&buf, ", \"parts\": [");
-	for (int i = 0; i < job->nparts; i++)
-	{
-		appendStringInfo(&buf, "%s{\"relation\": %u, \"key_index\": %u",
-						 i > 0 ? ", " : "", job->parts[i].relid,
-						 job->parts[i].key_index);
-		append_json(&buf, "key_order", job->parts[i].key_order);
-		appendStringInfoChar(&buf, '}');
-	}
-	appendStringInfoChar(&buf, ']');
-	append_json_list(&buf, "column_names", job->column_names, job->ncolumns);
-	append_json_list(&buf, "expressions", job->expressions,
-					 job->nexpressions);
-	appendStringInfo(&buf, ", \"deletes\": %s",
-					 job->deletes ? "true" : "false");
-	append_json(&buf, "statement", job->statement);
-	append_json(&buf, "condition", job->condition);
-	append_json(&buf, "from_item", job->from_item);
-	append_json(&buf, "job_name", job->name);
-	appendStringInfoString(&buf, ", \"settings\": [");
-	for (int i = 0; i < job->settings.count; i++)
-	{
-		const BulkparSetting *setting = &job->settings.items[i];
-
-		appendStringInfo(&buf, "%s{\"role\": %u, \"superuser\": %s",
-						 i > 0 ? ", " : "", setting->role,
-						 setting->superuser ? "true" : "false");
-		append_json(&buf, "name", setting->name);
-		append_json(&buf, "value", setting->value);
-		appendStringInfoChar(&buf, '}');
-	}
-	appendStringInfoString(&buf, "]}");
-	return buf.data;
 }
 
 /* Find out what the arguments of the function are called. */
@@ -434,27 +375,4 @@ check_text(const char *text, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be empty", name)));
-}
-
-/* Append a member of an object that is not the first; NULL is left out. */
-static void
-append_json(StringInfo buf, const char *name, const char *value)
-{
-	if (value == NULL)
-		return;
-	appendStringInfo(buf, ", \"%s\": ", name);
-	escape_json(buf, value);
-}
-
-static void
-append_json_list(StringInfo buf, const char *name, char **values, int count)
-{
-	appendStringInfo(buf, ", \"%s\": [", name);
-	for (int i = 0; i < count; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(buf, ", ");
-		escape_json(buf, values[i]);
-	}
-	appendStringInfoChar(buf, ']');
 }

@@ -23,6 +23,5 @@ extern int64 bulkpar_request_read_resume(FunctionCallInfo fcinfo,
 										 bool *wait);
 extern bool bulkpar_request_same_work(const BulkparJob *a,
 									  const BulkparJob *b);
-extern char *bulkpar_request_serialize(const BulkparJob *job);
 
 #endif							/* BULKPAR_REQUEST_H */

@@ -42,7 +42,7 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
 	bulkpar_result_check(job_id);
 	status = bulkpar_result_status(job_id);
 
-	if (bulkpar_report && strcmp(status->status, "succeeded") == 0)
+	if (bulkpar_report && status->state == BULKPAR_JOBSTATE_SUCCEEDED)
 		ereport(INFO,
 				(errmsg("bulkpar job " INT64_FORMAT ": " INT64_FORMAT
 						" rows %s in %.2f s (%.0f rows/s) by %d %s in "
@@ -97,9 +97,9 @@ bulkpar_result_check(int64 job_id)
 	bool		alive = bulkpar_joblock_is_held(job_id);
 	BulkparJobStatus *status = bulkpar_result_status(job_id);
 
-	if (strcmp(status->status, "failed") == 0 ||
-		strcmp(status->status, "cancelled") == 0 ||
-		(strcmp(status->status, "running") == 0 && !alive))
+	if (status->state == BULKPAR_JOBSTATE_FAILED ||
+		status->state == BULKPAR_JOBSTATE_CANCELLED ||
+		(status->state == BULKPAR_JOBSTATE_RUNNING && !alive))
 		raise_failure(job_id, status);
 }
 
@@ -116,7 +116,7 @@ bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	values[0] = Int64GetDatum(job_id);
-	values[1] = CStringGetTextDatum(status->status);
+	values[1] = CStringGetTextDatum(bulkpar_jobstate_name(status->state));
 	values[2] = Int64GetDatum(status->rows_updated);
 	values[3] = Int64GetDatum(status->batches);
 	values[4] = Int32GetDatum(workers);
@@ -156,7 +156,7 @@ raise_failure(int64 job_id, BulkparJobStatus *status)
 			status->error->hint = resume;
 		ThrowErrorData(status->error);
 	}
-	if (strcmp(status->status, "cancelled") == 0)
+	if (status->state == BULKPAR_JOBSTATE_CANCELLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("bulkpar job " INT64_FORMAT " was cancelled", job_id),

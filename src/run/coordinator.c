@@ -42,6 +42,7 @@
 #include "utils/timestamp.h"
 
 #include "books/joblock.h"
+#include "books/jobstate.h"
 #include "books/jobstatus.h"
 #include "books/ledger.h"
 #include "bulkpar.h"
@@ -272,7 +273,7 @@ resume_job(Coordinator *coordinator)
 
 	bulkpar_settings_start_transaction();
 	lock_job(job_id);
-	if (!bulkpar_job_restart(job_id, &coordinator->call->change))
+	if (!bulkpar_jobstate_restart(job_id, &coordinator->call->change))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("bulkpar job " INT64_FORMAT " has already succeeded",
@@ -420,7 +421,7 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 {
 	BulkparCall *call = coordinator->call;
 	int64		job_id = coordinator->job_id;
-	const char *outcome = "failed";
+	BulkparJobState outcome = BULKPAR_JOBSTATE_FAILED;
 	BulkparJobStatus *status;
 	BulkparJobSpace after = {0};
 
@@ -436,15 +437,16 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
 			 job_id);
 	if (error == NULL)
-		outcome = "succeeded";
+		outcome = BULKPAR_JOBSTATE_SUCCEEDED;
 	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
 			 status->error == NULL)
-		outcome = pause_requested ? "paused" : "cancelled";
+		outcome = pause_requested ? BULKPAR_JOBSTATE_PAUSED :
+			BULKPAR_JOBSTATE_CANCELLED;
 	else
-		(void) bulkpar_job_fail(job_id, 0, error);
+		(void) bulkpar_jobstate_fail(job_id, 0, error);
 	for (int i = 0; coordinator->job != NULL && i < coordinator->job->nparts; i++)
 		bulkpar_measure_space(coordinator->job->parts[i].relid, &after);
-	bulkpar_job_end(job_id, outcome, &after);
+	bulkpar_jobstate_end(job_id, outcome, &after);
 	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
 	pg_atomic_write_u64(&call->batches, status->batches);
 	CommitTransactionCommand();

@@ -27,6 +27,7 @@
 #include "utils/memutils.h"
 
 #include "books/joblock.h"
+#include "books/jobstate.h"
 #include "books/ledger.h"
 #include "run/chunk.h"
 #include "run/claim.h"
@@ -215,7 +216,7 @@ record_error(const BulkparRun *run, const WorkerArgs *args,
 	bulkpar_settings_start_transaction();
 	if (run->claim.chunk.chunk_no != 0)
 		bulkpar_ledger_fail(args->job_id, &run->claim.chunk, error);
-	(void) bulkpar_job_fail(args->job_id, args->runs, error);
+	(void) bulkpar_jobstate_fail(args->job_id, args->runs, error);
 	CommitTransactionCommand();
 }
 

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
@@ -20,7 +19,9 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
+#include "books/argument.h"
 #include "books/bookkeeping.h"
+#include "books/column.h"
 #include "compat.h"
 #include "table/measure.h"
 
@@ -61,21 +62,21 @@ bulkpar_measure_xmin_holders(int pid)
 	static BulkparQuery find = {
 		.read_only = true,
 		.sql =
-		"SELECT string_agg(h.holder, ', ' ORDER BY h.since) FROM ("
-		"SELECT format(CASE WHEN r.sees OR a.pid = $1 "
+		"SELECT string_agg(h.holder, ', ' ORDER BY h.since) AS holders FROM ("
+		"SELECT format(CASE WHEN r.sees OR a.pid = $pid "
 		"THEN 'session %1$s (%2$s s)' "
 		"ELSE 'a session of another role (%2$s s)' END, a.pid, "
 		"extract(epoch FROM clock_timestamp() - a.xact_start)::int8), "
 		"a.xact_start "
 		"FROM pg_stat_activity a CROSS JOIN LATERAL (SELECT "
-		"pg_has_role($2, 'pg_read_all_stats'::name, 'USAGE'::text) "
-		"OR pg_has_role($2, a.usesysid, 'USAGE'::text) AS sees) r "
+		"pg_has_role($role, 'pg_read_all_stats'::name, 'USAGE'::text) "
+		"OR pg_has_role($role, a.usesysid, 'USAGE'::text) AS sees) r "
 		"WHERE (a.backend_xid IS NOT NULL OR (a.backend_xmin IS NOT NULL "
 		"AND a.datname = current_database())) "
 		"AND a.backend_type IN ('client backend', 'background worker', "
 		"'logical replication worker', 'pg_cron') "
 		"AND a.pid <> pg_backend_pid() "
-		"AND (a.state <> 'active' OR a.pid = $1 "
+		"AND (a.state <> 'active' OR a.pid = $pid "
 		"OR a.xact_start < clock_timestamp() - '1 second'::interval) "
 		"UNION ALL "
 		"SELECT format('prepared transaction \"%s\" (%s s)', "
@@ -88,25 +89,23 @@ bulkpar_measure_xmin_holders(int pid)
 		"s.slot_name, age(s.xmin)), NULL "
 		"FROM pg_replication_slots s WHERE s.xmin IS NOT NULL "
 		"UNION ALL "
-		"SELECT CASE WHEN pg_has_role($2, 'pg_read_all_stats'::name, "
+		"SELECT CASE WHEN pg_has_role($role, 'pg_read_all_stats'::name, "
 		"'USAGE'::text) THEN format('standby \"%s\" (%s transactions)', "
 		"w.application_name, age(w.backend_xmin)) "
 		"ELSE format('a standby (%s transactions)', age(w.backend_xmin)) "
 		"END, NULL FROM pg_stat_replication w "
-		"WHERE w.backend_xmin IS NOT NULL) h(holder, since)",
-		.nargs = 2,
-		.argtypes = {INT4OID, OIDOID}
+		"WHERE w.backend_xmin IS NOT NULL) h(holder, since)"
 	};
-	BulkparBracket bracket;
-	Datum		values[2];
+	BulkparBookkeeping books;
+	Oid			role = GetUserId();
 	char	   *holders;
 
-	values[0] = Int32GetDatum(pid);
-	values[1] = ObjectIdGetDatum(GetUserId());
-	bulkpar_bookkeeping_enter(&bracket);
-	(void) bulkpar_bookkeeping_run(&find, values, NULL);
-	holders = bulkpar_bookkeeping_text(&bracket, 1);
-	bulkpar_bookkeeping_leave(&bracket);
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_int32(&books, "pid", pid);
+	bulkpar_argument_oid(&books, "role", role);
+	(void) bulkpar_bookkeeping_run(&books, &find);
+	holders = bulkpar_column_text(&books, "holders");
+	bulkpar_bookkeeping_leave(&books);
 	return holders;
 }
 

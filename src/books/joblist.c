@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * joblist.c
+ *		Which jobs there are.
+ *
+ * Unless a function says otherwise it must be called in a transaction, throws
+ * an ERROR when its statement fails, and leaves commit and rollback to its
+ * caller.  Results are allocated in the current memory context.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/books/joblist.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "books/argument.h"
+#include "books/bookkeeping.h"
+#include "books/column.h"
+#include "books/joblist.h"
+
+/* The unfinished job of a role with a name; 0 if there is none. */
+int64
+bulkpar_joblist_find(Oid owner, const char *name)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT job_id FROM @bulkpar_job WHERE owner = $owner "
+		"AND job_name = $job_name AND status <> 'succeeded'"
+	};
+	BulkparBookkeeping books;
+	int64		job_id = 0;
+
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_oid(&books, "owner", owner);
+	bulkpar_argument_text(&books, "job_name", name);
+	if (bulkpar_bookkeeping_run(&books, &find) > 0)
+		job_id = bulkpar_column_int64(&books, "job_id");
+	bulkpar_bookkeeping_leave(&books);
+	return job_id;
+}
+
+/* The owner of a job; InvalidOid if there is no such job. */
+Oid
+bulkpar_joblist_owner(int64 job_id)
+{
+	static BulkparQuery read = {
+		.read_only = true,
+		.sql = "SELECT owner FROM @bulkpar_job WHERE job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+	Oid			owner = InvalidOid;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	if (bulkpar_bookkeeping_run(&books, &read) == 1)
+		owner = bulkpar_column_oid(&books, "owner");
+	bulkpar_bookkeeping_leave(&books);
+	return owner;
+}
+
+/* Delete a job and all about it.  False if there is no such job. */
+bool
+bulkpar_joblist_delete(int64 job_id)
+{
+	static BulkparQuery delete = {
+		.sql = "DELETE FROM @bulkpar_job WHERE job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+	uint64		deleted;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	deleted = bulkpar_bookkeeping_run(&books, &delete);
+	bulkpar_bookkeeping_leave(&books);
+	return deleted == 1;
+}
+
+/*
+ * The jobs that ended longer ago than that, of owners whose privileges the role
+ * has.
+ */
+int64 *
+bulkpar_joblist_older_than(Oid role, const Interval *age, int *count)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT job_id FROM @bulkpar_job "
+		"WHERE finished_at < clock_timestamp() - $age "
+		"AND pg_has_role($role, owner::oid, 'USAGE') ORDER BY job_id"
+	};
+	BulkparBookkeeping books;
+	int64	   *job_ids;
+
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_oid(&books, "role", role);
+	bulkpar_argument_interval(&books, "age", age);
+	*count = (int) bulkpar_bookkeeping_run(&books, &find);
+	job_ids = MemoryContextAlloc(books.caller_context,
+								 sizeof(int64) * *count);
+	for (int i = 0; i < *count; i++)
+	{
+		bulkpar_bookkeeping_look_at(&books, i);
+		job_ids[i] = bulkpar_column_int64(&books, "job_id");
+	}
+	bulkpar_bookkeeping_leave(&books);
+	return job_ids;
+}

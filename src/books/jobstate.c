@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * jobstate.c
+ *		The states of a job, and how it gets from one into another.
+ *
+ * Unless a function says otherwise it must be called in a transaction, throws
+ * an ERROR when its statement fails, and leaves commit and rollback to its
+ * caller.  Results are allocated in the current memory context.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/books/jobstate.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "books/argument.h"
+#include "books/bookkeeping.h"
+#include "books/jobstate.h"
+
+/* A set of states. */
+#define STATE(state) (1 << BULKPAR_JOBSTATE_##state)
+
+/* As bulkpar_job.status has them, in the order of BulkparJobState. */
+static const char *const names[] = {
+	"running", "paused", "succeeded", "failed", "cancelled"
+};
+
+StaticAssertDecl(lengthof(names) == BULKPAR_JOBSTATE_CANCELLED + 1,
+				 "each state has a name");
+
+static bool change(BulkparBookkeeping *books, int from, BulkparJobState to);
+
+/* What the tables and people call a state.  Needs no transaction. */
+const char *
+bulkpar_jobstate_name(BulkparJobState state)
+{
+	return names[state];
+}
+
+/* The state of that name.  Needs no transaction. */
+BulkparJobState
+bulkpar_jobstate_of(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		if (strcmp(names[i], name) == 0)
+			return i;
+	}
+	elog(ERROR, "there is no job status \"%s\"", name);
+}
+
+/*
+ * Make a job that has stopped run again, with what is changed.  False if it
+ * has succeeded or is gone.  The caller holds the job's lock.
+ */
+bool
+bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
+{
+	static BulkparQuery restart = {
+		.sql =
+		"UPDATE @bulkpar_job SET runs = runs + 1, "
+		"batch_size = coalesce(nullif($batch_size, 0), batch_size), "
+		"workers = coalesce(nullif($workers, 0), workers), "
+		"sqlstate = NULL, message = NULL, detail = NULL, hint = NULL, "
+		"context = NULL WHERE job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+	bool		changed;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	changed = change(&books, STATE(RUNNING) | STATE(PAUSED) | STATE(FAILED) |
+					 STATE(CANCELLED), BULKPAR_JOBSTATE_RUNNING);
+	if (changed)
+	{
+		bulkpar_argument_int32(&books, "batch_size", changes->batch_size);
+		bulkpar_argument_int32(&books, "workers", changes->workers);
+		(void) bulkpar_bookkeeping_run(&books, &restart);
+	}
+	bulkpar_bookkeeping_leave(&books);
+	return changed;
+}
+
+/*
+ * Record the error that ends a run of a job, or with 0 the current one, unless
+ * there is one already: the first counts.  No worker claims anything from then
+ * on, and the coordinator lets the job end.  Returns whether it was recorded.
+ */
+bool
+bulkpar_jobstate_fail(int64 job_id, int runs, const ErrorData *error)
+{
+	static BulkparQuery fail = {
+		.sql =
+		"UPDATE @bulkpar_job SET sqlstate = $sqlstate, message = $message, "
+		"detail = $detail, hint = $hint, context = $context "
+		"WHERE job_id = $job_id AND status = 'running' AND sqlstate IS NULL "
+		"AND (runs = $runs OR $runs = 0)"
+	};
+	BulkparBookkeeping books;
+	uint64		changed;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_int32(&books, "runs", runs);
+	bulkpar_argument_text(&books, "sqlstate",
+						  unpack_sql_state(error->sqlerrcode));
+	bulkpar_argument_text(&books, "message", error->message);
+	bulkpar_argument_text(&books, "detail", error->detail);
+	bulkpar_argument_text(&books, "hint", error->hint);
+	bulkpar_argument_text(&books, "context", error->context);
+	changed = bulkpar_bookkeeping_run(&books, &fail);
+	bulkpar_bookkeeping_leave(&books);
+	return changed == 1;
+}
+
+/*
+ * End a running job in the given state, and keep what it has cost.  The space
+ * that the table takes now may be unknown.  The caller holds the job's lock,
+ * and nothing of the job commits any more.
+ */
+void
+bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
+					 const BulkparJobSpace *after)
+{
+	static BulkparQuery end = {
+		.sql =
+		"UPDATE @bulkpar_job SET table_bytes_after = $table_bytes, "
+		"index_bytes_after = $index_bytes, dead_rows = $dead_rows, "
+		"(rows_hot, wal_bytes) = "
+		"(SELECT coalesce(sum(c.rows_hot), 0), "
+		"coalesce(sum(c.wal_bytes), 0) "
+		"FROM @bulkpar_chunk c WHERE c.job_id = $job_id) "
+		"WHERE job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	if (!change(&books, STATE(RUNNING), state))
+		elog(ERROR, "bulkpar job " INT64_FORMAT " is not running", job_id);
+	bulkpar_argument_int64_if(&books, after->known, "table_bytes",
+							  after->table_bytes);
+	bulkpar_argument_int64_if(&books, after->known, "index_bytes",
+							  after->index_bytes);
+	bulkpar_argument_int64_if(&books, after->known, "dead_rows",
+							  after->dead_rows);
+	(void) bulkpar_bookkeeping_run(&books, &end);
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/*
+ * Cancel a job that has no coordinator, unless it has succeeded or is
+ * cancelled already.
+ */
+void
+bulkpar_jobstate_abandon(int64 job_id)
+{
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	(void) change(&books, STATE(RUNNING) | STATE(PAUSED) | STATE(FAILED),
+				  BULKPAR_JOBSTATE_CANCELLED);
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/*
+ * Bring a job from one of the states of a set into another.  False, and nothing
+ * is changed, if it is in none of them.  All changes of a job's state are made
+ * here:
+ *
+ *	from		to			by
+ *	-			running		its first coordinator, bulkpar_job_insert
+ *	running		paused		the coordinator, when it was told to
+ *	running		cancelled	the same
+ *	running		failed		the coordinator, with the error that it or a worker
+ *							has recorded before
+ *	running		succeeded	the coordinator, when the chunks prove it
+ *	paused, failed, cancelled, running
+ *				running		another coordinator, that has the job's lock; so if
+ *							it was running, its coordinator is gone
+ *	paused, failed, running
+ *				cancelled	a session, when there is no coordinator
+ *
+ * The coordinator that has the job's lock makes all of them but the last.  A job
+ * that has succeeded stays so; each may be forgotten while no coordinator has
+ * it.
+ *
+ * A chunk changes its state in ledger.c:
+ *
+ *	-			running		a worker that claims it (worker is set), or that
+ *							lists the rows of a job (worker is null)
+ *	running		succeeded	its worker, with its last batch
+ *	running		failed		its worker, by an error, which ends it; worker is
+ *							null from then on
+ *	running		running		the coordinator sets worker to null when the worker
+ *							has died, or the job ends or is resumed; any worker
+ *							sets it that takes the chunk over.  Both raise epoch,
+ *							so that the one before cannot commit anything of it.
+ *	failed		running		a worker of a later run that takes it over
+ */
+static bool
+change(BulkparBookkeeping *books, int from, BulkparJobState to)
+{
+	static BulkparQuery update = {
+		.sql =
+		"UPDATE @bulkpar_job SET status = $to, "
+		"finished_at = CASE WHEN $to <> 'running' THEN clock_timestamp() END "
+		"WHERE job_id = $job_id AND status = ANY ($from)"
+	};
+	Datum		states[lengthof(names)];
+	int			nstates = 0;
+
+	Assert((from & STATE(SUCCEEDED)) == 0);
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		if ((from & (1 << i)) != 0)
+			states[nstates++] = CStringGetTextDatum(names[i]);
+	}
+	bulkpar_argument_texts(books, "from",
+						   construct_array(states, nstates, TEXTOID, -1,
+										   false, TYPALIGN_INT));
+	bulkpar_argument_text(books, "to", names[to]);
+	return bulkpar_bookkeeping_run(books, &update) == 1;
+}
