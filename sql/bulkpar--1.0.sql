@@ -81,7 +81,12 @@ CREATE TABLE bulkpar.bulkpar_job (
 	message text,
 	detail text,
 	hint text,
-	context text
+	context text,
+	schema_name text,
+	table_name text,
+	column_name text,
+	datatype_name text,
+	constraint_name text
 ) WITH (fillfactor = 70);
 
 CREATE UNIQUE INDEX bulkpar_job_unfinished_name ON bulkpar.bulkpar_job (owner, job_name)
@@ -133,6 +138,14 @@ CREATE TABLE bulkpar.bulkpar_chunk (
 	finished_at timestamptz,
 	sqlstate text,
 	message text,
+	detail text,
+	hint text,
+	context text,
+	schema_name text,
+	table_name text,
+	column_name text,
+	datatype_name text,
+	constraint_name text,
 	PRIMARY KEY (job_id, chunk_no)
 ) WITH (fillfactor = 90);
 
@@ -149,6 +162,11 @@ CREATE TABLE bulkpar.bulkpar_error (
 	detail text,
 	hint text,
 	context text,
+	schema_name text,
+	table_name text,
+	column_name text,
+	datatype_name text,
+	constraint_name text,
 	failed_at timestamptz NOT NULL
 );
 
@@ -188,6 +206,10 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.table_bytes_before IS
 'Size of the table with its TOAST table when the job was first started';
 COMMENT ON COLUMN bulkpar.bulkpar_job.dead_rows IS
 'Dead rows of the table when the job last ended, as the statistics counted them';
+COMMENT ON COLUMN bulkpar.bulkpar_job.sqlstate IS
+'The first error of the run; the columns that follow have the rest of it';
+COMMENT ON COLUMN bulkpar.bulkpar_job.schema_name IS
+'The schema of what the error is about, as far as it names something';
 COMMENT ON COLUMN bulkpar.bulkpar_job.runs IS
 'How often the job was started; workers of an earlier run do not go on';
 COMMENT ON COLUMN bulkpar.bulkpar_job.planned_runs IS
@@ -239,8 +261,9 @@ COMMENT ON INDEX bulkpar.bulkpar_error_job IS
 'Finds and counts the errors of a job';
 
 -- A role sees all of its own jobs, and of the others, if it has
--- pg_read_all_stats, what has no values of rows in it.  The live coordinator of
--- a job holds a lock on (bulkpar_job, job_id).
+-- pg_read_all_stats, what has no values of rows in it; of an error that is its
+-- SQLSTATE and the names of what it is about.  The live coordinator of a job
+-- holds a lock on (bulkpar_job, job_id).
 CREATE VIEW @extschema@.bulkpar_jobs WITH (security_barrier) AS
 SELECT j.job_id, j.job_name, j.owner, j.target,
 	p.key_index::regclass AS key_index, j.deletes, j.column_names,
@@ -273,7 +296,9 @@ SELECT j.job_id, j.job_name, j.owner, j.target,
 	CASE WHEN r.owns THEN j.message END AS message,
 	CASE WHEN r.owns THEN j.detail END AS detail,
 	CASE WHEN r.owns THEN j.hint END AS hint,
-	CASE WHEN r.owns THEN j.context END AS context
+	CASE WHEN r.owns THEN j.context END AS context,
+	j.schema_name, j.table_name, j.column_name, j.datatype_name,
+	j.constraint_name
 FROM bulkpar.bulkpar_job j
 CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
 	pg_has_role('pg_read_all_stats'::name, 'USAGE'::text) AS reads_stats) r
@@ -292,7 +317,11 @@ SELECT c.job_id, c.chunk_no, c.part_no,
 	c.attempts, c.status, c.epoch, c.worker, c.worker_pid, c.started_at,
 	c.finished_at, c.sqlstate,
 	CASE WHEN r.owns THEN c.message END AS message,
-	p.relation
+	CASE WHEN r.owns THEN c.detail END AS detail,
+	CASE WHEN r.owns THEN c.hint END AS hint,
+	CASE WHEN r.owns THEN c.context END AS context,
+	c.schema_name, c.table_name, c.column_name, c.datatype_name,
+	c.constraint_name, p.relation
 FROM bulkpar.bulkpar_chunk c
 JOIN bulkpar.bulkpar_job j USING (job_id)
 CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
@@ -308,7 +337,8 @@ SELECT e.job_id, e.chunk_no,
 	CASE WHEN r.owns THEN e.detail END AS detail,
 	CASE WHEN r.owns THEN e.hint END AS hint,
 	CASE WHEN r.owns THEN e.context END AS context,
-	e.failed_at
+	e.schema_name, e.table_name, e.column_name, e.datatype_name,
+	e.constraint_name, e.failed_at
 FROM bulkpar.bulkpar_error e
 JOIN bulkpar.bulkpar_job j USING (job_id)
 CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,

@@ -27,11 +27,12 @@
  * unchanged.c (rows to leave alone), duplicates.c (values that a unique index
  * would not take), sample.c (how long a few batches take), stripe.c (every
  * so-manyth row), bounds.c (where batches end), measure.c (space, and who
- * holds it), job.c, jobstatus.c and ledger.c (the SQL on our tables, run by
- * bookkeeping.c if books.c trusts them), joblock.c (whether a job is alive),
+ * holds it), job.c, joblist.c, jobstate.c, jobstatus.c and ledger.c (the SQL on
+ * our tables, run by bookkeeping.c if books.c trusts them, with argument.c and
+ * column.c), joblock.c (whether a job is alive),
  * crew.c (the workers as the coordinator sees them), launch.c and quota.c
  * (getting processes), settings.c and identity.c (what a process has from the
- * caller), subxact.c, clip.c.
+ * caller), error.c (errors on their way to the caller), subxact.c, clip.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *

@@ -101,6 +101,18 @@ bulkpar_argument_key(BulkparBookkeeping *books, const char *bytes_name,
 	bulkpar_argument_texts(books, text_name, key == NULL ? NULL : key->text);
 }
 
+/* The arguments of BULKPAR_ERROR_VALUES; all are null for NULL. */
+void
+bulkpar_argument_error(BulkparBookkeeping *books, const ErrorData *error)
+{
+	bulkpar_argument_text(books, "sqlstate", error == NULL ? NULL :
+						  unpack_sql_state(error->sqlerrcode));
+#define PUT(name) \
+	bulkpar_argument_text(books, #name, error == NULL ? NULL : error->name);
+	BULKPAR_ERROR_TEXTS(PUT);
+#undef PUT
+}
+
 static void
 put(BulkparBookkeeping *books, const char *name, Oid type, Datum value,
 	bool isnull)

@@ -17,6 +17,15 @@
 
 #include "books/bookkeeping.h"
 #include "books/storedkey.h"
+#include "session/error.h"
+
+/* The columns of an error, and its values by bulkpar_argument_error, in SQL. */
+#define BULKPAR_ARGUMENT_COLUMN(name) ", " #name
+#define BULKPAR_ARGUMENT_VALUE(name) ", $" #name
+#define BULKPAR_ERROR_COLUMNS \
+	"sqlstate" BULKPAR_ERROR_TEXTS(BULKPAR_ARGUMENT_COLUMN)
+#define BULKPAR_ERROR_VALUES \
+	"$sqlstate" BULKPAR_ERROR_TEXTS(BULKPAR_ARGUMENT_VALUE)
 
 extern void bulkpar_argument_bool(BulkparBookkeeping *books, const char *name,
 								  bool value);
@@ -40,5 +49,7 @@ extern void bulkpar_argument_key(BulkparBookkeeping *books,
 								 const char *bytes_name,
 								 const char *text_name,
 								 const BulkparStoredKey *key);
+extern void bulkpar_argument_error(BulkparBookkeeping *books,
+								   const ErrorData *error);
 
 #endif							/* BULKPAR_ARGUMENT_H */

@@ -80,7 +80,8 @@ static void forget_schema(Datum arg, int cacheid, uint32 hashvalue);
 
 /*
  * Lock the tables for writing until the end of the (sub)transaction, and make
- * sure that they can be trusted as long.  Returns their owner.
+ * sure that they can be trusted as long.  Returns their owner.  An error if
+ * they are not there, or not as CREATE EXTENSION has made them.
  */
 Oid
 bulkpar_books_open(void)
@@ -108,7 +109,10 @@ bulkpar_books_open(void)
 	}
 }
 
-/* The OID of one of the tables; InvalidOid if the extension is not there. */
+/*
+ * The OID of one of the tables; InvalidOid if the extension is not there.  Takes
+ * no lock on it.  Must be called in a transaction, as all functions here.
+ */
 Oid
 bulkpar_books_table(BulkparBook book)
 {
@@ -131,7 +135,8 @@ bulkpar_books_include(Oid relid)
  * A function of ours that a query of the user's session calls.  There may be
  * others of its name in our schema, which would be a better match for the
  * arguments of a call; so it is found by just the types that it was made with,
- * and must be the one in our library that belongs to the extension.
+ * and must be the one in our library that belongs to the extension.  An error
+ * if there is none.
  */
 Oid
 bulkpar_books_function(const char *name, int nargs, const Oid *argtypes)

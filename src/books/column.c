@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 
 #include "books/column.h"
+#include "session/error.h"
 
 static Datum column(const BulkparBookkeeping *books, const char *name,
 					Oid type, bool *isnull);
@@ -157,6 +158,26 @@ bulkpar_column_key(const BulkparBookkeeping *books, const char *bytes_name,
 	copy = bulkpar_storedkey_copy(&key);
 	MemoryContextSwitchTo(oldcontext);
 	return copy;
+}
+
+/* The error that the columns of BULKPAR_ERROR_COLUMNS are; NULL for none. */
+ErrorData *
+bulkpar_column_error(const BulkparBookkeeping *books)
+{
+	char	   *sqlstate = bulkpar_column_text(books, "sqlstate");
+	ErrorData  *error;
+
+	if (sqlstate == NULL)
+		return NULL;
+	error = MemoryContextAllocZero(books->caller_context, sizeof(ErrorData));
+	error->elevel = ERROR;
+	error->sqlerrcode = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
+									  sqlstate[3], sqlstate[4]);
+#define READ(name) \
+	error->name = bulkpar_column_text(books, #name);
+	BULKPAR_ERROR_TEXTS(READ);
+#undef READ
+	return error;
 }
 
 static Datum

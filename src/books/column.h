@@ -35,5 +35,6 @@ extern bytea *bulkpar_column_bytes(const BulkparBookkeeping *books,
 extern BulkparStoredKey *bulkpar_column_key(const BulkparBookkeeping *books,
 											const char *bytes_name,
 											const char *text_name);
+extern ErrorData *bulkpar_column_error(const BulkparBookkeeping *books);
 
 #endif							/* BULKPAR_COLUMN_H */

@@ -13,6 +13,10 @@
  * itself could not.  User code can release it: then its own job is not seen to
  * be in a deadlock.
  *
+ * Each function must be called in a transaction.  Those that read pg_locks do it
+ * as bookkeeping.c says, and so lock our tables to the end of the
+ * (sub)transaction; the others lock nothing but what they say.
+ *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
@@ -52,7 +56,9 @@ static void job_locktag(LOCKTAG *tag, int64 job_id);
 
 /*
  * Take the lock that says that a job's coordinator is alive.  It is held
- * until the process ends.  False if another process holds it.
+ * until the process ends, whatever becomes of the transaction.  False if another
+ * process holds it.  Waits for nobody but those who just look, and can be
+ * cancelled meanwhile.
  */
 bool
 bulkpar_joblock_take(int64 job_id)
@@ -76,7 +82,11 @@ bulkpar_joblock_take(int64 job_id)
 	return false;
 }
 
-/* Let the lock say that this process is a worker of the job, if it does not. */
+/*
+ * Let the lock say that this process is a worker of the job, if it does not.
+ * Does not wait; the lock is held until the process ends or user code releases
+ * it.
+ */
 void
 bulkpar_joblock_mark(int64 job_id)
 {
@@ -112,7 +122,10 @@ bulkpar_joblock_waits_for(int64 job_id, int pid)
 	return waits;
 }
 
-/* Whether some process holds that lock. */
+/*
+ * Whether a coordinator holds that lock.  Does not wait, and holds it for the
+ * instant of the look if not.
+ */
 bool
 bulkpar_joblock_is_held(int64 job_id)
 {

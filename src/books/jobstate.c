@@ -68,8 +68,8 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
 		"UPDATE @bulkpar_job SET runs = runs + 1, "
 		"batch_size = coalesce(nullif($batch_size, 0), batch_size), "
 		"workers = coalesce(nullif($workers, 0), workers), "
-		"sqlstate = NULL, message = NULL, detail = NULL, hint = NULL, "
-		"context = NULL WHERE job_id = $job_id"
+		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
+		"WHERE job_id = $job_id"
 	};
 	BulkparBookkeeping books;
 	bool		changed;
@@ -81,6 +81,7 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
 	{
 		bulkpar_argument_int32(&books, "batch_size", changes->batch_size);
 		bulkpar_argument_int32(&books, "workers", changes->workers);
+		bulkpar_argument_error(&books, NULL);
 		(void) bulkpar_bookkeeping_run(&books, &restart);
 	}
 	bulkpar_bookkeeping_leave(&books);
@@ -97,8 +98,8 @@ bulkpar_jobstate_fail(int64 job_id, int runs, const ErrorData *error)
 {
 	static BulkparQuery fail = {
 		.sql =
-		"UPDATE @bulkpar_job SET sqlstate = $sqlstate, message = $message, "
-		"detail = $detail, hint = $hint, context = $context "
+		"UPDATE @bulkpar_job SET "
+		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
 		"WHERE job_id = $job_id AND status = 'running' AND sqlstate IS NULL "
 		"AND (runs = $runs OR $runs = 0)"
 	};
@@ -107,12 +108,7 @@ bulkpar_jobstate_fail(int64 job_id, int runs, const ErrorData *error)
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_argument_int32(&books, "runs", runs);
-	bulkpar_argument_text(&books, "sqlstate",
-						  unpack_sql_state(error->sqlerrcode));
-	bulkpar_argument_text(&books, "message", error->message);
-	bulkpar_argument_text(&books, "detail", error->detail);
-	bulkpar_argument_text(&books, "hint", error->hint);
-	bulkpar_argument_text(&books, "context", error->context);
+	bulkpar_argument_error(&books, error);
 	changed = bulkpar_bookkeeping_run(&books, &fail);
 	bulkpar_bookkeeping_leave(&books);
 	return changed == 1;

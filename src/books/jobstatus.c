@@ -3,6 +3,9 @@
  * jobstatus.c
  *		How far a job is, and whether it is complete.
  *
+ * The sums are made of the chunks each time, for no batch updates the row of its
+ * job.
+ *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
@@ -14,18 +17,21 @@
 
 #include "utils/memutils.h"
 
+#include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/column.h"
 #include "books/job.h"
 #include "books/jobstatus.h"
-
-static ErrorData *error_columns(const BulkparBookkeeping *books);
 
 /*
  * Read the state of a job, and whether its own rows prove that it is
  * complete: those of each part follow each other from before the first key to
  * the end key without a gap, and each has succeeded.  NULL if there is no such
  * job.
+ *
+ * Must be called in a transaction, and takes no lock on the job: what it says
+ * is what is committed, or ours.  The result is allocated in the current memory
+ * context.
  */
 BulkparJobStatus *
 bulkpar_jobstatus_read(int64 job_id)
@@ -36,7 +42,7 @@ bulkpar_jobstatus_read(int64 job_id)
 		"SELECT j.status, j.deletes, j.estimated_rows, "
 		"j.table_bytes_before, j.index_bytes_before, "
 		"j.table_bytes_after, j.index_bytes_after, "
-		"j.sqlstate, j.message, j.detail, j.hint, j.context, "
+		BULKPAR_ERROR_COLUMNS ", "
 		"c.rows_done, c.rows_updated, c.rows_failed, c.rows_unchanged, "
 		"c.batches, c.rows_hot, c.wal_bytes, "
 		"(extract(epoch FROM clock_timestamp() - "
@@ -87,7 +93,7 @@ bulkpar_jobstatus_read(int64 job_id)
 			bulkpar_column_int64(&books, "table_bytes_after");
 		status->after.index_bytes =
 			bulkpar_column_int64(&books, "index_bytes_after");
-		status->error = error_columns(&books);
+		status->error = bulkpar_column_error(&books);
 		status->rows_done = bulkpar_column_int64(&books, "rows_done");
 		status->rows_updated = bulkpar_column_int64(&books, "rows_updated");
 		status->rows_failed = bulkpar_column_int64(&books, "rows_failed");
@@ -101,24 +107,4 @@ bulkpar_jobstatus_read(int64 job_id)
 	}
 	bulkpar_bookkeeping_leave(&books);
 	return status;
-}
-
-/* The error of a job; NULL if there is none. */
-static ErrorData *
-error_columns(const BulkparBookkeeping *books)
-{
-	char	   *sqlstate = bulkpar_column_text(books, "sqlstate");
-	ErrorData  *error;
-
-	if (sqlstate == NULL)
-		return NULL;
-	error = MemoryContextAllocZero(books->caller_context, sizeof(ErrorData));
-	error->elevel = ERROR;
-	error->sqlerrcode = MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2],
-									  sqlstate[3], sqlstate[4]);
-	error->message = bulkpar_column_text(books, "message");
-	error->detail = bulkpar_column_text(books, "detail");
-	error->hint = bulkpar_column_text(books, "hint");
-	error->context = bulkpar_column_text(books, "context");
-	return error;
 }

@@ -165,16 +165,15 @@ bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 	static BulkparQuery fail = {
 		.sql =
 		"UPDATE @bulkpar_chunk SET status = 'failed', worker = NULL, "
-		"sqlstate = $sqlstate, message = $message "
-		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch"
+		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
+		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
+		"AND status = 'running'"
 	};
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	argument_chunk(&books, chunk);
-	bulkpar_argument_text(&books, "sqlstate",
-						  unpack_sql_state(error->sqlerrcode));
-	bulkpar_argument_text(&books, "message", error->message);
+	bulkpar_argument_error(&books, error);
 	(void) bulkpar_bookkeeping_run(&books, &fail);
 	bulkpar_bookkeeping_leave(&books);
 }
@@ -213,10 +212,10 @@ bulkpar_ledger_record_error(int64 job_id, const BulkparLedgerChunk *chunk,
 {
 	static BulkparQuery insert = {
 		.sql =
-		"INSERT INTO @bulkpar_error (job_id, chunk_no, key, sqlstate, message, "
-		"detail, hint, context, failed_at) "
-		"VALUES ($job_id, $chunk_no, $key, $sqlstate, $message, $detail, "
-		"$hint, $context, clock_timestamp())"
+		"INSERT INTO @bulkpar_error (job_id, chunk_no, key, failed_at, "
+		BULKPAR_ERROR_COLUMNS ") "
+		"VALUES ($job_id, $chunk_no, $key, clock_timestamp(), "
+		BULKPAR_ERROR_VALUES ")"
 	};
 	static BulkparQuery count = {
 		.sql =
@@ -229,12 +228,7 @@ bulkpar_ledger_record_error(int64 job_id, const BulkparLedgerChunk *chunk,
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_argument_int64(&books, "chunk_no", chunk->chunk_no);
 	bulkpar_argument_texts(&books, "key", key);
-	bulkpar_argument_text(&books, "sqlstate",
-						  unpack_sql_state(error->sqlerrcode));
-	bulkpar_argument_text(&books, "message", error->message);
-	bulkpar_argument_text(&books, "detail", error->detail);
-	bulkpar_argument_text(&books, "hint", error->hint);
-	bulkpar_argument_text(&books, "context", error->context);
+	bulkpar_argument_error(&books, error);
 	(void) bulkpar_bookkeeping_run(&books, &insert);
 	(void) bulkpar_bookkeeping_run(&books, &count);
 	failed = bulkpar_column_int64(&books, "failed");
@@ -276,7 +270,7 @@ take_over(BulkparBookkeeping *books, int worker, BulkparLedgerChunk *chunk)
 		"attempts = attempts + 1, "
 		"started_at = CASE WHEN attempts = 0 THEN clock_timestamp() "
 		"ELSE started_at END, "
-		"sqlstate = NULL, message = NULL "
+		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
 		"WHERE job_id = $job_id AND chunk_no = "
 		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $job_id "
 		"AND status <> 'succeeded' AND worker IS NULL "
@@ -289,6 +283,7 @@ take_over(BulkparBookkeeping *books, int worker, BulkparLedgerChunk *chunk)
 
 	bulkpar_argument_int32(books, "worker", worker);
 	bulkpar_argument_int32(books, "worker_pid", MyProcPid);
+	bulkpar_argument_error(books, NULL);
 	if (bulkpar_bookkeeping_run(books, &update) == 0)
 		return false;
 	chunk->chunk_no = bulkpar_column_int64(books, "chunk_no");

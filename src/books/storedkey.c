@@ -27,7 +27,7 @@ bulkpar_storedkey_same(const BulkparStoredKey *a, const BulkparStoredKey *b)
 			   VARSIZE_ANY_EXHDR(a->bytes)) == 0;
 }
 
-/* Copy a key that is kept into the current memory context. */
+/* Copy a key that is kept into the current memory context, detoasted. */
 BulkparStoredKey *
 bulkpar_storedkey_copy(const BulkparStoredKey *stored)
 {

@@ -32,6 +32,7 @@
 #include "call/snapshot.h"
 #include "call/wait.h"
 #include "run/coordinator.h"
+#include "session/error.h"
 #include "session/settings.h"
 
 /* The calls of a function in a list of expressions. */
@@ -226,17 +227,8 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 static void
 raise_error(BulkparCall *call)
 {
-	ErrorData	error = {
-		.elevel = ERROR,
-		.sqlerrcode = call->sqlstate,
-		.message = call->message,
-		.detail = call->detail[0] != '\0' ? call->detail : NULL,
-		.hint = call->hint[0] != '\0' ? call->hint : NULL,
-		.context = call->context[0] != '\0' ? call->context : NULL
-	};
-
-	if (call->sqlstate != 0)
-		ThrowErrorData(&error);
+	if (call->error.sqlstate != 0)
+		bulkpar_error_raise(&call->error);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("could not start the coordinator of the job"),

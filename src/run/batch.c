@@ -141,12 +141,16 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	row_key = bulkpar_keyvalue_to_text(target->key, batch->row_key);
 	if (bulkpar_ledger_record_error(job->job_id, chunk, row_key,
 									error) > job->max_errors)
-		ereport(ERROR,
-				(errcode(error->sqlerrcode),
-				 errmsg("%s", error->message),
-				 errdetail("The job has skipped " INT64_FORMAT
-						   " rows with errors before, and allows no more.",
-						   job->max_errors)));
+	{
+		ErrorData	last = *error;
+
+		last.detail = psprintf("%s%sThe job has skipped " INT64_FORMAT
+							   " rows with errors before, and allows no more.",
+							   error->detail == NULL ? "" : error->detail,
+							   error->detail == NULL ? "" : "\n",
+							   job->max_errors);
+		ReThrowError(&last);
+	}
 	result = finish(job, chunk, batch, &advance);
 	MemoryContextSwitchTo(context);
 	return result;

@@ -64,7 +64,6 @@ typedef struct Coordinator
 /* Set by SIGUSR2, when the job is to be paused. */
 static volatile sig_atomic_t pause_requested = false;
 
-static void report_error(BulkparCall *call, const ErrorData *error);
 static void take_slot(const Coordinator *coordinator);
 static void store_job(Coordinator *coordinator);
 static void resume_job(Coordinator *coordinator);
@@ -225,18 +224,7 @@ bulkpar_coordinator_main(Datum main_arg)
 			bulkpar_crew_await_end(coordinator->crew);
 	}
 	else
-		report_error(coordinator->call, error);
-}
-
-/* Tell our caller why there is no job. */
-static void
-report_error(BulkparCall *call, const ErrorData *error)
-{
-	call->sqlstate = error->sqlerrcode;
-	bulkpar_clip(call->message, sizeof(call->message), error->message);
-	bulkpar_clip(call->detail, sizeof(call->detail), error->detail);
-	bulkpar_clip(call->hint, sizeof(call->hint), error->hint);
-	bulkpar_clip(call->context, sizeof(call->context), error->context);
+		bulkpar_error_share(&coordinator->call->error, error);
 }
 
 /* This process counts as the workers do. */

@@ -20,6 +20,7 @@
 
 #include "books/job.h"
 #include "run/quota.h"
+#include "session/error.h"
 #include "session/identity.h"
 
 /*
@@ -52,11 +53,7 @@ typedef struct BulkparCall
 	bool		succeeded;
 	pg_atomic_uint64 rows_updated;
 	pg_atomic_uint64 batches;
-	int			sqlstate;		/* why no job could be stored, or 0 */
-	char		message[512];
-	char		detail[512];	/* empty for none, like those that follow */
-	char		hint[512];
-	char		context[1024];
+	BulkparError error;			/* why no job could be stored */
 
 	/* a new job as JSON, immutable */
 	char		request[FLEXIBLE_ARRAY_MEMBER];

@@ -116,7 +116,12 @@ SELECT results_eq(
 		'message text',
 		'detail text',
 		'hint text',
-		'context text'
+		'context text',
+		'schema_name text',
+		'table_name text',
+		'column_name text',
+		'datatype_name text',
+		'constraint_name text'
 	], 'columns of bulkpar_job');
 SELECT col_is_pk('bulkpar_job', 'job_id', 'bulkpar_job has a primary key');
 SELECT is(attidentity, 'a', 'job_id is generated always')
@@ -176,7 +181,15 @@ SELECT results_eq(
 		'started_at timestamp with time zone not null',
 		'finished_at timestamp with time zone',
 		'sqlstate text',
-		'message text'
+		'message text',
+		'detail text',
+		'hint text',
+		'context text',
+		'schema_name text',
+		'table_name text',
+		'column_name text',
+		'datatype_name text',
+		'constraint_name text'
 	], 'columns of bulkpar_chunk');
 SELECT col_is_pk('bulkpar_chunk', ARRAY['job_id', 'chunk_no'],
 	'bulkpar_chunk has a primary key');
@@ -197,6 +210,11 @@ SELECT results_eq(
 		'detail text',
 		'hint text',
 		'context text',
+		'schema_name text',
+		'table_name text',
+		'column_name text',
+		'datatype_name text',
+		'constraint_name text',
 		'failed_at timestamp with time zone not null'
 	], 'columns of bulkpar_error');
 SELECT fk_ok('bulkpar_error', 'job_id', 'bulkpar_job', 'job_id');
@@ -245,7 +263,12 @@ SELECT results_eq(
 		'message text',
 		'detail text',
 		'hint text',
-		'context text'
+		'context text',
+		'schema_name text',
+		'table_name text',
+		'column_name text',
+		'datatype_name text',
+		'constraint_name text'
 	], 'columns of bulkpar_jobs');
 
 -- bulkpar_progress

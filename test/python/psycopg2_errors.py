@@ -7,17 +7,27 @@ cursor = connection.cursor()
 make_table(cursor, 'item', 1000)
 cursor.execute('ALTER TABLE item ADD CONSTRAINT small CHECK (n < 5),'
                ' ADD code integer UNIQUE')
+cursor.execute('DROP DOMAIN IF EXISTS tiny')
+cursor.execute('CREATE DOMAIN tiny AS integer CONSTRAINT below CHECK (VALUE < 5)')
 cursor.execute('''
     CREATE OR REPLACE FUNCTION complain() RETURNS trigger
     LANGUAGE plpgsql AS $$
     BEGIN
-        RAISE 'no more' USING DETAIL = 'It is enough.', HINT = 'Stop.';
+        RAISE 'no more' USING DETAIL = 'It is enough.', HINT = 'Stop.',
+            SCHEMA = 'here', TABLE = 'this', COLUMN = 'that',
+            DATATYPE = 'of a kind', CONSTRAINT = 'as said';
     END $$''')
 
 
 def update(column, expression):
     cursor.execute('SELECT bulkpar_update(%s, %s, %s, 100, 2)',
                    ('item', column, expression))
+
+
+def names(error):
+    diag = error.diag
+    return (diag.schema_name, diag.table_name, diag.column_name,
+            diag.datatype_name, diag.constraint_name)
 
 
 def job():
@@ -39,13 +49,26 @@ error = raises(errors.CheckViolation, 'a violated check',
                update, 'n', 'id / 100')
 contains(error.diag.message_detail, 'Failing row contains (', 'its detail')
 contains(error.diag.message_primary, '"small"', 'its message')
+equal(names(error), ('public', 'item', None, None, 'small'), 'its names')
 
 error = raises(errors.UniqueViolation, 'a violated unique constraint',
                update, 'code', 'id % 999')
 contains(error.diag.message_detail, 'Key (code)=(1) already exists.',
          'its detail')
+equal(names(error), ('public', 'item', None, None, 'item_code_key'),
+      'its names')
+for table in ('jobs', 'chunks'):
+    cursor.execute('SELECT schema_name, table_name, column_name, datatype_name,'
+                   f' constraint_name FROM bulkpar_{table} WHERE job_id = %s'
+                   ' AND sqlstate IS NOT NULL', (job().job_id,))
+    equal(tuple(cursor.fetchone()), names(error), f'they are in bulkpar_{table}')
 
-raises(errors.NotNullViolation, 'a violated NOT NULL', update, 'n', 'NULL')
+error = raises(errors.NotNullViolation, 'a violated NOT NULL',
+               update, 'n', 'NULL')
+equal(names(error), ('public', 'item', 'n', None, None), 'its names')
+error = raises(errors.CheckViolation, 'a violated domain',
+               update, 'n', '(id / 100)::tiny')
+equal(names(error), ('public', None, None, 'tiny', 'below'), 'its names')
 raises(errors.InvalidTextRepresentation, 'a value that is no number',
        update, 'n', 'name::integer')
 
@@ -56,6 +79,8 @@ error = raises(errors.RaiseException, 'a trigger that raises',
 equal((error.diag.message_primary, error.diag.message_detail,
        error.diag.message_hint),
       ('no more', 'It is enough.', 'Stop.'), 'its message, detail and hint')
+equal(names(error), ('here', 'this', 'that', 'of a kind', 'as said'),
+      'its names')
 contains(error.diag.context, 'function complain()',
          'its context names the trigger')
 

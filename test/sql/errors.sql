@@ -322,6 +322,8 @@ BEGIN
 	RETURN NEW;
 END $$;
 CREATE TRIGGER refuse BEFORE UPDATE ON work FOR EACH ROW EXECUTE FUNCTION refuse();
+-- so that the number of rows does not depend on when the statistics come
+ANALYZE work;
 
 -- how far the last job got
 CREATE VIEW last_job AS
@@ -354,6 +356,7 @@ SELECT job_id, status, sqlstate, message, rows_updated FROM bulkpar.bulkpar_job
 -- several workers: the first error stops them all
 CREATE TABLE many (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
 INSERT INTO many SELECT generate_series(1, 5000);
+ANALYZE many;
 SELECT bulkpar_update('many', 'n', 'n + 1 + 0 / (id - 2001)', 10, 3); :sqlstate
 SELECT j.status, sum(n) = sum(c.rows) AS as_noted, bool_and(n <= 1) AS at_most_once, sum(n) < 4990 AS stopped
 	FROM many, bulkpar.bulkpar_job j, (SELECT job_id, sum(rows_updated) / 5000.0 AS rows FROM bulkpar.bulkpar_chunk GROUP BY 1) c
@@ -361,6 +364,7 @@ SELECT j.status, sum(n) = sum(c.rows) AS as_noted, bool_and(n <= 1) AS at_most_o
 -- a composite key
 CREATE TABLE pairs (tenant int, code text, n int, PRIMARY KEY (tenant, code));
 INSERT INTO pairs SELECT g / 10, 'c ' || g % 10, 0 FROM generate_series(0, 49) g;
+ANALYZE pairs;
 SELECT bulkpar_update('pairs', 'n', '1 / (tenant * 10 + right(code, 1)::int - 35)', 4, 1); :sqlstate
 -- the time limit of the caller
 SET statement_timeout = '500ms';
@@ -373,7 +377,39 @@ SELECT count(*) FROM pg_locks WHERE relation IN ('work'::regclass, 'many'::regcl
 -- and the next job succeeds
 SELECT status, rows_updated FROM bulkpar_update('work', 'n', '0', 10, 2);
 
+--
+-- the names of schema, table, column, data type and constraint
+--
+CREATE SCHEMA errors;
+CREATE DOMAIN errors.small AS int CONSTRAINT small_check CHECK (VALUE < 5);
+CREATE TABLE errors.named (id int PRIMARY KEY, n int NOT NULL DEFAULT 0, code int CONSTRAINT one_each UNIQUE);
+INSERT INTO errors.named (id, code) SELECT g, g FROM generate_series(1, 100) g;
+ANALYZE errors.named;
+SELECT bulkpar_update('errors.named', 'code', 'CASE id WHEN 55 THEN 1 ELSE code END', 10, 1);
+\errverbose
+SELECT bulkpar_update('errors.named', 'n', 'nullif(id, 55)', 10, 1, stripes => 1);
+\errverbose
+SELECT bulkpar_update('errors.named', 'n', '(id % 6)::errors.small', 10, 1, stripes => 1);
+\errverbose
+-- in the rows of the job, its chunk and the rows that were skipped
+SELECT bulkpar_update('errors.named', 'code', '1', 10, 1, 'id > 1', on_error => 'skip', max_errors => 3);
+\errverbose
+CREATE VIEW names AS
+	SELECT 'job' AS kept, job_id, sqlstate, schema_name, table_name, column_name, datatype_name, constraint_name FROM bulkpar_jobs
+	UNION ALL SELECT 'chunk', job_id, sqlstate, schema_name, table_name, column_name, datatype_name, constraint_name
+	FROM bulkpar_chunks WHERE status = 'failed'
+	UNION ALL SELECT 'row', job_id, sqlstate, schema_name, table_name, column_name, datatype_name, constraint_name FROM bulkpar_errors;
+SELECT * FROM names WHERE job_id > 13 ORDER BY job_id, kept;
+SELECT DISTINCT c.detail IS NOT DISTINCT FROM j.detail AND c.context = j.context AND c.hint IS NULL AND j.hint IS NULL AS the_same
+	FROM bulkpar_chunks c JOIN bulkpar_jobs j USING (job_id) WHERE c.status = 'failed' AND job_id > 13;
+-- they are forgotten when the job goes on
+UPDATE errors.named SET code = -id WHERE id = 1;
+SELECT status, rows_updated FROM bulkpar_resume(14);
+SELECT * FROM names WHERE job_id = 14;
+
 SET client_min_messages = warning;
+DROP VIEW names;
+DROP SCHEMA errors CASCADE;
 DROP VIEW damage, last_job, item_view;
 DROP MATERIALIZED VIEW item_matview;
 DROP TABLE item, item_temp, item_part, item_parent, item_child, item_rule, item_key, item_long, work, other, many, pairs;

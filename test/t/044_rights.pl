@@ -313,10 +313,12 @@ foreach my $view ('bulkpar_jobs', 'bulkpar_chunks', 'bulkpar_errors', 'bulkpar_p
 	is($out, '0', "$view shows others nothing");
 }
 ($out, $err) = run_as($node, 'mon', <<'END');
-SELECT DISTINCT sqlstate, rows_failed FROM bulkpar_errors
+SELECT DISTINCT sqlstate, table_name, constraint_name, rows_failed
+FROM bulkpar_errors
 JOIN bulkpar_progress USING (job_id) WHERE rows_failed > 0;
 END
-is($out, '23514|1', 'counts and SQLSTATEs are there');
+is($out, '23514|patients|patients_v_check|1',
+	'counts, SQLSTATEs and names are there');
 foreach my $statement ('SELECT * FROM bulkpar.bulkpar_job', 'TABLE bulkpar.bulkpar_error')
 {
 	($out, $err) = run_as($node, 'mon', $statement);

@@ -51,7 +51,9 @@ sql(<<"END");
 CREATE FUNCTION refuse(batch_size integer) RETURNS boolean LANGUAGE plpgsql AS \$\$
 BEGIN
 	RAISE '% is refused', batch_size USING ERRCODE = 'UE123',
-		DETAIL = 'The detail.', HINT = 'The hint.';
+		DETAIL = 'The detail.', HINT = 'The hint.', SCHEMA = 'a schema',
+		TABLE = 'a table', COLUMN = 'a column', DATATYPE = 'a type',
+		CONSTRAINT = 'a constraint';
 END \$\$;
 ALTER TABLE $table ADD CONSTRAINT refuse
 	CHECK (batch_size < 70 OR batch_size > 80 OR refuse(batch_size));
@@ -61,6 +63,11 @@ $error = fails_with($node, "SELECT bulkpar_update('t', 'n', 'n + 1', 77)",
 is(field($error, 'ERROR'), 'UE123: 77 is refused', 'its message');
 is(field($error, 'DETAIL'), 'The detail.', 'its detail');
 is(field($error, 'HINT'), 'The hint.', 'its hint');
+foreach my $kind (qw(schema table column constraint))
+{
+	is(field($error, uc($kind) . ' NAME'), "a $kind", "its $kind");
+}
+is(field($error, 'DATATYPE NAME'), 'a type', 'its type');
 like(field($error, 'CONTEXT'),
 	qr{^PL/pgSQL function .*refuse\(integer\) line \d},
 	'its context');
@@ -75,7 +82,8 @@ LANGUAGE plpgsql AS \$\$
 DECLARE
 	long text := repeat('a', batch_size - 70) || repeat('$horse', 1000);
 BEGIN
-	RAISE '%', 'E' || long USING DETAIL = 'D' || long, HINT = 'H' || long;
+	RAISE '%', 'E' || long USING DETAIL = 'D' || long, HINT = 'H' || long,
+		CONSTRAINT = 'C' || long;
 END \$\$;
 END
 foreach my $shift (0 .. 2)
@@ -88,6 +96,8 @@ foreach my $shift (0 .. 2)
 	is_start(field($error, 'ERROR'), "P0001: E$long", 'the message is clipped');
 	is_start(field($error, 'DETAIL'), "D$long", 'the detail is clipped');
 	is_start(field($error, 'HINT'), "H$long", 'the hint is clipped');
+	is_start(field($error, 'CONSTRAINT NAME'), "C$long",
+		'the name of a constraint is clipped');
 }
 is(sql("SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 69)"),
 	'succeeded', 'others are stored');
