@@ -133,8 +133,11 @@ CREATE ROLE monitor LOGIN IN ROLE pg_read_all_stats;
 END
 make_table($node, 't', 2000);
 sql('GRANT SELECT, UPDATE ON t TO ann');
+$gate = close_gate($node);
 $job = $node->safe_psql('postgres',
-	"SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 20, 2, wait => false)",
+	"SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1"
+	  . " + CASE WHEN id > 100 THEN gate() ELSE 0 END', 20, 2,"
+	  . ' wait => false, stripes => 1)',
 	extra_params => [ '-U', 'ann' ]);
 foreach my $view (qw(jobs chunks progress))
 {
@@ -157,6 +160,7 @@ fails_with($node, "SELECT bulkpar_forget($job)", '55006',
 is($node->safe_psql('postgres', "SELECT status FROM bulkpar_cancel($job)",
 		extra_params => [ '-U', 'boss' ]), 'cancelled',
 	'a member of the owner cancels');
+open_gate($gate);
 
 # Forget.
 is(sql("SELECT bulkpar_forget($job)"), '1', 'forget a job');
