@@ -154,7 +154,7 @@ read_rows(const BulkparTarget *target, const BulkparJob *job,
 
 	SetTuplestoreDestReceiverParams(options.dest, store, CurrentMemoryContext,
 									false, NULL, NULL);
-	statement->new_columns = columns;
+	statement->hooks.condition.new_columns = columns;
 	bulkpar_statement_prepare(statement);
 	if (SPI_execute_plan_extended(statement->plan, &options) < 0)
 		elog(ERROR, "could not read the new values");

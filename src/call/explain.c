@@ -295,10 +295,9 @@ explain_values(void *arg)
 	Explanation *explanation = arg;
 	BulkparTarget *target = explanation->target;
 	BulkparStatement *statement =
-		bulkpar_statement_matches(explanation->job, target->part, target->key);
+		bulkpar_statement_values(explanation->job, target->part, target->key);
 
 	SPI_connect();
-	statement->shows_values = true;
 	bulkpar_statement_prepare(statement);
 	if (SPI_execute_plan(statement->plan, NULL, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read rows to show");

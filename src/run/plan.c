@@ -31,6 +31,7 @@
 #include "table/bounds.h"
 #include "table/keyvalue.h"
 #include "table/measure.h"
+#include "table/part.h"
 #include "table/stripe.h"
 
 static void plan_part(BulkparJob *job, int number, BulkparTarget *target);
@@ -85,7 +86,7 @@ plan_part(BulkparJob *job, int number, BulkparTarget *target)
 	LockRelationOid(part->relid, AccessShareLock);
 	part->gone = part->gone ||
 		(get_rel_name(job->target) != NULL &&
-		 !bulkpar_statement_has_part(job->target, part->relid));
+		 !bulkpar_part_belongs(job->target, part->relid));
 	if (part->gone)
 		return;
 	bulkpar_target_lock(target, job, number, AccessShareLock);

@@ -35,71 +35,91 @@
 /* How many rows are shown. */
 #define SHOWN_ROWS 5
 
+static void restrict_to_piece(ParseState *pstate,
+							  const BulkparCondition *condition, Query *query);
 static int	target_index(const Query *query);
-static Node *range_condition(const BulkparStatement *statement,
+static Node *range_condition(const BulkparCondition *condition,
 							 const Query *query, List *columns);
-static List *joined_ranges(const BulkparStatement *statement,
+static List *joined_ranges(const BulkparCondition *condition,
 						   const Query *query);
-static Var *joined_column(Node *condition, const BulkparStatement *statement,
+static Var *joined_column(Node *clause, const BulkparCondition *condition,
 						  int target);
-static List *key_columns(ParseState *pstate, const BulkparStatement *statement,
+static List *key_columns(ParseState *pstate, const BulkparCondition *condition,
 						 const Query *query);
-static List *key_targets(const BulkparStatement *statement, List *columns);
-static AttrNumber key_attnum(const BulkparStatement *statement, int i);
-static Node *part_condition(const BulkparStatement *statement);
-static bool can_prune(const Node *condition);
+static List *key_targets(const BulkparCondition *condition, List *columns);
+static AttrNumber key_attnum(const BulkparCondition *condition, int i);
+static Node *part_condition(const BulkparCondition *condition);
+static bool can_prune(const Node *clause);
 static void select_versions(Query *query);
-static void select_keys(ParseState *pstate, const BulkparStatement *statement,
-						Query *query);
+static void select_matches(ParseState *pstate, const BulkparCondition *condition,
+						   Query *query);
+
+/* Whether a statement is about the rows of a piece of the keys, not of all. */
+bool
+bulkpar_condition_is_of_piece(const BulkparCondition *condition)
+{
+	return condition->use != BULKPAR_CONDITION_MATCHES &&
+		condition->use != BULKPAR_CONDITION_VALUES;
+}
 
 /*
- * Restrict the query of a statement to its range and part, and if wanted to
- * the rows that it changes; or make it select keys.
+ * Restrict the query of a statement to its piece and part, and if wanted to
+ * the rows that it changes; make of it what it is used for.  The query must
+ * have been analyzed just now, and not yet rewritten.
  */
 void
-bulkpar_condition_add(BulkparStatement *statement, ParseState *pstate,
+bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 					  Query *query)
 {
 	RangeTblEntry *rte = rt_fetch(target_index(query), query->rtable);
 	FromExpr   *from = query->jointree;
 
-	if (rte->relid != statement->relid)
+	if (rte->relid != condition->relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the statement of the job is now about another table"),
 				 errdetail("It began with the table of the OID %u.",
-						   statement->relid)));
-	statement->whole = from->quals == NULL && list_length(from->fromlist) == 1;
-	if (statement->skip_unchanged)
+						   condition->relid)));
+	condition->whole = from->quals == NULL && list_length(from->fromlist) == 1;
+	if (condition->skip_unchanged)
 		from->quals = make_and_qual(from->quals,
 									bulkpar_unchanged_condition(pstate,
 																query));
-	if (statement->selects_keys)
-		select_keys(pstate, statement, query);
+	if (bulkpar_condition_is_of_piece(condition))
+		restrict_to_piece(pstate, condition, query);
 	else
-	{
-		List	   *columns = key_columns(pstate, statement, query);
-
-		/* The range comes first: nothing is evaluated for rows beyond it. */
-		if (statement->nargs > 0)
-			from->quals = make_and_qual(range_condition(statement, query,
-														columns),
-										from->quals);
-		from->quals = make_and_qual(from->quals, part_condition(statement));
-		if (statement->selects_versions)
-			select_versions(query);
-		else if (statement->collects)
-		{
-			query->targetList = key_targets(statement, columns);
-			bulkpar_keyquery_sort(statement->key, statement->backward, query);
-		}
-	}
+		select_matches(pstate, condition, query);
 	query->hasSubLinks |= checkExprHasSubLink(from->quals);
 }
 
+/* Restrict a query to the keys of a piece, and let a SELECT return these. */
+static void
+restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
+				  Query *query)
+{
+	FromExpr   *from = query->jointree;
+	List	   *columns = key_columns(pstate, condition, query);
+
+	/* The range comes first: nothing is evaluated for rows beyond it. */
+	from->quals = make_and_qual(range_condition(condition, query, columns),
+								from->quals);
+	from->quals = make_and_qual(from->quals, part_condition(condition));
+	if (condition->use == BULKPAR_CONDITION_CHANGE)
+		return;
+	if (condition->use == BULKPAR_CONDITION_VERSIONS)
+	{
+		select_versions(query);
+		return;
+	}
+	query->targetList = key_targets(condition, columns);
+	bulkpar_keyquery_sort(condition->key,
+						  condition->use == BULKPAR_CONDITION_KEYS_BACKWARD,
+						  query);
+}
+
 /*
- * The number of the target in the query.  A collecting statement changes none,
- * and has but this table.
+ * The number of the target in the query.  A SELECT of keys or versions changes
+ * none, and has but this table.
  */
 static int
 target_index(const Query *query)
@@ -107,16 +127,19 @@ target_index(const Query *query)
 	return Max(query->resultRelation, 1);
 }
 
-/* The condition of the range. */
+/* The condition of the range; NULL if that is all keys. */
 static Node *
-range_condition(const BulkparStatement *statement, const Query *query,
+range_condition(const BulkparCondition *condition, const Query *query,
 				List *columns)
 {
-	List	   *conditions = joined_ranges(statement, query);
+	Oid			argtypes[BULKPAR_KEY_MAX_VALUES];
+	List	   *conditions;
 
-	conditions = lcons(bulkpar_keyquery_condition(statement->key,
-												  &statement->shape, columns),
-					   conditions);
+	if (bulkpar_key_arguments(condition->key, &condition->shape, argtypes) == 0)
+		return NULL;
+	conditions = lcons(bulkpar_keyquery_condition(condition->key,
+												  &condition->shape, columns),
+					   joined_ranges(condition, query));
 	return (Node *) make_ands_explicit(conditions);
 }
 
@@ -126,25 +149,25 @@ range_condition(const BulkparStatement *statement, const Query *query,
  * read the other table whole for each batch.
  */
 static List *
-joined_ranges(const BulkparStatement *statement, const Query *query)
+joined_ranges(const BulkparCondition *condition, const Query *query)
 {
-	BulkparKeyShape shape = statement->shape;
+	BulkparKeyShape shape = condition->shape;
 	List	   *conditions = NIL;
 	ListCell   *lc;
 
-	if (statement->key->ncolumns != 1)
+	if (condition->key->ncolumns != 1)
 		return NIL;
 	shape.striped = false;
 	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
 	{
-		Var		   *joined = joined_column(lfirst(lc), statement,
+		Var		   *joined = joined_column(lfirst(lc), condition,
 										   target_index(query));
 		Node	   *range;
 
 		if (joined == NULL ||
 			rt_fetch(joined->varno, query->rtable)->rtekind == RTE_JOIN)
 			continue;
-		range = bulkpar_keyquery_condition(statement->key, &shape,
+		range = bulkpar_keyquery_condition(condition->key, &shape,
 										   list_make1(joined));
 		conditions = lappend(conditions, range);
 	}
@@ -153,16 +176,16 @@ joined_ranges(const BulkparStatement *statement, const Query *query)
 
 /* The column that a condition says is equal to the key; NULL if it does not. */
 static Var *
-joined_column(Node *condition, const BulkparStatement *statement,
+joined_column(Node *clause, const BulkparCondition *condition,
 			  int target)
 {
-	const BulkparKeyColumn *column = &statement->key->columns[0];
-	AttrNumber	attnum = key_attnum(statement, 0);
-	OpExpr	   *op = (OpExpr *) condition;
+	const BulkparKeyColumn *column = &condition->key->columns[0];
+	AttrNumber	attnum = key_attnum(condition, 0);
+	OpExpr	   *op = (OpExpr *) clause;
 	Var		   *a;
 	Var		   *b;
 
-	if (!IsA(condition, OpExpr) || list_length(op->args) != 2 ||
+	if (!IsA(clause, OpExpr) || list_length(op->args) != 2 ||
 		get_op_opfamily_strategy(op->opno, column->opfamily) !=
 		BTEqualStrategyNumber ||
 		op->inputcollid != column->collation ||
@@ -189,20 +212,20 @@ joined_column(Node *condition, const BulkparStatement *statement,
  * look at their types, so these must be what they were.
  */
 static List *
-key_columns(ParseState *pstate, const BulkparStatement *statement,
+key_columns(ParseState *pstate, const BulkparCondition *condition,
 			const Query *query)
 {
 	List	   *columns = NIL;
 
-	for (int i = 0; i < statement->key->ncolumns; i++)
+	for (int i = 0; i < condition->key->ncolumns; i++)
 	{
 		Var		   *column = bulkpar_values_column(pstate, query,
 												   target_index(query),
-												   key_attnum(statement, i));
+												   key_attnum(condition, i));
 
-		if (getBaseType(column->vartype) != statement->key->columns[i].type)
+		if (getBaseType(column->vartype) != condition->key->columns[i].type)
 			elog(ERROR, "key column %d of relation %u has changed its type",
-				 column->varattno, statement->relid);
+				 column->varattno, condition->relid);
 		columns = lappend(columns, column);
 	}
 	return columns;
@@ -210,7 +233,7 @@ key_columns(ParseState *pstate, const BulkparStatement *statement,
 
 /* Such columns as the targets of a SELECT. */
 static List *
-key_targets(const BulkparStatement *statement, List *columns)
+key_targets(const BulkparCondition *condition, List *columns)
 {
 	List	   *targets = NIL;
 	ListCell   *lc;
@@ -220,7 +243,7 @@ key_targets(const BulkparStatement *statement, List *columns)
 		Var		   *column = lfirst_node(Var, lc);
 
 		bulkpar_values_add(&targets, (Node *) column,
-						   get_attname(statement->relid, column->varattno,
+						   get_attname(condition->relid, column->varattno,
 									   false));
 	}
 	return targets;
@@ -228,17 +251,17 @@ key_targets(const BulkparStatement *statement, List *columns)
 
 /* The number of a key column in the target, which may not be that of the part. */
 static AttrNumber
-key_attnum(const BulkparStatement *statement, int i)
+key_attnum(const BulkparCondition *condition, int i)
 {
-	char	   *name = get_attname(statement->part,
-								   statement->key->columns[i].attnum, false);
-	AttrNumber	attnum = get_attnum(statement->relid, name);
+	char	   *name = get_attname(condition->part,
+								   condition->key->columns[i].attnum, false);
+	AttrNumber	attnum = get_attnum(condition->relid, name);
 
 	if (attnum == InvalidAttrNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of relation \"%s\" does not exist",
-						name, get_rel_name(statement->relid))));
+						name, get_rel_name(condition->relid))));
 	return attnum;
 }
 
@@ -247,23 +270,23 @@ key_attnum(const BulkparStatement *statement, int i)
  * planner, who would otherwise look at all partitions, need not.
  */
 static Node *
-part_condition(const BulkparStatement *statement)
+part_condition(const BulkparCondition *condition)
 {
 	List	   *conditions = NIL;
 	Relation	target;
 	Relation	part;
 	ListCell   *lc;
 
-	if (statement->part == statement->relid ||
-		!get_rel_relispartition(statement->part))
+	if (condition->part == condition->relid ||
+		!get_rel_relispartition(condition->part))
 		return NULL;
-	foreach(lc, make_ands_implicit(get_partition_qual_relid(statement->part)))
+	foreach(lc, make_ands_implicit(get_partition_qual_relid(condition->part)))
 	{
 		if (can_prune(lfirst(lc)))
 			conditions = lappend(conditions, lfirst(lc));
 	}
-	target = table_open(statement->relid, NoLock);
-	part = table_open(statement->part, NoLock);
+	target = table_open(condition->relid, NoLock);
+	part = table_open(condition->part, NoLock);
 	conditions = map_partition_varattnos(conditions, 1, target, part);
 	table_close(part, NoLock);
 	table_close(target, NoLock);
@@ -276,13 +299,13 @@ part_condition(const BulkparStatement *statement)
  * partition, which is that no other one fits.
  */
 static bool
-can_prune(const Node *condition)
+can_prune(const Node *clause)
 {
-	return !(IsA(condition, FuncExpr) &&
-			 ((const FuncExpr *) condition)->funcid ==
+	return !(IsA(clause, FuncExpr) &&
+			 ((const FuncExpr *) clause)->funcid ==
 			 F_SATISFIES_HASH_PARTITION) &&
-		!(IsA(condition, BoolExpr) &&
-		  ((const BoolExpr *) condition)->boolop == NOT_EXPR);
+		!(IsA(clause, BoolExpr) &&
+		  ((const BoolExpr *) clause)->boolop == NOT_EXPR);
 }
 
 /* Where the rows are, by the only table of the query. */
@@ -299,18 +322,18 @@ select_versions(Query *query)
 }
 
 /*
- * Make of an UPDATE or DELETE the SELECT of the keys of its rows, with values
- * or the table that each row is in.
+ * Make of an UPDATE or DELETE the SELECT of the keys of its rows, with the old
+ * and new values of a few, or with the table of each and its new columns.
  */
 static void
-select_keys(ParseState *pstate, const BulkparStatement *statement,
-			Query *query)
+select_matches(ParseState *pstate, const BulkparCondition *condition,
+			   Query *query)
 {
 	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
-	List	   *targets = key_targets(statement,
-									  key_columns(pstate, statement, query));
+	List	   *targets = key_targets(condition,
+									  key_columns(pstate, condition, query));
 
-	if (statement->shows_values)
+	if (condition->use == BULKPAR_CONDITION_VALUES)
 	{
 		bulkpar_values_show(pstate, query, &targets);
 		query->limitCount = (Node *) makeConst(INT8OID, -1, InvalidOid,
@@ -325,7 +348,7 @@ select_keys(ParseState *pstate, const BulkparStatement *statement,
 						   makeVar(query->resultRelation,
 								   TableOidAttributeNumber, OIDOID, -1,
 								   InvalidOid, 0), "tableoid");
-		bulkpar_values_after(pstate, query, statement->new_columns, &targets);
+		bulkpar_values_after(pstate, query, condition->new_columns, &targets);
 	}
 	bulkpar_compat_read_only(query, rte);
 	query->commandType = CMD_SELECT;

@@ -15,9 +15,40 @@
 
 #include "parser/parse_node.h"
 
-#include "table/statement.h"
+#include "table/key.h"
 
-extern void bulkpar_condition_add(BulkparStatement *statement,
+/* What a statement is for. */
+typedef enum BulkparConditionUse
+{
+	/* of the rows of a piece of the keys */
+	BULKPAR_CONDITION_CHANGE,	/* the UPDATE or DELETE of a batch */
+	BULKPAR_CONDITION_KEYS,		/* the keys in their order, ... */
+	BULKPAR_CONDITION_KEYS_BACKWARD,	/* ... or backward */
+	BULKPAR_CONDITION_VERSIONS, /* where the rows are, in no order */
+
+	/* of all rows that an UPDATE or DELETE would change, as a SELECT */
+	BULKPAR_CONDITION_MATCHES,	/* keys and tables, with the new_columns */
+	BULKPAR_CONDITION_VALUES	/* keys, old and new values of a few */
+} BulkparConditionUse;
+
+/* What is to be added to the query of a statement. */
+typedef struct BulkparCondition
+{
+	BulkparConditionUse use;
+	Oid			relid;			/* the target */
+	Oid			part;			/* of the target, that is to be reached */
+	const BulkparKey *key;		/* along which it must be reached */
+	BulkparKeyShape shape;		/* the parameters say which keys */
+	bool		skip_unchanged;
+	Bitmapset  *new_columns;	/* to select as they will be, by their numbers
+								 * less FirstLowInvalidHeapAttributeNumber */
+
+	/* once it was added */
+	bool		whole;			/* the statement has none of its own */
+} BulkparCondition;
+
+extern bool bulkpar_condition_is_of_piece(const BulkparCondition *condition);
+extern void bulkpar_condition_add(BulkparCondition *condition,
 								  ParseState *pstate, Query *query);
 
 #endif							/* BULKPAR_CONDITION_H */

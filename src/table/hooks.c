@@ -30,15 +30,18 @@
 #include "compat.h"
 #include "table/condition.h"
 #include "table/hooks.h"
+#include "table/part.h"
 
+/* The statements that are looked after, and the one that is being planned. */
 static List *statements = NIL;
-static BulkparStatement *planning = NULL;
+static BulkparHooks *planning = NULL;
+
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static planner_hook_type prev_planner_hook = NULL;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
 
 static void install_hooks(void);
-static BulkparStatement *find_statement(const char *sql);
+static BulkparHooks *look_up(const char *sql);
 static void restrict_query(ParseState *pstate, Query *query,
 						   JumbleState *jstate);
 static PlannedStmt *plan_statement(Query *parse, const char *query_string,
@@ -58,20 +61,20 @@ static Index find_list(PlannerInfo *root);
  * plan: a statement of the same text that a trigger runs is another.
  */
 void
-bulkpar_hooks_start(BulkparStatement *statement)
+bulkpar_hooks_start(BulkparHooks *hooks)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 
 	install_hooks();
-	statements = list_append_unique_ptr(statements, statement);
+	statements = list_append_unique_ptr(statements, hooks);
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* No longer look after a statement, if they did. */
+/* No longer look after a statement, if they did.  Does not throw. */
 void
-bulkpar_hooks_end(const BulkparStatement *statement)
+bulkpar_hooks_end(const BulkparHooks *hooks)
 {
-	statements = list_delete_ptr(statements, (void *) statement);
+	statements = list_delete_ptr(statements, (void *) hooks);
 }
 
 static void
@@ -90,17 +93,17 @@ install_hooks(void)
 	set_rel_pathlist_hook = restrict_paths;
 }
 
-static BulkparStatement *
-find_statement(const char *sql)
+static BulkparHooks *
+look_up(const char *sql)
 {
 	ListCell   *lc;
 
 	foreach(lc, sql == NULL ? NIL : statements)
 	{
-		BulkparStatement *statement = lfirst(lc);
+		BulkparHooks *hooks = lfirst(lc);
 
-		if (sql == statement->sql || sql == statement->plan_sql)
-			return statement;
+		if (sql == hooks->sql || sql == hooks->plan_sql)
+			return hooks;
 	}
 	return NULL;
 }
@@ -109,10 +112,10 @@ find_statement(const char *sql)
 static void
 restrict_query(ParseState *pstate, Query *query, JumbleState *jstate)
 {
-	BulkparStatement *statement = find_statement(pstate->p_sourcetext);
+	BulkparHooks *hooks = look_up(pstate->p_sourcetext);
 
-	if (statement != NULL)
-		bulkpar_condition_add(statement, pstate, query);
+	if (hooks != NULL)
+		bulkpar_condition_add(&hooks->condition, pstate, query);
 	if (prev_post_parse_analyze_hook)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
 }
@@ -122,10 +125,10 @@ static PlannedStmt *
 plan_statement(Query *parse, const char *query_string, int cursorOptions,
 			   ParamListInfo boundParams BULKPAR_PLANNER_EXTRA_PARAM)
 {
-	BulkparStatement *outer = planning;
+	BulkparHooks *outer = planning;
 	PlannedStmt *result;
 
-	planning = find_statement(query_string);
+	planning = look_up(query_string);
 	PG_TRY();
 	{
 		planner_hook_type plan = prev_planner_hook ? prev_planner_hook :
@@ -159,16 +162,15 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (planning == NULL || root->query_level != 1 ||
 		rte->rtekind != RTE_RELATION || !is_of_target(root, rti))
 		return;
-	if (!bulkpar_statement_has_part(planning->relid, rte->relid))
-		bulkpar_statement_raise_other(planning->relid, rte->relid);
-	if (planning->selects_keys)
+	bulkpar_part_require(planning->condition.relid, rte->relid);
+	if (!bulkpar_condition_is_of_piece(&planning->condition))
 		return;
 	if (planning->batch_size > 0)
 		rel->rows = Min(rel->rows, planning->batch_size);
 	/* What the planner has proven to be empty stays so. */
 	if (rte->inh || IS_DUMMY_REL(rel))
 		return;
-	if (rte->relid == planning->part)
+	if (rte->relid == planning->condition.part)
 		use_key_index(root, rel);
 	else
 		mark_dummy_rel(rel);
@@ -194,6 +196,7 @@ is_of_target(PlannerInfo *root, Index rti)
 static void
 use_key_index(PlannerInfo *root, RelOptInfo *rel)
 {
+	const BulkparCondition *condition = &planning->condition;
 	List	   *pathlist = rel->pathlist;
 	List	   *indexlist = NIL;
 	ListCell   *lc;
@@ -202,7 +205,7 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 	{
 		IndexOptInfo *info = lfirst_node(IndexOptInfo, lc);
 
-		if (info->indexoid == planning->key->index)
+		if (info->indexoid == condition->key->index)
 		{
 			info->amhasgetbitmap = false;
 			indexlist = lappend(indexlist, info);
@@ -215,7 +218,7 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 	rel->pathlist = NIL;
 	rel->partial_pathlist = NIL;
 	create_index_paths(root, rel);
-	if (planning->shape.listed && planning->key->ncolumns > 1)
+	if (condition->shape.listed && condition->key->ncolumns > 1)
 		prefer_list(root, rel, pathlist);
 	else if (rel->pathlist == NIL)
 	{
@@ -232,6 +235,7 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 static void
 prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist)
 {
+	Oid			index = planning->condition.key->index;
 	Index		list = find_list(root);
 	bool		found = false;
 	ListCell   *lc;
@@ -247,7 +251,7 @@ prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist)
 
 		if (!bms_is_member(list, PATH_REQ_OUTER(path)) ||
 			!IsA(path, IndexPath) ||
-			((IndexPath *) path)->indexinfo->indexoid != planning->key->index)
+			((IndexPath *) path)->indexinfo->indexoid != index)
 			bulkpar_compat_make_expensive(path);
 	}
 }

@@ -13,9 +13,19 @@
 #ifndef BULKPAR_HOOKS_H
 #define BULKPAR_HOOKS_H
 
-#include "table/statement.h"
+#include "table/condition.h"
 
-extern void bulkpar_hooks_start(BulkparStatement *statement);
-extern void bulkpar_hooks_end(const BulkparStatement *statement);
+/* What the hooks know of a statement. */
+typedef struct BulkparHooks
+{
+	BulkparCondition condition;
+	const char *sql;			/* its text, ... */
+	const char *plan_sql;		/* ... and the copy that its plan has, if any */
+	int			batch_size;		/* rows to expect; 0 for what the planner does */
+	bool		without_key_index;	/* had the last plan to do */
+} BulkparHooks;
+
+extern void bulkpar_hooks_start(BulkparHooks *hooks);
+extern void bulkpar_hooks_end(const BulkparHooks *hooks);
 
 #endif							/* BULKPAR_HOOKS_H */

@@ -3,11 +3,15 @@
  * statement.c
  *		The SQL that a job runs on its target.
  *
- * Two statements do all the work, both over a range of keys: the UPDATE of a
- * batch, and the SELECT that steps along the index and collects the keys at
- * which the batches end.  They are prepared once per worker, with a generic
- * plan.  The range is not in their text, nor are the columns and the order of
- * the SELECT: hooks.c adds them to the query.
+ * Two statements do nearly all the work, both over a piece of the keys: the
+ * UPDATE or DELETE of a batch, and the SELECT that steps along the index and
+ * collects the keys at which the batches end.  A worker prepares each once for
+ * every shape of such pieces, with a generic plan.  Others are prepared where
+ * they are needed: for the largest key, the rows that match, and the versions
+ * of the rows of a batch.
+ *
+ * The range is not in their text, nor are the columns and the order of a
+ * SELECT: while the text is analyzed condition.c adds them to the query.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -18,8 +22,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
-#include "catalog/pg_inherits.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -31,13 +33,22 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
-#include "table/hooks.h"
+#include "table/part.h"
 #include "table/statement.h"
+#include "table/temporary.h"
 
-static BulkparStatement *make_collecting(const char *limit, Oid relid,
-										 Oid part, const BulkparKey *key,
-										 const BulkparKeyShape *shape);
-static BulkparStatement *make_statement(char *sql, Oid relid, Oid part,
+static BulkparStatement *make_matching(BulkparConditionUse use,
+									   const BulkparJob *job, Oid part,
+									   const BulkparKey *key);
+static BulkparStatement *make_limited(BulkparConditionUse use, Oid relid,
+									  Oid part, const BulkparKey *key,
+									  const BulkparKeyShape *shape);
+static BulkparStatement *make_select(BulkparConditionUse use,
+									 const char *limit, Oid relid, Oid part,
+									 const BulkparKey *key,
+									 const BulkparKeyShape *shape);
+static BulkparStatement *make_statement(BulkparConditionUse use, char *sql,
+										Oid relid, Oid part,
 										const BulkparKey *key,
 										const BulkparKeyShape *shape);
 static void forget(void *arg);
@@ -45,43 +56,9 @@ static CachedPlan *plan_once(const BulkparStatement *statement,
 							 PlannedStmt **stmt);
 static void start_once(BulkparStatement *statement, ExplainState *es);
 static ParamListInfo null_params(const BulkparStatement *statement);
-static void check_temporary(const BulkparStatement *statement,
-							const PlannedStmt *stmt);
+static CachedPlanSource *plan_source(const BulkparStatement *statement);
 static bool find_sample(Node *node, void *context);
-static bool find_temporary(Node *node, void *context);
-static bool is_temporary_function(Oid function, void *context);
-static void raise_temporary(const char *kind, const char *name);
-
-/* Whether a table is another one, or a partition or child of it. */
-bool
-bulkpar_statement_has_part(Oid target, Oid part)
-{
-	return target == part ||
-		(OidIsValid(get_rel_type_id(part)) &&
-		 typeInheritsFrom(get_rel_type_id(part), get_rel_type_id(target)));
-}
-
-/* A statement on a table was planned for something else. */
-void
-bulkpar_statement_raise_other(Oid target, Oid relid)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 OidIsValid(relid) ?
-			 errmsg("a batch of table \"%s\" was planned for another relation, \"%s\"",
-					get_rel_name(target), get_rel_name(relid)) :
-			 errmsg("a batch of table \"%s\" was planned to change nothing",
-					get_rel_name(target)),
-			 errhint("Another extension plans statements on this table its own way. Its documentation may say how to reach the rows.")));
-}
-
-/* The name of a table in SQL. */
-char *
-bulkpar_statement_table(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
-}
+static char *table_name(Oid relid);
 
 /*
  * The statement of a job as the caller gave it, or made of its parts, which
@@ -98,7 +75,7 @@ bulkpar_statement_text(const BulkparJob *job)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, job->deletes ? "DELETE FROM %s%s" :
 					 "UPDATE %s%s SET ", job->only ? "ONLY " : "",
-					 bulkpar_statement_table(job->target));
+					 table_name(job->target));
 	for (int i = 0; i < job->nexpressions; i++)
 		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
 						 quote_identifier(job->column_names[i]),
@@ -122,30 +99,32 @@ bulkpar_statement_batch(const BulkparJob *job, Oid part,
 						const BulkparKey *key, const BulkparKeyShape *shape)
 {
 	BulkparStatement *statement =
-		make_statement(bulkpar_statement_text(job), job->target, part, key,
-					   shape);
+		make_statement(BULKPAR_CONDITION_CHANGE, bulkpar_statement_text(job),
+					   job->target, part, key, shape);
 
-	statement->batch_size = job->batch_size;
-	statement->skip_unchanged = job->skip_unchanged;
+	statement->hooks.batch_size = job->batch_size;
+	statement->hooks.condition.skip_unchanged = job->skip_unchanged;
 	return statement;
 }
 
 /*
  * The keys of all rows that the statement of a job would change, by whatever
- * plan is best.  There may be more than one of a row.
+ * plan is best, each with the OID of its table.  There may be more than one of
+ * a row.
  */
 BulkparStatement *
 bulkpar_statement_matches(const BulkparJob *job, Oid part,
 						  const BulkparKey *key)
 {
-	BulkparKeyShape none = {0};
-	BulkparStatement *statement =
-		make_statement(bulkpar_statement_text(job), job->target, part, key,
-					   &none);
+	return make_matching(BULKPAR_CONDITION_MATCHES, job, part, key);
+}
 
-	statement->selects_keys = true;
-	statement->nargs = 0;
-	return statement;
+/* The keys of a few such rows, with their old and new values. */
+BulkparStatement *
+bulkpar_statement_values(const BulkparJob *job, Oid part,
+						 const BulkparKey *key)
+{
+	return make_matching(BULKPAR_CONDITION_VALUES, job, part, key);
 }
 
 /* The keys of a range in order, as many as the last parameter says. */
@@ -153,13 +132,7 @@ BulkparStatement *
 bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
 						  const BulkparKeyShape *shape)
 {
-	Oid			argtypes[BULKPAR_KEY_MAX_VALUES];
-	int			nargs = bulkpar_key_arguments(key, shape, argtypes);
-	BulkparStatement *statement =
-		make_collecting(psprintf("$%d", nargs + 1), relid, part, key, shape);
-
-	statement->argtypes[statement->nargs++] = INT8OID;
-	return statement;
+	return make_limited(BULKPAR_CONDITION_KEYS, relid, part, key, shape);
 }
 
 /*
@@ -170,11 +143,7 @@ BulkparStatement *
 bulkpar_statement_versions(Oid relid, Oid part, const BulkparKey *key,
 						   const BulkparKeyShape *shape)
 {
-	BulkparStatement *statement = bulkpar_statement_collect(relid, part, key,
-															shape);
-
-	statement->selects_versions = true;
-	return statement;
+	return make_limited(BULKPAR_CONDITION_VERSIONS, relid, part, key, shape);
 }
 
 /* The SELECT of the largest key. */
@@ -182,10 +151,9 @@ BulkparStatement *
 bulkpar_statement_end_key(Oid relid, Oid part, const BulkparKey *key)
 {
 	BulkparKeyShape all = {0};
-	BulkparStatement *statement = make_collecting("1", relid, part, key, &all);
 
-	statement->backward = true;
-	return statement;
+	return make_select(BULKPAR_CONDITION_KEYS_BACKWARD, "1", relid, part, key,
+					   &all);
 }
 
 /*
@@ -208,20 +176,19 @@ bulkpar_statement_check(BulkparStatement *statement)
 void
 bulkpar_statement_prepare(BulkparStatement *statement)
 {
-	CachedPlanSource *source;
+	bool		of_piece = bulkpar_condition_is_of_piece(&statement->hooks.condition);
 
-	bulkpar_hooks_start(statement);
-	statement->plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+	bulkpar_hooks_start(&statement->hooks);
+	statement->plan = SPI_prepare_cursor(statement->hooks.sql,
+										 statement->nargs,
 										 statement->argtypes,
-										 statement->selects_keys ?
-										 CURSOR_OPT_PARALLEL_OK :
-										 CURSOR_OPT_GENERIC_PLAN);
+										 of_piece ? CURSOR_OPT_GENERIC_PLAN :
+										 CURSOR_OPT_PARALLEL_OK);
 	if (statement->plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s",
 			 SPI_result_code_string(SPI_result));
 	SPI_keepplan(statement->plan);
-	source = linitial(SPI_plan_get_plan_sources(statement->plan));
-	statement->plan_sql = source->query_string;
+	statement->hooks.plan_sql = plan_source(statement)->query_string;
 }
 
 /*
@@ -231,6 +198,7 @@ bulkpar_statement_prepare(BulkparStatement *statement)
 void
 bulkpar_statement_verify(BulkparStatement *statement)
 {
+	Oid			target = statement->hooks.condition.relid;
 	PlannedStmt *stmt;
 	CachedPlan *cplan = plan_once(statement, &stmt);
 	ListCell   *lc;
@@ -238,14 +206,10 @@ bulkpar_statement_verify(BulkparStatement *statement)
 	if (statement->verified != cplan->generation)
 	{
 		if (stmt->resultRelations == NIL)
-			bulkpar_statement_raise_other(statement->relid, InvalidOid);
+			bulkpar_part_require(target, InvalidOid);
 		foreach(lc, stmt->resultRelations)
-		{
-			Oid			relid = rt_fetch(lfirst_int(lc), stmt->rtable)->relid;
-
-			if (!bulkpar_statement_has_part(statement->relid, relid))
-				bulkpar_statement_raise_other(statement->relid, relid);
-		}
+			bulkpar_part_require(target,
+								 rt_fetch(lfirst_int(lc), stmt->rtable)->relid);
 		statement->verified = cplan->generation;
 	}
 	ReleaseCachedPlan(cplan, CurrentResourceOwner);
@@ -263,11 +227,11 @@ bulkpar_statement_explain(BulkparStatement *statement)
 
 	bulkpar_statement_prepare(statement);
 	start_once(statement, es);
-	if (statement->without_key_index)
+	if (statement->hooks.without_key_index)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a batch would not reach its rows through index \"%s\"",
-						get_rel_name(statement->key->index)),
+						get_rel_name(statement->hooks.condition.key->index)),
 				 errdetail("Row level security can hide the condition on the key from the index.")));
 	bulkpar_statement_forget(statement);
 	return es->str->data;
@@ -292,11 +256,9 @@ bulkpar_statement_rows(const BulkparStatement *statement)
 bool
 bulkpar_statement_is_repeatable(const BulkparStatement *statement)
 {
-	CachedPlanSource *source =
-		linitial(SPI_plan_get_plan_sources(statement->plan));
 	ListCell   *lc;
 
-	foreach(lc, source->query_list)
+	foreach(lc, plan_source(statement)->query_list)
 	{
 		if (contain_volatile_functions(lfirst(lc)) ||
 			find_sample(lfirst(lc), NULL))
@@ -309,10 +271,7 @@ bulkpar_statement_is_repeatable(const BulkparStatement *statement)
 List *
 bulkpar_statement_relations(const BulkparStatement *statement)
 {
-	CachedPlanSource *source =
-		linitial(SPI_plan_get_plan_sources(statement->plan));
-
-	return source->relationOids;
+	return plan_source(statement)->relationOids;
 }
 
 /* Whether a prepared statement reaches its target along the key index. */
@@ -321,48 +280,74 @@ bulkpar_statement_uses_key(BulkparStatement *statement)
 {
 	PlannedStmt *stmt;
 
-	statement->without_key_index = false;
+	statement->hooks.without_key_index = false;
 	ReleaseCachedPlan(plan_once(statement, &stmt), CurrentResourceOwner);
-	return !statement->without_key_index;
+	return !statement->hooks.without_key_index;
 }
 
 /* Undo bulkpar_statement_prepare, if need be. */
 void
 bulkpar_statement_forget(BulkparStatement *statement)
 {
-	bulkpar_hooks_end(statement);
-	statement->plan_sql = NULL;
+	bulkpar_hooks_end(&statement->hooks);
+	statement->hooks.plan_sql = NULL;
 	if (statement->plan != NULL)
 		SPI_freeplan(statement->plan);
 	statement->plan = NULL;
 }
 
-/* A SELECT of keys, which hooks.c gives the columns and the order. */
+/* The statement of a job, as a SELECT of the rows that it would change. */
 static BulkparStatement *
-make_collecting(const char *limit, Oid relid, Oid part, const BulkparKey *key,
-				const BulkparKeyShape *shape)
+make_matching(BulkparConditionUse use, const BulkparJob *job, Oid part,
+			  const BulkparKey *key)
+{
+	BulkparKeyShape none = {0};
+
+	return make_statement(use, bulkpar_statement_text(job), job->target, part,
+						  key, &none);
+}
+
+/* A SELECT on a range, with its limit as the last parameter. */
+static BulkparStatement *
+make_limited(BulkparConditionUse use, Oid relid, Oid part,
+			 const BulkparKey *key, const BulkparKeyShape *shape)
+{
+	Oid			argtypes[BULKPAR_KEY_MAX_VALUES];
+	int			nargs = bulkpar_key_arguments(key, shape, argtypes);
+	BulkparStatement *statement = make_select(use,
+											  psprintf("$%d", nargs + 1),
+											  relid, part, key, shape);
+
+	statement->argtypes[statement->nargs++] = INT8OID;
+	return statement;
+}
+
+/* A SELECT on a range, which condition.c gives the columns and the order. */
+static BulkparStatement *
+make_select(BulkparConditionUse use, const char *limit, Oid relid, Oid part,
+			const BulkparKey *key, const BulkparKeyShape *shape)
 {
 	char	   *sql = psprintf("SELECT FROM %s%s LIMIT %s",
 							   part == relid ? "ONLY " : "",
-							   bulkpar_statement_table(relid), limit);
-	BulkparStatement *statement = make_statement(sql, relid, part, key, shape);
+							   table_name(relid), limit);
 
-	statement->collects = true;
-	return statement;
+	return make_statement(use, sql, relid, part, key, shape);
 }
 
 /* A statement with the arguments of its shape. */
 static BulkparStatement *
-make_statement(char *sql, Oid relid, Oid part, const BulkparKey *key,
-			   const BulkparKeyShape *shape)
+make_statement(BulkparConditionUse use, char *sql, Oid relid, Oid part,
+			   const BulkparKey *key, const BulkparKeyShape *shape)
 {
 	BulkparStatement *statement = palloc0(sizeof(BulkparStatement));
+	BulkparCondition *condition = &statement->hooks.condition;
 
-	statement->sql = sql;
-	statement->relid = relid;
-	statement->part = part;
-	statement->key = key;
-	statement->shape = *shape;
+	condition->use = use;
+	condition->relid = relid;
+	condition->part = part;
+	condition->key = key;
+	condition->shape = *shape;
+	statement->hooks.sql = sql;
 	statement->nargs = bulkpar_key_arguments(key, shape, statement->argtypes);
 	statement->callback.func = forget;
 	statement->callback.arg = statement;
@@ -402,8 +387,8 @@ start_once(BulkparStatement *statement, ExplainState *es)
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cplan = plan_once(statement, &stmt);
-	check_temporary(statement, stmt);
-	desc = CreateQueryDesc(stmt, statement->sql, GetActiveSnapshot(),
+	bulkpar_temporary_refuse(plan_source(statement), stmt);
+	desc = CreateQueryDesc(stmt, statement->hooks.sql, GetActiveSnapshot(),
 						   InvalidSnapshot, None_Receiver,
 						   null_params(statement), NULL, 0);
 	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
@@ -436,22 +421,11 @@ null_params(const BulkparStatement *statement)
 	return params;
 }
 
-/* The workers could not see a table or function of pg_temp. */
-static void
-check_temporary(const BulkparStatement *statement, const PlannedStmt *stmt)
+/* What a prepared statement is planned from. */
+static CachedPlanSource *
+plan_source(const BulkparStatement *statement)
 {
-	CachedPlanSource *source =
-		linitial(SPI_plan_get_plan_sources(statement->plan));
-	ListCell   *lc;
-
-	foreach(lc, stmt->relationOids)
-	{
-		if (isAnyTempNamespace(get_rel_namespace(lfirst_oid(lc))))
-			raise_temporary("table", get_rel_name(lfirst_oid(lc)));
-	}
-	foreach(lc, source->query_list)
-		(void) query_tree_walker(lfirst_node(Query, lc), find_temporary, NULL,
-								 0);
+	return linitial(SPI_plan_get_plan_sources(statement->plan));
 }
 
 /* Whether there is a TABLESAMPLE clause. */
@@ -467,31 +441,10 @@ find_sample(Node *node, void *context)
 	return expression_tree_walker(node, find_sample, context);
 }
 
-static bool
-find_temporary(Node *node, void *context)
+/* The name of a table in SQL. */
+static char *
+table_name(Oid relid)
 {
-	if (node == NULL)
-		return false;
-	(void) check_functions_in_node(node, is_temporary_function, context);
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, find_temporary, context, 0);
-	return expression_tree_walker(node, find_temporary, context);
-}
-
-static bool
-is_temporary_function(Oid function, void *context)
-{
-	if (isAnyTempNamespace(get_func_namespace(function)))
-		raise_temporary("function", get_func_name(function));
-	return false;
-}
-
-static void
-raise_temporary(const char *kind, const char *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("temporary %s \"%s\" cannot be used in a bulkpar job",
-					kind, name),
-			 errdetail("Background workers cannot see the temporary objects of another session.")));
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
 }

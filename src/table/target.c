@@ -32,6 +32,7 @@
 #include "utils/syscache.h"
 
 #include "table/keyvalue.h"
+#include "table/part.h"
 #include "table/target.h"
 
 static int64 update(BulkparTarget *target, const BulkparJob *job,
@@ -84,7 +85,7 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the table of the job no longer exists"),
 				 errdetail("It had the OID %u.", job->target)));
-	if (!bulkpar_statement_has_part(job->target, part_relid))
+	if (!bulkpar_part_belongs(job->target, part_relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a part of table \"%s\" was dropped or detached while the job ran",
@@ -286,7 +287,7 @@ update(BulkparTarget *target, const BulkparJob *job,
 	int			result;
 
 	bulkpar_statement_verify(statement);
-	target->whole = statement->whole;
+	target->whole = statement->hooks.condition.whole;
 	result = SPI_execute_snapshot(statement->plan, values, NULL,
 								  GetActiveSnapshot(),
 								  InvalidSnapshot, false, true,
@@ -401,7 +402,7 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	foreach(lc, *list)
 	{
 		statement = lfirst(lc);
-		if (!bulkpar_key_same_shape(&statement->shape, shape))
+		if (!bulkpar_key_same_shape(&statement->hooks.condition.shape, shape))
 			continue;
 		if (statement->plan == NULL)
 			bulkpar_statement_prepare(statement);
@@ -428,7 +429,7 @@ is_current(const BulkparTarget *target)
 	bool		same;
 
 	if (!OidIsValid(target->relid) ||
-		!bulkpar_statement_has_part(target->relid, target->part))
+		!bulkpar_part_belongs(target->relid, target->part))
 		return false;
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(target->relid));
 	if (!HeapTupleIsValid(tuple))

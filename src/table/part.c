@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * part.c
+ *		Which tables belong to the target of a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/part.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_inherits.h"
+#include "utils/lsyscache.h"
+
+#include "table/part.h"
+
+/* Whether a table is the target, or a partition or child of it. */
+bool
+bulkpar_part_belongs(Oid target, Oid relid)
+{
+	return target == relid ||
+		(OidIsValid(get_rel_type_id(relid)) &&
+		 typeInheritsFrom(get_rel_type_id(relid), get_rel_type_id(target)));
+}
+
+/*
+ * Throw an error unless what a statement on the target was planned for belongs
+ * to it; InvalidOid stands for nothing.
+ */
+void
+bulkpar_part_require(Oid target, Oid relid)
+{
+	if (!bulkpar_part_belongs(target, relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 OidIsValid(relid) ?
+				 errmsg("a batch of table \"%s\" was planned for another relation, \"%s\"",
+						get_rel_name(target), get_rel_name(relid)) :
+				 errmsg("a batch of table \"%s\" was planned to change nothing",
+						get_rel_name(target)),
+				 errhint("Another extension plans statements on this table its own way. Its documentation may say how to reach the rows.")));
+}

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * part.h
+ *		Which tables belong to the target of a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/part.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_PART_H
+#define BULKPAR_PART_H
+
+extern bool bulkpar_part_belongs(Oid target, Oid relid);
+extern void bulkpar_part_require(Oid target, Oid relid);
+
+#endif							/* BULKPAR_PART_H */
