@@ -27,21 +27,19 @@
 #include "table/bounds.h"
 #include "table/keyvalue.h"
 #include "table/unchanged.h"
+#include "table/untouched.h"
 
-static void start(const BulkparJob *job, const BulkparLedgerChunk *chunk,
-				  BulkparTarget *target, LOCKMODE lockmode);
-static void account_for_rest(const BulkparJob *job, const BulkparLedgerChunk *chunk,
-							 BulkparTarget *target, const BulkparBatch *batch,
-							 int64 unchanged);
-static void cut(const BulkparJob *job, const BulkparLedgerChunk *chunk,
-				BulkparTarget *target, BulkparBatch *batch);
+static void start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
+						BulkparTarget *target, LOCKMODE lockmode);
+static void cut_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
+					  BulkparTarget *target, BulkparBatch *batch);
 static BulkparStoredKey *last_key(const BulkparLedgerChunk *chunk,
 								  BulkparTarget *target,
 								  const BulkparBatch *batch);
-static BulkparBatchResult finish(const BulkparJob *job,
-								 const BulkparLedgerChunk *chunk,
-								 const BulkparBatch *batch,
-								 BulkparLedgerAdvance *advance);
+static BulkparBatchResult finish_batch(const BulkparJob *job,
+									   const BulkparLedgerChunk *chunk,
+									   const BulkparBatch *batch,
+									   BulkparLedgerAdvance *advance);
 
 /*
  * Run a batch in a transaction of its own.  Unless the result is "done",
@@ -58,10 +56,10 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	BulkparLedgerAdvance advance = {0};
 	int64		hot;
 
-	start(job, chunk, target, RowExclusiveLock);
+	start_batch(job, chunk, target, RowExclusiveLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (batch->cut)
-		cut(job, chunk, target, batch);
+		cut_batch(job, chunk, target, batch);
 	batch->last_key = last_key(chunk, target, batch);
 	hot = bulkpar_compat_hot_updates(target->part);
 	if (job->skip_unchanged)
@@ -79,7 +77,8 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		advance.rows_unchanged = bulkpar_unchanged_count();
 	if (batch->keys == NULL && target->whole &&
 		advance.rows_updated + advance.rows_unchanged < batch->rows)
-		account_for_rest(job, chunk, target, batch, advance.rows_unchanged);
+		bulkpar_untouched_refuse(target, job, batch->lo, batch->hi,
+								 &chunk->stripe, advance.rows_unchanged);
 	SPI_finish();
 	/* A trigger may have updated rows of the table as well. */
 	advance.rows_hot = Min(advance.rows_updated,
@@ -87,38 +86,12 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	PopActiveSnapshot();
 
 	if (advance.rows_updated <= job->batch_size)
-		result = finish(job, chunk, batch, &advance);
+		result = finish_batch(job, chunk, batch, &advance);
 	else
 		AbortCurrentTransaction();
 	MemoryContextSwitchTo(context);
 	pgstat_report_stat(false);
 	return result;
-}
-
-/*
- * A batch of a statement without a condition has not changed all rows that were
- * counted.  Others may have deleted some, or moved them.  But if rows are there
- * as they were, and nothing has left them out by right, the statement has not
- * done what it says.
- */
-static void
-account_for_rest(const BulkparJob *job, const BulkparLedgerChunk *chunk,
-				 BulkparTarget *target, const BulkparBatch *batch,
-				 int64 unchanged)
-{
-	int64		left;
-
-	if (bulkpar_target_may_leave_rows(target, job->deletes))
-		return;
-	left = bulkpar_target_count_untouched(target, batch->lo, batch->hi,
-										  &chunk->stripe) - unchanged;
-	if (left > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("a batch has left " INT64_FORMAT
-						" of its rows as they were", left),
-				 errdetail("The statement has no condition, and neither a trigger nor row level security has left them out."),
-				 errhint("Another extension may have planned the statement its own way.")));
 }
 
 /*
@@ -136,7 +109,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	BulkparBatchResult result;
 	ArrayType  *row_key;
 
-	start(job, chunk, target, AccessShareLock);
+	start_batch(job, chunk, target, AccessShareLock);
 	batch->last_key = last_key(chunk, target, batch);
 	row_key = bulkpar_keyvalue_to_text(target->key, batch->row_key);
 	if (bulkpar_ledger_record_error(job->job_id, chunk, row_key,
@@ -151,14 +124,14 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 							   job->max_errors);
 		ReThrowError(&last);
 	}
-	result = finish(job, chunk, batch, &advance);
+	result = finish_batch(job, chunk, batch, &advance);
 	MemoryContextSwitchTo(context);
 	return result;
 }
 
 static void
-start(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *target,
-	  LOCKMODE lockmode)
+start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *target,
+			LOCKMODE lockmode)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -173,8 +146,8 @@ start(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *tar
  * which is also what the UPDATE sees.
  */
 static void
-cut(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *target,
-	BulkparBatch *batch)
+cut_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *target,
+		  BulkparBatch *batch)
 {
 	MemoryContext context = MemoryContextSwitchTo(batch->cut_context);
 	BulkparBounds bounds;
@@ -201,8 +174,8 @@ last_key(const BulkparLedgerChunk *chunk, BulkparTarget *target,
  * if the chunk is not ours.
  */
 static BulkparBatchResult
-finish(const BulkparJob *job, const BulkparLedgerChunk *chunk,
-	   const BulkparBatch *batch, BulkparLedgerAdvance *advance)
+finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
+			 const BulkparBatch *batch, BulkparLedgerAdvance *advance)
 {
 	static uint64 wal_noted = 0;
 	uint64		wal = pgWalUsage.wal_bytes;

@@ -18,12 +18,9 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
 #include "storage/pmsignal.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -32,6 +29,7 @@
 #include "books/storedkey.h"
 #include "bulkpar.h"
 #include "run/chunk.h"
+#include "run/retry.h"
 #include "session/settings.h"
 
 /* How often a batch is tried again before that is an error. */
@@ -39,9 +37,6 @@
 
 /* How often a batch ends in a deadlock before it is split. */
 #define MAX_DEADLOCKS 3
-
-/* The longest pause between two tries, in milliseconds. */
-#define MAX_PAUSE 1000
 
 static BulkparBatchResult run_stripe(BulkparRun *run);
 static BulkparBatchResult run_list(BulkparRun *run, const Datum *keys,
@@ -60,11 +55,8 @@ static BulkparBatchResult skip_errors(BulkparRun *run, BulkparBatch *batch,
 static BulkparBatchResult split(BulkparRun *run, BulkparBatch *batch,
 								ErrorData *error);
 static void note_done(BulkparRun *run, const BulkparBatch *batch);
-static void collect(BulkparRun *run, const Datum *hi, int batch_size,
-					int max_batches, BulkparBounds *bounds);
-static bool is_transient(const ErrorData *error);
-static bool is_of_a_row(const ErrorData *error);
-static void pause_before_retry(int retries);
+static void collect_batches(BulkparRun *run, const Datum *hi, int batch_size,
+							int max_batches, BulkparBounds *bounds);
 static void check_interrupts(void);
 static char *key_list(const BulkparStoredKey *key);
 
@@ -106,8 +98,8 @@ run_stripe(BulkparRun *run)
 	if (claim->bounds != NULL)
 		bounds = claim->bounds[claim->chunk.stripe.number];
 	else
-		collect(run, claim->hi, claim->batch_size, BULKPAR_CHUNK_BATCHES,
-				&bounds);
+		collect_batches(run, claim->hi, claim->batch_size, BULKPAR_CHUNK_BATCHES,
+						&bounds);
 	for (;;)
 	{
 		result = run_bounds(run, &bounds, claim->batch_size, 0, true);
@@ -115,8 +107,8 @@ run_stripe(BulkparRun *run)
 			return run_cut(run);
 		if (result == BULKPAR_BATCH_LOST || bounds.complete)
 			return result;
-		collect(run, claim->hi, claim->batch_size, BULKPAR_CHUNK_BATCHES,
-				&bounds);
+		collect_batches(run, claim->hi, claim->batch_size, BULKPAR_CHUNK_BATCHES,
+						&bounds);
 	}
 }
 
@@ -231,14 +223,15 @@ run_batch(BulkparRun *run, BulkparBatch *batch)
 		if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED &&
 			batch->retries >= MAX_DEADLOCKS && batch->rows > 1 && !batch->cut)
 			return split(run, batch, error);
-		if (is_transient(error) && batch->retries < MAX_RETRIES)
+		if (bulkpar_retry_may_help(error) && batch->retries < MAX_RETRIES)
 		{
 			FreeErrorData(error);
-			pause_before_retry(batch->retries++);
+			bulkpar_retry_pause(batch->retries++);
+			check_interrupts();
 			continue;
 		}
 		if (run->job->skip_errors &&
-			(is_transient(error) || is_of_a_row(error)))
+			(bulkpar_retry_may_help(error) || bulkpar_retry_is_of_a_row(error)))
 			return skip_errors(run, batch, error);
 		ReThrowError(error);
 	}
@@ -317,7 +310,7 @@ split(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
 	}
 
 	/* The error is not of a row if there is none. */
-	collect(run, batch->hi, half, 2, &bounds);
+	collect_batches(run, batch->hi, half, 2, &bounds);
 	if (bounds.rows == 0)
 		ReThrowError(error);
 	FreeErrorData(error);
@@ -340,8 +333,8 @@ note_done(BulkparRun *run, const BulkparBatch *batch)
  * its own.
  */
 static void
-collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
-		BulkparBounds *bounds)
+collect_batches(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
+				BulkparBounds *bounds)
 {
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
@@ -353,51 +346,11 @@ collect(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
 	CommitTransactionCommand();
 }
 
-/* Whether the same batch may well succeed when it is tried again. */
-static bool
-is_transient(const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
-		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
-		error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-}
-
 /*
- * Whether an error can be one of a row's values: not if its class is one of
- * the statement, the server or the session, which every other batch would
- * meet as well.
+ * What a worker does between two tries of batches, outside of a transaction:
+ * throw if it was cancelled, end if it was terminated or the server has died,
+ * and take in a new configuration.
  */
-static bool
-is_of_a_row(const ErrorData *error)
-{
-	static const char *const classes[] = {
-		"08", "0A", "25", "26", "28", "2B", "2D", "3D", "3F", "40", "42",
-		"53", "55", "57", "58", "72", "F0", "HV", "XX"
-	};
-	const char *sqlstate = unpack_sql_state(error->sqlerrcode);
-
-	for (int i = 0; i < (int) lengthof(classes); i++)
-	{
-		if (strncmp(sqlstate, classes[i], 2) == 0)
-			return false;
-	}
-	return true;
-}
-
-/* Wait a little, longer each time, and not as long as others do. */
-static void
-pause_before_retry(int retries)
-{
-	double		pause = Min(MAX_PAUSE, 10 << retries);
-
-	pause *= 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
-	(void) WaitLatch(MyLatch,
-					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 Max((long) pause, 1), PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	check_interrupts();
-}
-
 static void
 check_interrupts(void)
 {

@@ -37,17 +37,17 @@
 /* How much larger than in the last chunk a batch may be where little matches. */
 #define MAX_GROWTH 8
 
-static bool find_part(const BulkparJob *job, BulkparLedgerChunk *chunk);
-static void cut(const BulkparJob *job, int worker, BulkparTarget *target,
-				const BulkparLedgerTrend *trend, BulkparClaim *claim);
+static bool go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk);
+static void cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
+					  const BulkparLedgerTrend *trend, BulkparClaim *claim);
 static int	choose_batch_size(const BulkparJob *job,
 							  const BulkparLedgerTrend *trend, double left);
 static int	choose_stripes(const BulkparJob *job, Oid relid);
 static int64 choose_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
 						 BulkparClaim *claim);
-static void read_list(const BulkparTarget *target, BulkparClaim *claim);
-static Datum *read_key(const BulkparTarget *target,
-					   const BulkparStoredKey *key);
+static void restore_list(const BulkparTarget *target, BulkparClaim *claim);
+static Datum *restore_key(const BulkparTarget *target,
+						  const BulkparStoredKey *key);
 
 /*
  * Claim a chunk for a worker, in a transaction of its own.  The batches of a
@@ -64,19 +64,19 @@ bulkpar_claim_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 	BulkparLedgerWork work = bulkpar_ledger_claim(job, worker, chunk, &trend);
 
 	if (work == BULKPAR_LEDGER_NOTHING ||
-		(work == BULKPAR_LEDGER_NEW && !find_part(job, chunk)))
+		(work == BULKPAR_LEDGER_NEW && !go_to_part(job, chunk)))
 		return false;
 
 	bulkpar_target_lock(target, job, chunk->part, AccessShareLock);
 	claim->batch_size = job->batch_size;
-	claim->start = read_key(target, chunk->lo);
-	claim->lo = read_key(target, chunk->done);
+	claim->start = restore_key(target, chunk->lo);
+	claim->lo = restore_key(target, chunk->done);
 	if (work == BULKPAR_LEDGER_NEW)
-		cut(job, worker, target, &trend, claim);
+		cut_chunk(job, worker, target, &trend, claim);
 	else
 	{
-		claim->hi = read_key(target, chunk->hi);
-		read_list(target, claim);
+		claim->hi = restore_key(target, chunk->hi);
+		restore_list(target, claim);
 	}
 	return true;
 }
@@ -86,7 +86,7 @@ bulkpar_claim_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
  * is none left.
  */
 static bool
-find_part(const BulkparJob *job, BulkparLedgerChunk *chunk)
+go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk)
 {
 	while (chunk->part < job->nparts)
 	{
@@ -102,8 +102,8 @@ find_part(const BulkparJob *job, BulkparLedgerChunk *chunk)
 
 /* Cut a new chunk off what is left of the part, and store it. */
 static void
-cut(const BulkparJob *job, int worker, BulkparTarget *target,
-	const BulkparLedgerTrend *trend, BulkparClaim *claim)
+cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
+		  const BulkparLedgerTrend *trend, BulkparClaim *claim)
 {
 	BulkparLedgerChunk *chunk = &claim->chunk;
 	BulkparStoredKey *end_key = job->parts[chunk->part].end_key;
@@ -111,7 +111,7 @@ cut(const BulkparJob *job, int worker, BulkparTarget *target,
 	BulkparBounds *bounds;
 
 	bounds = bulkpar_bounds_of_stripes(target, claim->lo,
-									   read_key(target, end_key),
+									   restore_key(target, end_key),
 									   chunk->stripe.count, claim->batch_size,
 									   max_rows);
 	for (int i = 0; i < chunk->stripe.count; i++)
@@ -219,7 +219,7 @@ choose_batch_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
 
 /* The keys of the ledger's list, if there is one, that are not yet done. */
 static void
-read_list(const BulkparTarget *target, BulkparClaim *claim)
+restore_list(const BulkparTarget *target, BulkparClaim *claim)
 {
 	if (claim->chunk.keys == NULL)
 		return;
@@ -235,7 +235,7 @@ read_list(const BulkparTarget *target, BulkparClaim *claim)
 
 /* A key of the ledger, which may be NULL. */
 static Datum *
-read_key(const BulkparTarget *target, const BulkparStoredKey *key)
+restore_key(const BulkparTarget *target, const BulkparStoredKey *key)
 {
 	return key == NULL ? NULL : bulkpar_keyvalue_restore(target->key, key);
 }

@@ -52,9 +52,9 @@ typedef struct WorkerArgs
 StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
 				 "worker arguments do not fit");
 
-static void start(BulkparRun *run, const WorkerArgs *args);
-static bool plan(BulkparRun *run, const WorkerArgs *args);
-static bool claim(BulkparRun *run, int number);
+static void start_run(BulkparRun *run, const WorkerArgs *args);
+static bool plan_run(BulkparRun *run, const WorkerArgs *args);
+static bool claim_next(BulkparRun *run, int number);
 static void record_error(const BulkparRun *run, const WorkerArgs *args,
 						 const ErrorData *error);
 static void report_chunk(const BulkparRun *run);
@@ -111,13 +111,13 @@ bulkpar_worker_main(Datum main_arg)
 
 	PG_TRY();
 	{
-		start(run, &args);
-		if (!args.plans || plan(run, &args))
+		start_run(run, &args);
+		if (!args.plans || plan_run(run, &args))
 		{
 			/* We work in parallel already. */
 			SetConfigOption("max_parallel_workers_per_gather", "0",
 							PGC_SUSET, PGC_S_OVERRIDE);
-			while (claim(run, args.number) && bulkpar_chunk_run(run))
+			while (claim_next(run, args.number) && bulkpar_chunk_run(run))
 				;
 		}
 	}
@@ -140,7 +140,7 @@ bulkpar_worker_main(Datum main_arg)
 
 /* Load the job and make its settings ours. */
 static void
-start(BulkparRun *run, const WorkerArgs *args)
+start_run(BulkparRun *run, const WorkerArgs *args)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
 												  "bulkpar job",
@@ -170,7 +170,7 @@ start(BulkparRun *run, const WorkerArgs *args)
 
 /* Plan the job.  False if it has ended meanwhile. */
 static bool
-plan(BulkparRun *run, const WorkerArgs *args)
+plan_run(BulkparRun *run, const WorkerArgs *args)
 {
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
@@ -188,7 +188,7 @@ plan(BulkparRun *run, const WorkerArgs *args)
 
 /* Claim a chunk; false when there is nothing more to do. */
 static bool
-claim(BulkparRun *run, int number)
+claim_next(BulkparRun *run, int number)
 {
 	bool		claimed;
 

@@ -40,12 +40,12 @@ typedef struct KeyReceiver
 	BulkparBounds *bounds;		/* of each stripe */
 } KeyReceiver;
 
-static void collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
-					const BulkparStripe *stripe, KeyReceiver *receiver);
+static void collect_keys(BulkparTarget *target, const Datum *lo, const Datum *hi,
+						 const BulkparStripe *stripe, KeyReceiver *receiver);
 static void finish_bounds(BulkparBounds *bounds, int batch_size, Datum *end);
 static void receive_startup(DestReceiver *self, int operation,
 							TupleDesc typeinfo);
-static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
+static bool keep_key(TupleTableSlot *slot, DestReceiver *self);
 static void receive_nothing(DestReceiver *self);
 
 /*
@@ -67,7 +67,7 @@ bulkpar_bounds_collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
 	};
 
 	memset(bounds, 0, sizeof(BulkparBounds));
-	collect(target, lo, hi, stripe, &receiver);
+	collect_keys(target, lo, hi, stripe, &receiver);
 }
 
 /*
@@ -88,7 +88,7 @@ bulkpar_bounds_of_stripes(BulkparTarget *target, const Datum *lo,
 		.bounds = palloc0(sizeof(BulkparBounds) * stripes)
 	};
 
-	collect(target, lo, hi, &all, &receiver);
+	collect_keys(target, lo, hi, &all, &receiver);
 	return receiver.bounds;
 }
 
@@ -104,12 +104,12 @@ bulkpar_bounds_receiver(bool (*receive) (TupleTableSlot *slot,
 }
 
 static void
-collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
-		const BulkparStripe *stripe, KeyReceiver *receiver)
+collect_keys(BulkparTarget *target, const Datum *lo, const Datum *hi,
+			 const BulkparStripe *stripe, KeyReceiver *receiver)
 {
 	bool		complete;
 
-	receiver->pub = bulkpar_bounds_receiver(receive_key);
+	receiver->pub = bulkpar_bounds_receiver(keep_key);
 	receiver->key = target->key;
 	receiver->context = CurrentMemoryContext;
 
@@ -150,7 +150,7 @@ receive_startup(DestReceiver *self, int operation, TupleDesc typeinfo)
 }
 
 static bool
-receive_key(TupleTableSlot *slot, DestReceiver *self)
+keep_key(TupleTableSlot *slot, DestReceiver *self)
 {
 	KeyReceiver *receiver = (KeyReceiver *) self;
 	BulkparBounds *bounds;

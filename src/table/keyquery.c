@@ -41,7 +41,7 @@ typedef struct Parameters
 static Expr *compare_rest(const BulkparKey *key, const BulkparKeyShape *shape,
 						  StrategyNumber strategy, List *columns,
 						  Parameters *parameters);
-static Expr *compare(const BulkparKeyColumn *column, StrategyNumber strategy,
+static Expr *compare_column(const BulkparKeyColumn *column, StrategyNumber strategy,
 					 Expr *left, Expr *right);
 static Expr *is_in_array(const BulkparKeyColumn *column, Expr *left,
 						 Expr *array);
@@ -71,7 +71,7 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 									 next_parameter(&parameters)));
 	for (int i = 0; i < shape->nprefix; i++)
 		conditions = lappend(conditions,
-							 compare(&key->columns[i], BTEqualStrategyNumber,
+							 compare_column(&key->columns[i], BTEqualStrategyNumber,
 									 list_nth(columns, i),
 									 next_parameter(&parameters)));
 	if (shape->after)
@@ -134,14 +134,14 @@ static Expr *
 compare_rest(const BulkparKey *key, const BulkparKeyShape *shape,
 			 StrategyNumber strategy, List *columns, Parameters *parameters)
 {
-	return compare(&key->columns[shape->nprefix], strategy,
+	return compare_column(&key->columns[shape->nprefix], strategy,
 				   list_nth(columns, shape->nprefix),
 				   next_parameter(parameters));
 }
 
 /* The comparison of a column with what is of the type that operators take. */
 static Expr *
-compare(const BulkparKeyColumn *column, StrategyNumber strategy, Expr *left,
+compare_column(const BulkparKeyColumn *column, StrategyNumber strategy, Expr *left,
 		Expr *right)
 {
 	Expr	   *result = make_opclause(bulkpar_key_operator(column, strategy),
@@ -189,7 +189,7 @@ is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
 
 		IncrementVarSublevelsUp((Node *) left, 1, 0);
 		conditions = lappend(conditions,
-							 compare(column, BTEqualStrategyNumber, left,
+							 compare_column(column, BTEqualStrategyNumber, left,
 									 (Expr *) right));
 	}
 	list->rtindex = 1;

@@ -51,7 +51,7 @@ static BulkparStatement *make_statement(BulkparConditionUse use, char *sql,
 										Oid relid, Oid part,
 										const BulkparKey *key,
 										const BulkparKeyShape *shape);
-static void forget(void *arg);
+static void forget_at_reset(void *arg);
 static CachedPlan *plan_once(const BulkparStatement *statement,
 							 PlannedStmt **stmt);
 static void start_once(BulkparStatement *statement, ExplainState *es);
@@ -349,7 +349,7 @@ make_statement(BulkparConditionUse use, char *sql, Oid relid, Oid part,
 	condition->shape = *shape;
 	statement->hooks.sql = sql;
 	statement->nargs = bulkpar_key_arguments(key, shape, statement->argtypes);
-	statement->callback.func = forget;
+	statement->callback.func = forget_at_reset;
 	statement->callback.arg = statement;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext,
 									   &statement->callback);
@@ -358,7 +358,7 @@ make_statement(BulkparConditionUse use, char *sql, Oid relid, Oid part,
 
 /* The memory of a statement is given back, also after an error. */
 static void
-forget(void *arg)
+forget_at_reset(void *arg)
 {
 	bulkpar_statement_forget(arg);
 }

@@ -27,7 +27,6 @@
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -42,9 +41,6 @@ static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparKeyShape *shape);
 static BulkparStatement *prepare_matches(BulkparTarget *target,
 										 const BulkparJob *job);
-static int64 find_places(BulkparStatement *statement,
-						 const BulkparKeyPiece *piece, Snapshot snapshot,
-						 HTAB *places, HASHACTION action);
 static bool is_current(const BulkparTarget *target);
 static void describe(BulkparTarget *target, const BulkparJob *job, int part,
 					 Relation rel);
@@ -192,64 +188,6 @@ bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
 	return update(target, job, &shape, values);
 }
 
-/*
- * How many rows of a stripe in (lo, hi] are still as the active snapshot sees
- * them: neither this transaction nor another one has changed them since.  SPI
- * must be connected and the target locked.
- */
-int64
-bulkpar_target_count_untouched(BulkparTarget *target, const Datum *lo,
-							   const Datum *hi, const BulkparStripe *stripe)
-{
-	HASHCTL		control = {
-		.keysize = sizeof(ItemPointerData),
-		.entrysize = sizeof(ItemPointerData),
-		.hcxt = CurrentMemoryContext
-	};
-	HTAB	   *places = hash_create("bulkpar versions", 1024, &control,
-									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	BulkparKeyPiece pieces[BULKPAR_KEY_MAX_PIECES];
-	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe, pieces);
-	Snapshot	now;
-	int64		count = 0;
-
-	CommandCounterIncrement();
-	now = RegisterSnapshot(GetLatestSnapshot());
-	for (int i = 0; i < npieces; i++)
-	{
-		BulkparStatement *statement =
-			bulkpar_statement_versions(target->relid, target->part,
-									   target->key, &pieces[i].shape);
-
-		bulkpar_statement_prepare(statement);
-		(void) find_places(statement, &pieces[i], now, places, HASH_ENTER);
-		count += find_places(statement, &pieces[i], GetActiveSnapshot(),
-							 places, HASH_FIND);
-		bulkpar_statement_forget(statement);
-	}
-	UnregisterSnapshot(now);
-	hash_destroy(places);
-	return count;
-}
-
-/*
- * Whether rows may be left alone by right: by a trigger of the user, or since
- * row level security hides them from the statement.
- */
-bool
-bulkpar_target_may_leave_rows(const BulkparTarget *target, bool deletes)
-{
-	Relation	part = table_open(target->part, NoLock);
-	const TriggerDesc *triggers = part->trigdesc;
-	bool		may = triggers != NULL &&
-		(deletes ? triggers->trig_delete_before_row :
-		 triggers->trig_update_before_row);
-
-	table_close(part, NoLock);
-	return may || check_enable_rls(target->relid, InvalidOid,
-								   true) == RLS_ENABLED;
-}
-
 /* The largest key, in the current memory context; NULL if there is none. */
 Datum *
 bulkpar_target_end_key(BulkparTarget *target)
@@ -277,55 +215,6 @@ bulkpar_target_end_key(BulkparTarget *target)
 	bulkpar_statement_forget(statement);
 	SPI_finish();
 	return end;
-}
-
-static int64
-update(BulkparTarget *target, const BulkparJob *job,
-	   const BulkparKeyShape *shape, Datum *values)
-{
-	BulkparStatement *statement = find_statement(target, job, shape);
-	int			result;
-
-	bulkpar_statement_verify(statement);
-	target->whole = statement->hooks.condition.whole;
-	result = SPI_execute_snapshot(statement->plan, values, NULL,
-								  GetActiveSnapshot(),
-								  InvalidSnapshot, false, true,
-								  0);
-
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s",
-			 SPI_result_code_string(result));
-	return (int64) SPI_processed;
-}
-
-/*
- * Put the places where a snapshot sees the rows of a piece into a table, or look
- * for them in it; returns how many are there.
- */
-static int64
-find_places(BulkparStatement *statement, const BulkparKeyPiece *piece,
-			Snapshot snapshot, HTAB *places, HASHACTION action)
-{
-	Datum		values[BULKPAR_KEY_MAX_VALUES + 1];
-	int64		count = 0;
-
-	memcpy(values, piece->values, sizeof(Datum) * piece->nvalues);
-	values[statement->nargs - 1] = Int64GetDatum(PG_INT64_MAX);
-	if (SPI_execute_snapshot(statement->plan, values, NULL, snapshot,
-							 InvalidSnapshot, true, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not look at the rows of a batch");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-		Datum		place = SPI_getbinval(SPI_tuptable->vals[i],
-										  SPI_tuptable->tupdesc, 1, &isnull);
-
-		if (hash_search(places, DatumGetPointer(place), action, NULL) != NULL)
-			count++;
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return count;
 }
 
 /*
@@ -376,6 +265,28 @@ bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 	bulkpar_statement_forget(statement);
 }
 
+/* Run the statement of the job on a piece, or on listed keys. */
+static int64
+update(BulkparTarget *target, const BulkparJob *job,
+	   const BulkparKeyShape *shape, Datum *values)
+{
+	BulkparStatement *statement = find_statement(target, job, shape);
+	int			result;
+
+	bulkpar_statement_verify(statement);
+	target->whole = statement->hooks.condition.whole;
+	result = SPI_execute_snapshot(statement->plan, values, NULL,
+								  GetActiveSnapshot(),
+								  InvalidSnapshot, false, true,
+								  0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
+			 SPI_result_code_string(result));
+	return (int64) SPI_processed;
+}
+
+/* The SELECT of the rows that match, prepared; our caller forgets it. */
 static BulkparStatement *
 prepare_matches(BulkparTarget *target, const BulkparJob *job)
 {

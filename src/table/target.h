@@ -53,11 +53,6 @@ extern int64 bulkpar_target_update(BulkparTarget *target,
 extern int64 bulkpar_target_update_listed(BulkparTarget *target,
 										  const BulkparJob *job,
 										  const Datum *keys, int count);
-extern int64 bulkpar_target_count_untouched(BulkparTarget *target,
-											const Datum *lo, const Datum *hi,
-											const BulkparStripe *stripe);
-extern bool bulkpar_target_may_leave_rows(const BulkparTarget *target,
-										  bool deletes);
 extern double bulkpar_target_expect(BulkparTarget *target,
 									const BulkparJob *job, bool *repeatable);
 extern bool bulkpar_target_reaches_list(BulkparTarget *target,

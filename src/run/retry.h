@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * retry.h
+ *		What an error of a batch means, and the pause before the next try.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/retry.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_RETRY_H
+#define BULKPAR_RETRY_H
+
+extern bool bulkpar_retry_may_help(const ErrorData *error);
+extern bool bulkpar_retry_is_of_a_row(const ErrorData *error);
+extern void bulkpar_retry_pause(int retries);
+
+#endif							/* BULKPAR_RETRY_H */
