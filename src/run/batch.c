@@ -130,8 +130,8 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 }
 
 static void
-start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *target,
-			LOCKMODE lockmode)
+start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
+			BulkparTarget *target, LOCKMODE lockmode)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -146,8 +146,8 @@ start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarge
  * which is also what the UPDATE sees.
  */
 static void
-cut_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk, BulkparTarget *target,
-		  BulkparBatch *batch)
+cut_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
+		  BulkparTarget *target, BulkparBatch *batch)
 {
 	MemoryContext context = MemoryContextSwitchTo(batch->cut_context);
 	BulkparBounds bounds;

@@ -25,7 +25,7 @@ typedef struct BulkparBatch
 	MemoryContext cut_context;	/* for the key where it is cut */
 	const Datum *row_key;		/* of its only row, if it was cut so; or NULL */
 	int64		rows;			/* that were counted in the range */
-	const Datum *keys;			/* of the rows, where they are listed; or NULL */
+	const Datum *keys;			/* of listed rows; or NULL */
 	bool		finishes_stripe;	/* of the chunk */
 	int			retries;		/* how often it was tried before */
 	int			retried;		/* and how often as part of a larger one */

@@ -32,31 +32,40 @@
 #include "run/retry.h"
 #include "session/settings.h"
 
-/* How often a batch is tried again before that is an error. */
+/*
+ * How often a batch is tried again before that is an error.  With the pauses of
+ * retry.c that takes 2 to 4 seconds, and of deadlocks some 10 seconds more,
+ * for each is found after deadlock_timeout.
+ */
 #define MAX_RETRIES 10
 
-/* How often a batch ends in a deadlock before it is split. */
+/*
+ * How often a batch ends in a deadlock before it is split: once may be chance,
+ * and another try costs least; more often it is the number of rows that it
+ * locks, and each try costs another deadlock_timeout.
+ */
 #define MAX_DEADLOCKS 3
 
-static BulkparBatchResult run_stripe(BulkparRun *run);
-static BulkparBatchResult run_list(BulkparRun *run, const Datum *keys,
+static BulkparBatchResult run_stripe(BulkparChunkRun *run);
+static BulkparBatchResult run_list(BulkparChunkRun *run, const Datum *keys,
 								   int nkeys, int batch_size, int retried,
 								   bool finishes_stripe);
-static BulkparBatchResult run_bounds(BulkparRun *run,
+static BulkparBatchResult run_bounds(BulkparChunkRun *run,
 									 const BulkparBounds *bounds,
 									 int batch_size, int retried,
 									 bool finishes_stripe);
-static BulkparBatchResult run_cut(BulkparRun *run);
-static BulkparBatchResult run_batch(BulkparRun *run, BulkparBatch *batch);
-static ErrorData *try_batch(BulkparRun *run, BulkparBatch *batch,
+static BulkparBatchResult run_cut(BulkparChunkRun *run);
+static BulkparBatchResult run_batch(BulkparChunkRun *run, BulkparBatch *batch);
+static ErrorData *try_batch(BulkparChunkRun *run, BulkparBatch *batch,
 							BulkparBatchResult *result);
-static BulkparBatchResult skip_errors(BulkparRun *run, BulkparBatch *batch,
+static BulkparBatchResult skip_errors(BulkparChunkRun *run, BulkparBatch *batch,
 									  ErrorData *error);
-static BulkparBatchResult split(BulkparRun *run, BulkparBatch *batch,
+static BulkparBatchResult split(BulkparChunkRun *run, BulkparBatch *batch,
 								ErrorData *error);
-static void note_done(BulkparRun *run, const BulkparBatch *batch);
-static void collect_batches(BulkparRun *run, const Datum *hi, int batch_size,
-							int max_batches, BulkparBounds *bounds);
+static void note_done(BulkparChunkRun *run, const BulkparBatch *batch);
+static void collect_batches(BulkparChunkRun *run, const Datum *hi,
+							int batch_size, int max_batches,
+							BulkparBounds *bounds);
 static void check_interrupts(void);
 static char *key_list(const BulkparStoredKey *key);
 
@@ -66,7 +75,7 @@ static char *key_list(const BulkparStoredKey *key);
  * had better be.
  */
 bool
-bulkpar_chunk_run(BulkparRun *run)
+bulkpar_chunk_run(BulkparChunkRun *run)
 {
 	BulkparClaim *claim = &run->claim;
 	BulkparLedgerChunk *chunk = &claim->chunk;
@@ -83,7 +92,7 @@ bulkpar_chunk_run(BulkparRun *run)
 
 /* Run the batches of a stripe from claim.lo on. */
 static BulkparBatchResult
-run_stripe(BulkparRun *run)
+run_stripe(BulkparChunkRun *run)
 {
 	BulkparClaim *claim = &run->claim;
 	BulkparBounds bounds;
@@ -98,8 +107,8 @@ run_stripe(BulkparRun *run)
 	if (claim->bounds != NULL)
 		bounds = claim->bounds[claim->chunk.stripe.number];
 	else
-		collect_batches(run, claim->hi, claim->batch_size, BULKPAR_CHUNK_BATCHES,
-						&bounds);
+		collect_batches(run, claim->hi, claim->batch_size,
+						BULKPAR_CHUNK_BATCHES, &bounds);
 	for (;;)
 	{
 		result = run_bounds(run, &bounds, claim->batch_size, 0, true);
@@ -107,8 +116,8 @@ run_stripe(BulkparRun *run)
 			return run_cut(run);
 		if (result == BULKPAR_BATCH_LOST || bounds.complete)
 			return result;
-		collect_batches(run, claim->hi, claim->batch_size, BULKPAR_CHUNK_BATCHES,
-						&bounds);
+		collect_batches(run, claim->hi, claim->batch_size,
+						BULKPAR_CHUNK_BATCHES, &bounds);
 	}
 }
 
@@ -117,7 +126,7 @@ run_stripe(BulkparRun *run)
  * first of them.
  */
 static BulkparBatchResult
-run_list(BulkparRun *run, const Datum *keys, int nkeys, int batch_size,
+run_list(BulkparChunkRun *run, const Datum *keys, int nkeys, int batch_size,
 		 int retried, bool finishes_stripe)
 {
 	int			ncolumns = run->target->key->ncolumns;
@@ -153,7 +162,7 @@ run_list(BulkparRun *run, const Datum *keys, int nkeys, int batch_size,
  * does not hold.
  */
 static BulkparBatchResult
-run_cut(BulkparRun *run)
+run_cut(BulkparChunkRun *run)
 {
 	for (;;)
 	{
@@ -180,7 +189,7 @@ run_cut(BulkparRun *run)
  * them has not been run, or not all of it, and claim.lo says how far we are.
  */
 static BulkparBatchResult
-run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
+run_bounds(BulkparChunkRun *run, const BulkparBounds *bounds, int batch_size,
 		   int retried, bool finishes_stripe)
 {
 	for (int i = 0; i < bounds->nbatches; i++)
@@ -211,7 +220,7 @@ run_bounds(BulkparRun *run, const BulkparBounds *bounds, int batch_size,
  * help, or skip its rows that fail.
  */
 static BulkparBatchResult
-run_batch(BulkparRun *run, BulkparBatch *batch)
+run_batch(BulkparChunkRun *run, BulkparBatch *batch)
 {
 	for (;;)
 	{
@@ -237,9 +246,12 @@ run_batch(BulkparRun *run, BulkparBatch *batch)
 	}
 }
 
-/* Run a batch once.  The error, if there is one, is for the caller to free. */
+/*
+ * Run a batch once, and say with what result; it is not set if there is an
+ * error, which is for the caller to free.
+ */
 static ErrorData *
-try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
+try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 {
 	ErrorData  *volatile error = NULL;
 
@@ -277,7 +289,7 @@ try_batch(BulkparRun *run, BulkparBatch *batch, BulkparBatchResult *result)
  * record those that cannot.
  */
 static BulkparBatchResult
-skip_errors(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
+skip_errors(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 {
 	BulkparBatchResult result;
 
@@ -295,7 +307,7 @@ skip_errors(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
 
 /* Run the two halves of a batch that has failed. */
 static BulkparBatchResult
-split(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
+split(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 {
 	int			half = Max((batch->rows + 1) / 2, 1);
 	int			retried = batch->retries + batch->retried;
@@ -322,7 +334,7 @@ split(BulkparRun *run, BulkparBatch *batch, ErrorData *error)
 
 /* The batch has committed: remember up to which key the chunk is done. */
 static void
-note_done(BulkparRun *run, const BulkparBatch *batch)
+note_done(BulkparChunkRun *run, const BulkparBatch *batch)
 {
 	MemoryContextSwitchTo(run->chunk_context);
 	run->claim.chunk.done = bulkpar_storedkey_copy(batch->last_key);
@@ -333,23 +345,24 @@ note_done(BulkparRun *run, const BulkparBatch *batch)
  * its own.
  */
 static void
-collect_batches(BulkparRun *run, const Datum *hi, int batch_size, int max_batches,
-				BulkparBounds *bounds)
+collect_batches(BulkparChunkRun *run, const Datum *hi, int batch_size,
+				int max_batches, BulkparBounds *bounds)
 {
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(run->chunk_context);
 	bulkpar_target_lock(run->target, run->job, run->claim.chunk.part,
 						AccessShareLock);
-	bulkpar_bounds_collect(run->target, run->claim.lo, hi, &run->claim.chunk.stripe,
-						   batch_size, max_batches, bounds);
+	bulkpar_bounds_collect(run->target, run->claim.lo, hi,
+						   &run->claim.chunk.stripe, batch_size, max_batches,
+						   bounds);
 	CommitTransactionCommand();
 }
 
 /*
- * What a worker does between two tries of batches, outside of a transaction:
- * throw if it was cancelled, end if it was terminated or the server has died,
- * and take in a new configuration.
+ * Look what others want of this worker.  Called before each batch, outside of
+ * any transaction.  Throws when it was cancelled or terminated, ends the
+ * process if the server has died, and reads a changed configuration.
  */
 static void
 check_interrupts(void)
@@ -368,7 +381,7 @@ check_interrupts(void)
 void
 bulkpar_chunk_error_context(void *arg)
 {
-	const BulkparRun *run = arg;
+	const BulkparChunkRun *run = arg;
 	const BulkparLedgerChunk *chunk = &run->claim.chunk;
 	const BulkparBatch *batch = run->batch;
 

@@ -18,8 +18,8 @@
 #include "run/claim.h"
 #include "table/target.h"
 
-/* What a worker works with. */
-typedef struct BulkparRun
+/* What a worker has and needs to run the chunks that it claims. */
+typedef struct BulkparChunkRun
 {
 	BulkparJob *job;
 	MemoryContext job_context;	/* of the job */
@@ -28,9 +28,9 @@ typedef struct BulkparRun
 	const BulkparBatch *batch;	/* the running one, for the error context */
 	MemoryContext chunk_context;	/* reset for each chunk */
 	MemoryContext batch_context;	/* reset for each batch */
-} BulkparRun;
+} BulkparChunkRun;
 
-extern bool bulkpar_chunk_run(BulkparRun *run);
+extern bool bulkpar_chunk_run(BulkparChunkRun *run);
 extern void bulkpar_chunk_error_context(void *arg);
 
 #endif							/* BULKPAR_CHUNK_H */

@@ -28,10 +28,19 @@
 #include "run/worker.h"
 #include "session/settings.h"
 
-/* How many workers of a job may die before it fails. */
+/*
+ * How many workers of a run may die before the job fails.  What kills one is
+ * somebody's pg_terminate_backend(), which a job should outlive, or a fault
+ * that will kill each that follows, such as a login that is refused: then it
+ * fails within the tenth of a second that six processes take to start.
+ */
 #define MAX_DEATHS 5
 
-/* How long to wait for all workers that were terminated, in milliseconds. */
+/*
+ * How long to wait for all workers that were terminated, in milliseconds.  They
+ * end at their next row; one that does not was stopped.  Our caller gives us
+ * BULKPAR_CANCEL_TIMEOUT, which is more.
+ */
 #define STOP_TIMEOUT 10000
 
 typedef struct Member
@@ -58,7 +67,7 @@ static bool launch_member(BulkparCrew *crew, Member *member);
 static void drop_member(Member *member);
 static bool check_member(BulkparCrew *crew, Member *member);
 static void count_death(BulkparCrew *crew);
-static bool is_complete(int64 job_id);
+static bool check_progress(int64 job_id);
 
 /*
  * An empty crew for a job that is yet to be planned, in the current memory
@@ -125,13 +134,13 @@ bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
 {
 	bool		working = false;
 
-	if (woken && is_complete(crew->job->job_id))
+	if (woken && check_progress(crew->job->job_id))
 		return false;
 	for (int i = 0; i < crew->size; i++)
 		working |= check_member(crew, &crew->members[i]);
 	if (working)
 		return true;
-	if (is_complete(crew->job->job_id))
+	if (check_progress(crew->job->job_id))
 		return false;
 
 	count_death(crew);
@@ -224,7 +233,7 @@ check_member(BulkparCrew *crew, Member *member)
 		return true;
 	drop_member(member);
 
-	(void) is_complete(job_id);
+	(void) check_progress(job_id);
 	bulkpar_settings_start_transaction();
 	left = bulkpar_ledger_release(job_id, member->number);
 	CommitTransactionCommand();
@@ -249,11 +258,11 @@ count_death(BulkparCrew *crew)
 }
 
 /*
- * Whether the job is complete, in a transaction of its own.  The error that a
- * worker has recorded is thrown.
+ * Throw the error that a worker has recorded, if there is one; else say whether
+ * the job is complete.  In a transaction of its own.
  */
 static bool
-is_complete(int64 job_id)
+check_progress(int64 job_id)
 {
 	BulkparJobStatus *status;
 	bool		complete;

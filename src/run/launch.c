@@ -23,6 +23,9 @@
 #include "bulkpar.h"
 #include "run/launch.h"
 
+/* How often a process that ends is looked at, in milliseconds. */
+#define POLL_INTERVAL 100
+
 /*
  * Register a background worker, which wakes this process when it starts and
  * ends.  NULL if no slot is free; else the handle is allocated in the current
@@ -96,7 +99,7 @@ bulkpar_launch_await_end(BackgroundWorkerHandle *handle, TimestampTz deadline)
 			return false;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 100, PG_WAIT_EXTENSION);
+						 POLL_INTERVAL, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		if (ProcSignalBarrierPending)
 			ProcessProcSignalBarrier();

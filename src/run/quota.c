@@ -35,7 +35,10 @@
 #include "run/quota.h"
 #include "session/settings.h"
 
-/* Tell our locks from those of jobs, which have an object's OID there. */
+/*
+ * The second field of our locks.  In those of joblock.c, which are user locks
+ * as well, it is the OID of a table, and so never as small.
+ */
 #define JOBS_CLASS 1
 #define ROLE_CLASS 2
 
@@ -140,7 +143,10 @@ limit_of_role(Oid role)
 	return limit;
 }
 
-/* Take one of the locks from 1 to the limit; 0 if none is free. */
+/*
+ * Take one of the locks from 1 to the limit, for as long as this process lives
+ * unless it is released; returns its number, or 0 if none is free.
+ */
 static int
 acquire(int limit, Oid role)
 {
@@ -169,7 +175,10 @@ release(int number, Oid role)
 	LockRelease(&tag, ExclusiveLock, true);
 }
 
-/* A user lock of no database; see joblock.c for why a user lock. */
+/*
+ * A user lock, as that of joblock.c is one: no rollback releases it.  It is of
+ * no database, since the limits are those of the server.
+ */
 static void
 slot_locktag(LOCKTAG *tag, int number, Oid role)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * quota.h
- *		The superuser's cap on the workers of all jobs.
+ *		How many processes jobs may have, all together and of each role.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -22,7 +22,7 @@ typedef enum BulkparShortage
 	BULKPAR_SHORTAGE_ROLE		/* the connection limit of its role */
 } BulkparShortage;
 
-/* What a process takes of the limits. */
+/* What a process takes of the limits: the numbers of its locks. */
 typedef struct BulkparQuota
 {
 	int			of_jobs;		/* 0 if there is no limit */

@@ -20,9 +20,8 @@
 #include "run/retry.h"
 
 /*
- * The pause after the first try, and the longest one, in milliseconds.  It
- * doubles in between: ten tries come to 3 to 6 seconds, as long as a batch of
- * a thousand rows that somebody else holds takes many times over.
+ * The pause after the first try, in milliseconds, about as long as a batch of
+ * 1000 rows takes; and the longest one.  In between it doubles.
  */
 #define MIN_PAUSE 10
 #define MAX_PAUSE 1000

@@ -4,9 +4,9 @@
  *		A worker of a job: claims chunk after chunk and runs their batches.
  *
  * A worker is an ordinary session of the job's owner.  The first one of a run
- * plans the job before it works on it.  It ends when there is
- * nothing left to claim, or at the first error, which it records.  All that
- * it knows comes from the tables, and all that counts goes there.
+ * plans the job before it works on it.  It ends when there is nothing left to
+ * claim, or at the first error, which it records.  All that it knows comes from
+ * the tables, and all that counts goes there.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -52,12 +52,12 @@ typedef struct WorkerArgs
 StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
 				 "worker arguments do not fit");
 
-static void start_run(BulkparRun *run, const WorkerArgs *args);
-static bool plan_run(BulkparRun *run, const WorkerArgs *args);
-static bool claim_next(BulkparRun *run, int number);
-static void record_error(const BulkparRun *run, const WorkerArgs *args,
+static void start_run(BulkparChunkRun *run, const WorkerArgs *args);
+static bool plan_run(BulkparChunkRun *run, const WorkerArgs *args);
+static bool claim_next(BulkparChunkRun *run, int number);
+static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 						 const ErrorData *error);
-static void report_chunk(const BulkparRun *run);
+static void report_chunk(const BulkparChunkRun *run);
 
 /*
  * Launch a worker of a job, which may have to plan it first.  NULL if no slot
@@ -87,12 +87,19 @@ bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
 										   number, job->job_id));
 }
 
+/*
+ * The process of a worker, launched by bulkpar_worker_launch, which puts its
+ * WorkerArgs into bgw_extra.  Returns, which ends the process, when there is
+ * nothing left to do or an error was recorded; the launcher was woken then.  A
+ * process that is terminated, or that cannot even record its error, ends
+ * without that: its chunk is found unfinished, see crew.c.
+ */
 void
 bulkpar_worker_main(Datum main_arg)
 {
 	WorkerArgs	args;
-	BulkparRun *run = MemoryContextAllocZero(TopMemoryContext,
-											 sizeof(BulkparRun));
+	BulkparChunkRun *run = MemoryContextAllocZero(TopMemoryContext,
+												  sizeof(BulkparChunkRun));
 	ErrorContextCallback callback;
 
 	pqsignal(SIGTERM, die);
@@ -138,9 +145,9 @@ bulkpar_worker_main(Datum main_arg)
 	bulkpar_launch_wake_launcher();
 }
 
-/* Load the job and make its settings ours. */
+/* Load the job, make its settings ours, and what we need to run its chunks. */
 static void
-start_run(BulkparRun *run, const WorkerArgs *args)
+start_run(BulkparChunkRun *run, const WorkerArgs *args)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
 												  "bulkpar job",
@@ -170,7 +177,7 @@ start_run(BulkparRun *run, const WorkerArgs *args)
 
 /* Plan the job.  False if it has ended meanwhile. */
 static bool
-plan_run(BulkparRun *run, const WorkerArgs *args)
+plan_run(BulkparChunkRun *run, const WorkerArgs *args)
 {
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
@@ -188,7 +195,7 @@ plan_run(BulkparRun *run, const WorkerArgs *args)
 
 /* Claim a chunk; false when there is nothing more to do. */
 static bool
-claim_next(BulkparRun *run, int number)
+claim_next(BulkparChunkRun *run, int number)
 {
 	bool		claimed;
 
@@ -210,7 +217,7 @@ claim_next(BulkparRun *run, int number)
 
 /* Record the error that ends this worker, in its chunk and in the job. */
 static void
-record_error(const BulkparRun *run, const WorkerArgs *args,
+record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 			 const ErrorData *error)
 {
 	bulkpar_settings_start_transaction();
@@ -222,7 +229,7 @@ record_error(const BulkparRun *run, const WorkerArgs *args,
 
 /* Show in pg_stat_activity what we are at. */
 static void
-report_chunk(const BulkparRun *run)
+report_chunk(const BulkparChunkRun *run)
 {
 	char	   *activity = psprintf("bulkpar job " INT64_FORMAT ", chunk "
 									INT64_FORMAT ": %s",

@@ -40,8 +40,9 @@ typedef struct KeyReceiver
 	BulkparBounds *bounds;		/* of each stripe */
 } KeyReceiver;
 
-static void collect_keys(BulkparTarget *target, const Datum *lo, const Datum *hi,
-						 const BulkparStripe *stripe, KeyReceiver *receiver);
+static void collect_keys(BulkparTarget *target, const Datum *lo,
+						 const Datum *hi, const BulkparStripe *stripe,
+						 KeyReceiver *receiver);
 static void finish_bounds(BulkparBounds *bounds, int batch_size, Datum *end);
 static void receive_startup(DestReceiver *self, int operation,
 							TupleDesc typeinfo);
@@ -56,8 +57,8 @@ static void receive_nothing(DestReceiver *self);
  */
 void
 bulkpar_bounds_collect(BulkparTarget *target, const Datum *lo, const Datum *hi,
-					   const BulkparStripe *stripe, int batch_size, int max_batches,
-					   BulkparBounds *bounds)
+					   const BulkparStripe *stripe, int batch_size,
+					   int max_batches, BulkparBounds *bounds)
 {
 	KeyReceiver receiver = {
 		.batch_size = batch_size,

@@ -1,9 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * condition.c
- *		What is added to the query of a statement: the range of a batch.
+ *		What is added to the query of a statement, such as a batch's range.
  *
  * It is added by OID, see keyquery.c, when the statement has been analyzed.
+ * Depending on what the statement is for, the query is also given what it is
+ * to return.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -51,8 +53,8 @@ static AttrNumber key_attnum(const BulkparCondition *condition, int i);
 static Node *part_condition(const BulkparCondition *condition);
 static bool can_prune(const Node *clause);
 static void select_versions(Query *query);
-static void select_matches(ParseState *pstate, const BulkparCondition *condition,
-						   Query *query);
+static void select_matches(ParseState *pstate,
+						   const BulkparCondition *condition, Query *query);
 
 /* Whether a statement is about the rows of a piece of the keys, not of all. */
 bool
@@ -249,7 +251,7 @@ key_targets(const BulkparCondition *condition, List *columns)
 	return targets;
 }
 
-/* The number of a key column in the target, which may not be that of the part. */
+/* The number of a key column in the target; in the part it may be another. */
 static AttrNumber
 key_attnum(const BulkparCondition *condition, int i)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * condition.h
- *		What is added to the query of a statement: the range of a batch.
+ *		What is added to the query of a statement, such as a batch's range.
  *
  * Copyright (c) 2026, bulkpar contributors
  *

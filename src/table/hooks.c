@@ -149,8 +149,9 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
  * set_rel_pathlist_hook: replace the paths of our statement's target by those
  * along the key index.  Of a table with partitions or children only the one
  * that is to be reached is left.  Where another extension has put another
- * relation in the place of the target that is an error: if it were left out like
- * a part that is not wanted, the batch would change nothing and say so to nobody.
+ * relation in the place of the target that is an error: if it were left out
+ * like a part that is not wanted, the batch would change nothing and say so to
+ * nobody.
  */
 static void
 restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,

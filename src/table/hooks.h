@@ -21,7 +21,7 @@ typedef struct BulkparHooks
 	BulkparCondition condition;
 	const char *sql;			/* its text, ... */
 	const char *plan_sql;		/* ... and the copy that its plan has, if any */
-	int			batch_size;		/* rows to expect; 0 for what the planner does */
+	int			batch_size;		/* rows to expect, or 0 */
 	bool		without_key_index;	/* had the last plan to do */
 } BulkparHooks;
 

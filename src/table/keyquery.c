@@ -31,7 +31,7 @@
 #include "table/keyvalue.h"
 #include "table/stripe.h"
 
-/* The parameters of a shape, in the order that bulkpar_keyvalue_cut fills them in. */
+/* The parameters of a shape, in the order of bulkpar_keyvalue_cut. */
 typedef struct Parameters
 {
 	int			used;
@@ -41,8 +41,8 @@ typedef struct Parameters
 static Expr *compare_rest(const BulkparKey *key, const BulkparKeyShape *shape,
 						  StrategyNumber strategy, List *columns,
 						  Parameters *parameters);
-static Expr *compare_column(const BulkparKeyColumn *column, StrategyNumber strategy,
-					 Expr *left, Expr *right);
+static Expr *compare_column(const BulkparKeyColumn *column,
+							StrategyNumber strategy, Expr *left, Expr *right);
 static Expr *is_in_array(const BulkparKeyColumn *column, Expr *left,
 						 Expr *array);
 static Expr *is_in_list(const BulkparKey *key, List *columns,
@@ -71,9 +71,10 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 									 next_parameter(&parameters)));
 	for (int i = 0; i < shape->nprefix; i++)
 		conditions = lappend(conditions,
-							 compare_column(&key->columns[i], BTEqualStrategyNumber,
-									 list_nth(columns, i),
-									 next_parameter(&parameters)));
+							 compare_column(&key->columns[i],
+											BTEqualStrategyNumber,
+											list_nth(columns, i),
+											next_parameter(&parameters)));
 	if (shape->after)
 		conditions = lappend(conditions,
 							 compare_rest(key, shape, BTGreaterStrategyNumber,
@@ -135,14 +136,14 @@ compare_rest(const BulkparKey *key, const BulkparKeyShape *shape,
 			 StrategyNumber strategy, List *columns, Parameters *parameters)
 {
 	return compare_column(&key->columns[shape->nprefix], strategy,
-				   list_nth(columns, shape->nprefix),
-				   next_parameter(parameters));
+						  list_nth(columns, shape->nprefix),
+						  next_parameter(parameters));
 }
 
 /* The comparison of a column with what is of the type that operators take. */
 static Expr *
-compare_column(const BulkparKeyColumn *column, StrategyNumber strategy, Expr *left,
-		Expr *right)
+compare_column(const BulkparKeyColumn *column, StrategyNumber strategy,
+			   Expr *left, Expr *right)
 {
 	Expr	   *result = make_opclause(bulkpar_key_operator(column, strategy),
 									   BOOLOID, false,
@@ -190,7 +191,7 @@ is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
 		IncrementVarSublevelsUp((Node *) left, 1, 0);
 		conditions = lappend(conditions,
 							 compare_column(column, BTEqualStrategyNumber, left,
-									 (Expr *) right));
+											(Expr *) right));
 	}
 	list->rtindex = 1;
 	query->commandType = CMD_SELECT;
@@ -263,7 +264,7 @@ next_parameter(Parameters *parameters)
 	return (Expr *) result;
 }
 
-/* A column as what the operators take: text for a varchar, or a domain of it. */
+/* A column as the operators take it: a varchar or a domain of it as text. */
 static Expr *
 as_input(const BulkparKeyColumn *column, Expr *expr)
 {

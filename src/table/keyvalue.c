@@ -86,7 +86,8 @@ bulkpar_keyvalue_copy(const BulkparKey *key, const Datum *values)
 
 /* The same, but for the array of the columns, which is there. */
 void
-bulkpar_keyvalue_copy_to(const BulkparKey *key, Datum *copy, const Datum *values)
+bulkpar_keyvalue_copy_to(const BulkparKey *key, Datum *copy,
+						 const Datum *values)
 {
 	for (int i = 0; i < key->ncolumns; i++)
 	{
@@ -119,8 +120,8 @@ bulkpar_keyvalue_can_be_listed(const BulkparKey *key)
 
 /* The arguments of a listed shape: an array for each column. */
 void
-bulkpar_keyvalue_list_arguments(const BulkparKey *key, const Datum *keys, int count,
-								Datum *arguments)
+bulkpar_keyvalue_list_arguments(const BulkparKey *key, const Datum *keys,
+								int count, Datum *arguments)
 {
 	Datum	   *values = palloc(sizeof(Datum) * count);
 
@@ -174,7 +175,8 @@ Datum *
 bulkpar_keyvalue_restore(const BulkparKey *key, const BulkparStoredKey *stored)
 {
 	int			count;
-	Datum	   *values = bulkpar_keyvalue_restore_list(key, stored->bytes, &count);
+	Datum	   *values = bulkpar_keyvalue_restore_list(key, stored->bytes,
+													   &count);
 
 	if (count != 1)
 		raise_other_key();

@@ -29,8 +29,8 @@ extern BulkparStoredKey *bulkpar_keyvalue_store(const BulkparKey *key,
 												const Datum *values);
 extern Datum *bulkpar_keyvalue_restore(const BulkparKey *key,
 									   const BulkparStoredKey *stored);
-extern bytea *bulkpar_keyvalue_store_list(const BulkparKey *key, const Datum *keys,
-										  int count);
+extern bytea *bulkpar_keyvalue_store_list(const BulkparKey *key,
+										  const Datum *keys, int count);
 extern Datum *bulkpar_keyvalue_restore_list(const BulkparKey *key, bytea *bytes,
 											int *count);
 extern void bulkpar_keyvalue_list_arguments(const BulkparKey *key,

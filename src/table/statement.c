@@ -90,9 +90,9 @@ bulkpar_statement_text(const BulkparJob *job)
 }
 
 /*
- * The statement of a batch, over a range of keys.  Like those that follow, it
- * is in the current memory context, and forgotten with that; the key must live
- * as long.
+ * The statement of a batch, over a piece of the keys.  Like those that follow,
+ * it is in the current memory context, and forgotten with that; the key must
+ * live as long.
  */
 BulkparStatement *
 bulkpar_statement_batch(const BulkparJob *job, Oid part,
@@ -127,7 +127,7 @@ bulkpar_statement_values(const BulkparJob *job, Oid part,
 	return make_matching(BULKPAR_CONDITION_VALUES, job, part, key);
 }
 
-/* The keys of a range in order, as many as the last parameter says. */
+/* The keys of a piece in order, as many as the last parameter says. */
 BulkparStatement *
 bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
 						  const BulkparKeyShape *shape)
@@ -136,7 +136,7 @@ bulkpar_statement_collect(Oid relid, Oid part, const BulkparKey *key,
 }
 
 /*
- * Where the versions of the rows of a range are that a snapshot sees, otherwise
+ * Where the versions of the rows of a piece are that a snapshot sees, otherwise
  * as above.
  */
 BulkparStatement *
@@ -170,20 +170,22 @@ bulkpar_statement_check(BulkparStatement *statement)
 }
 
 /*
- * Prepare a statement, to be planned along the key index, for as long as it
- * is not forgotten.  SPI must be connected.
+ * Prepare a statement, until it is forgotten: one of a piece with a generic
+ * plan along the key index, others with whatever plan is best, also a parallel
+ * one.  SPI must be connected.
  */
 void
 bulkpar_statement_prepare(BulkparStatement *statement)
 {
-	bool		of_piece = bulkpar_condition_is_of_piece(&statement->hooks.condition);
+	const BulkparCondition *condition = &statement->hooks.condition;
+	int			options = bulkpar_condition_is_of_piece(condition) ?
+		CURSOR_OPT_GENERIC_PLAN : CURSOR_OPT_PARALLEL_OK;
 
 	bulkpar_hooks_start(&statement->hooks);
 	statement->plan = SPI_prepare_cursor(statement->hooks.sql,
 										 statement->nargs,
 										 statement->argtypes,
-										 of_piece ? CURSOR_OPT_GENERIC_PLAN :
-										 CURSOR_OPT_PARALLEL_OK);
+										 options);
 	if (statement->plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s",
 			 SPI_result_code_string(SPI_result));
@@ -307,7 +309,7 @@ make_matching(BulkparConditionUse use, const BulkparJob *job, Oid part,
 						  key, &none);
 }
 
-/* A SELECT on a range, with its limit as the last parameter. */
+/* A SELECT on a piece, with its limit as the last parameter. */
 static BulkparStatement *
 make_limited(BulkparConditionUse use, Oid relid, Oid part,
 			 const BulkparKey *key, const BulkparKeyShape *shape)
@@ -322,7 +324,7 @@ make_limited(BulkparConditionUse use, Oid relid, Oid part,
 	return statement;
 }
 
-/* A SELECT on a range, which condition.c gives the columns and the order. */
+/* A SELECT on a piece; condition.c gives it columns and an order. */
 static BulkparStatement *
 make_select(BulkparConditionUse use, const char *limit, Oid relid, Oid part,
 			const BulkparKey *key, const BulkparKeyShape *shape)

@@ -67,9 +67,12 @@ bulkpar_in_stripe(PG_FUNCTION_ARGS)
 		types = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
 								   sizeof(TypeCacheEntry *) * PG_NARGS());
 		for (int i = 2; i < PG_NARGS(); i++)
-			types[i] = lookup_type_cache(getBaseType(get_fn_expr_argtype(fcinfo->flinfo,
-																		 i)),
+		{
+			Oid			type = get_fn_expr_argtype(fcinfo->flinfo, i);
+
+			types[i] = lookup_type_cache(getBaseType(type),
 										 TYPECACHE_HASH_EXTENDED_PROC_FINFO);
+		}
 		fcinfo->flinfo->fn_extra = types;
 	}
 	if (count < 1)

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * target.c
- *		The table of a job as a worker sees it.
+ *		A part of a job's target, locked, and the statements on it.
  *
- * A job knows its table by OID, while the statements that it runs find it by
- * name.  Each transaction therefore locks the table first and looks whether
- * its name is still the one that the statements were made with; a table that
- * was renamed is followed, and one that has taken over the name is not
- * touched.
+ * A job knows its tables by OID, while the statements that it runs find the
+ * target by name.  Each transaction therefore locks target and part first and
+ * looks whether the name is still the one that the statements were made with;
+ * a table that was renamed is followed, and one that has taken over the name
+ * is not touched.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -34,18 +34,21 @@
 #include "table/part.h"
 #include "table/target.h"
 
-static int64 update(BulkparTarget *target, const BulkparJob *job,
-					const BulkparKeyShape *shape, Datum *values);
+static int64 run_update(BulkparTarget *target, const BulkparJob *job,
+						const BulkparKeyShape *shape, Datum *values);
 static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparJob *job,
 										const BulkparKeyShape *shape);
 static BulkparStatement *prepare_matches(BulkparTarget *target,
 										 const BulkparJob *job);
 static bool is_current(const BulkparTarget *target);
-static void describe(BulkparTarget *target, const BulkparJob *job, int part,
-					 Relation rel);
+static void turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
+						 Relation rel);
 
-/* An empty target that lives as long as the memory context. */
+/*
+ * A target that is yet to be locked at a part.  It lives as long as the memory
+ * context.
+ */
 BulkparTarget *
 bulkpar_target_create(MemoryContext context)
 {
@@ -59,8 +62,10 @@ bulkpar_target_create(MemoryContext context)
 }
 
 /*
- * Lock the table and a part of it until the end of the transaction, and make
- * sure that the statements name it.
+ * Lock the target of the job and a part of it until the end of the transaction,
+ * and make sure that the statements name the one and reach the other.  Those
+ * for another part, or under another name, are forgotten.  An error if either
+ * is gone, or no longer has the key that the job follows.
  */
 void
 bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
@@ -88,7 +93,7 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 						RelationGetRelationName(rel)),
 				 errdetail("It had the OID %u.", part_relid),
 				 errhint("Resume the job: it goes on without that part.")));
-	describe(target, job, part, rel);
+	turn_to_part(target, job, part, rel);
 	relation_close(rel, NoLock);
 }
 
@@ -123,7 +128,8 @@ bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 					   int64 limit, DestReceiver *dest)
 {
 	BulkparKeyPiece pieces[BULKPAR_KEY_MAX_PIECES];
-	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe, pieces);
+	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe,
+											   pieces);
 
 	PushActiveSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
 					   GetTransactionSnapshot());
@@ -168,11 +174,12 @@ bulkpar_target_update(BulkparTarget *target, const BulkparJob *job,
 					  const BulkparStripe *stripe)
 {
 	BulkparKeyPiece pieces[BULKPAR_KEY_MAX_PIECES];
-	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe, pieces);
+	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe,
+											   pieces);
 	int64		rows = 0;
 
 	for (int i = 0; i < npieces; i++)
-		rows += update(target, job, &pieces[i].shape, pieces[i].values);
+		rows += run_update(target, job, &pieces[i].shape, pieces[i].values);
 	return rows;
 }
 
@@ -185,10 +192,13 @@ bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
 	Datum		values[INDEX_MAX_KEYS];
 
 	bulkpar_keyvalue_list_arguments(target->key, keys, count, values);
-	return update(target, job, &shape, values);
+	return run_update(target, job, &shape, values);
 }
 
-/* The largest key, in the current memory context; NULL if there is none. */
+/*
+ * The largest key, in the current memory context; NULL if there is none.  SPI
+ * must not be connected, and the target must be locked.
+ */
 Datum *
 bulkpar_target_end_key(BulkparTarget *target)
 {
@@ -202,7 +212,8 @@ bulkpar_target_end_key(BulkparTarget *target)
 
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
-	if (SPI_execute_plan(statement->plan, NULL, NULL, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(statement->plan, NULL, NULL, false,
+						 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the largest key");
 	if (SPI_processed > 0)
 	{
@@ -267,8 +278,8 @@ bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
 
 /* Run the statement of the job on a piece, or on listed keys. */
 static int64
-update(BulkparTarget *target, const BulkparJob *job,
-	   const BulkparKeyShape *shape, Datum *values)
+run_update(BulkparTarget *target, const BulkparJob *job,
+		   const BulkparKeyShape *shape, Datum *values)
 {
 	BulkparStatement *statement = find_statement(target, job, shape);
 	int			result;
@@ -361,8 +372,13 @@ is_current(const BulkparTarget *target)
 	return same;
 }
 
+/*
+ * Make this the target of the job at a part; rel is the target, open as both are
+ * locked.
+ */
 static void
-describe(BulkparTarget *target, const BulkparJob *job, int part, Relation rel)
+turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
+			 Relation rel)
 {
 	const BulkparJobPart *described = &job->parts[part];
 	Relation	part_rel = table_open(described->relid, NoLock);

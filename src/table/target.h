@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * target.h
- *		The table of a job as a worker sees it.
+ *		A part of a job's target, locked, and the statements on it.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -23,7 +23,8 @@
 typedef struct BulkparTarget
 {
 	MemoryContext context;		/* of all that follows */
-	Oid			relid;			/* named in the statements */
+	Oid			relid;			/* named in the statements; InvalidOid for
+								 * none yet */
 	Oid			part;			/* it, or a partition or child of it */
 	Oid			schema;
 	NameData	name;
@@ -32,7 +33,7 @@ typedef struct BulkparTarget
 	char	   *sql;			/* the statement, to show it */
 	bool		whole;			/* it has no condition of its own */
 
-	/* the statements that were needed so far, of each shape one */
+	/* the statements on the part that were needed so far, of each shape one */
 	List	   *updates;
 	List	   *collects;
 } BulkparTarget;

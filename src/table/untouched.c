@@ -96,7 +96,8 @@ count_untouched(const BulkparTarget *target, const Datum *lo, const Datum *hi,
 	HTAB	   *places = hash_create("bulkpar versions", 1024, &control,
 									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	BulkparKeyPiece pieces[BULKPAR_KEY_MAX_PIECES];
-	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe, pieces);
+	int			npieces = bulkpar_keyvalue_cut(target->key, lo, hi, stripe,
+											   pieces);
 	Snapshot	now;
 	int64		count = 0;
 
@@ -120,8 +121,8 @@ count_untouched(const BulkparTarget *target, const Datum *lo, const Datum *hi,
 }
 
 /*
- * Put the places where a snapshot sees the rows of a piece into a table, or look
- * for them in it; returns how many are there.
+ * Put the places where a snapshot sees the rows of a piece into a hash table,
+ * or look for them in it; returns how many are there.
  */
 static int64
 find_places(BulkparStatement *statement, const BulkparKeyPiece *piece,
