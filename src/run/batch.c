@@ -109,6 +109,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	BulkparBatchResult result;
 	ArrayType  *row_key;
 
+	Assert(batch->row_key != NULL && batch->rows == 1);
 	start_batch(job, chunk, target, AccessShareLock);
 	batch->last_key = last_key(chunk, target, batch);
 	row_key = bulkpar_keyvalue_to_text(target->key, batch->row_key);
@@ -135,6 +136,7 @@ start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	Assert(!IsTransactionState());
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(context);
@@ -185,6 +187,7 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	advance->rows_done = batch->rows;
 	advance->wal_bytes = wal - wal_noted;
 	advance->retries = batch->retries + batch->retried;
+	Assert(advance->stripe < chunk->stripe.count);
 	if (batch->finishes_stripe)
 	{
 		advance->finished = chunk->stripe.number == chunk->stripe.count - 1;

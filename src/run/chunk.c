@@ -80,6 +80,8 @@ bulkpar_chunk_run(BulkparChunkRun *run)
 	BulkparClaim *claim = &run->claim;
 	BulkparLedgerChunk *chunk = &claim->chunk;
 
+	Assert(chunk->chunk_no != 0);
+	Assert(chunk->stripe.number < chunk->stripe.count);
 	while (run_stripe(run) == BULKPAR_BATCH_DONE)
 	{
 		if (++chunk->stripe.number == chunk->stripe.count)
@@ -255,6 +257,7 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 {
 	ErrorData  *volatile error = NULL;
 
+	Assert(!IsTransactionState());
 	/* It is cut anew, not at what an earlier try has found. */
 	if (batch->cut)
 		batch->hi = run->claim.hi;
@@ -314,6 +317,7 @@ split(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 	BulkparBounds bounds;
 	BulkparBatchResult result;
 
+	Assert(!batch->cut || batch->keys == NULL);
 	if (batch->keys != NULL)
 	{
 		FreeErrorData(error);
@@ -336,6 +340,7 @@ split(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 static void
 note_done(BulkparChunkRun *run, const BulkparBatch *batch)
 {
+	Assert(batch->last_key != NULL);
 	MemoryContextSwitchTo(run->chunk_context);
 	run->claim.chunk.done = bulkpar_storedkey_copy(batch->last_key);
 }

@@ -110,6 +110,10 @@ cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 	int64		max_rows = choose_size(job, trend, claim);
 	BulkparBounds *bounds;
 
+	Assert(max_rows > 0);
+	Assert(claim->batch_size > 0);
+	Assert(claim->batch_size <= BULKPAR_MAX_BATCH_SIZE);
+	Assert(chunk->stripe.count > 0 && chunk->stripe.number == 0);
 	bounds = bulkpar_bounds_of_stripes(target, claim->lo,
 									   restore_key(target, end_key),
 									   chunk->stripe.count, claim->batch_size,

@@ -92,6 +92,7 @@ bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job,
 void
 bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job)
 {
+	Assert(!crew->planned);
 	crew->job = job;
 	crew->planned = true;
 }
@@ -188,6 +189,7 @@ launch_member(BulkparCrew *crew, Member *member)
 {
 	MemoryContext oldcontext;
 
+	Assert(member->handle == NULL);
 	crew->shortage = bulkpar_quota_acquire(crew->identity->login,
 										   &member->slot);
 	if (crew->shortage != BULKPAR_SHORTAGE_NONE)
@@ -211,6 +213,7 @@ launch_member(BulkparCrew *crew, Member *member)
 static void
 drop_member(Member *member)
 {
+	Assert(member->handle != NULL);
 	pfree(member->handle);
 	member->handle = NULL;
 	bulkpar_quota_release(&member->slot);

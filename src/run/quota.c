@@ -26,7 +26,6 @@
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "storage/lock.h"
 #include "storage/procarray.h"
 #include "utils/syscache.h"
@@ -171,6 +170,7 @@ release(int number, Oid role)
 {
 	LOCKTAG		tag;
 
+	Assert(number > 0);
 	slot_locktag(&tag, number, role);
 	LockRelease(&tag, ExclusiveLock, true);
 }
@@ -182,6 +182,7 @@ release(int number, Oid role)
 static void
 slot_locktag(LOCKTAG *tag, int number, Oid role)
 {
+	Assert(number <= PG_UINT16_MAX);
 	tag->locktag_field1 = InvalidOid;
 	tag->locktag_field2 = OidIsValid(role) ? ROLE_CLASS : JOBS_CLASS;
 	tag->locktag_field3 = role;

@@ -110,6 +110,7 @@ collect_keys(BulkparTarget *target, const Datum *lo, const Datum *hi,
 {
 	bool		complete;
 
+	Assert(receiver->batch_size > 0 && receiver->limit > 0);
 	receiver->pub = bulkpar_bounds_receiver(keep_key);
 	receiver->key = target->key;
 	receiver->context = CurrentMemoryContext;
@@ -137,6 +138,7 @@ finish_bounds(BulkparBounds *bounds, int batch_size, Datum *end)
 	bounds->rows_in_last = bounds->rows % batch_size;
 	if (bounds->rows_in_last == 0 && bounds->rows > 0)
 	{
+		Assert(bounds->nbatches > 0);
 		bounds->rows_in_last = batch_size;
 		bounds->last_row = bounds->keys[--bounds->nbatches];
 	}

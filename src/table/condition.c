@@ -102,6 +102,8 @@ restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
 	FromExpr   *from = query->jointree;
 	List	   *columns = key_columns(pstate, condition, query);
 
+	Assert((condition->use == BULKPAR_CONDITION_CHANGE) ==
+		   (query->resultRelation > 0));
 	/* The range comes first: nothing is evaluated for rows beyond it. */
 	from->quals = make_and_qual(range_condition(condition, query, columns),
 								from->quals);
@@ -335,6 +337,7 @@ select_matches(ParseState *pstate, const BulkparCondition *condition,
 	List	   *targets = key_targets(condition,
 									  key_columns(pstate, condition, query));
 
+	Assert(query->resultRelation > 0);
 	if (condition->use == BULKPAR_CONDITION_VALUES)
 	{
 		bulkpar_values_show(pstate, query, &targets);

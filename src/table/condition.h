@@ -13,6 +13,7 @@
 #ifndef BULKPAR_CONDITION_H
 #define BULKPAR_CONDITION_H
 
+#include "nodes/bitmapset.h"
 #include "parser/parse_node.h"
 
 #include "table/key.h"

@@ -233,6 +233,7 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparKeyShape *shape,
 {
 	int			nargs = 0;
 
+	Assert(shape->nprefix >= 0 && shape->nprefix <= key->ncolumns);
 	if (shape->listed)
 	{
 		for (int i = 0; i < key->ncolumns; i++)

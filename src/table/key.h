@@ -16,7 +16,6 @@
 #include "access/stratnum.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "utils/array.h"
 #include "utils/rel.h"
 #include "utils/typcache.h"
 

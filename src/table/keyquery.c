@@ -18,7 +18,7 @@
  */
 #include "postgres.h"
 
-#include "access/nbtree.h"
+#include "access/stratnum.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -28,7 +28,6 @@
 
 #include "compat.h"
 #include "table/keyquery.h"
-#include "table/keyvalue.h"
 #include "table/stripe.h"
 
 /* The parameters of a shape, in the order of bulkpar_keyvalue_cut. */

@@ -48,6 +48,8 @@ bulkpar_keyvalue_cut(const BulkparKey *key, const Datum *lo, const Datum *hi,
 {
 	int			npieces = cut_range(key, lo, hi, pieces);
 
+	Assert(npieces <= BULKPAR_KEY_MAX_PIECES);
+	Assert(stripe->number >= 0 && stripe->number < stripe->count);
 	for (int i = 0; stripe->count > 1 && i < npieces; i++)
 	{
 		BulkparKeyPiece *piece = &pieces[i];

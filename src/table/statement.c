@@ -181,6 +181,7 @@ bulkpar_statement_prepare(BulkparStatement *statement)
 	int			options = bulkpar_condition_is_of_piece(condition) ?
 		CURSOR_OPT_GENERIC_PLAN : CURSOR_OPT_PARALLEL_OK;
 
+	Assert(statement->plan == NULL);
 	bulkpar_hooks_start(&statement->hooks);
 	statement->plan = SPI_prepare_cursor(statement->hooks.sql,
 										 statement->nargs,
@@ -205,6 +206,7 @@ bulkpar_statement_verify(BulkparStatement *statement)
 	CachedPlan *cplan = plan_once(statement, &stmt);
 	ListCell   *lc;
 
+	Assert(statement->hooks.condition.use == BULKPAR_CONDITION_CHANGE);
 	if (statement->verified != cplan->generation)
 	{
 		if (stmt->resultRelations == NIL)
@@ -369,8 +371,10 @@ forget_at_reset(void *arg)
 static CachedPlan *
 plan_once(const BulkparStatement *statement, PlannedStmt **stmt)
 {
-	CachedPlan *cplan = SPI_plan_get_cached_plan(statement->plan);
+	CachedPlan *cplan;
 
+	Assert(statement->plan != NULL);
+	cplan = SPI_plan_get_cached_plan(statement->plan);
 	if (cplan == NULL || list_length(cplan->stmt_list) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -35,7 +35,6 @@
 #include "utils/typcache.h"
 
 #include "books/books.h"
-#include "bulkpar.h"
 #include "compat.h"
 #include "table/stripe.h"
 
@@ -113,6 +112,7 @@ bulkpar_stripe_of_key(const BulkparKey *key, int count, const Datum *values)
 {
 	uint64		sum = 0;
 
+	Assert(count > 0);
 	for (int i = 0; count > 1 && i < key->ncolumns; i++)
 		sum += spread(key->columns[i].hash, count, values[i]);
 	return (int) (sum % count);

@@ -21,11 +21,9 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_index.h"
-#include "catalog/pg_inherits.h"
 #include "executor/spi.h"
 #include "rewrite/prs2lock.h"
 #include "storage/lmgr.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -74,6 +72,7 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 	Oid			part_relid = job->parts[part].relid;
 	Relation	rel;
 
+	Assert(part >= 0 && part < job->nparts);
 	LockRelationOid(job->target, lockmode);
 	if (part_relid != job->target)
 		LockRelationOid(part_relid, lockmode);
@@ -321,6 +320,7 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 	MemoryContext oldcontext;
 	ListCell   *lc;
 
+	Assert(OidIsValid(target->relid));
 	foreach(lc, *list)
 	{
 		statement = lfirst(lc);

@@ -102,6 +102,7 @@ bulkpar_unchanged_count(void)
 	RowSeen    *row;
 	int64		count = 0;
 
+	Assert(rows_seen != NULL);
 	hash_seq_init(&scan, rows_seen);
 	while ((row = hash_seq_search(&scan)) != NULL)
 		count += row->changed ? 0 : 1;
