@@ -47,7 +47,7 @@ typedef struct Member
 {
 	BackgroundWorkerHandle *handle; /* NULL for none */
 	int			number;			/* of the worker in its job */
-	BulkparQuota slot;			/* that it takes of the limits */
+	BulkparQuota quota;			/* that it takes of the limits */
 } Member;
 
 struct BulkparCrew
@@ -98,8 +98,8 @@ bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job)
 }
 
 /*
- * See to it that so many workers are launched, or as many as there are slots
- * for, and return how many.  None at all is an error.  The one that is launched
+ * See to it that so many workers are launched, or as many as the limits allow,
+ * and return how many.  None at all is an error.  The one that is launched
  * before the job is planned plans it.
  */
 int
@@ -183,7 +183,7 @@ bulkpar_crew_await_end(BulkparCrew *crew)
 	}
 }
 
-/* Launch a worker; false if there is no slot for it. */
+/* Launch a worker; false if a limit is reached, see crew->shortage. */
 static bool
 launch_member(BulkparCrew *crew, Member *member)
 {
@@ -191,7 +191,7 @@ launch_member(BulkparCrew *crew, Member *member)
 
 	Assert(member->handle == NULL);
 	crew->shortage = bulkpar_quota_acquire(crew->identity->login,
-										   &member->slot);
+										   &member->quota);
 	if (crew->shortage != BULKPAR_SHORTAGE_NONE)
 		return false;
 	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(crew));
@@ -201,7 +201,7 @@ launch_member(BulkparCrew *crew, Member *member)
 	MemoryContextSwitchTo(oldcontext);
 	if (member->handle == NULL)
 	{
-		bulkpar_quota_release(&member->slot);
+		bulkpar_quota_release(&member->quota);
 		crew->shortage = BULKPAR_SHORTAGE_SERVER;
 		return false;
 	}
@@ -216,7 +216,7 @@ drop_member(Member *member)
 	Assert(member->handle != NULL);
 	pfree(member->handle);
 	member->handle = NULL;
-	bulkpar_quota_release(&member->slot);
+	bulkpar_quota_release(&member->quota);
 }
 
 /*

@@ -45,32 +45,32 @@ static int	limit_of_jobs(void);
 static int	limit_of_role(Oid role);
 static int	acquire(int limit, Oid role);
 static void release(int number, Oid role);
-static void slot_locktag(LOCKTAG *tag, int number, Oid role);
+static void quota_locktag(LOCKTAG *tag, int number, Oid role);
 
 /*
- * Take a slot for a process that connects as a role.  Says what has none free,
- * if that is so; then nothing was taken.
+ * Take what a process that connects as a role needs of the limits.  Says which
+ * of them is reached, if one is; then nothing was taken.
  */
 BulkparShortage
-bulkpar_quota_acquire(Oid role, BulkparQuota *slot)
+bulkpar_quota_acquire(Oid role, BulkparQuota *quota)
 {
 	int			jobs = limit_of_jobs();
 	int			own = limit_of_role(role);
 
-	memset(slot, 0, sizeof(BulkparQuota));
-	slot->role = role;
+	memset(quota, 0, sizeof(BulkparQuota));
+	quota->role = role;
 	if (jobs >= 0)
 	{
-		slot->of_jobs = acquire(jobs, InvalidOid);
-		if (slot->of_jobs == 0)
+		quota->of_jobs = acquire(jobs, InvalidOid);
+		if (quota->of_jobs == 0)
 			return BULKPAR_SHORTAGE_JOBS;
 	}
 	if (own >= 0)
 	{
-		slot->of_role = acquire(own, role);
-		if (slot->of_role == 0)
+		quota->of_role = acquire(own, role);
+		if (quota->of_role == 0)
 		{
-			bulkpar_quota_release(slot);
+			bulkpar_quota_release(quota);
 			return BULKPAR_SHORTAGE_ROLE;
 		}
 	}
@@ -79,12 +79,12 @@ bulkpar_quota_acquire(Oid role, BulkparQuota *slot)
 
 /* Give back what was taken. */
 void
-bulkpar_quota_release(const BulkparQuota *slot)
+bulkpar_quota_release(const BulkparQuota *quota)
 {
-	if (slot->of_jobs != 0)
-		release(slot->of_jobs, InvalidOid);
-	if (slot->of_role != 0)
-		release(slot->of_role, slot->role);
+	if (quota->of_jobs != 0)
+		release(quota->of_jobs, InvalidOid);
+	if (quota->of_role != 0)
+		release(quota->of_role, quota->role);
 }
 
 /* Error detail: what is in use. */
@@ -154,7 +154,7 @@ acquire(int limit, Oid role)
 		LOCKTAG		tag;
 		LockAcquireResult result;
 
-		slot_locktag(&tag, i, role);
+		quota_locktag(&tag, i, role);
 		result = LockAcquire(&tag, ExclusiveLock, true, true);
 		if (result == LOCKACQUIRE_OK)
 			return i;
@@ -171,7 +171,7 @@ release(int number, Oid role)
 	LOCKTAG		tag;
 
 	Assert(number > 0);
-	slot_locktag(&tag, number, role);
+	quota_locktag(&tag, number, role);
 	LockRelease(&tag, ExclusiveLock, true);
 }
 
@@ -180,7 +180,7 @@ release(int number, Oid role)
  * no database, since the limits are those of the server.
  */
 static void
-slot_locktag(LOCKTAG *tag, int number, Oid role)
+quota_locktag(LOCKTAG *tag, int number, Oid role)
 {
 	Assert(number <= PG_UINT16_MAX);
 	tag->locktag_field1 = InvalidOid;

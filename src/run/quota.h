@@ -30,8 +30,8 @@ typedef struct BulkparQuota
 	Oid			role;
 } BulkparQuota;
 
-extern BulkparShortage bulkpar_quota_acquire(Oid role, BulkparQuota *slot);
-extern void bulkpar_quota_release(const BulkparQuota *slot);
+extern BulkparShortage bulkpar_quota_acquire(Oid role, BulkparQuota *quota);
+extern void bulkpar_quota_release(const BulkparQuota *quota);
 extern int	bulkpar_quota_errdetail(BulkparShortage shortage);
 extern int	bulkpar_quota_errhint(BulkparShortage shortage);
 
