@@ -53,14 +53,14 @@ static AttrNumber key_attnum(const BulkparCondition *condition, int i);
 static Node *part_condition(const BulkparCondition *condition);
 static bool can_prune(const Node *clause);
 static void select_versions(Query *query);
-static void select_matches(ParseState *pstate,
-						   const BulkparCondition *condition, Query *query);
+static void select_listed(ParseState *pstate,
+						  const BulkparCondition *condition, Query *query);
 
 /* Whether a statement is about the rows of a piece of the keys, not of all. */
 bool
 bulkpar_condition_is_of_piece(const BulkparCondition *condition)
 {
-	return condition->use != BULKPAR_CONDITION_MATCHES &&
+	return condition->use != BULKPAR_CONDITION_LIST &&
 		condition->use != BULKPAR_CONDITION_VALUES;
 }
 
@@ -90,7 +90,7 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 	if (bulkpar_condition_is_of_piece(condition))
 		restrict_to_piece(pstate, condition, query);
 	else
-		select_matches(pstate, condition, query);
+		select_listed(pstate, condition, query);
 	query->hasSubLinks |= checkExprHasSubLink(from->quals);
 }
 
@@ -330,8 +330,8 @@ select_versions(Query *query)
  * and new values of a few, or with the table of each and its new columns.
  */
 static void
-select_matches(ParseState *pstate, const BulkparCondition *condition,
-			   Query *query)
+select_listed(ParseState *pstate, const BulkparCondition *condition,
+			  Query *query)
 {
 	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
 	List	   *targets = key_targets(condition,

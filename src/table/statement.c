@@ -37,9 +37,9 @@
 #include "table/statement.h"
 #include "table/temporary.h"
 
-static BulkparStatement *make_matching(BulkparConditionUse use,
-									   const BulkparJob *job, Oid part,
-									   const BulkparKey *key);
+static BulkparStatement *make_listing(BulkparConditionUse use,
+									  const BulkparJob *job, Oid part,
+									  const BulkparKey *key);
 static BulkparStatement *make_limited(BulkparConditionUse use, Oid relid,
 									  Oid part, const BulkparKey *key,
 									  const BulkparKeyShape *shape);
@@ -116,7 +116,7 @@ BulkparStatement *
 bulkpar_statement_matches(const BulkparJob *job, Oid part,
 						  const BulkparKey *key)
 {
-	return make_matching(BULKPAR_CONDITION_MATCHES, job, part, key);
+	return make_listing(BULKPAR_CONDITION_LIST, job, part, key);
 }
 
 /* The keys of a few such rows, with their old and new values. */
@@ -124,7 +124,7 @@ BulkparStatement *
 bulkpar_statement_values(const BulkparJob *job, Oid part,
 						 const BulkparKey *key)
 {
-	return make_matching(BULKPAR_CONDITION_VALUES, job, part, key);
+	return make_listing(BULKPAR_CONDITION_VALUES, job, part, key);
 }
 
 /* The keys of a piece in order, as many as the last parameter says. */
@@ -302,8 +302,8 @@ bulkpar_statement_forget(BulkparStatement *statement)
 
 /* The statement of a job, as a SELECT of the rows that it would change. */
 static BulkparStatement *
-make_matching(BulkparConditionUse use, const BulkparJob *job, Oid part,
-			  const BulkparKey *key)
+make_listing(BulkparConditionUse use, const BulkparJob *job, Oid part,
+			 const BulkparKey *key)
 {
 	BulkparKeyShape none = {0};
 
