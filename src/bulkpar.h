@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * bulkpar.h
- *		Limits and settings of bulkpar.
+ *		Limits and settings that several files need.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -16,16 +16,26 @@
 /* The name that the library is installed under, for background workers. */
 #define BULKPAR_LIBRARY "bulkpar"
 
-/* Limits of the arguments. */
+/* Limits of the arguments: what is more is taken for a slip. */
 #define BULKPAR_MAX_BATCH_SIZE 1000000
 #define BULKPAR_MAX_WORKERS 1024
 
+/*
+ * A batch looks at all rows of its chunk for those of its stripe: more than
+ * some 16 stripes cost more than they gain, see stripe.c.
+ */
 #define BULKPAR_MAX_STRIPES 64
 
 /* Bytes of a job's name, which is in an index. */
 #define BULKPAR_MAX_NAME 255
 
-/* The batches of a chunk, and those collected in advance, at the most. */
+/*
+ * The batches of a chunk of one stripe, and those whose ends are collected in
+ * advance in one that was left, at the most.  (A chunk of more stripes has
+ * several batches in each, see claim.c.)  Measured with 2 workers on 300,000
+ * rows in batches of 1000: 4, 16 and 64 take 81, 30 and 21 claims, and the
+ * same CPU time.
+ */
 #define BULKPAR_CHUNK_BATCHES 16
 
 /* Settings, see bulkpar.c. */

@@ -38,13 +38,31 @@
 #include "compat.h"
 #include "table/stripe.h"
 
-/* As many are chosen where stripes are worth it. */
+/*
+ * As many are chosen where stripes are worth it.  Measured on 300,000 rows with
+ * 1, 8, 12 and 16 stripes (medians of 6 runs with 2 workers, and of 3 with 4):
+ * the table grows to 2.00, 1.19, 1.15 and 1.13 times its size, or with 4
+ * workers to 2.00, 1.27, 1.20 and 1.18, and the CPU time is 1, 1.1, 1.2 and 1.5
+ * times that of one stripe.  24 stripes come to 1.11 and 1.6.
+ */
 #define DEFAULT_STRIPES 12
 
-/* Tables of fewer pages may as well grow. */
+/*
+ * Tables of fewer pages may as well grow: by no more than 8 MB.  Measured on
+ * one of 900 pages with 12 stripes: it grows to 1.24 times its size instead of
+ * 1.99, and the job takes 1.4 times as long.
+ */
 #define MIN_PAGES 1024
 
-/* What the order of a key must have in common with that of the heap. */
+/*
+ * What the order of a key must have in common with that of the heap.  Where
+ * rows lie at random within a third of the table, a correlation of 0.95, one
+ * stripe does nearly as well: the table grows to 1.14 times its size, with 12
+ * stripes to 1.11, in three times the CPU time; at 0.7 it is 1.11 and 1.09.
+ * But a table of which a fifth has moved to its end has 0.63, and there 12
+ * stripes avoid a growth to 1.52 times its size: the statistics do not tell the
+ * two apart, and growth lasts longer than a job.
+ */
 #define MIN_CORRELATION 0.5
 
 static uint64 spread(TypeCacheEntry *type, int count, Datum value);
