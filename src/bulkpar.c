@@ -16,15 +16,17 @@
  * match.c			lists the rows first, where few match
  * worker.c			claims chunk after chunk
  * claim.c			the next range of keys
- * chunk.c			runs the batches of a chunk: retry, skip, cut anew
+ * chunk.c			runs the batches of a chunk: retry (retry.c), skip, cut anew
  * batch.c			one transaction: the rows and the progress
  * result.c			what the caller gets to see in the end
  *
- * and what serves them: target.c (the table or the part of it at hand), key.c
- * (its unique index) and keyvalue.c (the values in it), statement.c (the SQL
- * on the table), hooks.c (the hooks that keep it to a batch), condition.c
+ * and what serves them: target.c (the table or the part of it at hand), part.c
+ * (which tables are parts of it), key.c (its unique index) and keyvalue.c (the
+ * values in it), statement.c (the SQL on the table), temporary.c (what that may
+ * not use), hooks.c (the hooks that keep it to a batch), condition.c
  * and keyquery.c (what these add), values.c (what an UPDATE assigns),
- * unchanged.c (rows to leave alone), duplicates.c (values that a unique index
+ * unchanged.c (rows to leave alone), untouched.c (rows that were left alone by
+ * mistake), duplicates.c (values that a unique index
  * would not take), sample.c (how long a few batches take), stripe.c (every
  * so-manyth row), bounds.c (where batches end), measure.c (space, and who
  * holds it), job.c, joblist.c, jobstate.c, jobstatus.c and ledger.c (the SQL on
