@@ -31,6 +31,7 @@
 #include "run/chunk.h"
 #include "run/retry.h"
 #include "session/settings.h"
+#include "table/keyvalue.h"
 
 /*
  * How often a batch is tried again before that is an error.  With the pauses of
@@ -294,9 +295,17 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 static BulkparBatchResult
 skip_errors(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 {
+	BulkparBounds bounds;
 	BulkparBatchResult result;
 
 	if (batch->row_key == NULL || batch->rows != 1)
+		return split(run, batch, error);
+
+	/* Others may have inserted rows before it, and one of them fails. */
+	collect_batches(run, batch->hi, 1, 1, &bounds);
+	if (!bounds.complete || bounds.rows != 1 ||
+		bulkpar_keyvalue_compare(run->target->key, bounds.last_row,
+								 batch->row_key) != 0)
 		return split(run, batch, error);
 
 	MemoryContextReset(run->batch_context);
