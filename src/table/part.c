@@ -12,15 +12,26 @@
  */
 #include "postgres.h"
 
+#include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
 #include "utils/lsyscache.h"
 
 #include "table/part.h"
 
-/* Whether a table is the target, or a partition or child of it. */
+/*
+ * Whether a table is the target, or a partition or child of it.  A partition that
+ * is being detached concurrently is none any more: no statement on the target
+ * finds its rows.
+ */
 bool
 bulkpar_part_belongs(Oid target, Oid relid)
 {
+	while (relid != target && get_rel_relispartition(relid))
+	{
+		if (PartitionHasPendingDetach(relid))
+			return false;
+		relid = get_partition_parent(relid, false);
+	}
 	return target == relid ||
 		(OidIsValid(get_rel_type_id(relid)) &&
 		 typeInheritsFrom(get_rel_type_id(relid), get_rel_type_id(target)));
