@@ -65,6 +65,19 @@ bulkpar_compat_read_only(Query *query, RangeTblEntry *rte)
 #endif
 }
 
+/* Whether a query reads columns of a table that it changes. */
+static inline bool
+bulkpar_compat_reads_columns(const Query *query, const RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	return (getRTEPermissionInfo(query->rteperminfos,
+								 (RangeTblEntry *) rte)->requiredPerms &
+			ACL_SELECT) != 0;
+#else
+	return (rte->requiredPerms & ACL_SELECT) != 0;
+#endif
+}
+
 /* Note in a Var of a query that an outer join can make it null. */
 static inline Var *
 bulkpar_compat_mark_nullable(ParseState *pstate, Var *var)

@@ -18,7 +18,6 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/catalog.h"
 #include "catalog/partition.h"
@@ -39,6 +38,7 @@
 #include "compat.h"
 #include "session/settings.h"
 #include "session/subxact.h"
+#include "table/assigned.h"
 #include "table/key.h"
 #include "table/statement.h"
 #include "table/stripe.h"
@@ -192,30 +192,12 @@ check_not_distributed(Relation rel, const BulkparJob *job)
 				 errhint("Call the function for each shard, on the node that has it.")));
 }
 
-/* A row that moves to a partition that is still to come would be changed again. */
+/* Check the columns that are set against the key of a partitioned table. */
 static void
 check_partition_key(Oid relid, const BulkparJob *job)
 {
-	Relation	rel = table_open(relid, NoLock);
-
 	for (int i = 0; i < job->ncolumns; i++)
-	{
-		AttrNumber	attnum = get_attnum(relid, job->column_names[i]);
-		Bitmapset  *attnums;
-		bool		in_expression;
-
-		if (attnum == InvalidAttrNumber)
-			continue;
-		attnums = bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber);
-		if (has_partition_attrs(rel, attnums, &in_expression))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot update column \"%s\" in batches because it is in the partition key of table \"%s\"",
-							job->column_names[i],
-							RelationGetRelationName(rel)),
-					 errdetail("A row that moves to another partition might be updated twice.")));
-	}
-	table_close(rel, NoLock);
+		bulkpar_assigned_check_partition_key(relid, job->column_names[i]);
 }
 
 /* Check a part, and with the first one the statements. */
@@ -391,13 +373,6 @@ check_columns(Relation rel, const BulkparKey *key, const BulkparJob *job)
 					 errmsg("column \"%s\" of relation \"%s\" does not exist",
 							job->column_names[i],
 							RelationGetRelationName(rel))));
-		if (bulkpar_key_has_column(key, attnum))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot update key column \"%s\" of table \"%s\" in batches",
-							job->column_names[i],
-							RelationGetRelationName(rel)),
-					 errdetail("The job follows the order of index \"%s\".",
-							   get_rel_name(key->index))));
+		bulkpar_assigned_check_key(key, job->column_names[i]);
 	}
 }

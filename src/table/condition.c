@@ -24,11 +24,16 @@
 #include "nodes/makefuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
+#include "rewrite/rowsecurity.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
+#include "utils/rls.h"
 
 #include "compat.h"
+#include "table/assigned.h"
 #include "table/condition.h"
 #include "table/keyquery.h"
 #include "table/unchanged.h"
@@ -37,6 +42,9 @@
 /* How many rows are shown. */
 #define SHOWN_ROWS 5
 
+static void check_policies(const BulkparCondition *condition,
+						   const Query *query, const RangeTblEntry *rte);
+static bool hides_more(const RowSecurityPolicy *policy, CmdType command);
 static void restrict_to_piece(ParseState *pstate,
 							  const BulkparCondition *condition, Query *query);
 static int	target_index(const Query *query);
@@ -82,6 +90,11 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 				 errmsg("the statement of the job is now about another table"),
 				 errdetail("It began with the table of the OID %u.",
 						   condition->relid)));
+	if (query->commandType == CMD_UPDATE)
+		bulkpar_assigned_check_query(query, condition->relid, condition->part,
+									 condition->key);
+	if (query->commandType != CMD_SELECT)
+		check_policies(condition, query, rte);
 	condition->whole = from->quals == NULL && list_length(from->fromlist) == 1;
 	if (condition->skip_unchanged)
 		from->quals = make_and_qual(from->quals,
@@ -92,6 +105,52 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 	else
 		select_listed(pstate, condition, query);
 	query->hasSubLinks |= checkExprHasSubLink(from->quals);
+}
+
+/*
+ * The condition on the key reads columns, so that policies for SELECT hide rows
+ * from a batch.  From a statement that reads no column they would not: it may
+ * change more rows than the job.
+ */
+static void
+check_policies(const BulkparCondition *condition, const Query *query,
+			   const RangeTblEntry *rte)
+{
+	Relation	rel;
+	ListCell   *lc;
+
+	if (condition->key->ncolumns == 0 ||
+		bulkpar_compat_reads_columns(query, rte) ||
+		check_enable_rls(rte->relid, InvalidOid, true) != RLS_ENABLED)
+		return;
+	rel = table_open(rte->relid, NoLock);
+	foreach(lc, rel->rd_rsdesc->policies)
+	{
+		if (hides_more(lfirst(lc), query->commandType))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("a statement that reads no column of table \"%s\" cannot be run in batches under its policies",
+							RelationGetRelationName(rel)),
+					 errdetail("Its batches read the key, so that policies for SELECT hide rows from them but not from the statement."),
+					 errhint("Read a column in the condition, such as WHERE %s IS NOT NULL, if these policies are to count.",
+							 quote_identifier(get_attname(rte->relid,
+														  key_attnum(condition, 0),
+														  false)))));
+	}
+	table_close(rel, NoLock);
+}
+
+/*
+ * Whether a policy may let a command reach rows that SELECT does not: it lets
+ * reach more rows, but only this command, or it hides rows, but only from SELECT.
+ */
+static bool
+hides_more(const RowSecurityPolicy *policy, CmdType command)
+{
+	return policy->permissive ?
+		policy->polcmd == (command == CMD_DELETE ? ACL_DELETE_CHR :
+						   ACL_UPDATE_CHR) :
+		policy->polcmd == ACL_SELECT_CHR;
 }
 
 /* Restrict a query to the keys of a piece, and let a SELECT return these. */

@@ -201,9 +201,47 @@ RESET search_path;
 RESET SESSION AUTHORIZATION;
 SELECT DISTINCT n FROM accounts;
 
+-- a statement that reads no column changes what policies for SELECT hide; its
+-- batches, which read the key, would not
+CREATE TABLE hidden_rows (id int PRIMARY KEY, v int, shown boolean);
+INSERT INTO hidden_rows SELECT i, 0, i <= 10 FROM generate_series(1, 100) i;
+ALTER TABLE hidden_rows ENABLE ROW LEVEL SECURITY;
+CREATE POLICY shown ON hidden_rows FOR SELECT USING (shown);
+CREATE POLICY changed ON hidden_rows FOR UPDATE USING (true);
+CREATE POLICY deleted ON hidden_rows FOR DELETE USING (id > 0);
+GRANT SELECT, UPDATE, DELETE ON hidden_rows TO regress_bulkpar_alice;
+SET SESSION AUTHORIZATION regress_bulkpar_alice;
+BEGIN;
+UPDATE hidden_rows SET v = 1;
+UPDATE hidden_rows SET v = v + 1;
+ROLLBACK;
+SELECT bulkpar_update('hidden_rows', 'v', '1'); :message
+SELECT bulkpar_execute('UPDATE hidden_rows SET v = 1'); :message
+SELECT bulkpar_delete('hidden_rows', NULL); :message
+SELECT bulkpar_explain('hidden_rows', 'v', '1'); :message
+SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', 'v + 1');
+SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', '1', condition => 'id IS NOT NULL');
+RESET SESSION AUTHORIZATION;
+-- who bypasses them, and policies for all commands alike
+SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', '1');
+DROP POLICY shown ON hidden_rows;
+DROP POLICY changed ON hidden_rows;
+DROP POLICY deleted ON hidden_rows;
+CREATE POLICY every ON hidden_rows USING (shown);
+CREATE POLICY read ON hidden_rows FOR SELECT USING (id = 11);
+SET SESSION AUTHORIZATION regress_bulkpar_alice;
+SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', '1');
+RESET SESSION AUTHORIZATION;
+-- one that hides rows from SELECT alone
+CREATE POLICY late ON hidden_rows AS RESTRICTIVE FOR SELECT USING (id > 5);
+SET SESSION AUTHORIZATION regress_bulkpar_alice;
+SELECT bulkpar_update('hidden_rows', 'v', '1'); :message
+SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', 'v + 1');
+RESET SESSION AUTHORIZATION;
+
 SET client_min_messages = warning;
 DROP SCHEMA regress_bulkpar_trap CASCADE;
-DROP TABLE item, accounts, doc, doc_numeric;
+DROP TABLE item, accounts, doc, doc_numeric, hidden_rows;
 DROP FUNCTION hidden, uses_hidden, update_accounts, peep;
 DROP OWNED BY regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;

@@ -1,0 +1,93 @@
+/*-------------------------------------------------------------------------
+ *
+ * assigned.c
+ *		The columns that a job must not set.
+ *
+ * A row whose key changes, or that moves to another partition, may be found
+ * again further on, and be changed twice.  That is looked at before a job starts,
+ * and again whenever its statement is analyzed: a column may have been renamed
+ * meanwhile.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/assigned.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/partition.h"
+#include "utils/lsyscache.h"
+
+#include "table/assigned.h"
+
+/* A column of that name must not be one of the key. */
+void
+bulkpar_assigned_check_key(const BulkparKey *key, const char *name)
+{
+	if (bulkpar_key_has_column(key, get_attnum(key->relid, name)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot update key column \"%s\" of table \"%s\" in batches",
+						name, get_rel_name(key->relid)),
+				 errdetail("The job follows the order of index \"%s\".",
+						   get_rel_name(key->index))));
+}
+
+/* Nor may it be in the key by which a table is partitioned. */
+void
+bulkpar_assigned_check_partition_key(Oid relid, const char *name)
+{
+	AttrNumber	attnum = get_attnum(relid, name);
+	Relation	rel;
+	bool		in_expression;
+
+	if (attnum == InvalidAttrNumber ||
+		get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		return;
+	rel = table_open(relid, NoLock);
+	if (has_partition_attrs(rel,
+							bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber),
+							&in_expression))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot update column \"%s\" in batches because it is in the partition key of table \"%s\"",
+						name, RelationGetRelationName(rel)),
+				 errdetail("A row that moves to another partition might be updated twice.")));
+	table_close(rel, NoLock);
+}
+
+/*
+ * The same for all columns that the query of an UPDATE of the target sets.  The
+ * part, whose key that is, and all tables between are locked.
+ */
+void
+bulkpar_assigned_check_query(const Query *query, Oid target, Oid part,
+							 const BulkparKey *key)
+{
+	List	   *ancestors = get_rel_relispartition(part) ?
+		get_partition_ancestors(part) : NIL;
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		char	   *name;
+		ListCell   *ancestor;
+
+		/* Such is a subquery that sets several columns, which have their own. */
+		if (entry->resjunk)
+			continue;
+		name = get_attname(target, entry->resno, false);
+		bulkpar_assigned_check_key(key, name);
+		foreach(ancestor, part == target ? NIL : ancestors)
+		{
+			bulkpar_assigned_check_partition_key(lfirst_oid(ancestor), name);
+			if (lfirst_oid(ancestor) == target)
+				break;
+		}
+	}
+}
