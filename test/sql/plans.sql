@@ -25,9 +25,9 @@ DECLARE
 BEGIN
 	SELECT * INTO before FROM reads WHERE relid = target;
 	SELECT r.rows_updated, CASE WHEN condition IS NULL THEN r.batches::text
-			WHEN r.batches < 40 THEN 'less' ELSE 'all' END
+			WHEN r.batches < 63 THEN 'less' ELSE 'all' END
 		INTO rows, run.batches
-		FROM bulkpar_update(target, 'n', 'n + 1', 500, workers => 2, condition => condition) r;
+		FROM bulkpar_update(target, 'n', 'n + 1', 320, workers => 1, condition => condition) r;
 	PERFORM pg_stat_clear_snapshot();
 	SELECT round((r.seq_rows - before.seq_rows) / 20000.0, 1),
 		(r.key_entries - before.key_entries) / 20000.0 < 10,
