@@ -3,6 +3,8 @@
 #   make, make install, make installcheck    as for every PGXS extension
 #   make demo, make test, make bench,        install what is missing and use a
 #   make test-ubsan, make test-valgrind      private server; nothing else to do
+#   make checks, make check-indent           look at the sources
+#   make indent, make typedefs               change them
 
 MODULE_big = bulkpar
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
@@ -22,6 +24,9 @@ PROVE_TESTS ?= test/t/*.pl
 
 EXTRA_CLEAN = test/output
 
+CHECKS = check-headers check-includes check-exports check-statics check-expected \
+	check-typedefs
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
@@ -30,9 +35,17 @@ include $(PGXS)
 
 # PGXS as packaged does not track headers.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
+
+# See test/checks.sh.
+checks: $(CHECKS)
+check-exports: $(OBJS)
+$(CHECKS) check-indent: export COMPILE = $(CC) $(CFLAGS) $(CPPFLAGS)
+$(CHECKS) check-indent: export OBJECTS = $(OBJS)
+$(CHECKS) check-indent:
+	@test/checks.sh $@
 else
 # The targets below install PGXS themselves, so they must work without it.
-all install installcheck clean:
+all install installcheck clean checks $(CHECKS) check-indent:
 	$(error PGXS not found by "$(PG_CONFIG)": install postgresql-server-dev-NN or set PG_CONFIG)
 endif
 
@@ -53,7 +66,15 @@ test-ubsan:
 test-valgrind:
 	test/valgrind.sh
 
+# src as PostgreSQL's pgindent formats it, and the types that it must know.
+indent: typedefs
+	test/indent.sh
+
+typedefs:
+	test/indent.sh --typedefs >src/typedefs.list
+
 bench:
 	test/bench/run.sh $(BENCH_OPTS)
 
-.PHONY: demo test test-ubsan test-valgrind bench
+.PHONY: demo test test-ubsan test-valgrind bench checks $(CHECKS) check-indent \
+	indent typedefs

@@ -11,7 +11,7 @@
 set -euo pipefail
 shopt -s nullglob
 
-suites=" ${*:-script regress isolation tap pgtap python} "
+suites=" ${*:-checks script regress isolation tap pgtap python} "
 read -ra tests <<<"${TESTS:-}"
 found=' '
 failed=0
@@ -26,6 +26,21 @@ names()
 }
 
 # shellcheck disable=SC2317  # these are called by suite
+run_checks()
+{
+	local check checks=()
+
+	for check; do
+		if [ "$check" = check-indent ] && ! [ -f "$("$PG_CONFIG" --bindir)/pgindent" ]; then
+			echo "check-indent is left out: this PostgreSQL comes without pgindent"
+		else
+			checks+=("$check")
+		fi
+	done
+	[ ${#checks[@]} -eq 0 ] || make -s -k "${checks[@]}"
+}
+
+# shellcheck disable=SC2317
 run_script()
 {
 	test/script-check.pl "$@" && test/script-check.pl --marked test/script/*.sql
@@ -95,6 +110,8 @@ suite()
 }
 
 summary+=("passed  build with $COPT")
+mapfile -t checks < <(sed -n 's/^check_\([a-z]*\)()/check-\1/p' test/checks.sh)
+suite checks run_checks "${checks[@]}"
 suite script run_script sql/*.sql
 suite regress run_regress test/sql/*.sql
 suite isolation run_isolation test/specs/*.spec

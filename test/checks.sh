@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+#
+# Checks of the sources that no compiler makes: "make check-headers" and so on.
+#
+#   checks.sh check...
+#
+# Each prints what is wrong, and fails if anything is. From make come COMPILE,
+# which compiles C, and OBJECTS, of which the library is made.
+#
+# shellcheck disable=SC2317  # checks are called by their names
+
+set -euo pipefail
+
+# Every header compiles after postgres.h alone.
+check_headers()
+{
+	# shellcheck disable=SC2016  # xargs runs it
+	printf '%s\n' src/*.h src/*/*.h | xargs -P "$(nproc)" -I{} sh -c '
+		printf "#include \"postgres.h\"\n#include \"%s\"\n" "${1#src/}" |
+			$COMPILE -fsyntax-only -x c - 2>&1 || echo "$1 does not compile"' sh {}
+}
+
+# A wing includes itself and those that come after it, all may include bulkpar.h
+# and compat.h, which include none, and compat.h alone knows of versions.
+check_includes()
+{
+	awk -v wings='call run table books session' '
+		BEGIN {
+			for (i = split(wings, wing, " "); i > 0; i--)
+				place[wing[i]] = i
+		}
+		FNR == 1 {
+			parts = split(FILENAME, part, "/")
+			from = parts == 3 ? part[2] : ""
+			if (parts == 3 && !(from in place))
+				print FILENAME ": is in no wing"
+		}
+		/^#include "[a-z]+\// {
+			split($2, part, /["\/]/)
+			to = part[2]
+			if (to in place && (from in place ? place[to] < place[from] : FILENAME ~ /h$/))
+				print FILENAME ":" FNR ": " $0
+		}
+		/PG_VERSION_NUM/ && FILENAME != "src/compat.h" {
+			print FILENAME ":" FNR ": " $0
+		}' src/*.[ch] src/*/*.[ch]
+}
+
+# PostgreSQL 15 exports whatever is not static, to all other extensions.
+check_exports()
+{
+	# shellcheck disable=SC2086  # file names without spaces
+	nm -g --defined-only -P -A $OBJECTS |
+		awk '$2 !~ /^(bulkpar_.+|_PG_init|Pg_magic_func|pg_finfo_bulkpar_.+)$/ { print $1, $2 }'
+}
+
+# No two files have static functions of the same name: a breakpoint, a profile or
+# a stack means one of them.
+check_statics()
+{
+	awk '
+		static && match($0, /^[a-z_0-9]+\(/) {
+			name = substr($0, 1, RLENGTH - 1)
+			files[name] = files[name] " " FILENAME
+			count[name]++
+		}
+		{ static = /^(pg_noreturn )?static [^(]*$/ }
+		END {
+			for (name in count)
+				if (count[name] > 1)
+					print name ":" files[name]
+		}' src/*.c src/*/*.c | sort
+}
+
+# Every test has its expected output, and the other way round.
+check_expected()
+{
+	diff -U0 --label tests --label expected \
+		<(basename -a test/sql/*.sql test/specs/*.spec | sed 's/\..*//' | sort) \
+		<(basename -a expected/*.out | sed 's/\..*//' | sort) || true
+}
+
+# src/typedefs.list is what "make typedefs" makes.
+check_typedefs()
+{
+	test/indent.sh --typedefs | diff -U0 src/typedefs.list - || true
+}
+
+# The sources are as pgindent would have them.
+check_indent()
+{
+	test/indent.sh --diff 2>&1 || true
+}
+
+cd "$(dirname "$0")/.."
+failed=0
+for check; do
+	found=$("${check//-/_}" 2>&1) || { failed=1; echo "$check: has failed"; }
+	if [ -n "$found" ]; then
+		printf '%s:\n%s\n' "$check" "$found"
+		failed=1
+	fi
+done
+exit "$failed"
