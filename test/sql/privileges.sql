@@ -4,8 +4,8 @@
 SET bulkpar.report = off;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
 SET client_min_messages = warning;
-DROP ROLE IF EXISTS regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group,
-	regress_bulkpar_stats;
+DROP ROLE IF EXISTS regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_carol,
+	regress_bulkpar_group, regress_bulkpar_stats;
 RESET client_min_messages;
 CREATE ROLE regress_bulkpar_alice LOGIN;
 CREATE ROLE regress_bulkpar_bob LOGIN;
@@ -239,10 +239,82 @@ SELECT bulkpar_update('hidden_rows', 'v', '1'); :message
 SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', 'v + 1');
 RESET SESSION AUTHORIZATION;
 
+--
+-- statements, other tables and row level security
+--
+DROP TABLE doc;
+-- ids up to 60 once, those up to 20 twice more, others not at all
+CREATE TABLE source (id int, v numeric, name text);
+INSERT INTO source SELECT g, g + 0.123, 'new ' || g FROM generate_series(1, 60) g;
+INSERT INTO source SELECT g % 20 + 1, 1000, 'other' FROM generate_series(1, 40) g;
+CREATE ROLE regress_bulkpar_carol LOGIN;
+CREATE TABLE doc (id int PRIMARY KEY, n int DEFAULT 0, owner text, shared boolean);
+INSERT INTO doc SELECT g, 0, CASE WHEN g % 2 = 0 THEN 'regress_bulkpar_carol' ELSE 'dave' END, g % 5 = 0
+	FROM generate_series(1, 100) g;
+\set VERBOSITY sqlstate
+SET SESSION AUTHORIZATION regress_bulkpar_carol;
+SELECT bulkpar_execute('UPDATE doc SET n = 1'); :message
+SELECT bulkpar_execute('DELETE FROM doc'); :message
+SELECT bulkpar_delete('doc', 'true'); :message
+RESET SESSION AUTHORIZATION;
+GRANT SELECT ON doc TO regress_bulkpar_carol;
+SET SESSION AUTHORIZATION regress_bulkpar_carol;
+SELECT bulkpar_execute('UPDATE doc SET n = 1'); :message
+SELECT bulkpar_delete('doc', 'true'); :message
+RESET SESSION AUTHORIZATION;
+REVOKE SELECT ON doc FROM regress_bulkpar_carol;
+GRANT UPDATE, DELETE ON doc TO regress_bulkpar_carol;
+SET SESSION AUTHORIZATION regress_bulkpar_carol;
+-- the job has to read the key
+SELECT bulkpar_execute('UPDATE doc SET n = 1'); :message
+SELECT bulkpar_delete('doc', NULL); :message
+RESET SESSION AUTHORIZATION;
+GRANT SELECT (id, n) ON doc TO regress_bulkpar_carol;
+SET SESSION AUTHORIZATION regress_bulkpar_carol;
+SELECT rows_updated FROM bulkpar_execute('UPDATE doc SET n = n + 1', 10);
+SELECT rows_updated FROM bulkpar_delete('doc', 'id > 90', 10);
+-- other columns, other tables
+SELECT bulkpar_execute('UPDATE doc SET n = 1 WHERE shared'); :message
+SELECT bulkpar_delete('doc', 'owner IS NULL'); :message
+SELECT bulkpar_execute('UPDATE doc SET n = 1 FROM source s WHERE s.id = doc.id'); :message
+SELECT bulkpar_update('doc', 'n', '1', from_item => 'source s', condition => 's.id = doc.id'); :message
+SELECT bulkpar_delete('doc', 's.id = doc.id', using_item => 'source s'); :message
+SELECT bulkpar_execute('UPDATE doc SET n = 1 WHERE id IN (SELECT id FROM source)'); :message
+RESET SESSION AUTHORIZATION;
+GRANT SELECT (id) ON source TO regress_bulkpar_carol;
+SET SESSION AUTHORIZATION regress_bulkpar_carol;
+SELECT bulkpar_update('doc', 'n', 's.v', from_item => 'source s', condition => 's.id = doc.id'); :message
+SELECT rows_updated FROM bulkpar_update('doc', 'n', 'n + 1', 10, from_item => 'source s', condition => 's.id = doc.id');
+RESET SESSION AUTHORIZATION;
+SELECT n, count(*), max(id) FROM doc GROUP BY n ORDER BY n;
+-- only the rows that a plain statement would change
+GRANT ALL ON doc, source TO regress_bulkpar_carol;
+ALTER TABLE doc ENABLE ROW LEVEL SECURITY;
+ALTER TABLE source ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON doc USING (owner = current_user);
+CREATE POLICY shared ON doc FOR SELECT USING (shared);
+CREATE POLICY few ON source USING (id <= 10);
+UPDATE doc SET n = 0;
+SET SESSION AUTHORIZATION regress_bulkpar_carol;
+SELECT rows_updated FROM bulkpar_execute('UPDATE doc SET n = n + 1', 7, 3);
+SELECT rows_updated FROM bulkpar_execute('UPDATE doc d SET n = n + 1 FROM source s WHERE s.id = d.id', 7, 3);
+SELECT rows_updated FROM bulkpar_update('doc', 'n', 'doc.n + 1', 7, 3, from_item => 'doc d', condition => 'd.id = doc.id + 1');
+SELECT rows_updated, rows_unchanged FROM bulkpar_update('doc', 'n', '2', 7, 3, skip_unchanged => true);
+SELECT bulkpar_execute('UPDATE doc SET owner = ''dave''', 7, 1); :message
+SELECT rows_updated FROM bulkpar_delete('doc', 'id > 80', 7, 3);
+SELECT rows_updated FROM bulkpar_delete('doc', 's.id = doc.id', 7, 3, using_item => 'source s');
+SET row_security = off;
+SELECT bulkpar_delete('doc', 'true'); :message
+RESET row_security;
+RESET SESSION AUTHORIZATION;
+\set VERBOSITY default
+SELECT owner, n, count(*), min(id), max(id) FROM doc GROUP BY 1, 2 ORDER BY 1, 2;
+
 SET client_min_messages = warning;
 DROP SCHEMA regress_bulkpar_trap CASCADE;
-DROP TABLE item, accounts, doc, doc_numeric, hidden_rows;
+DROP TABLE item, accounts, doc, doc_numeric, hidden_rows, source;
 DROP FUNCTION hidden, uses_hidden, update_accounts, peep;
-DROP OWNED BY regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group;
+DROP OWNED BY regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_carol, regress_bulkpar_group;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
-DROP ROLE regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_group, regress_bulkpar_stats;
+DROP ROLE regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_carol, regress_bulkpar_group,
+	regress_bulkpar_stats;
