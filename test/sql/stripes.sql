@@ -389,7 +389,7 @@ CREATE TABLE backward (LIKE large INCLUDING ALL);
 INSERT INTO backward SELECT * FROM large ORDER BY id DESC;
 ANALYZE backward;
 SELECT * FROM chosen('backward', 'b');
-CREATE TABLE shuffled (LIKE large INCLUDING ALL);
+CREATE TABLE shuffled (LIKE large INCLUDING ALL) WITH (autovacuum_enabled = off);
 INSERT INTO shuffled SELECT * FROM large ORDER BY md5(id::text);
 SELECT * FROM chosen('shuffled', 'b');
 ANALYZE shuffled;
