@@ -12,6 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
+seed_random();
 my $node = start_server('crash', <<'END');
 restart_after_crash = on
 wal_writer_delay = 10s

@@ -10,6 +10,7 @@ use BulkparTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+my $seed = seed_random();
 my $node = start_server('concurrent', 'log_statement = none');
 my $script = PostgreSQL::Test::Utils::tempdir() . '/writer.sql';
 my $rows = 20000;
@@ -38,7 +39,8 @@ END
 my ($out, $err) = ('', '');
 my $writers = IPC::Run::start(
 	[
-		'pgbench', '-n', '-c', '4', '-j', '1', '-T', '600', '-f', $script,
+		'pgbench', '-n', '-c', '4', '-j', '1', '-T', '600',
+		"--random-seed=$seed", '-f', $script,
 		$node->connstr('postgres') . ' application_name=writer'
 	],
 	'<', \undef, '>', \$out, '2>', \$err);

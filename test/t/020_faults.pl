@@ -11,6 +11,7 @@ use BulkparTest;
 use Test::More;
 use Time::HiRes qw(usleep);
 
+seed_random();
 my $node = start_fault_server('faults', '');
 my $segments = shared_segments($node);
 my ($call, $job, $gate, $seconds);

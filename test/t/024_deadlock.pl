@@ -11,6 +11,7 @@ use BulkparTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+my $seed = seed_random();
 # The workers see a deadlock first, other sessions are told to look later.
 my $node = start_fault_server('deadlock', 'deadlock_timeout = 10ms');
 my ($call, $job);
@@ -57,11 +58,11 @@ my @pgbench;
 	@pgbench = map {
 		IPC::Run::start(
 			[
-				'pgbench', '-n', '-c', '2', '-T', '600', '-f', $script,
-				'postgres'
+				'pgbench', '-n', '-c', '2', '-T', '600', "--random-seed=$_",
+				'-f', $script, 'postgres'
 			],
 			'<', \undef, '>', \$out, '2>', \$err)
-	} (1, 2);
+	} ($seed, $seed + 1);
 }
 wait_until($node, "count(*) > 100 FROM t WHERE pid IS NOT NULL");
 is( stop_call(

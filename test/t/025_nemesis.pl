@@ -1,8 +1,8 @@
 # A job after the other, random faults all the time, and other sessions that
 # update the same rows: in the end every row was updated once by each job.
 #
-# BULKPAR_NEMESIS_SECONDS says for how long, BULKPAR_NEMESIS_SEED repeats the
-# faults of another run, as far as that can be.
+# BULKPAR_NEMESIS_SECONDS says for how long, BULKPAR_SEED repeats the faults of
+# another run, as far as that can be.
 
 use strict;
 use warnings FATAL => 'all';
@@ -17,12 +17,12 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $seconds = $ENV{BULKPAR_NEMESIS_SECONDS} // 30;
-my $seed = srand($ENV{BULKPAR_NEMESIS_SEED} // time ^ $$);
+my $seed = seed_random();
 my $node = start_fault_server('nemesis', 'deadlock_timeout = 100ms');
 my $segments = shared_segments($node);
 my (%faults, %outcomes, @calls, $transfers);
 
-diag("BULKPAR_NEMESIS_SECONDS=$seconds BULKPAR_NEMESIS_SEED=$seed");
+diag("BULKPAR_NEMESIS_SECONDS=$seconds");
 
 # Run SQL that may meet a server that is not there.
 sub attempt
@@ -43,8 +43,9 @@ sub start_transfers
 	$transfers->finish if defined $transfers;
 	$transfers = IPC::Run::start(
 		[
-			'pgbench', '-n', '-c', '2', '-R', '100', '-T', '3600', '-f',
-			$node->basedir . '/transfer.sql', 'postgres'
+			'pgbench', '-n', '-c', '2', '-R', '100', '-T', '3600',
+			"--random-seed=$seed", '-f', $node->basedir . '/transfer.sql',
+			'postgres'
 		],
 		'<', \undef, '>', \$out, '2>&1');
 	return;
@@ -112,21 +113,28 @@ sub keep_going
 	return;
 }
 
+# The pid of one of the processes of the condition, if there is one.
+sub some_process
+{
+	my ($condition) = @_;
+	my $choice = rand;
+
+	return attempt(<<"END");
+SELECT (array_agg(pid ORDER BY pid))[1 + floor($choice * count(*))]
+FROM pg_stat_activity WHERE $condition
+END
+}
+
 sub hit
 {
 	my ($function, $condition) = @_;
+	my $pid = some_process($condition) || return;
 
-	attempt("SELECT $function(pid) FROM pg_stat_activity"
-		  . " WHERE $condition ORDER BY random() LIMIT 1");
+	attempt("SELECT $function($pid)");
 	return;
 }
 
-# The pid of a worker, if there is one.
-sub some_worker
-{
-	return attempt('SELECT pid FROM pg_stat_activity WHERE backend_type ='
-		  . " 'bulkpar worker' ORDER BY random() LIMIT 1");
-}
+sub some_worker { return some_process("backend_type = 'bulkpar worker'"); }
 
 sub stop_worker_for_a_while
 {
@@ -185,7 +193,7 @@ my %nemesis = (
 	},
 	'stopped worker' => \&stop_worker_for_a_while,
 	'locked table' => sub {
-		attempt('BEGIN; LOCK TABLE t; SELECT pg_sleep(random()); COMMIT');
+		attempt('BEGIN; LOCK TABLE t; SELECT pg_sleep(' . rand . '); COMMIT');
 	});
 
 make_table($node, 't', 20000);

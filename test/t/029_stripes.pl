@@ -14,6 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
+seed_random();
 my $node = start_fault_server('stripes', <<'END', allows_streaming => 1);
 max_prepared_transactions = 5
 END

@@ -1,9 +1,8 @@
 # Random statements on random tables do the same by bulkpar as they do by
 # themselves: the same rows, the same count, or an error with the same SQLSTATE.
 #
-# BULKPAR_EQUIVALENCE_SEED repeats the cases of another run,
-# BULKPAR_EQUIVALENCE_CASES says how many, BULKPAR_EQUIVALENCE_CASE runs but
-# the one with that number.
+# BULKPAR_SEED repeats the cases of another run, BULKPAR_EQUIVALENCE_CASES says
+# how many, BULKPAR_EQUIVALENCE_CASE runs but the one with that number.
 
 use strict;
 use warnings FATAL => 'all';
@@ -12,18 +11,19 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use BulkparRandom;
+use BulkparTest qw(seed_random);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $seed = $ENV{BULKPAR_EQUIVALENCE_SEED} // (time ^ $$) % 1_000_000;
+my $seed = seed_random();
 my $cases = $ENV{BULKPAR_EQUIVALENCE_CASES} // 200;
 my $only = $ENV{BULKPAR_EQUIVALENCE_CASE};
 my $node = PostgreSQL::Test::Cluster->new('equivalence');
 my ($session, %outcomes);
 
-diag("BULKPAR_EQUIVALENCE_SEED=$seed BULKPAR_EQUIVALENCE_CASES=$cases");
+diag("BULKPAR_EQUIVALENCE_CASES=$cases");
 
 $node->init(extra => [ '--locale=C', '--encoding=UTF8' ]);
 $node->append_conf('postgresql.conf', <<'END');
@@ -201,7 +201,7 @@ sub run_case
 	$wrong //= verdict($case, $output);
 	return 1 if !$wrong;
 
-	diag("BULKPAR_EQUIVALENCE_SEED=$seed BULKPAR_EQUIVALENCE_CASE=$number"
+	diag("BULKPAR_SEED=$seed BULKPAR_EQUIVALENCE_CASE=$number"
 		  . ": $wrong\n$script\n$output\n"
 		  . ($session->{stderr} // ''));
 	if ($wrong =~ /session has ended/)

@@ -54,7 +54,7 @@ sub set_tempo
 	return;
 }
 
-# Start a job on a new table t, in one stripe or several, and wait until it is
+# Start a job on a new table t, in one stripe or several by chance, and wait until it is
 # in the middle.  Arguments of bulkpar_update can be added.  Returns the call and
 # the job's id.
 sub start_slow_job

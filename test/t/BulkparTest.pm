@@ -16,11 +16,22 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-  start_server install make_table close_gate open_gate
+  seed_random start_server install make_table close_gate open_gate
   start_call stop_call call_error fails_with run_as
   last_job wait_for_rows wait_for_workers wait_until
   is_exactly is_whole is_quiet
 );
+
+# Begin the random choices of a test.  They are those of another run if
+# BULKPAR_SEED is what that one has printed.  Returns the seed.
+sub seed_random
+{
+	my $seed = $ENV{BULKPAR_SEED} // (time ^ $$) % 1_000_000;
+
+	srand($seed);
+	diag("BULKPAR_SEED=$seed");
+	return $seed;
+}
 
 # A running server that has the extension and the functions above.
 sub start_server
