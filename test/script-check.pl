@@ -17,7 +17,7 @@
 # over what is already there.
 #
 # With --marked just the lines that say "-- bad" must be reported: with such
-# scripts this one is tested.  test/t/047_install.pl looks at what PostgreSQL has
+# scripts this one is tested.  test/t/031_install.pl looks at what PostgreSQL has
 # found for the names.
 
 use strict;

@@ -1,4 +1,4 @@
-# Random tables and statements for 030_equivalence.pl.
+# Random tables and statements for 021_equivalence.pl.
 #
 # random_case(seed, number) makes one case: the tables, a statement as plain
 # SQL, and a call of bulkpar that must do the same.  Everything in it follows
