@@ -8,25 +8,50 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use BulkparTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = start_server('control', 'bulkpar.report = off');
 my $workers = "FROM pg_stat_activity WHERE backend_type = 'bulkpar worker'";
 my $alive = "EXISTS (SELECT FROM pg_stat_activity"
   . " WHERE backend_type LIKE 'bulkpar%')";
 
-# Start a job that nobody waits for; each row takes a millisecond.
+my ($gate, $job);
+
+# A job that does half of the rows, and waits then until the test opens the gate.
+my $half = "bulkpar_update('t', 'n',"
+  . " 'n + 1 + CASE WHEN id > 1000 THEN gate() ELSE 0 END'";
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+# Start one that nobody waits for, on a new table.
 sub start_job
 {
 	my ($options) = @_;
 
 	make_table($node, 't', 2000);
-	return $node->safe_psql('postgres',
-		"SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 20, 2,"
-		  . " wait => false" . ($options // '') . ')');
+	$gate = close_gate($node);
+	return sql("SELECT job_id FROM $half, 20, 2, wait => false"
+		  . ($options // '') . ')');
 }
 
-sub sql { return $node->safe_psql('postgres', $_[0]); }
+# Wait until one of the calls has ended.
+sub wait_for_one
+{
+	my (@calls) = @_;
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		foreach my $call (@calls)
+		{
+			$call->{psql}->pump_nb if $call->{psql}->pumpable;
+			return if !$call->{psql}->pumpable;
+		}
+		usleep(100_000);
+	}
+	die 'waited in vain for one of the calls';
+}
 
 sub status_is
 {
@@ -39,36 +64,39 @@ sub status_is
 }
 
 # Start without waiting, wait for a while, and to the end.
-my $job = start_job();
+$job = start_job();
 status_is($job, 'running', 'wait => false returns while the job runs');
 is(sql("SELECT status FROM bulkpar_wait($job, '50 ms')"),
 	'running', 'a wait may be limited');
+open_gate($gate);
 is(sql("SELECT status, rows_updated FROM bulkpar_wait($job)"),
 	'succeeded|2000', 'or not');
 is_exactly($node, 't', 1, 'every row is updated once');
-$node->safe_psql('postgres', <<'END');
+sql(<<'END');
 CREATE PROCEDURE update_and_wait() LANGUAGE plpgsql AS $$
 DECLARE
 	job bigint;
 BEGIN
 	SELECT job_id INTO job
-	FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 20, 2, wait => false);
+	FROM bulkpar_update('t', 'n', 'n + 1 + gate()', 20, 2, wait => false);
 	CALL bulkpar_await(job);
 END $$
 END
+$gate = close_gate($node);
 my $call = start_call($node, 'CALL update_and_wait()');
-wait_until($node, "count(*) = 2 $workers");
+wait_for_workers($node, 2);
 wait_until($node,
 	"backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity"
 	  . " WHERE query = 'CALL update_and_wait()'",
 	'a procedure waits without a snapshot');
+open_gate($gate);
 stop_call($call);
 is_exactly($node, 't', 2, 'the job of the procedure');
 
 # Pause in the middle of a stripe, and resume with other workers and another
 # batch size.
 make_table($node, 't', 2000);
-my $gate = close_gate($node);
+$gate = close_gate($node);
 $job = sql("SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1"
 	  . " + CASE WHEN id > 300 AND bulkpar.bulkpar_in_stripe(8, 3, id)"
 	  . " THEN gate() ELSE 0 END', 20, 2, wait => false, stripes => 8)");
@@ -101,6 +129,8 @@ like(call_error($waiting), qr/^ERROR:  57014: bulkpar job $job was cancelled$/m,
 
 # Two sessions resume at once: one wins, the other is told.
 my @calls = map { start_call($node, "SELECT status FROM bulkpar_resume($job)") } 1 .. 2;
+wait_for_one(@calls);
+open_gate($gate);
 my @results = map { stop_call($_) } @calls;
 is(join('', sort @results), 'succeeded', 'one of two resumes wins');
 like(join('', map { $_->{err} } @calls),
@@ -110,15 +140,14 @@ is_exactly($node, 't', 1, 'two resumes at once');
 
 # Names.
 $job = start_job(", job_name => 'count', stripes => 3");
-is( sql("SELECT job_id, status FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)',"
-		  . " wait => false, job_name => 'count')"),
+is( sql("SELECT job_id, status FROM $half, wait => false, job_name => 'count')"),
 	"$job|running", 'a call of the same name and work reports the job');
 fails_with($node,
 	"SELECT bulkpar_update('t', 'n', 'n + 2', job_name => 'count')",
 	'42710', 'other work of the same name is refused');
 sql("SELECT bulkpar_pause($job)");
-is( sql("SELECT job_id, status FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)',"
-		  . " 100, job_name => 'count')"),
+open_gate($gate);
+is( sql("SELECT job_id, status FROM $half, 100, job_name => 'count')"),
 	"$job|succeeded", 'or resumes it');
 is_exactly($node, 't', 1, 'two calls of the same name');
 isnt(sql("SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1', job_name => 'count')"),
@@ -135,9 +164,7 @@ make_table($node, 't', 2000);
 sql('GRANT SELECT, UPDATE ON t TO ann');
 $gate = close_gate($node);
 $job = $node->safe_psql('postgres',
-	"SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1"
-	  . " + CASE WHEN id > 100 THEN gate() ELSE 0 END', 20, 2,"
-	  . ' wait => false, stripes => 1)',
+	"SELECT job_id FROM $half, 20, 2, wait => false)",
 	extra_params => [ '-U', 'ann' ]);
 foreach my $view (qw(jobs chunks progress))
 {
@@ -197,8 +224,10 @@ $node->reload;
 make_table($node, 'other', 2000);
 $job = start_job();
 $call = start_call($node,
-	"SELECT status, workers FROM bulkpar_update('other', 'n', 'n + 1 + slow(1)', 20, 4)");
-wait_until($node, "count(*) = 3 $workers");
+	"SELECT status, workers FROM bulkpar_update('other', 'n', 'n + 1 + gate()', 20, 4)");
+wait_for_workers($node, 3);
+is(sql("SELECT count(*) $workers"), '3', 'and the cap is kept');
+open_gate($gate);
 is(stop_call($call), 'succeeded|1', 'a job gets what the cap leaves');
 like($call->{err}, qr/NOTICE:  .*runs with 1 instead of 4 workers/,
 	'and is told');
