@@ -96,7 +96,7 @@ suite()
 	found+="$(names "${files[@]}") "
 
 	printf '\n== %s\n' "$name"
-	rm -rf regression.diffs regression.out tmp_check
+	rm -rf regression.diffs regression.out results tmp_check
 	if [ ${#files[@]} -eq 0 ]; then
 		echo "there are no files"
 	elif "$command" "${files[@]}"; then
@@ -106,7 +106,7 @@ suite()
 	failed=1
 	summary+=("FAILED  $name")
 	mkdir -p "$OUTPUT/$name"
-	cp -r regression.diffs regression.out tmp_check/log "$OUTPUT/$name" 2>/dev/null || true
+	cp -r regression.diffs regression.out results tmp_check/log "$OUTPUT/$name" 2>/dev/null || true
 }
 
 summary+=("passed  build with $COPT")
