@@ -53,7 +53,10 @@
 #include "bulkpar.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
-PG_MODULE_MAGIC_EXT(.name = "bulkpar", .version = "1.0");
+PG_MODULE_MAGIC_EXT(
+					.name = "bulkpar",
+					.version = "1.0"
+);
 #else
 PG_MODULE_MAGIC;
 #endif

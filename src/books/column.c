@@ -97,7 +97,7 @@ bulkpar_column_text(const BulkparBookkeeping *books, const char *name)
 }
 
 /* The strings of a text[] that is not null. */
-char **
+char	  **
 bulkpar_column_texts(const BulkparBookkeeping *books, const char *name,
 					 int *count)
 {

@@ -66,7 +66,10 @@ bulkpar_lookup_check_owner(int64 job_id)
 int64
 bulkpar_lookup_name(Oid owner, const char *name)
 {
-	Lookup		lookup = {.owner = owner, .name = name};
+	Lookup		lookup = {
+		.owner = owner,
+		.name = name
+	};
 
 	bulkpar_subxact_run(look_for_name, &lookup);
 	return lookup.job_id;

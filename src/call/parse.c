@@ -146,7 +146,7 @@ bulkpar_parse_target(Node *statement)
 }
 
 /* The columns that a statement sets. */
-char **
+char	  **
 bulkpar_parse_columns(Node *statement, int *count)
 {
 	List	   *targets = IsA(statement, UpdateStmt) ?

@@ -110,7 +110,10 @@ void
 bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,
 					 TimestampTz deadline)
 {
-	Wait		wait = {.job_id = job_id, .deadline = deadline};
+	Wait		wait = {
+		.job_id = job_id,
+		.deadline = deadline
+	};
 	bool		given_back = bulkpar_snapshot_give_back(fcinfo);
 
 	wait_for_end(&wait);
