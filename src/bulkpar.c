@@ -13,7 +13,7 @@
  * wait.c			the caller waits for the job (snapshot.c: without a snapshot)
  * coordinator.c	one process per job: launches and watches the workers
  * plan.c			the first worker finds out where the job ends, and how to do it
- * match.c			lists the rows first, where few match
+ * list.c			lists the rows first, where few match
  * worker.c			claims chunk after chunk
  * claim.c			the next range of keys
  * chunk.c			runs the batches of a chunk: retry (retry.c), skip, cut anew

@@ -33,7 +33,7 @@
 #include "call/duplicates.h"
 #include "call/request.h"
 #include "call/sample.h"
-#include "run/match.h"
+#include "run/list.h"
 #include "session/settings.h"
 #include "session/subxact.h"
 #include "table/measure.h"
@@ -176,7 +176,7 @@ explain_batches(Explanation *explanation)
 	double		rows = explanation->rows;
 
 	explanation->listed =
-		bulkpar_match_is_worthwhile(job, explanation->target, rows,
+		bulkpar_list_is_worthwhile(job, explanation->target, rows,
 									&explanation->matches);
 	if (explanation->listed)
 		rows = explanation->matches;

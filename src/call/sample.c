@@ -16,7 +16,7 @@
 #include "portability/instr_time.h"
 
 #include "call/sample.h"
-#include "run/match.h"
+#include "run/list.h"
 #include "table/bounds.h"
 
 /* How many batches are run. */
@@ -51,13 +51,13 @@ run_listed(const BulkparJob *job, BulkparTarget *target, int part,
 	BulkparMatches *matches;
 
 	INSTR_TIME_SET_CURRENT(start);
-	matches = bulkpar_match_find(job, target);
+	matches = bulkpar_list_find(job, target);
 	if (matches == NULL)
 		return false;
 	for (int i = 0; i < job->nparts; i++)
 		sample->listed += matches[i].count;
 	matches += part;
-	bulkpar_match_sort(target->key, matches);
+	bulkpar_list_sort(target->key, matches);
 	sample->listing_ms = milliseconds_since(start);
 
 	INSTR_TIME_SET_CURRENT(start);

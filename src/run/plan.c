@@ -25,7 +25,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
-#include "run/match.h"
+#include "run/list.h"
 #include "run/plan.h"
 #include "session/settings.h"
 #include "table/bounds.h"
@@ -54,7 +54,7 @@ bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder)
 	for (int i = 0; i < job->nparts; i++)
 		plan_part(job, i, target);
 	listed = !job->prepared && !bulkpar_job_is_empty(job) &&
-		bulkpar_match_list(job, target);
+		bulkpar_list_rows(job, target);
 	if (!listed && !bulkpar_job_is_empty(job))
 		job->workers = count_workers(job, target);
 	PopActiveSnapshot();

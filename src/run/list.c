@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * match.c
+ * list.c
  *		Listing the rows that match, where they are few.
  *
  * A statement that changes one row in a thousand is not worth a walk along the
@@ -11,7 +11,7 @@
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
- *	  src/run/match.c
+ *	  src/run/list.c
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +24,7 @@
 #include "books/ledger.h"
 #include "books/storedkey.h"
 #include "bulkpar.h"
-#include "run/match.h"
+#include "run/list.h"
 #include "table/bounds.h"
 #include "table/keyvalue.h"
 
@@ -67,7 +67,7 @@ static void store(BulkparJob *job, List **chunks);
  * in the current memory context.
  */
 bool
-bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
+bulkpar_list_rows(BulkparJob *job, BulkparTarget *target)
 {
 	MemoryContext context;
 	MemoryContext oldcontext;
@@ -76,7 +76,7 @@ bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
 	bool		few;
 
 	if (!is_allowed(job, job->estimated_rows) ||
-		!bulkpar_match_is_worthwhile(job, target, job->estimated_rows,
+		!bulkpar_list_is_worthwhile(job, target, job->estimated_rows,
 									 &matches) ||
 		!have_same_columns(job, target))
 		return false;
@@ -97,7 +97,7 @@ bulkpar_match_list(BulkparJob *job, BulkparTarget *target)
  * match, and how many these seem to be.  The target must be locked.
  */
 bool
-bulkpar_match_is_worthwhile(const BulkparJob *job, BulkparTarget *target,
+bulkpar_list_is_worthwhile(const BulkparJob *job, BulkparTarget *target,
 							double rows, double *matches)
 {
 	bool		repeatable;
@@ -119,7 +119,7 @@ bulkpar_match_is_worthwhile(const BulkparJob *job, BulkparTarget *target,
  * there are too many.  All keys must have the same columns.
  */
 BulkparMatches *
-bulkpar_match_find(const BulkparJob *job, BulkparTarget *target)
+bulkpar_list_find(const BulkparJob *job, BulkparTarget *target)
 {
 	KeyReceiver receiver = {
 		.pub = bulkpar_bounds_receiver(receive_key),
@@ -137,7 +137,7 @@ bulkpar_match_find(const BulkparJob *job, BulkparTarget *target)
 
 /* Sort keys as the index does, and keep each but once. */
 void
-bulkpar_match_sort(const BulkparKey *key, BulkparMatches *matches)
+bulkpar_list_sort(const BulkparKey *key, BulkparMatches *matches)
 {
 	Size		size = sizeof(Datum) * key->ncolumns;
 	int			unique = 0;
@@ -194,14 +194,14 @@ have_same_columns(const BulkparJob *job, BulkparTarget *target)
 static bool
 list_parts(const BulkparJob *job, BulkparTarget *target, List **chunks)
 {
-	BulkparMatches *matches = bulkpar_match_find(job, target);
+	BulkparMatches *matches = bulkpar_list_find(job, target);
 
 	for (int i = 0; matches != NULL && i < job->nparts; i++)
 	{
 		if (matches[i].count == 0)
 			continue;
 		bulkpar_target_lock(target, job, i, AccessShareLock);
-		bulkpar_match_sort(target->key, &matches[i]);
+		bulkpar_list_sort(target->key, &matches[i]);
 		chunks[i] = cut(job, i, target->key, &matches[i]);
 	}
 	return matches != NULL;

@@ -1,17 +1,17 @@
 /*-------------------------------------------------------------------------
  *
- * match.h
+ * list.h
  *		Listing the rows that match, where they are few.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
- *	  src/run/match.h
+ *	  src/run/list.h
  *
  *-------------------------------------------------------------------------
  */
-#ifndef BULKPAR_MATCH_H
-#define BULKPAR_MATCH_H
+#ifndef BULKPAR_LIST_H
+#define BULKPAR_LIST_H
 
 #include "books/job.h"
 #include "table/target.h"
@@ -24,12 +24,12 @@ typedef struct BulkparMatches
 	Datum	   *keys;
 } BulkparMatches;
 
-extern bool bulkpar_match_list(BulkparJob *job, BulkparTarget *target);
-extern bool bulkpar_match_is_worthwhile(const BulkparJob *job,
+extern bool bulkpar_list_rows(BulkparJob *job, BulkparTarget *target);
+extern bool bulkpar_list_is_worthwhile(const BulkparJob *job,
 										BulkparTarget *target, double rows,
 										double *matches);
-extern BulkparMatches *bulkpar_match_find(const BulkparJob *job,
+extern BulkparMatches *bulkpar_list_find(const BulkparJob *job,
 										  BulkparTarget *target);
-extern void bulkpar_match_sort(const BulkparKey *key, BulkparMatches *matches);
+extern void bulkpar_list_sort(const BulkparKey *key, BulkparMatches *matches);
 
-#endif							/* BULKPAR_MATCH_H */
+#endif							/* BULKPAR_LIST_H */
