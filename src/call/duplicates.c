@@ -141,8 +141,8 @@ static void
 read_rows(const BulkparTarget *target, const BulkparJob *job,
 		  Bitmapset *columns)
 {
-	BulkparStatement *statement = bulkpar_statement_matches(job, target->part,
-															target->key);
+	BulkparStatement *statement = bulkpar_statement_list(job, target->part,
+														 target->key);
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
 	EphemeralNamedRelation rows =
 		palloc0(sizeof(EphemeralNamedRelationData));

@@ -48,28 +48,28 @@ run_listed(const BulkparJob *job, BulkparTarget *target, int part,
 		   BulkparSample *sample)
 {
 	instr_time	start;
-	BulkparMatches *matches;
+	BulkparList *list;
 
 	INSTR_TIME_SET_CURRENT(start);
-	matches = bulkpar_list_find(job, target);
-	if (matches == NULL)
+	list = bulkpar_list_find(job, target);
+	if (list == NULL)
 		return false;
 	for (int i = 0; i < job->nparts; i++)
-		sample->listed += matches[i].count;
-	matches += part;
-	bulkpar_list_sort(target->key, matches);
+		sample->listed += list[i].count;
+	list += part;
+	bulkpar_list_sort(target->key, list);
 	sample->listing_ms = milliseconds_since(start);
 
 	INSTR_TIME_SET_CURRENT(start);
-	while (sample->batches < MAX_BATCHES && sample->rows < matches->count)
+	while (sample->batches < MAX_BATCHES && sample->rows < list->count)
 	{
-		int			rows = Min(job->batch_size, matches->count - sample->rows);
+		int			rows = Min(job->batch_size, list->count - sample->rows);
 
 		SPI_connect();
 		sample->rows_changed +=
 			bulkpar_target_update_listed(target, job,
-										 &matches->keys[sample->rows *
-														target->key->ncolumns],
+										 &list->keys[sample->rows *
+													 target->key->ncolumns],
 										 rows);
 		SPI_finish();
 		sample->rows += rows;

@@ -21,7 +21,7 @@ typedef struct BulkparSample
 	int64		rows;			/* in them */
 	int64		rows_changed;
 	double		batches_ms;
-	int			listed;			/* rows of all parts, looked up before */
+	int			listed;			/* rows of all parts, before the batches */
 	double		listing_ms;
 } BulkparSample;
 

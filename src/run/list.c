@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * list.c
- *		Listing the rows that match, where they are few.
+ *		Listing the rows that change, where they are few.
  *
  * A statement that changes one row in a thousand is not worth a walk along the
- * key index.  Its rows are found first, by whatever plan is best (another
+ * key index.  Its rows are listed first, by whatever plan is best (another
  * index, a parallel scan, a hash join), and their keys are kept in the chunks.
  * The batches then reach just these rows, and look at the condition again.
+ * plan.c decides whether that is done.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -28,15 +29,6 @@
 #include "table/bounds.h"
 #include "table/keyvalue.h"
 
-/* Rows are few when they are not more than one in so many, ... */
-#define MIN_ROWS_PER_MATCH 16
-
-/* ... in a table of at least so many batches, ... */
-#define MIN_BATCHES 64
-
-/* ... and their keys fit into memory. */
-#define MAX_MATCHES 1000000
-
 typedef struct KeyReceiver
 {
 	DestReceiver pub;
@@ -45,80 +37,21 @@ typedef struct KeyReceiver
 	MemoryContext context;
 	int			part;			/* of the last row */
 	int			total;
-	BulkparMatches *matches;	/* of each part */
+	BulkparList *lists;			/* of each part */
 } KeyReceiver;
 
-static bool is_allowed(const BulkparJob *job, double rows);
-static bool have_same_columns(const BulkparJob *job, BulkparTarget *target);
-static bool list_parts(const BulkparJob *job, BulkparTarget *target,
-					   List **chunks);
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
 static bool find_part(KeyReceiver *receiver, Oid relid);
 static int	compare(const void *a, const void *b, void *arg);
-static List *cut(const BulkparJob *job, int part, const BulkparKey *key,
-				 const BulkparMatches *matches);
-static void store(BulkparJob *job, List **chunks);
-
-/*
- * List the rows that the statement of a new job would change, if they seem to
- * be few, and store them as the chunks of the job, whose parts then end at the
- * last of them.  False if nothing was listed.  Must be called in a transaction
- * with a snapshot, and with the target locked at any part; the job is changed
- * in the current memory context.
- */
-bool
-bulkpar_list_rows(BulkparJob *job, BulkparTarget *target)
-{
-	MemoryContext context;
-	MemoryContext oldcontext;
-	List	  **chunks;
-	double		matches;
-	bool		few;
-
-	if (!is_allowed(job, job->estimated_rows) ||
-		!bulkpar_list_is_worthwhile(job, target, job->estimated_rows,
-									 &matches) ||
-		!have_same_columns(job, target))
-		return false;
-	context = AllocSetContextCreate(CurrentMemoryContext, "bulkpar matches",
-									ALLOCSET_DEFAULT_SIZES);
-	oldcontext = MemoryContextSwitchTo(context);
-	chunks = palloc0(sizeof(List *) * job->nparts);
-	few = list_parts(job, target, chunks);
-	MemoryContextSwitchTo(oldcontext);
-	if (few)
-		store(job, chunks);
-	MemoryContextDelete(context);
-	return few;
-}
-
-/*
- * Whether a job with that many rows in its tables does best to list those that
- * match, and how many these seem to be.  The target must be locked.
- */
-bool
-bulkpar_list_is_worthwhile(const BulkparJob *job, BulkparTarget *target,
-							double rows, double *matches)
-{
-	bool		repeatable;
-	bool		worthwhile;
-
-	SPI_connect();
-	*matches = bulkpar_target_expect(target, job, &repeatable);
-	worthwhile = is_allowed(job, rows) && repeatable &&
-		*matches <= Min(rows / MIN_ROWS_PER_MATCH, MAX_MATCHES) &&
-		bulkpar_keyvalue_can_be_listed(target->key) &&
-		bulkpar_target_reaches_list(target, job);
-	SPI_finish();
-	return worthwhile;
-}
+static BulkparLedgerChunk *cut(const BulkparJob *job, const BulkparKey *key,
+							   const BulkparList *list, int first);
 
 /*
  * Find the keys of the rows that the statement would change in each part, in
  * the current memory context; not sorted, and some may be there twice.  NULL if
  * there are too many.  All keys must have the same columns.
  */
-BulkparMatches *
+BulkparList *
 bulkpar_list_find(const BulkparJob *job, BulkparTarget *target)
 {
 	KeyReceiver receiver = {
@@ -126,85 +59,68 @@ bulkpar_list_find(const BulkparJob *job, BulkparTarget *target)
 		.job = job,
 		.key = target->key,
 		.context = CurrentMemoryContext,
-		.matches = palloc0(sizeof(BulkparMatches) * job->nparts)
+		.lists = palloc0(sizeof(BulkparList) * job->nparts)
 	};
 
 	SPI_connect();
-	bulkpar_target_match(target, job, &receiver.pub);
+	bulkpar_target_list(target, job, &receiver.pub);
 	SPI_finish();
-	return receiver.total > MAX_MATCHES ? NULL : receiver.matches;
+	return receiver.total > BULKPAR_LIST_MAX_ROWS ? NULL : receiver.lists;
 }
 
 /* Sort keys as the index does, and keep each but once. */
 void
-bulkpar_list_sort(const BulkparKey *key, BulkparMatches *matches)
+bulkpar_list_sort(const BulkparKey *key, BulkparList *list)
 {
 	Size		size = sizeof(Datum) * key->ncolumns;
 	int			unique = 0;
 
-	if (matches->count > 1)
-		qsort_arg(matches->keys, matches->count, size, compare, (void *) key);
-	for (int i = 0; i < matches->count; i++)
+	if (list->count > 1)
+		qsort_arg(list->keys, list->count, size, compare, (void *) key);
+	for (int i = 0; i < list->count; i++)
 	{
-		Datum	   *last = &matches->keys[(unique - 1) * key->ncolumns];
-		Datum	   *next = &matches->keys[i * key->ncolumns];
+		Datum	   *last = &list->keys[(unique - 1) * key->ncolumns];
+		Datum	   *next = &list->keys[i * key->ncolumns];
 
 		if (unique == 0 || bulkpar_keyvalue_compare(key, last, next) != 0)
-			memmove(&matches->keys[unique++ * key->ncolumns], next, size);
+			memmove(&list->keys[unique++ * key->ncolumns], next, size);
 	}
-	matches->count = unique;
+	list->count = unique;
 }
 
 /*
- * Whether a job may list its rows.  An error while all are looked up could not
- * be said to be one of a row.
+ * Store the lists of a new job as its chunks, which wait for a worker.  The
+ * lists are sorted by that, and what they need more is allocated in the current
+ * memory context.
  */
-static bool
-is_allowed(const BulkparJob *job, double rows)
+void
+bulkpar_list_store(const BulkparJob *job, BulkparTarget *target,
+				   BulkparList *lists)
 {
-	return (job->condition != NULL || job->from_item != NULL ||
-			job->statement != NULL) &&
-		!job->skip_errors && rows >= (double) MIN_BATCHES * job->batch_size;
-}
+	int64		chunk_no = 0;
+	int64		rows = 0;
 
-/* Whether the keys of all parts have columns of the same names. */
-static bool
-have_same_columns(const BulkparJob *job, BulkparTarget *target)
-{
-	StringInfoData first;
-	StringInfoData other;
-
-	initStringInfo(&first);
-	initStringInfo(&other);
-	bulkpar_key_append_columns(&first, target->key);
 	for (int i = 0; i < job->nparts; i++)
 	{
-		if (job->parts[i].gone)
+		BulkparList *list = &lists[i];
+		BulkparLedgerChunk *chunk;
+
+		if (list->count == 0)
 			continue;
 		bulkpar_target_lock(target, job, i, AccessShareLock);
-		resetStringInfo(&other);
-		bulkpar_key_append_columns(&other, target->key);
-		if (strcmp(first.data, other.data) != 0)
-			return false;
+		bulkpar_list_sort(target->key, list);
+		for (int first = 0; first < list->count; first += chunk->rows_found)
+		{
+			chunk = cut(job, target->key, list, first);
+			chunk->chunk_no = ++chunk_no;
+			chunk->part = i;
+			chunk->lo = list->end_key;
+			chunk->rows_before = rows;
+			bulkpar_ledger_insert(job->job_id, 0, chunk);
+			list->end_key = chunk->hi;
+			rows += chunk->rows_found;
+		}
 	}
-	return true;
-}
-
-/* List the chunks of each part.  False if there are too many rows after all. */
-static bool
-list_parts(const BulkparJob *job, BulkparTarget *target, List **chunks)
-{
-	BulkparMatches *matches = bulkpar_list_find(job, target);
-
-	for (int i = 0; matches != NULL && i < job->nparts; i++)
-	{
-		if (matches[i].count == 0)
-			continue;
-		bulkpar_target_lock(target, job, i, AccessShareLock);
-		bulkpar_list_sort(target->key, &matches[i]);
-		chunks[i] = cut(job, i, target->key, &matches[i]);
-	}
-	return matches != NULL;
 }
 
 static bool
@@ -212,28 +128,28 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 {
 	KeyReceiver *receiver = (KeyReceiver *) self;
 	int			ncolumns = receiver->key->ncolumns;
-	BulkparMatches *matches;
+	BulkparList *list;
 	MemoryContext oldcontext;
 
 	slot_getallattrs(slot);
 	if (!find_part(receiver, DatumGetObjectId(slot->tts_values[ncolumns])))
 		return true;
 	oldcontext = MemoryContextSwitchTo(receiver->context);
-	matches = &receiver->matches[receiver->part];
-	if (matches->count == matches->size)
+	list = &receiver->lists[receiver->part];
+	if (list->count == list->size)
 	{
 		Size		size;
 
-		matches->size = Max(128, matches->size * 2);
-		size = sizeof(Datum) * ncolumns * matches->size;
-		matches->keys = matches->keys == NULL ? palloc(size) :
-			repalloc(matches->keys, size);
+		list->size = Max(128, list->size * 2);
+		size = sizeof(Datum) * ncolumns * list->size;
+		list->keys = list->keys == NULL ? palloc(size) :
+			repalloc(list->keys, size);
 	}
 	bulkpar_keyvalue_copy_to(receiver->key,
-							 &matches->keys[matches->count++ * ncolumns],
+							 &list->keys[list->count++ * ncolumns],
 							 slot->tts_values);
 	MemoryContextSwitchTo(oldcontext);
-	return ++receiver->total <= MAX_MATCHES;
+	return ++receiver->total <= BULKPAR_LIST_MAX_ROWS;
 }
 
 /* False for a row of a partition that was attached after the job was made. */
@@ -259,65 +175,21 @@ compare(const void *a, const void *b, void *arg)
 	return bulkpar_keyvalue_compare(arg, a, b);
 }
 
-/* Cut the keys of a part into chunks. */
-static List *
-cut(const BulkparJob *job, int part, const BulkparKey *key,
-	const BulkparMatches *matches)
+/* Cut a chunk off the list of a part, from a key of it on. */
+static BulkparLedgerChunk *
+cut(const BulkparJob *job, const BulkparKey *key, const BulkparList *list,
+	int first)
 {
-	int			batches = matches->count / job->batch_size / (4 * job->workers);
+	int			batches = list->count / job->batch_size / (4 * job->workers);
 	int			size = job->batch_size *
 		Max(1, Min(batches, BULKPAR_CHUNK_BATCHES));
-	List	   *chunks = NIL;
-	BulkparStoredKey *lo = NULL;
+	int			nkeys = Min(size, list->count - first);
+	const Datum *keys = &list->keys[first * key->ncolumns];
+	BulkparLedgerChunk *chunk = palloc0(sizeof(BulkparLedgerChunk));
 
-	for (int i = 0; i < matches->count; i += size)
-	{
-		BulkparLedgerChunk *chunk = palloc0(sizeof(BulkparLedgerChunk));
-		int			nkeys = Min(size, matches->count - i);
-		const Datum *first = &matches->keys[i * key->ncolumns];
-
-		chunk->part = part;
-		chunk->lo = lo;
-		chunk->hi = bulkpar_keyvalue_store(key,
-										   &first[(nkeys - 1) * key->ncolumns]);
-		chunk->stripe.count = 1;
-		chunk->keys = bulkpar_keyvalue_store_list(key, first, nkeys);
-		chunk->rows_found = nkeys;
-		chunks = lappend(chunks, chunk);
-		lo = chunk->hi;
-	}
-	return chunks;
-}
-
-/* Store the chunks, which wait for a worker, and end the parts with them. */
-static void
-store(BulkparJob *job, List **chunks)
-{
-	int64		chunk_no = 0;
-	int64		rows = 0;
-	int			batches = 0;
-
-	for (int i = 0; i < job->nparts; i++)
-	{
-		BulkparJobPart *part = &job->parts[i];
-		BulkparLedgerChunk *chunk = NULL;
-		ListCell   *lc;
-
-		part->estimated_rows = 0;
-		foreach(lc, chunks[i])
-		{
-			chunk = lfirst(lc);
-			chunk->chunk_no = ++chunk_no;
-			chunk->rows_before = rows;
-			bulkpar_ledger_insert(job->job_id, 0, chunk);
-			rows += chunk->rows_found;
-			part->estimated_rows += chunk->rows_found;
-			batches += (chunk->rows_found + job->batch_size - 1) /
-				job->batch_size;
-		}
-		part->end_key = chunk == NULL ? NULL :
-			bulkpar_storedkey_copy(chunk->hi);
-	}
-	job->estimated_rows = rows;
-	job->workers = Max(1, Min(job->workers, batches));
+	chunk->hi = bulkpar_keyvalue_store(key, &keys[(nkeys - 1) * key->ncolumns]);
+	chunk->stripe.count = 1;
+	chunk->keys = bulkpar_keyvalue_store_list(key, keys, nkeys);
+	chunk->rows_found = nkeys;
+	return chunk;
 }

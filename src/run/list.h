@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * list.h
- *		Listing the rows that match, where they are few.
+ *		Listing the rows that change, where they are few.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -16,20 +16,25 @@
 #include "books/job.h"
 #include "table/target.h"
 
-/* The keys of the matching rows of a part. */
-typedef struct BulkparMatches
+/*
+ * So many keys fit into memory: a million of a bigint took 34 MB with the
+ * chunks made of them.
+ */
+#define BULKPAR_LIST_MAX_ROWS 1000000
+
+/* The keys of the listed rows of a part. */
+typedef struct BulkparList
 {
 	int			count;
 	int			size;			/* of the array, in keys */
 	Datum	   *keys;
-} BulkparMatches;
+	BulkparStoredKey *end_key;	/* the last one, when they are stored */
+} BulkparList;
 
-extern bool bulkpar_list_rows(BulkparJob *job, BulkparTarget *target);
-extern bool bulkpar_list_is_worthwhile(const BulkparJob *job,
-										BulkparTarget *target, double rows,
-										double *matches);
-extern BulkparMatches *bulkpar_list_find(const BulkparJob *job,
-										  BulkparTarget *target);
-extern void bulkpar_list_sort(const BulkparKey *key, BulkparMatches *matches);
+extern BulkparList *bulkpar_list_find(const BulkparJob *job,
+									  BulkparTarget *target);
+extern void bulkpar_list_sort(const BulkparKey *key, BulkparList *list);
+extern void bulkpar_list_store(const BulkparJob *job, BulkparTarget *target,
+							   BulkparList *lists);
 
 #endif							/* BULKPAR_LIST_H */

@@ -1,12 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * plan.c
- *		Where a job ends, and how many workers and stripes it has.
+ *		How a job is to be run.
  *
- * The first worker of each run plans it, before it begins to work.  That is
- * not for the coordinator to do: the condition of the user is evaluated here,
- * and row level security, whose code could hang, swallow a cancel, or give up
- * the locks that a coordinator lives by.
+ * All that is chosen for a job is chosen here: where its parts end and how
+ * many rows they have, whether the rows that change are listed first, workers,
+ * stripes and batches.  The first worker of each run plans the job, before it
+ * begins to work, and bulkpar_explain shows the same plan without a job.
+ *
+ * That is not for the coordinator to do: the condition of the user is
+ * evaluated here, and row level security, whose code could hang, swallow a
+ * cancel, or give up the locks that a coordinator lives by.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -17,14 +21,16 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/relation.h"
 #include "access/table.h"
-#include "optimizer/plancat.h"
+#include "executor/spi.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "compat.h"
 #include "run/list.h"
 #include "run/plan.h"
 #include "session/settings.h"
@@ -34,89 +40,264 @@
 #include "table/part.h"
 #include "table/stripe.h"
 
-static void plan_part(BulkparJob *job, int number, BulkparTarget *target);
-static int	count_workers(BulkparJob *job, BulkparTarget *target);
-static void plan_stripes(BulkparJob *job, BulkparTarget *target,
-						 int snapshot_holder);
+/* Rows are listed when not more than one in so many changes, ... */
+#define MIN_ROWS_PER_LISTED 16
+
+/* ... in a table of at least so many batches. */
+#define MIN_BATCHES 64
+
+static void look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
+						 BulkparTarget *target);
+static void sum_up(BulkparPlan *plan);
+static bool is_empty(const BulkparPlan *plan);
+static bool is_worth_listing(BulkparPlan *plan, const BulkparJob *job,
+							 BulkparTarget *target);
+static bool can_reach_list(const BulkparJob *job, BulkparTarget *target);
+static bool have_same_columns(const BulkparPlan *plan, const BulkparJob *job,
+							  BulkparTarget *target);
+static void decide_list(BulkparPlan *plan, const BulkparJob *job);
+static void decide_walk(BulkparPlan *plan, const BulkparJob *job,
+						BulkparTarget *target, int snapshot_holder);
+static int	count_workers(BulkparPlan *plan, const BulkparJob *job,
+						  BulkparTarget *target);
+static void choose_stripes(BulkparPlan *plan, const BulkparJob *job,
+						   BulkparTarget *target, int snapshot_holder);
+static double count_batches(const BulkparPlan *plan, const BulkparJob *job,
+							double share);
+static bool list_rows(BulkparPlan *plan, const BulkparJob *job,
+					  BulkparTarget *target);
+static void follow_lists(BulkparPlan *plan, const BulkparJob *job,
+						 const BulkparList *lists);
+static void store(BulkparJob *job, const BulkparPlan *plan);
 
 /*
- * Plan the run of a job that was loaded in this transaction, and store what
- * was found out and chosen.  The job is changed in the current memory context.
- * The session of snapshot_holder, if it is not 0, keeps a snapshot meanwhile.
+ * Decide how to run a job, in the current memory context.  Nothing is changed
+ * by that: it reads catalogs and statistics and steps along the key index, with
+ * the rights of the current user.  Must be called with an active snapshot;
+ * tables stay locked to the end of the (sub)transaction, and the target at any
+ * part.  The session of snapshot_holder, if it is not 0, keeps a snapshot while
+ * the job runs.
+ */
+BulkparPlan *
+bulkpar_plan_decide(const BulkparJob *job, BulkparTarget *target,
+					int snapshot_holder)
+{
+	BulkparPlan *plan = palloc0(offsetof(BulkparPlan, parts) +
+								sizeof(BulkparPlanPart) * job->nparts);
+
+	plan->nparts = job->nparts;
+	plan->expected = -1;
+	for (int i = 0; i < job->nparts; i++)
+		look_at_part(plan, job, i, target);
+	sum_up(plan);
+	if (is_worth_listing(plan, job, target))
+		decide_list(plan, job);
+	else
+		decide_walk(plan, job, target, snapshot_holder);
+	return plan;
+}
+
+/*
+ * Ask the planner how many of the rows the statement will change.  It may take
+ * the table for larger or smaller than we know it to be: what it says of its
+ * rows is then said of ours.  The plan must have a part that is not gone.
+ */
+void
+bulkpar_plan_expect(BulkparPlan *plan, const BulkparJob *job,
+					BulkparTarget *target)
+{
+	bulkpar_target_lock(target, job, plan->largest, AccessShareLock);
+	SPI_connect();
+	plan->expected = bulkpar_target_expect(target, job, &plan->repeatable);
+	SPI_finish();
+	if (plan->planner_rows > 0)
+		plan->expected *= plan->rows / plan->planner_rows;
+	plan->expected = Min(Max(rint(plan->expected), 1), plan->rows);
+}
+
+/*
+ * Plan the run of a job that was loaded in this transaction, list its rows if
+ * that is the plan, and store what was found out and chosen.  The job is
+ * changed in the current memory context.
  */
 void
 bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder)
 {
-	bool		listed;
+	BulkparPlan *plan;
 
 	bulkpar_settings_scan_in_parallel(job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	for (int i = 0; i < job->nparts; i++)
-		plan_part(job, i, target);
-	listed = !job->prepared && !bulkpar_job_is_empty(job) &&
-		bulkpar_list_rows(job, target);
-	if (!listed && !bulkpar_job_is_empty(job))
-		job->workers = count_workers(job, target);
+	plan = bulkpar_plan_decide(job, target, snapshot_holder);
+	if (plan->listed && !list_rows(plan, job, target))
+		decide_walk(plan, job, target, snapshot_holder);
 	PopActiveSnapshot();
-	if (listed)
-		job->stripes = 1;
-	else
-		plan_stripes(job, target, snapshot_holder);
-	for (int i = 0; i < job->nparts; i++)
-		bulkpar_measure_space(job->parts[i].relid, &job->before);
-	bulkpar_job_start(job);
+	store(job, plan);
 }
 
 /*
  * Find out where a part of a new job ends, and how many rows it has, or
- * whether it still is a part of a job that goes on.  The number of rows is
- * estimated as the planner does.  That takes bloat for rows; the counter of
- * live rows knows better, unless it has been reset.
+ * whether it still is a part of a job that goes on.
  */
 static void
-plan_part(BulkparJob *job, int number, BulkparTarget *target)
+look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
+			 BulkparTarget *target)
 {
-	BulkparJobPart *part = &job->parts[number];
-	Relation	rel;
-	BlockNumber pages;
-	double		allvisfrac;
-	double		live = bulkpar_compat_live_tuples(part->relid);
+	const BulkparJobPart *known = &job->parts[number];
+	BulkparPlanPart *part = &plan->parts[number];
+	double		planner_rows;
 	Datum	   *end;
 
-	LockRelationOid(part->relid, AccessShareLock);
-	part->gone = part->gone ||
+	LockRelationOid(known->relid, AccessShareLock);
+	part->gone = known->gone ||
 		(get_rel_name(job->target) != NULL &&
-		 !bulkpar_part_belongs(job->target, part->relid));
+		 !bulkpar_part_belongs(job->target, known->relid));
+	part->rows = known->estimated_rows;
+	part->end_key = known->end_key;
 	if (part->gone)
 		return;
 	bulkpar_target_lock(target, job, number, AccessShareLock);
 	if (job->prepared)
 		return;
 
-	rel = table_open(part->relid, NoLock);
-	estimate_rel_size(rel, NULL, &pages, &part->estimated_rows, &allvisfrac);
-	if (live > 0 && live < part->estimated_rows &&
-		live >= rel->rd_rel->reltuples / 2)
-		part->estimated_rows = live;
-	table_close(rel, NoLock);
+	part->rows = bulkpar_measure_rows(known->relid, &part->pages,
+									  &planner_rows);
+	plan->planner_rows += planner_rows;
 	end = bulkpar_target_end_key(target);
 	if (end == NULL)
-		part->estimated_rows = 0;
+	{
+		part->rows = 0;
+		part->counted = true;
+	}
 	else
 		part->end_key = bulkpar_keyvalue_store(target->key, end);
-	job->estimated_rows += part->estimated_rows;
 }
 
-/* As many workers as the job asks for, but not more than it has batches. */
+/* The rows of all parts, and the largest one. */
+static void
+sum_up(BulkparPlan *plan)
+{
+	plan->rows = 0;
+	plan->counted = true;
+	plan->largest = -1;
+	for (int i = 0; i < plan->nparts; i++)
+	{
+		const BulkparPlanPart *part = &plan->parts[i];
+
+		if (part->gone)
+			continue;
+		plan->rows += part->rows;
+		plan->counted = plan->counted && part->counted;
+		if (plan->largest < 0 || part->rows > plan->parts[plan->largest].rows)
+			plan->largest = i;
+	}
+}
+
+/* Whether there are no rows to go through. */
+static bool
+is_empty(const BulkparPlan *plan)
+{
+	for (int i = 0; i < plan->nparts; i++)
+	{
+		if (!plan->parts[i].gone && plan->parts[i].end_key != NULL)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Whether a job does best to list the rows that change before its batches. An
+ * error while all are looked up could not be said to be one of a row.
+ */
+static bool
+is_worth_listing(BulkparPlan *plan, const BulkparJob *job,
+				 BulkparTarget *target)
+{
+	if (job->prepared || job->skip_errors || is_empty(plan) ||
+		(job->condition == NULL && job->from_item == NULL &&
+		 job->statement == NULL) ||
+		plan->rows < (double) MIN_BATCHES * job->batch_size)
+		return false;
+	bulkpar_plan_expect(plan, job, target);
+	return plan->repeatable &&
+		plan->expected <= Min(plan->rows / MIN_ROWS_PER_LISTED,
+							  BULKPAR_LIST_MAX_ROWS) &&
+		can_reach_list(job, target) &&
+		have_same_columns(plan, job, target);
+}
+
+/* Whether the batches can reach the rows of a list by their keys. */
+static bool
+can_reach_list(const BulkparJob *job, BulkparTarget *target)
+{
+	bool		can;
+
+	SPI_connect();
+	can = bulkpar_keyvalue_can_be_listed(target->key) &&
+		bulkpar_target_reaches_list(target, job);
+	SPI_finish();
+	return can;
+}
+
+/* Whether the keys of all parts have columns of the same names. */
+static bool
+have_same_columns(const BulkparPlan *plan, const BulkparJob *job,
+				  BulkparTarget *target)
+{
+	StringInfoData first;
+	StringInfoData other;
+
+	initStringInfo(&first);
+	initStringInfo(&other);
+	bulkpar_key_append_columns(&first, target->key);
+	for (int i = 0; i < plan->nparts; i++)
+	{
+		if (plan->parts[i].gone)
+			continue;
+		bulkpar_target_lock(target, job, i, AccessShareLock);
+		resetStringInfo(&other);
+		bulkpar_key_append_columns(&other, target->key);
+		if (strcmp(first.data, other.data) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* The rows are listed: as many batches as these need, and no stripes. */
+static void
+decide_list(BulkparPlan *plan, const BulkparJob *job)
+{
+	plan->listed = true;
+	plan->workers = job->workers;
+	plan->stripes = 1;
+	plan->batches = Min(count_batches(plan, job, plan->expected / plan->rows),
+						plan->expected);
+}
+
+/* The job walks along the key: workers, stripes, and batches of that. */
+static void
+decide_walk(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target,
+			int snapshot_holder)
+{
+	plan->listed = false;
+	plan->workers = is_empty(plan) ? 1 : count_workers(plan, job, target);
+	choose_stripes(plan, job, target, snapshot_holder);
+	plan->batches = count_batches(plan, job, 1);
+	plan->batches_known = plan->counted && plan->stripes == 1;
+}
+
+/*
+ * As many workers as the job asks for, but not more than it has batches.  The
+ * rows of small tables are counted by that.
+ */
 static int
-count_workers(BulkparJob *job, BulkparTarget *target)
+count_workers(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target)
 {
 	BulkparStripe all = {.count = 1};
 	int			workers = 0;
 
-	for (int i = 0; i < job->nparts && workers < job->workers; i++)
+	for (int i = 0; i < plan->nparts && workers < job->workers; i++)
 	{
-		BulkparJobPart *part = &job->parts[i];
+		BulkparPlanPart *part = &plan->parts[i];
 		BulkparBounds bounds;
 
 		if (part->gone || part->end_key == NULL)
@@ -126,13 +307,14 @@ count_workers(BulkparJob *job, BulkparTarget *target)
 							   bulkpar_keyvalue_restore(target->key, part->end_key),
 							   &all, job->batch_size, job->workers - workers,
 							   &bounds);
-		if (bounds.complete)
-		{
-			job->estimated_rows += bounds.rows - part->estimated_rows;
-			part->estimated_rows = bounds.rows;
-		}
 		workers += bounds.nbatches;
+		if (job->prepared)
+			continue;
+		part->counted = bounds.complete;
+		if (bounds.complete || part->rows < bounds.rows)
+			part->rows = bounds.rows;
 	}
+	sum_up(plan);
 	return Max(workers, 1);
 }
 
@@ -141,31 +323,104 @@ count_workers(BulkparJob *job, BulkparTarget *target)
  * stripes: what is best for the largest part.
  */
 static void
-plan_stripes(BulkparJob *job, BulkparTarget *target, int snapshot_holder)
+choose_stripes(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target,
+			   int snapshot_holder)
 {
-	int			largest = 0;
 	Relation	rel;
 
-	for (int i = 1; i < job->nparts; i++)
+	plan->stripes = job->stripes;
+	plan->stripes_chosen = job->stripes_chosen;
+	if (plan->largest >= 0)
 	{
-		if (!job->parts[i].gone && (job->parts[largest].gone ||
-									job->parts[i].estimated_rows >
-									job->parts[largest].estimated_rows))
-			largest = i;
-	}
-	if (largest < job->nparts && !job->parts[largest].gone)
-	{
-		bulkpar_target_lock(target, job, largest, AccessShareLock);
-		rel = table_open(job->parts[largest].relid, NoLock);
+		bulkpar_target_lock(target, job, plan->largest, AccessShareLock);
+		rel = table_open(target->part, NoLock);
 		if (bulkpar_stripe_matters(rel))
-			job->xmin_holders =
-				bulkpar_measure_xmin_holders(snapshot_holder);
-		if (job->stripes == 0)
+			plan->xmin_holders = bulkpar_measure_xmin_holders(snapshot_holder);
+		if (plan->stripes == 0)
 		{
-			job->stripes = bulkpar_stripe_choose(rel, target->key, job);
-			job->stripes_chosen = true;
+			plan->stripes = bulkpar_stripe_choose(rel, target->key, job);
+			plan->stripes_chosen = true;
 		}
 		table_close(rel, NoLock);
 	}
-	job->stripes = Max(job->stripes, 1);
+	plan->stripes = Max(plan->stripes, 1);
+}
+
+/*
+ * The batches of a share of the rows in each part: none reaches into the next
+ * part.
+ */
+static double
+count_batches(const BulkparPlan *plan, const BulkparJob *job, double share)
+{
+	double		batches = 0;
+
+	for (int i = 0; i < plan->nparts; i++)
+	{
+		const BulkparPlanPart *part = &plan->parts[i];
+
+		if (!part->gone && part->end_key != NULL)
+			batches += Max(1, ceil(part->rows * share / job->batch_size));
+	}
+	return batches;
+}
+
+/* List the rows, and store the list.  False if there are too many after all. */
+static bool
+list_rows(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bulkpar list",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	BulkparList *lists = bulkpar_list_find(job, target);
+
+	if (lists != NULL)
+		bulkpar_list_store(job, target, lists);
+	MemoryContextSwitchTo(oldcontext);
+	if (lists != NULL)
+		follow_lists(plan, job, lists);
+	MemoryContextDelete(context);
+	return lists != NULL;
+}
+
+/* The parts end at the last row of their lists. */
+static void
+follow_lists(BulkparPlan *plan, const BulkparJob *job,
+			 const BulkparList *lists)
+{
+	for (int i = 0; i < plan->nparts; i++)
+	{
+		BulkparPlanPart *part = &plan->parts[i];
+
+		part->rows = lists[i].count;
+		part->counted = true;
+		part->end_key = lists[i].end_key == NULL ? NULL :
+			bulkpar_storedkey_copy(lists[i].end_key);
+	}
+	sum_up(plan);
+	plan->expected = plan->rows;
+	plan->batches = count_batches(plan, job, 1);
+	plan->batches_known = true;
+	plan->workers = Max(1, Min(job->workers, plan->batches));
+}
+
+/* Store the plan in the job, and the space that its tables take before it. */
+static void
+store(BulkparJob *job, const BulkparPlan *plan)
+{
+	for (int i = 0; i < plan->nparts; i++)
+	{
+		job->parts[i].gone = plan->parts[i].gone;
+		job->parts[i].estimated_rows = plan->parts[i].rows;
+		job->parts[i].end_key = plan->parts[i].end_key;
+		bulkpar_measure_space(job->parts[i].relid, &job->before);
+	}
+	if (!job->prepared)
+		job->estimated_rows = plan->rows;
+	job->workers = plan->workers;
+	job->stripes = plan->stripes;
+	job->stripes_chosen = plan->stripes_chosen;
+	job->xmin_holders = plan->xmin_holders;
+	bulkpar_job_start(job);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan.h
- *		Where a job ends, and how many workers and stripes it has.
+ *		How a job is to be run.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -13,9 +13,46 @@
 #ifndef BULKPAR_PLAN_H
 #define BULKPAR_PLAN_H
 
+#include "storage/block.h"
+
 #include "books/job.h"
 #include "table/target.h"
 
+/* What is known of a part of the job. */
+typedef struct BulkparPlanPart
+{
+	bool		gone;			/* it is no longer a part of the target */
+	BlockNumber pages;
+	double		rows;			/* that the job goes through */
+	bool		counted;		/* these rows, else they are estimated */
+	BulkparStoredKey *end_key;	/* NULL for an empty table */
+} BulkparPlanPart;
+
+/* How a job is to be run; for the job, and to be shown by bulkpar_explain. */
+typedef struct BulkparPlan
+{
+	int			nparts;			/* as many as the job has */
+	int			largest;		/* part, or -1 if all are gone */
+	double		rows;			/* that the job goes through in all parts */
+	bool		counted;		/* those of all parts */
+	double		planner_rows;	/* what the planner takes for that */
+	double		expected;		/* rows that change, or -1: not looked at */
+	bool		repeatable;		/* each time that they are looked for */
+	bool		listed;			/* the rows that change, before the batches */
+	double		batches;
+	bool		batches_known;	/* there will be exactly that many */
+	int			workers;		/* at the most, if the rows are listed */
+	int			stripes;
+	bool		stripes_chosen; /* by us, not by the caller */
+	char	   *xmin_holders;	/* NULL for none, or if it does not matter */
+	BulkparPlanPart parts[FLEXIBLE_ARRAY_MEMBER];
+} BulkparPlan;
+
+extern BulkparPlan *bulkpar_plan_decide(const BulkparJob *job,
+										BulkparTarget *target,
+										int snapshot_holder);
+extern void bulkpar_plan_expect(BulkparPlan *plan, const BulkparJob *job,
+								BulkparTarget *target);
 extern void bulkpar_plan_job(BulkparJob *job, BulkparTarget *target,
 							 int snapshot_holder);
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * measure.c
- *		The space that a table takes, and who keeps it from being reused.
+ *		The rows of a table, its space, and who keeps it from being reused.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -12,7 +12,10 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
@@ -26,6 +29,32 @@
 #include "table/measure.h"
 
 PG_FUNCTION_INFO_V1(bulkpar_xmin_holders);
+
+/*
+ * Estimate the rows of a table, which must be locked, and see how many pages it
+ * has and for how many rows the planner takes it.  The planner takes bloat for
+ * rows, and guesses what was never analyzed; the counter of live rows knows
+ * better, unless it has been reset.  Of more rows than the planner it is not to
+ * be believed after ANALYZE, which may count rows that a session then reports
+ * once more.
+ */
+double
+bulkpar_measure_rows(Oid relid, BlockNumber *pages, double *planner_rows)
+{
+	Relation	rel = table_open(relid, NoLock);
+	double		live = bulkpar_compat_live_tuples(relid);
+	double		analyzed = rel->rd_rel->reltuples;
+	double		allvisfrac;
+
+	/* That takes an empty table for one of ten pages. */
+	estimate_rel_size(rel, NULL, pages, planner_rows, &allvisfrac);
+	*pages = RelationGetNumberOfBlocks(rel);
+	table_close(rel, NoLock);
+	if (live > 0 && (analyzed < 0 ||
+					 (live < *planner_rows && live >= analyzed / 2)))
+		return live;
+	return *planner_rows;
+}
 
 /*
  * Measure a table and add it to the sum, unless somebody has it locked or it

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * measure.h
- *		The space that a table takes, and who keeps it from being reused.
+ *		The rows of a table, its space, and who keeps it from being reused.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -13,8 +13,12 @@
 #ifndef BULKPAR_MEASURE_H
 #define BULKPAR_MEASURE_H
 
+#include "storage/block.h"
+
 #include "books/job.h"
 
+extern double bulkpar_measure_rows(Oid relid, BlockNumber *pages,
+								   double *planner_rows);
 extern void bulkpar_measure_space(Oid relid, BulkparJobSpace *space);
 extern char *bulkpar_measure_xmin_holders(int pid);
 

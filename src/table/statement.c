@@ -113,8 +113,8 @@ bulkpar_statement_batch(const BulkparJob *job, Oid part,
  * a row.
  */
 BulkparStatement *
-bulkpar_statement_matches(const BulkparJob *job, Oid part,
-						  const BulkparKey *key)
+bulkpar_statement_list(const BulkparJob *job, Oid part,
+					   const BulkparKey *key)
 {
 	return make_listing(BULKPAR_CONDITION_LIST, job, part, key);
 }

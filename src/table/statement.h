@@ -40,9 +40,9 @@ extern BulkparStatement *bulkpar_statement_batch(const BulkparJob *job,
 												 Oid part,
 												 const BulkparKey *key,
 												 const BulkparKeyShape *shape);
-extern BulkparStatement *bulkpar_statement_matches(const BulkparJob *job,
-												   Oid part,
-												   const BulkparKey *key);
+extern BulkparStatement *bulkpar_statement_list(const BulkparJob *job,
+												Oid part,
+												const BulkparKey *key);
 extern BulkparStatement *bulkpar_statement_values(const BulkparJob *job,
 												  Oid part,
 												  const BulkparKey *key);

@@ -37,8 +37,8 @@ static int64 run_update(BulkparTarget *target, const BulkparJob *job,
 static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparJob *job,
 										const BulkparKeyShape *shape);
-static BulkparStatement *prepare_matches(BulkparTarget *target,
-										 const BulkparJob *job);
+static BulkparStatement *prepare_list(BulkparTarget *target,
+									  const BulkparJob *job);
 static bool is_current(const BulkparTarget *target);
 static void turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 						 Relation rel);
@@ -236,7 +236,7 @@ double
 bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job,
 					  bool *repeatable)
 {
-	BulkparStatement *statement = prepare_matches(target, job);
+	BulkparStatement *statement = prepare_list(target, job);
 	double		rows = bulkpar_statement_rows(statement);
 
 	*repeatable = bulkpar_statement_is_repeatable(statement);
@@ -259,10 +259,10 @@ bulkpar_target_reaches_list(BulkparTarget *target, const BulkparJob *job)
  * Otherwise as above.
  */
 void
-bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
-					 DestReceiver *dest)
+bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
+					DestReceiver *dest)
 {
-	BulkparStatement *statement = prepare_matches(target, job);
+	BulkparStatement *statement = prepare_list(target, job);
 	SPIExecuteOptions options = {
 		.read_only = true,
 		.dest = dest
@@ -298,10 +298,10 @@ run_update(BulkparTarget *target, const BulkparJob *job,
 
 /* The SELECT of the rows that match, prepared; our caller forgets it. */
 static BulkparStatement *
-prepare_matches(BulkparTarget *target, const BulkparJob *job)
+prepare_list(BulkparTarget *target, const BulkparJob *job)
 {
-	BulkparStatement *statement = bulkpar_statement_matches(job, target->part,
-															target->key);
+	BulkparStatement *statement = bulkpar_statement_list(job, target->part,
+														 target->key);
 
 	bulkpar_statement_prepare(statement);
 	return statement;

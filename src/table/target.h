@@ -58,7 +58,7 @@ extern double bulkpar_target_expect(BulkparTarget *target,
 									const BulkparJob *job, bool *repeatable);
 extern bool bulkpar_target_reaches_list(BulkparTarget *target,
 										const BulkparJob *job);
-extern void bulkpar_target_match(BulkparTarget *target, const BulkparJob *job,
-								 DestReceiver *dest);
+extern void bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
+								DestReceiver *dest);
 
 #endif							/* BULKPAR_TARGET_H */

@@ -16,7 +16,7 @@ ANALYZE plan, plan_source;
 -- what depends on the machine is left out
 CREATE FUNCTION shown(VARIADIC lines text[]) RETURNS SETOF text LANGUAGE sql AS $$
 	SELECT regexp_replace(regexp_replace(regexp_replace(line, '\(cost=.*\)', ''), 'took .* ms', 'took ... ms'),
-		'expects \d+ (.*) looked up', 'expects ... \1 looked up')
+		'expects \d+ (.*) listed', 'expects ... \1 listed')
 	FROM unnest(lines) line
 	WHERE line NOT LIKE ALL (ARRAY['Estimate: %', 'Warning: % background worker slots %', 'Warning: max_wal_size %'])
 $$;
@@ -27,7 +27,7 @@ SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'kind = 3', workers =
 SELECT shown(VARIADIC array(SELECT bulkpar_explain($$UPDATE plan p SET price = s.price, name = 'new'
 	FROM plan_source s WHERE s.id = p.id$$, workers => 2, sample => true)));
 
--- where few rows match they are looked up first
+-- where few rows match they are listed first
 CREATE INDEX plan_price ON plan (price);
 SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 2,
 	condition => 'price < 100', sample => true)));
@@ -87,6 +87,7 @@ CREATE TABLE plan_parts_b PARTITION OF plan_parts FOR VALUES IN ('b');
 ALTER TABLE plan_parts_a ADD PRIMARY KEY (id);
 ALTER TABLE plan_parts_b ADD PRIMARY KEY (id);
 INSERT INTO plan_parts SELECT r, g, r || g FROM generate_series(1, 2) g, unnest(ARRAY['a', 'b']) r;
+ANALYZE plan_parts;
 SELECT line FROM bulkpar_explain('plan_parts', 'email', 'CASE WHEN region = ''a'' THEN email ELSE ''y'' END', 10, 1,
 	sample => true) line WHERE line ~ '(fail|violate)';
 DROP TABLE plan_parts;
@@ -111,6 +112,38 @@ COMMIT;
 SELECT count(*) AS rows, count(*) FILTER (WHERE n = 0 AND name = 'x' || id AND code = 'C' || id AND price = id) AS same
 	FROM plan;
 SELECT count(*) FROM bulkpar.bulkpar_job WHERE target = 'plan'::regclass;
+
+-- what is known exactly is said so: of tables that are empty or small, whether they were analyzed or not
+CREATE FUNCTION counts(VARIADIC lines text[]) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT line FROM unnest(lines) line WHERE line ~ '^(Table|Rows|Batches|Stripes|Warning: table)'
+$$;
+CREATE TABLE plan_small (id int PRIMARY KEY, n int) WITH (autovacuum_enabled = off);
+SELECT counts(VARIADIC array(SELECT bulkpar_explain('plan_small', 'n', 'n + 1', workers => 4)));
+INSERT INTO plan_small VALUES (1, 0);
+SELECT counts(VARIADIC array(SELECT bulkpar_explain('plan_small', 'n', 'n + 1', workers => 4)));
+INSERT INTO plan_small SELECT generate_series(2, 250), 0;
+SELECT counts(VARIADIC array(SELECT bulkpar_explain('plan_small', 'n', 'n + 1', 100, workers => 4)));
+ANALYZE plan_small;
+DELETE FROM plan_small WHERE id > 130;
+SELECT counts(VARIADIC array(SELECT bulkpar_explain('plan_small', 'n', 'n + 1', 100, workers => 4)));
+SELECT workers, batches, rows_updated FROM bulkpar_update('plan_small', 'n', 'n + 1', 100, workers => 4);
+
+-- of many partitions the largest are shown; no batch reaches from one into another
+CREATE TABLE plan_many (part int, id int, n int, PRIMARY KEY (part, id)) PARTITION BY LIST (part);
+DO $$
+BEGIN
+	FOR i IN 1..12 LOOP
+		EXECUTE format('CREATE TABLE plan_many_%s PARTITION OF plan_many FOR VALUES IN (%1$s) WITH (autovacuum_enabled = off)', i);
+	END LOOP;
+END
+$$;
+INSERT INTO plan_many SELECT p, i, 0 FROM generate_series(1, 11) p, generate_series(1, 10 + 10 * (p % 5)) i;
+ANALYZE plan_many;
+SELECT counts(VARIADIC array(SELECT bulkpar_explain('plan_many', 'n', 'n + 1', 30, workers => 2)));
+SELECT counts(VARIADIC array(SELECT bulkpar_explain('plan_many', 'n', 'n + 1', workers => 20)));
+SELECT count(*), sum(batches) FROM bulkpar_update('plan_many', 'n', 'n + 1', 30, workers => 2);
+DROP TABLE plan_small, plan_many;
+DROP FUNCTION counts;
 
 DROP FUNCTION shown;
 DROP TABLE plan, plan_source, plan_child;
