@@ -31,7 +31,7 @@
 #include "call/result.h"
 #include "call/snapshot.h"
 #include "call/wait.h"
-#include "run/coordinator.h"
+#include "run/handover.h"
 #include "session/error.h"
 #include "session/settings.h"
 
@@ -131,8 +131,8 @@ start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait,
 {
 	dsm_segment *segment;
 	BulkparCall *call =
-		bulkpar_coordinator_prepare(job, bulkpar_job_serialize(job),
-									&segment);
+		bulkpar_handover_prepare(job, bulkpar_job_serialize(job),
+								 &segment);
 
 	return run_call(fcinfo, call, segment, wait, began);
 }
@@ -196,7 +196,7 @@ resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 	BulkparCall *call;
 
 	bulkpar_settings_check(&job->settings, job->job_id);
-	call = bulkpar_coordinator_prepare(job, "", &segment);
+	call = bulkpar_handover_prepare(job, "", &segment);
 	call->resumed = job->job_id;
 	call->change = *change;
 	return run_call(fcinfo, call, segment, wait, began);
@@ -213,7 +213,7 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 
 	if (wait && !bulkpar_snapshot_is_free(fcinfo))
 		call->snapshot_holder = MyProcPid;
-	handle = bulkpar_coordinator_launch(segment);
+	handle = bulkpar_handover_launch(segment);
 	bulkpar_wait_for_call(fcinfo, call, handle, !wait);
 	job_id = pg_atomic_read_u64(&call->job_id);
 	workers = pg_atomic_read_u32(&call->workers_started);

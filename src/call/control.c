@@ -39,7 +39,7 @@
 #include "call/lookup.h"
 #include "call/result.h"
 #include "call/wait.h"
-#include "run/coordinator.h"
+#include "run/handover.h"
 #include "session/subxact.h"
 
 static Datum stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state);

@@ -93,7 +93,7 @@ bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		bulkpar_coordinator_cancel(handle);
+		bulkpar_handover_cancel(handle);
 		rethrow_cancelled(call, error);
 	}
 	PG_END_TRY();
@@ -316,5 +316,5 @@ cancel_at_exit(int code, Datum arg)
 {
 	Wait	   *wait = (Wait *) DatumGetPointer(arg);
 
-	bulkpar_coordinator_cancel(wait->handle);
+	bulkpar_handover_cancel(wait->handle);
 }

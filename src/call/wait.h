@@ -17,7 +17,7 @@
 #include "fmgr.h"
 #include "postmaster/bgworker.h"
 
-#include "run/coordinator.h"
+#include "run/handover.h"
 
 extern void bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
 								  BackgroundWorkerHandle *handle,

@@ -14,8 +14,8 @@
  * that can be resumed.
  *
  * No code of a user runs here: not the job's statement, not its settings, not
- * even a look at its table.  So nothing can release that lock, swallow a
- * cancel, or keep this process from what it is there for.
+ * even a look at the rows of its table.  So nothing can release that lock,
+ * swallow a cancel, or keep this process from what it is there for.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -25,8 +25,6 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-
-#include <signal.h>
 
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -39,15 +37,14 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "utils/timestamp.h"
 
 #include "books/joblock.h"
 #include "books/jobstate.h"
 #include "books/jobstatus.h"
 #include "books/ledger.h"
-#include "bulkpar.h"
 #include "run/coordinator.h"
 #include "run/crew.h"
+#include "run/handover.h"
 #include "run/launch.h"
 #include "session/clip.h"
 #include "session/settings.h"
@@ -78,84 +75,19 @@ static void stop_workers_at_exit(int code, Datum arg);
 static void end_job(Coordinator *coordinator, const ErrorData *error);
 
 /*
- * Make the segment through which a coordinator gets its work: a new job as
- * JSON, or, filled in by our caller, one to resume.  It belongs to the current
- * resource owner; the coordinator keeps it as long as it needs it.
+ * The main function of a coordinator.  The segment whose handle main_arg is
+ * says which job it is to store or to take over, and as which role.  It returns
+ * when the job and all its workers have ended.
+ *
+ * SIGINT cancels the job and SIGUSR2 pauses it, until it is about to be ended
+ * anyway.  SIGTERM ends the process and its workers with it, and leaves a job
+ * that can be resumed.
+ *
+ * An error before there is a job is told to the caller through the segment, a
+ * later one is recorded in the job.  One is thrown, and just logged, only where
+ * neither can be: without a segment or a connection, or if the job's rows are
+ * gone.
  */
-BulkparCall *
-bulkpar_coordinator_prepare(const BulkparJob *job, const char *request,
-							dsm_segment **segment)
-{
-	BulkparCall *call;
-	BulkparIdentity identity;
-	Size		size = strlen(request) + 1;
-
-	bulkpar_identity_choose(&identity, job->owner, job->session_role);
-	*segment = dsm_create(add_size(offsetof(BulkparCall, request), size), 0);
-	call = dsm_segment_address(*segment);
-	memset(call, 0, offsetof(BulkparCall, request));
-	call->identity = identity;
-	call->caller = MyProc;
-	pg_atomic_init_u64(&call->job_id, 0);
-	pg_atomic_init_u32(&call->workers_wanted, 0);
-	pg_atomic_init_u32(&call->workers_started, 0);
-	pg_atomic_init_u64(&call->rows_updated, 0);
-	pg_atomic_init_u64(&call->batches, 0);
-	memcpy(call->request, request, size);
-	return call;
-}
-
-/* Launch the coordinator for a prepared segment. */
-BackgroundWorkerHandle *
-bulkpar_coordinator_launch(dsm_segment *segment)
-{
-	BulkparLaunch launch = {
-		.type = "bulkpar coordinator",
-		.function = "bulkpar_coordinator_main",
-		.main_arg = UInt32GetDatum(dsm_segment_handle(segment))
-	};
-	BackgroundWorkerHandle *handle = bulkpar_launch_process(&launch,
-															launch.type);
-
-	if (handle == NULL)
-		bulkpar_launch_raise_no_slot(BULKPAR_SHORTAGE_SERVER);
-	return handle;
-}
-
-/*
- * Cancel the job and wait until its coordinator has ended.  Then nothing of
- * it commits any more.  One that does not end in time is terminated; and a
- * session that is to end does so, whatever becomes of it.  Does not throw, and
- * can be called in an exit callback.
- */
-void
-bulkpar_coordinator_cancel(BackgroundWorkerHandle *handle)
-{
-	TimestampTz began = GetCurrentTimestamp();
-	TimestampTz now = began;
-
-	for (;;)
-	{
-		bool		overdue =
-			TimestampDifferenceExceeds(began, now,
-									   BULKPAR_CANCEL_TIMEOUT);
-		pid_t		pid;
-
-		if (overdue)
-			TerminateBackgroundWorker(handle);
-		else if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED)
-			(void) kill(pid, SIGINT);
-		if (bulkpar_launch_await_end(handle,
-									 TimestampTzPlusMilliseconds(now, 200)))
-			return;
-		now = GetCurrentTimestamp();
-		if ((proc_exit_inprogress || ProcDiePending) &&
-			TimestampDifferenceExceeds(began, now,
-									   2 * BULKPAR_CANCEL_TIMEOUT))
-			return;
-	}
-}
-
 void
 bulkpar_coordinator_main(Datum main_arg)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * coordinator.h
- *		The process that runs a job, and how its caller talks to it.
+ *		The process that runs a job.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -13,57 +13,6 @@
 #ifndef BULKPAR_COORDINATOR_H
 #define BULKPAR_COORDINATOR_H
 
-#include "port/atomics.h"
-#include "postmaster/bgworker.h"
-#include "storage/dsm.h"
-#include "storage/proc.h"
-
-#include "books/job.h"
-#include "run/quota.h"
-#include "session/error.h"
-#include "session/identity.h"
-
-/*
- * How long a coordinator may take to end by a cancel, in milliseconds, before
- * it is terminated: more than it gives its workers.
- */
-#define BULKPAR_CANCEL_TIMEOUT 15000
-
-/* What caller and coordinator share, in a DSM segment. */
-typedef struct BulkparCall
-{
-	/* set by the caller before the launch, then immutable */
-	BulkparIdentity identity;
-	PGPROC	   *caller;			/* to wake it; it may have gone on */
-	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
-	int64		resumed;		/* the job to resume, or 0 for a new one */
-	BulkparJobChange change;	/* what a resumed job does otherwise */
-
-	/* set by the coordinator before the workers are started */
-	char		xmin_holders[256];
-	BulkparShortage shortage;	/* why there are not as many as wanted */
-
-	/* set by the coordinator when they are known; 0 before */
-	pg_atomic_uint64 job_id;
-	pg_atomic_uint32 workers_wanted;
-	pg_atomic_uint32 workers_started;
-
-	/* set by the coordinator before it ends */
-	bool		ended;			/* what has become of the job is stored */
-	bool		succeeded;
-	pg_atomic_uint64 rows_updated;
-	pg_atomic_uint64 batches;
-	BulkparError error;			/* why no job could be stored */
-
-	/* a new job as JSON, immutable */
-	char		request[FLEXIBLE_ARRAY_MEMBER];
-} BulkparCall;
-
-extern BulkparCall *bulkpar_coordinator_prepare(const BulkparJob *job,
-												const char *request,
-												dsm_segment **segment);
-extern BackgroundWorkerHandle *bulkpar_coordinator_launch(dsm_segment *segment);
-extern void bulkpar_coordinator_cancel(BackgroundWorkerHandle *handle);
 extern PGDLLEXPORT void bulkpar_coordinator_main(Datum main_arg);
 
 #endif							/* BULKPAR_COORDINATOR_H */

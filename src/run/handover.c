@@ -1,0 +1,105 @@
+/*-------------------------------------------------------------------------
+ *
+ * handover.c
+ *		How a caller hands its job over to a coordinator.
+ *
+ * This runs in the caller's session: it prepares the segment that both share,
+ * launches the coordinator, and cancels it where the caller does not want to
+ * wait any longer.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/handover.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/timestamp.h"
+
+#include "run/handover.h"
+#include "run/launch.h"
+
+/*
+ * Make the segment through which a coordinator gets its work: a new job as
+ * JSON, or, filled in by our caller, one to resume.  It belongs to the current
+ * resource owner; the coordinator keeps it as long as it needs it.
+ */
+BulkparCall *
+bulkpar_handover_prepare(const BulkparJob *job, const char *request,
+						 dsm_segment **segment)
+{
+	BulkparCall *call;
+	BulkparIdentity identity;
+	Size		size = strlen(request) + 1;
+
+	bulkpar_identity_choose(&identity, job->owner, job->session_role);
+	*segment = dsm_create(add_size(offsetof(BulkparCall, request), size), 0);
+	call = dsm_segment_address(*segment);
+	memset(call, 0, offsetof(BulkparCall, request));
+	call->identity = identity;
+	call->caller = MyProc;
+	pg_atomic_init_u64(&call->job_id, 0);
+	pg_atomic_init_u32(&call->workers_wanted, 0);
+	pg_atomic_init_u32(&call->workers_started, 0);
+	pg_atomic_init_u64(&call->rows_updated, 0);
+	pg_atomic_init_u64(&call->batches, 0);
+	memcpy(call->request, request, size);
+	return call;
+}
+
+/* Launch the coordinator for a prepared segment. */
+BackgroundWorkerHandle *
+bulkpar_handover_launch(dsm_segment *segment)
+{
+	BulkparLaunch launch = {
+		.type = "bulkpar coordinator",
+		.function = "bulkpar_coordinator_main",
+		.main_arg = UInt32GetDatum(dsm_segment_handle(segment))
+	};
+	BackgroundWorkerHandle *handle = bulkpar_launch_process(&launch,
+															launch.type);
+
+	if (handle == NULL)
+		bulkpar_launch_raise_no_slot(BULKPAR_SHORTAGE_SERVER);
+	return handle;
+}
+
+/*
+ * Cancel the job and wait until its coordinator has ended.  Then nothing of
+ * it commits any more.  One that does not end in time is terminated; and a
+ * session that is to end does so, whatever becomes of it.  Does not throw, and
+ * can be called in an exit callback.
+ */
+void
+bulkpar_handover_cancel(BackgroundWorkerHandle *handle)
+{
+	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz now = began;
+
+	for (;;)
+	{
+		bool		overdue =
+			TimestampDifferenceExceeds(began, now,
+									   BULKPAR_CANCEL_TIMEOUT);
+		pid_t		pid;
+
+		if (overdue)
+			TerminateBackgroundWorker(handle);
+		else if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED)
+			(void) kill(pid, SIGINT);
+		if (bulkpar_launch_await_end(handle,
+									 TimestampTzPlusMilliseconds(now, 200)))
+			return;
+		now = GetCurrentTimestamp();
+		if ((proc_exit_inprogress || ProcDiePending) &&
+			TimestampDifferenceExceeds(began, now,
+									   2 * BULKPAR_CANCEL_TIMEOUT))
+			return;
+	}
+}

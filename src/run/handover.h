@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * handover.h
+ *		How a caller hands its job over to a coordinator.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/handover.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_HANDOVER_H
+#define BULKPAR_HANDOVER_H
+
+#include "port/atomics.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "storage/proc.h"
+
+#include "books/job.h"
+#include "run/quota.h"
+#include "session/error.h"
+#include "session/identity.h"
+
+/*
+ * How long a coordinator may take to end by a cancel, in milliseconds, before
+ * it is terminated: more than it gives its workers.
+ */
+#define BULKPAR_CANCEL_TIMEOUT 15000
+
+/* What caller and coordinator share, in a DSM segment. */
+typedef struct BulkparCall
+{
+	/* set by the caller before the launch, then immutable */
+	BulkparIdentity identity;
+	PGPROC	   *caller;			/* to wake it; it may have gone on */
+	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
+	int64		resumed;		/* the job to resume, or 0 for a new one */
+	BulkparJobChange change;	/* what a resumed job does otherwise */
+
+	/* set by the coordinator before the workers are started */
+	char		xmin_holders[256];
+	BulkparShortage shortage;	/* why there are not as many as wanted */
+
+	/* set by the coordinator when they are known; 0 before */
+	pg_atomic_uint64 job_id;
+	pg_atomic_uint32 workers_wanted;
+	pg_atomic_uint32 workers_started;
+
+	/* set by the coordinator before it ends */
+	bool		ended;			/* what has become of the job is stored */
+	bool		succeeded;
+	pg_atomic_uint64 rows_updated;
+	pg_atomic_uint64 batches;
+	BulkparError error;			/* why no job could be stored */
+
+	/* a new job as JSON, immutable */
+	char		request[FLEXIBLE_ARRAY_MEMBER];
+} BulkparCall;
+
+extern BulkparCall *bulkpar_handover_prepare(const BulkparJob *job,
+											 const char *request,
+											 dsm_segment **segment);
+extern BackgroundWorkerHandle *bulkpar_handover_launch(dsm_segment *segment);
+extern void bulkpar_handover_cancel(BackgroundWorkerHandle *handle);
+
+#endif							/* BULKPAR_HANDOVER_H */
