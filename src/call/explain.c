@@ -50,6 +50,7 @@ static void explain_table(Explanation *explanation, int number);
 static void explain_rest(Explanation *explanation, const int *numbers,
 						 int count);
 static void explain_batches(Explanation *explanation);
+static char *show_batches(const Explanation *explanation);
 static void explain_stripes(Explanation *explanation);
 static void explain_plan(Explanation *explanation);
 static void try(Explanation *explanation, BulkparSubxactFunction function,
@@ -201,10 +202,7 @@ explain_rest(Explanation *explanation, const int *numbers, int count)
 					  show_rows(rows, counted), show_size(pages));
 }
 
-/*
- * What is to be expected of batches and workers.  Where few rows match batches
- * get larger, with several stripes some are smaller.
- */
+/* What is to be expected of batches and workers. */
 static void
 explain_batches(Explanation *explanation)
 {
@@ -220,11 +218,29 @@ explain_batches(Explanation *explanation)
 		bulkpar_lines_add(&explanation->lines, "Batches: none");
 	else
 		bulkpar_lines_add(&explanation->lines,
-						  "Batches: %s%.0f of up to %d rows each, by %d %s%s",
-						  plan->batches_known ? "" : "about ", plan->batches,
-						  job->batch_size, plan->workers,
+						  "Batches: %s of up to %d rows each, by %d %s%s",
+						  show_batches(explanation), job->batch_size,
+						  plan->workers,
 						  plan->workers == 1 ? "worker" : "workers",
 						  plan->listed ? " at the most" : "");
+}
+
+/*
+ * The number of batches, as exactly as it is known.  They get larger where less
+ * than half of the rows change, and smaller if a small chunk has stripes.
+ */
+static char *
+show_batches(const Explanation *explanation)
+{
+	const BulkparPlan *plan = explanation->plan;
+	bool		larger = !plan->listed &&
+		(explanation->job->skip_unchanged || plan->expected < plan->rows / 2);
+	bool		smaller = plan->stripes > 1;
+
+	return psprintf("%s%.0f%s", plan->batches_known ? "" : "about ",
+					plan->batches,
+					plan->batches_known || larger == smaller ? "" :
+					larger ? " or fewer" : " or more");
 }
 
 /* Whether updates can be HOT, and the stripes. */
