@@ -40,10 +40,20 @@
 #include "table/part.h"
 #include "table/stripe.h"
 
-/* Rows are listed when not more than one in so many changes, ... */
+/*
+ * Rows are listed when not more than one in so many changes, ...  With 400,000
+ * rows and two workers a list took 1.19 times as long as a walk where one in 4
+ * changed, 0.85 times with one in 16, 0.86 times with one in 64 (medians of
+ * five pairs), and it reads the rows that change twice.
+ */
 #define MIN_ROWS_PER_LISTED 16
 
-/* ... in a table of at least so many batches. */
+/*
+ * ... in a table of at least so many batches.  Where it has fewer there is
+ * little to gain: 0.12 s instead of 0.16 s with 16 batches, 0.16 s instead of
+ * 0.18 s with 64, 0.38 s instead of 0.46 s with 256 (medians of seven pairs, one
+ * row in 64).
+ */
 #define MIN_BATCHES 64
 
 static void look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
