@@ -238,7 +238,7 @@ COMMENT ON COLUMN bulkpar.bulkpar_chunk.lo IS 'A key as text, to be shown';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.lo_bytes IS
 'The same key as it is on disk, which no setting and no name can change';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.keys IS
-'The keys of the rows that match, one after the other, where these are few; null for all keys';
+'The keys of the listed rows, one after the other; null for all keys';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.last_key IS
 'The stripe is done up to this key, committed together with its rows';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.rows_before IS

@@ -35,7 +35,7 @@ typedef struct BulkparJobPart
 	Oid			key_index;
 	char	   *key_order;		/* which tells an index that has replaced it */
 
-	/* found out by the coordinator */
+	/* found out by the plan, see plan.c */
 	bool		gone;			/* it is no longer a part of the target */
 	double		estimated_rows;
 	BulkparStoredKey *end_key;	/* NULL for an empty table */
@@ -70,7 +70,7 @@ typedef struct BulkparJob
 	int64		max_errors;
 	BulkparSettings settings;	/* of the calling session */
 
-	/* found out by the coordinator */
+	/* of its runs so far, or found out by the plan */
 	int			runs;			/* how often the job was started */
 	bool		prepared;
 	double		estimated_rows;

@@ -5,7 +5,7 @@ SET bulkpar.report = off;
 
 -- Run a job over a table of 20,000 rows, and tell, for each row of the table, how
 -- many rows were read in sequence and how many entries of the key index, and how
--- many entries of other indexes in all: none but to look up the rows once, where few
+-- many entries of other indexes in all: none but to list the rows once, where few
 -- rows of what seems to be a large table match.  Each entry is read once to find the
 -- batches and once to update its row; what claims look ahead, and entries of dead
 -- rows, come on top.  Where a part of the rows matches, batches get larger.
@@ -98,7 +98,7 @@ CREATE UNIQUE INDEX p_pattern_key ON p_pattern (tenant, id text_pattern_ops);
 INSERT INTO p_pattern SELECT g / 18000, g FROM generate_series(1, 20000) g;
 SELECT * FROM run('p_pattern');
 
--- where few rows match they are found by one scan of the table, and then read
+-- where few rows match they are listed by one scan of the table, and then read
 -- through the key to be updated, whatever the planner would rather do
 CREATE FUNCTION few(target regclass, condition text, from_item text DEFAULT NULL,
 	OUT rows bigint, OUT listed bigint, OUT seq_per_row numeric, OUT key_per_match boolean)

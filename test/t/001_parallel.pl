@@ -64,7 +64,7 @@ foreach my $case ([ 250, 3 ], [ 100, 1 ], [ 1, 1 ], [ 0, 0 ])
 		"$rows rows in batches of 100: not more than $batches workers");
 }
 
-# Few rows are looked up in as many processes as the job has workers.
+# Few rows are listed in as many processes as the job has workers.
 make_table($node, 'few', 2000);
 $node->safe_psql('postgres', <<'END');
 ALTER TABLE few SET (parallel_workers = 8);
@@ -80,7 +80,7 @@ $call = start_call(
 my $scanning = "SELECT count(*) = 3 FROM pg_stat_activity"
   . " WHERE backend_type = 'parallel worker'";
 ok($node->poll_query_until('postgres', $scanning),
-	'three workers have the rows looked up by three processes');
+	'three workers have the rows listed by three processes');
 is($node->safe_psql('postgres', $scanning), 't', 'and not by more');
 is(stop_call($call), 'succeeded|20|2', 'the result');
 is( $node->safe_psql('postgres',
