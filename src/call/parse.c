@@ -40,7 +40,8 @@ static bool find_param(Node *node, void *context);
 
 /*
  * Check that a text is one expression, and that it stays one between
- * parentheses: a comment at its end would swallow the second one.
+ * parentheses, of which the second one is in a line of its own if there may be
+ * a comment before it.
  */
 void
 bulkpar_parse_expression(const char *text, const char *what)
@@ -54,7 +55,7 @@ bulkpar_parse_expression(const char *text, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("\"%s\" is not a single expression", text)));
-	(void) parse_expression(psprintf("(%s)", text));
+	(void) parse_expression(psprintf("(%s\n)", text));
 	(void) find_param((Node *) select, NULL);
 	error_context_stack = source.callback.previous;
 }

@@ -37,6 +37,7 @@
 #include "table/statement.h"
 #include "table/temporary.h"
 
+static const char *end_of(const char *part);
 static BulkparStatement *make_listing(BulkparConditionUse use,
 									  const BulkparJob *job, Oid part,
 									  const BulkparKey *key);
@@ -77,16 +78,23 @@ bulkpar_statement_text(const BulkparJob *job)
 					 "UPDATE %s%s SET ", job->only ? "ONLY " : "",
 					 table_name(job->target));
 	for (int i = 0; i < job->nexpressions; i++)
-		appendStringInfo(&sql, "%s%s = (%s)", i > 0 ? ", " : "",
+		appendStringInfo(&sql, "%s%s = (%s%s)", i > 0 ? ", " : "",
 						 quote_identifier(job->column_names[i]),
-						 job->expressions[i]);
-	/* A comment may be at the end of it. */
+						 job->expressions[i], end_of(job->expressions[i]));
 	if (job->from_item != NULL)
-		appendStringInfo(&sql, " %s %s\n", job->deletes ? "USING" : "FROM",
-						 job->from_item);
+		appendStringInfo(&sql, " %s %s%s", job->deletes ? "USING" : "FROM",
+						 job->from_item, end_of(job->from_item));
 	if (job->condition != NULL)
-		appendStringInfo(&sql, " WHERE (%s)", job->condition);
+		appendStringInfo(&sql, " WHERE (%s%s)", job->condition,
+						 end_of(job->condition));
 	return sql.data;
+}
+
+/* What ends the comment that a part of a statement may have at its end. */
+static const char *
+end_of(const char *part)
+{
+	return strstr(part, "--") != NULL ? "\n" : "";
 }
 
 /*

@@ -113,7 +113,6 @@ SELECT * FROM damage;
 --
 -- expressions and conditions that are not one expression
 --
-SELECT bulkpar_update('item', 'n', '1 --'); :message
 SELECT bulkpar_update('item', 'n', '1 /*'); :message
 SELECT bulkpar_update('item', 'n', '1), name = (''x'''); :message
 SELECT bulkpar_update('item', 'n', '1) WHERE (true'); :message
@@ -156,7 +155,6 @@ SELECT bulkpar_update('item', 'n', 'row_number() OVER ()'); :message
 SELECT bulkpar_update('item', 'n', 'generate_series(1, 2)'); :message
 SELECT bulkpar_update('item', 'n', '(SELECT n, 1)'); :message
 SELECT bulkpar_update('item', 'n', 'DEFAULT + 1'); :message
-SELECT bulkpar_update('item', 'n', '1', condition => 'true --'); :message
 SELECT bulkpar_update('item', 'n', '1', condition => 'true) OR (true'); :message
 SELECT bulkpar_update('item', 'n', '1', condition => 'true RETURNING *'); :message
 SELECT bulkpar_update('item', 'n', '1', condition => 'true; DROP TABLE item'); :message
@@ -166,7 +164,6 @@ SELECT bulkpar_update('item', 'n', '1', condition => 'count(*) > 0'); :message
 SELECT bulkpar_update('item', 'n', '1', condition => 'n = $1'); :message
 SELECT bulkpar_update('item', 'n', '1', condition => 'CURRENT OF c'); :message
 SELECT bulkpar_update('item', 'n', '1', condition => 'generate_series(1, 2) = 1'); :message
-SELECT bulkpar_update('item', ARRAY['n', 'name'], ARRAY['1', '''x'' --']); :message
 SELECT * FROM damage;
 
 --

@@ -180,7 +180,6 @@ SELECT bulkpar_update('item', 'n', '1', from_item => '1'); :message
 SELECT bulkpar_update('item', 'n', '1', from_item => 'source s, '); :message
 SELECT bulkpar_delete('item', 'true', using_item => 'source WHERE true'); :message
 SELECT bulkpar_delete('item', 'true) OR (true'); :message
-SELECT bulkpar_delete('item', 'true --'); :message
 SELECT bulkpar_delete('item', 'true RETURNING *'); :message
 SELECT bulkpar_delete('item', 'true; DROP TABLE source'); :message
 SELECT bulkpar_delete('item', 'CURRENT OF c'); :message
