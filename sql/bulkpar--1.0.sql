@@ -49,6 +49,7 @@ CREATE TABLE bulkpar.bulkpar_job (
 	key_index oid,
 	deletes boolean NOT NULL,
 	column_names text[] NOT NULL,
+	column_targets text[],
 	statement text,
 	expressions text[] NOT NULL,
 	condition text,
@@ -185,6 +186,8 @@ COMMENT ON TABLE bulkpar.bulkpar_error IS
 COMMENT ON COLUMN bulkpar.bulkpar_job.statement IS
 'The statement of bulkpar_execute; null where it is made of the other parts';
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_names IS 'The columns that are set';
+COMMENT ON COLUMN bulkpar.bulkpar_job.column_targets IS
+'What is set of each column, in SQL, where that is a field or an element of one; else null';
 COMMENT ON COLUMN bulkpar.bulkpar_job.only_target IS
 'Whether the job is about the target itself, not its partitions or children';
 COMMENT ON COLUMN bulkpar.bulkpar_job.key_index IS
@@ -267,6 +270,7 @@ COMMENT ON INDEX bulkpar.bulkpar_error_job IS
 CREATE VIEW @extschema@.bulkpar_jobs WITH (security_barrier) AS
 SELECT j.job_id, j.job_name, j.owner, j.target,
 	p.key_index::regclass AS key_index, j.deletes, j.column_names,
+	CASE WHEN r.owns THEN j.column_targets END AS column_targets,
 	CASE WHEN r.owns THEN j.statement END AS statement,
 	CASE WHEN r.owns THEN j.expressions END AS expressions,
 	CASE WHEN r.owns THEN j.condition END AS condition,

@@ -27,7 +27,8 @@
 /* The columns of bulkpar_job that say what is to be done. */
 #define REQUESTED \
 	"job_name, owner, session_role, target, key_index, only_target, " \
-	"deletes, column_names, statement, expressions, condition, from_item, " \
+	"deletes, column_names, column_targets, statement, expressions, " \
+	"condition, from_item, " \
 	"skip_unchanged, batch_size, workers, stripes, on_error, max_errors, " \
 	"settings"
 
@@ -64,6 +65,9 @@ bulkpar_job_serialize(const BulkparJob *job)
 	append_bool(&buf, "only_target", job->only);
 	append_bool(&buf, "deletes", job->deletes);
 	append_texts(&buf, "column_names", job->column_names, job->ncolumns);
+	if (job->column_targets != NULL)
+		append_texts(&buf, "column_targets", job->column_targets,
+					 job->ncolumns);
 	append_text(&buf, "statement", job->statement);
 	append_texts(&buf, "expressions", job->expressions, job->nexpressions);
 	append_text(&buf, "condition", job->condition);
@@ -233,6 +237,9 @@ bulkpar_job_load(int64 job_id)
 	job->deletes = bulkpar_column_bool(&books, "deletes");
 	job->column_names = bulkpar_column_texts(&books, "column_names",
 											 &job->ncolumns);
+	if (!bulkpar_column_is_null(&books, "column_targets"))
+		job->column_targets = bulkpar_column_texts(&books, "column_targets",
+												   &job->ncolumns);
 	job->statement = bulkpar_column_text(&books, "statement");
 	job->expressions = bulkpar_column_texts(&books, "expressions",
 											&job->nexpressions);

@@ -56,6 +56,8 @@ typedef struct BulkparJob
 	bool		deletes;		/* else it updates */
 	int			ncolumns;		/* that are set */
 	char	  **column_names;
+	char	  **column_targets; /* what is set of them, in SQL; NULL if all is
+								 * just a column */
 	char	   *statement;		/* NULL if it is made of these parts: */
 	int			nexpressions;
 	char	  **expressions;

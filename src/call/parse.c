@@ -60,6 +60,37 @@ bulkpar_parse_expression(const char *text, const char *what)
 	error_context_stack = source.callback.previous;
 }
 
+/*
+ * Check that a text is what an UPDATE can set: a column, or a field or an element
+ * of one.  Returns the name of the column, and whether it is all of it.
+ */
+char *
+bulkpar_parse_column(const char *text, bool *whole)
+{
+	Source		source;
+	List	   *trees;
+	UpdateStmt *update;
+	ResTarget  *target;
+
+	begin(&source, psprintf("UPDATE t SET %s\n= DEFAULT", text),
+		  psprintf("column name \"%s\"", text));
+	trees = raw_parser(source.text, RAW_PARSE_DEFAULT);
+	update = castNode(UpdateStmt, linitial_node(RawStmt, trees)->stmt);
+	target = linitial_node(ResTarget, update->targetList);
+
+	/* It is one if our own value is assigned, and nothing else is there. */
+	if (list_length(trees) != 1 || list_length(update->targetList) != 1 ||
+		!IsA(target->val, SetToDefault) || update->fromClause != NIL ||
+		update->whereClause != NULL || BULKPAR_COMPAT_HAS_RETURNING(update))
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("\"%s\" is not a column or a part of one", text)));
+	(void) find_param((Node *) update, NULL);
+	error_context_stack = source.callback.previous;
+	*whole = target->indirection == NIL;
+	return target->name;
+}
+
 /* Check that a text is what can follow FROM, and nothing else. */
 void
 bulkpar_parse_from_item(const char *text, const char *what)

@@ -16,6 +16,7 @@
 #include "nodes/parsenodes.h"
 
 extern void bulkpar_parse_expression(const char *text, const char *what);
+extern char *bulkpar_parse_column(const char *text, bool *whole);
 extern void bulkpar_parse_from_item(const char *text, const char *what);
 extern Node *bulkpar_parse_statement(const char *text);
 extern RangeVar *bulkpar_parse_target(Node *statement);

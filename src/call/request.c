@@ -44,6 +44,7 @@ static void read_arguments(FunctionCallInfo fcinfo,
 						   Arguments *arguments);
 static void read_what(const Arguments *arguments, BulkparJob *job);
 static void read_set(const Arguments *arguments, BulkparJob *job);
+static void read_columns(BulkparJob *job);
 static void read_how(const Arguments *arguments, BulkparJob *job);
 static void check_range(int value, int max, const char *name);
 static int	find(const Arguments *arguments, const char *name);
@@ -53,6 +54,7 @@ static char *read_text(const Arguments *arguments, const char *name);
 static char **read_list(const Arguments *arguments, const char *name,
 						int *count);
 static void check_text(const char *text, const char *name);
+static const char *column_target(const BulkparJob *job, int i);
 static bool same_text(const char *a, const char *b);
 
 /*
@@ -118,10 +120,18 @@ bulkpar_request_same_work(const BulkparJob *a, const BulkparJob *b)
 	}
 	for (int i = 0; i < a->nexpressions; i++)
 	{
-		if (strcmp(a->expressions[i], b->expressions[i]) != 0)
+		if (strcmp(a->expressions[i], b->expressions[i]) != 0 ||
+			!same_text(column_target(a, i), column_target(b, i)))
 			return false;
 	}
 	return true;
+}
+
+/* What a column is set by if not its name; NULL if it is. */
+static const char *
+column_target(const BulkparJob *job, int i)
+{
+	return job->column_targets != NULL ? job->column_targets[i] : NULL;
 }
 
 static bool
@@ -206,6 +216,32 @@ read_set(const Arguments *arguments, BulkparJob *job)
 		bulkpar_parse_expression(job->expressions[i],
 								 psprintf("expression for column \"%s\"",
 										  job->column_names[i]));
+	read_columns(job);
+}
+
+/*
+ * A text that is the name of a column as it stands is that column, whatever it
+ * has in it; any other is taken as an UPDATE would take it.
+ */
+static void
+read_columns(BulkparJob *job)
+{
+	char	  **targets = palloc(sizeof(char *) * job->ncolumns);
+	bool		any_part = false;
+
+	for (int i = 0; i < job->ncolumns; i++)
+	{
+		char	   *text = job->column_names[i];
+		bool		whole = true;
+
+		if (get_attnum(job->target, text) == InvalidAttrNumber)
+			job->column_names[i] = bulkpar_parse_column(text, &whole);
+		targets[i] = whole ?
+			pstrdup(quote_identifier(job->column_names[i])) : text;
+		any_part |= !whole;
+	}
+	if (any_part)
+		job->column_targets = targets;
 }
 
 /* How it is to be done. */

@@ -78,9 +78,14 @@ bulkpar_statement_text(const BulkparJob *job)
 					 "UPDATE %s%s SET ", job->only ? "ONLY " : "",
 					 table_name(job->target));
 	for (int i = 0; i < job->nexpressions; i++)
-		appendStringInfo(&sql, "%s%s = (%s%s)", i > 0 ? ", " : "",
-						 quote_identifier(job->column_names[i]),
-						 job->expressions[i], end_of(job->expressions[i]));
+	{
+		const char *set = job->column_targets != NULL ?
+			job->column_targets[i] : quote_identifier(job->column_names[i]);
+
+		appendStringInfo(&sql, "%s%s%s = (%s%s)", i > 0 ? ", " : "", set,
+						 end_of(set), job->expressions[i],
+						 end_of(job->expressions[i]));
+	}
 	if (job->from_item != NULL)
 		appendStringInfo(&sql, " %s %s%s", job->deletes ? "USING" : "FROM",
 						 job->from_item, end_of(job->from_item));

@@ -130,18 +130,17 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 	Expr	   *differ;
 	ListCell   *lc;
 
-	foreach(lc, query->targetList)
+	foreach(lc, bulkpar_values_new(query, rel))
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
-		Node	   *value = bulkpar_values_new(entry, rel);
 
-		if (value == NULL)
+		if (entry->expr == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("\"skip_unchanged\" is not supported with several columns set from one subquery")));
 		old_values = lappend(old_values,
 							 bulkpar_values_old(pstate, query, entry->resno));
-		new_values = lappend(new_values, value);
+		new_values = lappend(new_values, entry->expr);
 	}
 	table_close(rel, NoLock);
 

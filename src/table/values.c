@@ -27,6 +27,9 @@
 
 #include "table/values.h"
 
+static Node *assigned_value(const TargetEntry *entry, Relation rel);
+static TargetEntry *find_entry(List *entries, AttrNumber attnum);
+static Node *assign_after(Node *later, Node *earlier);
 static Node *value_after(const Query *query, Oid relid, AttrNumber attnum,
 						 Node *old);
 static bool find_multi_assignment(Node *node, void *context);
@@ -56,11 +59,39 @@ bulkpar_values_old(ParseState *pstate, const Query *query, AttrNumber attnum)
 }
 
 /*
- * What an entry of the target list assigns; NULL for one of several columns
- * that are set from one subquery, which is no expression of its own.
+ * The columns that an UPDATE sets, as entries of a target list, each with its
+ * new value; NULL for one of several columns that are set from one subquery,
+ * which is no expression of its own.
  */
-Node *
-bulkpar_values_new(const TargetEntry *entry, Relation rel)
+List *
+bulkpar_values_new(const Query *query, Relation rel)
+{
+	List	   *entries = NIL;
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		TargetEntry *earlier = find_entry(entries, entry->resno);
+		Node	   *value;
+
+		if (entry->resjunk)
+			continue;
+		value = assigned_value(entry, rel);
+		if (earlier == NULL)
+			entries = lappend(entries,
+							  makeTargetEntry((Expr *) value, entry->resno,
+											  entry->resname, false));
+		else
+			earlier->expr = (Expr *) assign_after(value,
+												  (Node *) earlier->expr);
+	}
+	return entries;
+}
+
+/* What an entry of the target list assigns; NULL as above. */
+static Node *
+assigned_value(const TargetEntry *entry, Relation rel)
 {
 	Node	   *value = (Node *) entry->expr;
 
@@ -78,6 +109,42 @@ bulkpar_values_new(const TargetEntry *entry, Relation rel)
 									   attr->attcollation);
 	}
 	return value;
+}
+
+static TargetEntry *
+find_entry(List *entries, AttrNumber attnum)
+{
+	ListCell   *lc;
+
+	foreach(lc, entries)
+	{
+		if (lfirst_node(TargetEntry, lc)->resno == attnum)
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/*
+ * What two assignments to parts of one column come to: the later one changes
+ * what the earlier one has made of the column.  NULL if either is no expression.
+ * Of assignments to the whole column, which the rewriter will refuse, the later
+ * one counts.
+ */
+static Node *
+assign_after(Node *later, Node *earlier)
+{
+	Node	   *part = later;
+
+	if (later == NULL || earlier == NULL)
+		return NULL;
+	if (IsA(part, CoerceToDomain))
+		part = (Node *) ((CoerceToDomain *) part)->arg;
+	if (IsA(part, FieldStore))
+		((FieldStore *) part)->arg = (Expr *) earlier;
+	else if (IsA(part, SubscriptingRef) &&
+			 ((SubscriptingRef *) part)->refassgnexpr != NULL)
+		((SubscriptingRef *) part)->refexpr = (Expr *) earlier;
+	return later;
 }
 
 /* Append an expression to a list of targets. */
@@ -105,19 +172,19 @@ bulkpar_values_show(ParseState *pstate, const Query *query, List **targets)
 	if (query->commandType != CMD_UPDATE)
 		return;
 	rel = table_open(rte->relid, NoLock);
-	foreach(lc, query->targetList)
+	foreach(lc, bulkpar_values_new(query, rel))
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
-		Node	   *value = bulkpar_values_new(entry, rel);
 		char	   *name;
 
-		if (value == NULL || entry->resjunk)
+		if (entry->expr == NULL)
 			continue;
 		name = get_attname(rte->relid, entry->resno, false);
 		bulkpar_values_add(targets, (Node *)
 						   bulkpar_values_old(pstate, query, entry->resno),
 						   psprintf("old %s", name));
-		bulkpar_values_add(targets, value, psprintf("new %s", name));
+		bulkpar_values_add(targets, (Node *) entry->expr,
+						   psprintf("new %s", name));
 	}
 	table_close(rel, NoLock);
 }
@@ -151,25 +218,17 @@ static Node *
 value_after(const Query *query, Oid relid, AttrNumber attnum, Node *old)
 {
 	Relation	rel = table_open(relid, NoLock);
-	Node	   *value = old;
-	ListCell   *lc;
+	TargetEntry *entry = find_entry(bulkpar_values_new(query, rel), attnum);
 
-	foreach(lc, query->targetList)
-	{
-		TargetEntry *entry = lfirst_node(TargetEntry, lc);
-
-		if (entry->resno != attnum || entry->resjunk)
-			continue;
-		/* Several elements of an array are set one after the other. */
-		value = value == old ? bulkpar_values_new(entry, rel) : NULL;
-		if (value == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("new values of column \"%s\" cannot be looked at",
-							get_attname(relid, attnum, false))));
-	}
 	table_close(rel, NoLock);
-	return value;
+	if (entry == NULL)
+		return old;
+	if (entry->expr == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("new values of column \"%s\" cannot be looked at",
+						get_attname(relid, attnum, false))));
+	return (Node *) entry->expr;
 }
 
 /* Whether a value comes from SET (...) = (SELECT ...). */

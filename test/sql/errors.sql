@@ -33,7 +33,6 @@ SELECT bulkpar_update(4294967295::oid::regclass, 'n', '1'); :message
 SELECT bulkpar_update(0::oid::regclass, 'n', '1'); :message
 SELECT bulkpar_update('item', 'nothing', '1'); :message
 SELECT bulkpar_update('item', 'gone', '1'); :message
-SELECT bulkpar_update('item', 'N', '1'); :message
 SELECT bulkpar_update('item', 'n = 1, name', '1'); :message
 SELECT bulkpar_update('item', 'item.n', '1'); :message
 SELECT bulkpar_update('item', 'n', 'nothing'); :message

@@ -21,8 +21,8 @@ SELECT status, rows_updated FROM bulkpar_update(
 SELECT DISTINCT "n%1$s", "ünd ""n""", "select",
 	"c234567890123456789012345678901234567890123456789012345678901 3" AS long
 FROM "sch""ema %s"."täble ""x"" %d; --";
--- names are taken as they are: no quotes, no upper or lower case
-SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', '"select"', '1');
+-- other spellings of names are those of SQL
+SELECT rows_updated FROM bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', '"select"', '1');
 SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', 'SELECT', '1');
 SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', 'select = 1, "n%1$s"', '1');
 -- the name in the context of an error
