@@ -22,8 +22,10 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "books/joblock.h"
@@ -53,6 +55,7 @@ StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
 				 "worker arguments do not fit");
 
 static void start_run(BulkparChunkRun *run, const WorkerArgs *args);
+static void show_statement(const BulkparChunkRun *run);
 static bool plan_run(BulkparChunkRun *run, const WorkerArgs *args);
 static bool claim_next(BulkparChunkRun *run, int number);
 static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
@@ -172,7 +175,25 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 	bulkpar_settings_adopt(&job->settings);
 	run->job = job;
 	run->job_context = context;
+	show_statement(run);
 	CommitTransactionCommand();
+}
+
+/*
+ * Let current_query() be the statement that the caller would have run without
+ * us, as triggers that keep a history expect it; the server log has it, too.  It
+ * keeps the name that the table has now.
+ */
+static void
+show_statement(const BulkparChunkRun *run)
+{
+	const BulkparJob *job = run->job;
+
+	LockRelationOid(job->target, AccessShareLock);
+	if (get_rel_name(job->target) == NULL)
+		return;
+	MemoryContextSwitchTo(run->job_context);
+	debug_query_string = bulkpar_statement_text(job);
 }
 
 /* Plan the job.  False if it has ended meanwhile. */
