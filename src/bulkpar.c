@@ -30,6 +30,8 @@ PG_MODULE_MAGIC_EXT(
 PG_MODULE_MAGIC;
 #endif
 
+char	   *bulkpar_job_id = NULL;
+char	   *bulkpar_job_started_at = NULL;
 int			bulkpar_max_workers = -1;
 int			bulkpar_progress_interval = 5000;
 bool		bulkpar_report = true;
@@ -37,9 +39,30 @@ int			bulkpar_workers = 0;
 
 void		_PG_init(void);
 
+static bool check_of_job(char **value, void **extra, GucSource source);
+
 void
 _PG_init(void)
 {
+	/* Parallel workers would not get what is PGC_INTERNAL. */
+	DefineCustomStringVariable("bulkpar.job_id",
+							   "The bulkpar job that this session works for.",
+							   "Empty in sessions that are not workers of a job.",
+							   &bulkpar_job_id,
+							   "",
+							   PGC_BACKEND,
+							   GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   check_of_job, NULL, NULL);
+
+	DefineCustomStringVariable("bulkpar.job_started_at",
+							   "When the bulkpar job that this session works for was created.",
+							   "It is the same in all batches, also after the job was resumed.",
+							   &bulkpar_job_started_at,
+							   "",
+							   PGC_BACKEND,
+							   GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   check_of_job, NULL, NULL);
+
 	DefineCustomIntVariable("bulkpar.max_workers",
 							"Processes that all bulkpar jobs together may have at once.",
 							"Coordinators count as workers do. -1 means half of \"max_worker_processes\", 0 no limit but that.",
@@ -73,4 +96,11 @@ _PG_init(void)
 							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("bulkpar");
+}
+
+/* Only a worker itself says which job it works for, not a client or a role. */
+static bool
+check_of_job(char **value, void **extra, GucSource source)
+{
+	return source == PGC_S_DEFAULT || source == PGC_S_OVERRIDE;
 }

@@ -40,6 +40,8 @@
 #define BULKPAR_CHUNK_BATCHES 16
 
 /* Settings, see bulkpar.c. */
+extern char *bulkpar_job_id;
+extern char *bulkpar_job_started_at;
 extern int	bulkpar_max_workers;
 extern int	bulkpar_progress_interval;
 extern bool bulkpar_report;

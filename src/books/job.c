@@ -216,7 +216,8 @@ bulkpar_job_load(int64 job_id)
 		.read_only = true,
 		.sql =
 		"SELECT " REQUESTED ", runs, started_at, estimated_rows, "
-		"stripes_chosen, xmin_holders "
+		"stripes_chosen, xmin_holders, to_char(created_at AT TIME ZONE 'UTC', "
+		"'YYYY-MM-DD HH24:MI:SS.US') || '+00' AS created_at "
 		"FROM @bulkpar_job WHERE job_id = $job_id"
 	};
 	BulkparJob *job = palloc0(sizeof(BulkparJob));
@@ -252,6 +253,7 @@ bulkpar_job_load(int64 job_id)
 	job->skip_errors = strcmp(bulkpar_column_text(&books, "on_error"),
 							  "skip") == 0;
 	job->max_errors = bulkpar_column_int64(&books, "max_errors");
+	job->created_at = bulkpar_column_text(&books, "created_at");
 	job->runs = bulkpar_column_int32(&books, "runs");
 	job->prepared = !bulkpar_column_is_null(&books, "started_at");
 	job->estimated_rows = bulkpar_column_int64(&books, "estimated_rows");

@@ -73,6 +73,7 @@ typedef struct BulkparJob
 	BulkparSettings settings;	/* of the calling session */
 
 	/* of its runs so far, or found out by the plan */
+	char	   *created_at;		/* in ISO format, UTC */
 	int			runs;			/* how often the job was started */
 	bool		prepared;
 	double		estimated_rows;

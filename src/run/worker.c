@@ -56,6 +56,7 @@ StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
 
 static void start_run(BulkparChunkRun *run, const WorkerArgs *args);
 static void show_statement(const BulkparChunkRun *run);
+static void show_job(const BulkparJob *job);
 static bool plan_run(BulkparChunkRun *run, const WorkerArgs *args);
 static bool claim_next(BulkparChunkRun *run, int number);
 static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
@@ -176,6 +177,7 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 	run->job = job;
 	run->job_context = context;
 	show_statement(run);
+	show_job(job);
 	CommitTransactionCommand();
 }
 
@@ -194,6 +196,16 @@ show_statement(const BulkparChunkRun *run)
 		return;
 	MemoryContextSwitchTo(run->job_context);
 	debug_query_string = bulkpar_statement_text(job);
+}
+
+/* Let user code know which job it runs for. */
+static void
+show_job(const BulkparJob *job)
+{
+	SetConfigOption("bulkpar.job_id", psprintf(INT64_FORMAT, job->job_id),
+					PGC_BACKEND, PGC_S_OVERRIDE);
+	SetConfigOption("bulkpar.job_started_at", job->created_at,
+					PGC_BACKEND, PGC_S_OVERRIDE);
 }
 
 /* Plan the job.  False if it has ended meanwhile. */
