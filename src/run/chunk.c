@@ -30,6 +30,7 @@
 #include "bulkpar.h"
 #include "run/chunk.h"
 #include "run/retry.h"
+#include "run/rowerror.h"
 #include "session/settings.h"
 #include "table/keyvalue.h"
 
@@ -243,7 +244,8 @@ run_batch(BulkparChunkRun *run, BulkparBatch *batch)
 			continue;
 		}
 		if (run->job->skip_errors &&
-			(bulkpar_retry_may_help(error) || bulkpar_retry_is_of_a_row(error)))
+			(bulkpar_retry_may_help(error) ||
+			 bulkpar_rowerror_is_one(run, error)))
 			return skip_errors(run, batch, error);
 		ReThrowError(error);
 	}

@@ -14,7 +14,6 @@
 #define BULKPAR_RETRY_H
 
 extern bool bulkpar_retry_may_help(const ErrorData *error);
-extern bool bulkpar_retry_is_of_a_row(const ErrorData *error);
 extern void bulkpar_retry_pause(int retries);
 
 #endif							/* BULKPAR_RETRY_H */
