@@ -16,6 +16,7 @@
 #define BULKPAR_COMPAT_H
 
 #include "access/stratnum.h"
+#include "access/tupdesc.h"
 #include "commands/explain.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_state.h"
@@ -124,6 +125,18 @@ bulkpar_compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
 #else
 	return LockHeldByMe(tag, mode);
 #endif
+}
+
+/* Whether a column is NOT NULL, in all rows that there are. */
+static inline bool
+bulkpar_compat_is_not_null(TupleDesc desc, AttrNumber attnum)
+{
+#if PG_VERSION_NUM >= 180000
+	if (TupleDescCompactAttr(desc, attnum - 1)->attnullability ==
+		ATTNULLABLE_INVALID)
+		return false;
+#endif
+	return TupleDescAttr(desc, attnum - 1)->attnotnull;
 }
 
 /* The primary key's index, also a deferrable one. */

@@ -40,6 +40,7 @@
 #include "session/subxact.h"
 #include "table/assigned.h"
 #include "table/key.h"
+#include "table/keyindex.h"
 #include "table/statement.h"
 #include "table/stripe.h"
 #include "table/target.h"
@@ -55,7 +56,6 @@ static void check_part(Relation rel, BulkparJob *job, BulkparJobPart *part,
 static void check_statements(const BulkparJob *job, Oid part,
 							 const BulkparKey *key);
 static void check_without_parts(Relation rel, const BulkparJob *job);
-static Oid	named_index(Relation rel, Oid named);
 static void choose_key(Relation rel, const BulkparJob *job,
 					   BulkparJobPart *part);
 static void check_columns(Relation rel, const BulkparKey *key,
@@ -267,56 +267,46 @@ check_without_parts(Relation rel, const BulkparJob *job)
 	SPI_finish();
 }
 
-/* The index of a table that is the named one, or a partition of it. */
-static Oid
-named_index(Relation rel, Oid named)
-{
-	List	   *indexes = RelationGetIndexList(rel);
-	ListCell   *lc;
-
-	foreach(lc, indexes)
-	{
-		Oid			index = lfirst_oid(lc);
-
-		if (index == named ||
-			(get_rel_relispartition(index) &&
-			 list_member_oid(get_partition_ancestors(index), named)))
-			return index;
-	}
-	return InvalidOid;
-}
-
 /* Choose the key index of a part, or check the one that was named. */
 static void
 choose_key(Relation rel, const BulkparJob *job, BulkparJobPart *part)
 {
 	const char *name = RelationGetRelationName(rel);
+	char	   *hint;
 
 	if (OidIsValid(job->key_index))
 	{
-		part->key_index = named_index(rel, job->key_index);
+		part->key_index = bulkpar_keyindex_named(rel, job->key_index,
+												 job->target);
 		if (!OidIsValid(part->key_index))
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("\"%s\" is not an index of table \"%s\"",
 							get_rel_name(job->key_index), name)));
-		if (bulkpar_key_describe(rel, part->key_index) == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("a job cannot follow index \"%s\"",
-							get_rel_name(part->key_index)),
-					 errdetail("It must be a valid unique btree index on NOT NULL columns, without expressions or a WHERE clause.")));
-		return;
-	}
-
-	part->key_index = bulkpar_key_choose(rel);
-	if (!OidIsValid(part->key_index))
+		if (bulkpar_key_describe(rel, part->key_index) != NULL)
+			return;
+		hint = bulkpar_keyindex_near_miss(rel, job->target, part->key_index);
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" has no unique index to follow", name),
-				 errdetail("A job goes through its table in the order of the primary key, or of another unique index on NOT NULL columns without expressions or a WHERE clause."),
-				 errhint("Add a primary key, or use CREATE UNIQUE INDEX CONCURRENTLY ON %s (...) with columns that are NOT NULL.",
-						 quote_identifier(name))));
+				 errmsg("a job cannot follow index \"%s\"",
+						get_rel_name(part->key_index)),
+				 errdetail("It must be a valid unique btree index on NOT NULL columns, without expressions or a WHERE clause."),
+				 hint != NULL ? errhint("%s", hint) : 0));
+	}
+
+	part->key_index = bulkpar_keyindex_choose(rel, job->target);
+	if (!OidIsValid(part->key_index))
+		part->key_index = bulkpar_keyindex_choose(rel, part->relid);
+	if (OidIsValid(part->key_index))
+		return;
+	hint = bulkpar_keyindex_near_miss(rel, job->target, InvalidOid);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s\" has no unique index to follow", name),
+			 errdetail("A job goes through its table in the order of the primary key, or of another unique index on NOT NULL columns without expressions or a WHERE clause."),
+			 hint != NULL ? errhint("%s", hint) :
+			 errhint("Add a primary key, or use CREATE UNIQUE INDEX CONCURRENTLY ON %s (...) with columns that are NOT NULL.",
+					 quote_identifier(name))));
 }
 
 /* Reject everything but a table. */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * retry.h
- *		What an error of a batch means, and the pause before the next try.
+ *		Whether another try of a batch may help, and the pause before it.
  *
  * Copyright (c) 2026, bulkpar contributors
  *

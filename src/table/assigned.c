@@ -23,18 +23,47 @@
 #include "utils/lsyscache.h"
 
 #include "table/assigned.h"
+#include "table/values.h"
 
-/* A column of that name must not be one of the key. */
+static bool generates(const BulkparKey *key, int i, AttrNumber attnum);
+
+/* A column of that name must not be one of the key, nor make one of it. */
 void
 bulkpar_assigned_check_key(const BulkparKey *key, const char *name)
 {
-	if (bulkpar_key_has_column(key, get_attnum(key->relid, name)))
+	AttrNumber	attnum = get_attnum(key->relid, name);
+
+	if (bulkpar_key_has_column(key, attnum))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot update key column \"%s\" of table \"%s\" in batches",
 						name, get_rel_name(key->relid)),
 				 errdetail("The job follows the order of index \"%s\".",
 						   get_rel_name(key->index))));
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if (generates(key, i, attnum))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot update column \"%s\" of table \"%s\" in batches because key column \"%s\" is generated from it",
+							name, get_rel_name(key->relid),
+							get_attname(key->relid, key->columns[i].attnum,
+										false)),
+					 errdetail("The job follows the order of index \"%s\".",
+							   get_rel_name(key->index))));
+	}
+}
+
+/* Whether a column of the key is generated from another column. */
+static bool
+generates(const BulkparKey *key, int i, AttrNumber attnum)
+{
+	Relation	rel = table_open(key->relid, NoLock);
+	bool		result = bulkpar_values_generate(rel, key->columns[i].attnum,
+												 attnum);
+
+	table_close(rel, NoLock);
+	return result;
 }
 
 /* Nor may it be in the key by which a table is partitioned. */

@@ -209,6 +209,8 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 		if (info->indexoid == condition->key->index)
 		{
 			info->amhasgetbitmap = false;
+			/* Its condition holds for all rows, see keyindex.c. */
+			info->predOK = true;
 			indexlist = lappend(indexlist, info);
 		}
 	}

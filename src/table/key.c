@@ -37,43 +37,12 @@
 
 #include "compat.h"
 #include "table/key.h"
+#include "table/keyindex.h"
 
-static bool usable_index(Relation rel, Relation index);
 static void describe_column(Relation rel, Relation index, int i,
 							BulkparKeyColumn *column);
 static char *collation_version(Oid collation);
 static char *column_name(Oid relid, AttrNumber attnum);
-
-/*
- * The index to use: the primary key, else the usable unique index with the
- * fewest columns.  InvalidOid if there is none.  The caller holds a lock on
- * rel.
- */
-Oid
-bulkpar_key_choose(Relation rel)
-{
-	List	   *indexes = RelationGetIndexList(rel);
-	Oid			primary = bulkpar_compat_primary_key(rel);
-	Oid			best = InvalidOid;
-	int			best_columns = 0;
-	ListCell   *lc;
-
-	foreach(lc, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		int			ncolumns = IndexRelationGetNumberOfKeyAttributes(index);
-
-		if (usable_index(rel, index) &&
-			(!OidIsValid(best) || RelationGetRelid(index) == primary ||
-			 (best != primary && ncolumns < best_columns)))
-		{
-			best = RelationGetRelid(index);
-			best_columns = ncolumns;
-		}
-		index_close(index, AccessShareLock);
-	}
-	return best;
-}
 
 /*
  * Describe the key of the index that a job follows, or of one of the same
@@ -84,9 +53,11 @@ BulkparKey *
 bulkpar_key_follow(Relation rel, Oid index, const char *order)
 {
 	List	   *indexes = RelationGetIndexList(rel);
+	bool		is_there = list_member_oid(indexes, index);
+	char	   *hint = NULL;
 	ListCell   *lc;
 
-	if (list_member_oid(indexes, index))
+	if (is_there)
 		indexes = lcons_oid(index, indexes);
 	foreach(lc, indexes)
 	{
@@ -95,12 +66,18 @@ bulkpar_key_follow(Relation rel, Oid index, const char *order)
 		if (key != NULL && strcmp(bulkpar_key_order(key), order) == 0)
 			return key;
 	}
+	if (is_there)
+		hint = bulkpar_keyindex_near_miss(rel, RelationGetRelid(rel), index);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 is_there ?
+			 errmsg("the key index of table \"%s\" can no longer be followed",
+					RelationGetRelationName(rel)) :
 			 errmsg("the key index of table \"%s\" no longer exists",
 					RelationGetRelationName(rel)),
 			 errdetail("The job follows the order %s, with the types, operators and versions of collations that it began with.",
 					   bulkpar_key_show(RelationGetRelid(rel), order)),
+			 hint != NULL ? errhint("%s Then resume the job.", hint) :
 			 errhint("Create such a unique index again and resume the job.")));
 }
 
@@ -169,7 +146,7 @@ bulkpar_key_describe(Relation rel, Oid index_oid)
 	BulkparKey *key;
 	Relation	index = index_open(index_oid, AccessShareLock);
 
-	if (!usable_index(rel, index))
+	if (!bulkpar_keyindex_usable(rel, index))
 	{
 		index_close(index, AccessShareLock);
 		return NULL;
@@ -274,34 +251,6 @@ bulkpar_key_usual_shape(const BulkparKey *key)
 	};
 
 	return shape;
-}
-
-/*
- * Whether a job can follow an index: a valid unique btree index on plain
- * NOT NULL columns that are not generated from others, over all rows.
- */
-static bool
-usable_index(Relation rel, Relation index)
-{
-	Form_pg_index form = index->rd_index;
-
-	if (!form->indisunique || !form->indisvalid || !form->indisready ||
-		index->rd_rel->relam != BTREE_AM_OID ||
-		RelationGetIndexPredicate(index) != NIL)
-		return false;
-
-	for (int i = 0; i < form->indnkeyatts; i++)
-	{
-		AttrNumber	attnum = form->indkey.values[i];
-		Form_pg_attribute attr;
-
-		if (attnum <= 0)
-			return false;
-		attr = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
-		if (!attr->attnotnull || attr->attgenerated != '\0')
-			return false;
-	}
-	return true;
 }
 
 static void

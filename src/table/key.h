@@ -87,7 +87,6 @@ typedef struct BulkparKeyPiece
 /* The alias of a list of keys of several columns. */
 #define BULKPAR_KEY_LIST "bulkpar list"
 
-extern Oid	bulkpar_key_choose(Relation rel);
 extern BulkparKey *bulkpar_key_describe(Relation rel, Oid index);
 extern BulkparKey *bulkpar_key_follow(Relation rel, Oid index,
 									  const char *order);

@@ -37,6 +37,7 @@
 #include "books/books.h"
 #include "compat.h"
 #include "table/stripe.h"
+#include "table/values.h"
 
 /*
  * As many are chosen where stripes are worth it.  Measured on 300,000 rows with
@@ -158,14 +159,13 @@ bulkpar_stripe_can_be_hot(Relation rel, const BulkparJob *job)
 
 		if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, indexed))
 			return false;
-	}
-
-	/* A generated column may depend on what is updated. */
-	for (int i = 0; i < desc->natts; i++)
-	{
-		if (TupleDescAttr(desc, i)->attgenerated != '\0' &&
-			bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, indexed))
-			return false;
+		for (int k = 1; k <= desc->natts; k++)
+		{
+			if (bms_is_member(k - FirstLowInvalidHeapAttributeNumber,
+							  indexed) &&
+				bulkpar_values_generate(rel, k, attnum))
+				return false;
+		}
 	}
 	return true;
 }

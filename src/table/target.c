@@ -20,7 +20,6 @@
 
 #include "access/relation.h"
 #include "access/table.h"
-#include "catalog/pg_index.h"
 #include "executor/spi.h"
 #include "rewrite/prs2lock.h"
 #include "storage/lmgr.h"
@@ -28,6 +27,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "table/keyindex.h"
 #include "table/keyvalue.h"
 #include "table/part.h"
 #include "table/target.h"
@@ -364,12 +364,7 @@ is_current(const BulkparTarget *target)
 	if (!same)
 		return false;
 
-	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(target->key->index));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	same = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
-	ReleaseSysCache(tuple);
-	return same;
+	return bulkpar_keyindex_still_usable(target->part, target->key->index);
 }
 
 /*

@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
@@ -56,6 +57,19 @@ Var *
 bulkpar_values_old(ParseState *pstate, const Query *query, AttrNumber attnum)
 {
 	return bulkpar_values_column(pstate, query, query->resultRelation, attnum);
+}
+
+/* Whether the value of a column makes that of another, generated one. */
+bool
+bulkpar_values_generate(Relation rel, AttrNumber generated, AttrNumber source)
+{
+	Bitmapset  *sources = NULL;
+
+	if (TupleDescAttr(RelationGetDescr(rel),
+					  generated - 1)->attgenerated == '\0')
+		return false;
+	pull_varattnos(build_column_default(rel, generated), 1, &sources);
+	return bms_is_member(source - FirstLowInvalidHeapAttributeNumber, sources);
 }
 
 /*

@@ -19,6 +19,8 @@ extern Var *bulkpar_values_column(ParseState *pstate, const Query *query,
 								  int rti, AttrNumber attnum);
 extern Var *bulkpar_values_old(ParseState *pstate, const Query *query,
 							   AttrNumber attnum);
+extern bool bulkpar_values_generate(Relation rel, AttrNumber generated,
+									AttrNumber source);
 extern List *bulkpar_values_new(const Query *query, Relation rel);
 extern void bulkpar_values_add(List **targets, Node *value, char *name);
 extern void bulkpar_values_show(ParseState *pstate, const Query *query,

@@ -136,6 +136,33 @@ breaks(
 breaks(
 	'dropped key', 'ALTER TABLE t DROP CONSTRAINT t_pkey',
 	'55000', 'ALTER TABLE t ADD PRIMARY KEY (id)');
+
+# What a unique index needs to have each row once.
+breaks(
+	'key column that may be null',
+	'ALTER TABLE t ALTER COLUMN id DROP NOT NULL',
+	'55000',
+	'ALTER TABLE t ALTER COLUMN id SET NOT NULL',
+	prepare => 'ALTER TABLE t DROP CONSTRAINT t_pkey; CREATE UNIQUE INDEX i ON t (id)');
+my $by_check = <<'END';
+ALTER TABLE t DROP CONSTRAINT t_pkey;
+ALTER TABLE t ALTER COLUMN id DROP NOT NULL, ADD CONSTRAINT there CHECK (id IS NOT NULL);
+CREATE UNIQUE INDEX i ON t (id) WHERE id IS NOT NULL;
+END
+breaks(
+	'dropped CHECK of the key',
+	'ALTER TABLE t DROP CONSTRAINT there',
+	'55000',
+	'ALTER TABLE t ADD CONSTRAINT there CHECK (id IS NOT NULL)',
+	prepare => $by_check);
+goes_on(
+	'CHECK of the key that NOT NULL replaces', <<'END', prepare => $by_check);
+BEGIN;
+ALTER TABLE t ALTER COLUMN id SET NOT NULL;
+ALTER TABLE t DROP CONSTRAINT there;
+COMMIT;
+END
+
 breaks('dropped key column', 'ALTER TABLE t DROP COLUMN id', '55000');
 goes_on('renamed key', 'ALTER TABLE t RENAME COLUMN id TO key');
 
