@@ -78,6 +78,7 @@ CREATE TABLE bulkpar.bulkpar_job (
 	index_bytes_before bigint,
 	index_bytes_after bigint,
 	dead_rows bigint,
+	messages jsonb,
 	sqlstate text,
 	message text,
 	detail text,
@@ -129,6 +130,7 @@ CREATE TABLE bulkpar.bulkpar_chunk (
 	wal_bytes bigint NOT NULL DEFAULT 0,
 	batches bigint NOT NULL DEFAULT 0,
 	retries bigint NOT NULL DEFAULT 0,
+	messages jsonb,
 	attempts integer NOT NULL DEFAULT 1,
 	status text NOT NULL
 		CHECK (status IN ('running', 'succeeded', 'failed')),
@@ -188,6 +190,10 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.statement IS
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_names IS 'The columns that are set';
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_targets IS
 'What is set of each column, in SQL, where that is a field or an element of one; else null';
+COMMENT ON COLUMN bulkpar.bulkpar_job.messages IS
+'What triggers and functions have said (INFO, NOTICE, WARNING) when the job has ended: ten texts, and how often each and others came';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.messages IS
+'The same as its workers have reported it';
 COMMENT ON COLUMN bulkpar.bulkpar_job.only_target IS
 'Whether the job is about the target itself, not its partitions or children';
 COMMENT ON COLUMN bulkpar.bulkpar_job.key_index IS
@@ -296,7 +302,9 @@ SELECT j.job_id, j.job_name, j.owner, j.target,
 	j.xmin_holders, j.created_at,
 	j.started_at, j.finished_at, j.rows_hot, j.wal_bytes,
 	j.table_bytes_before, j.table_bytes_after, j.index_bytes_before,
-	j.index_bytes_after, j.dead_rows, j.sqlstate,
+	j.index_bytes_after, j.dead_rows,
+	CASE WHEN r.owns THEN j.messages END AS messages,
+	j.sqlstate,
 	CASE WHEN r.owns THEN j.message END AS message,
 	CASE WHEN r.owns THEN j.detail END AS detail,
 	CASE WHEN r.owns THEN j.hint END AS hint,

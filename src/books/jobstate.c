@@ -27,6 +27,25 @@
 /* A set of states. */
 #define STATE(state) (1 << BULKPAR_JOBSTATE_##state)
 
+/*
+ * What user code has said in the chunks of a job: the first ten texts with how
+ * often they came, and how often others did.
+ */
+#define SUM_OF_MESSAGES \
+	"SELECT jsonb_agg(jsonb_build_object('severity', s.severity, " \
+	"'message', s.message, 'count', s.count) ORDER BY s.place) FROM " \
+	"(SELECT least(t.place, 11) AS place, " \
+	"CASE WHEN least(t.place, 11) < 11 THEN min(t.severity) END AS severity, " \
+	"CASE WHEN least(t.place, 11) < 11 THEN min(t.message) END AS message, " \
+	"sum(t.count)::bigint AS count FROM " \
+	"(SELECT m.severity, m.message, sum(m.count) AS count, " \
+	"CASE WHEN m.message IS NULL THEN 11 ELSE row_number() OVER " \
+	"(ORDER BY m.message IS NULL, min(c.chunk_no), m.message) END AS place " \
+	"FROM @bulkpar_chunk c, jsonb_to_recordset(c.messages) " \
+	"m(severity text, message text, count bigint) " \
+	"WHERE c.job_id = $job_id GROUP BY m.severity, m.message) t " \
+	"GROUP BY least(t.place, 11)) s"
+
 /* As bulkpar_job.status has them, in the order of BulkparJobState. */
 static const char *const names[] = {
 	"running", "paused", "succeeded", "failed", "cancelled"
@@ -68,6 +87,7 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
 		"UPDATE @bulkpar_job SET runs = runs + 1, "
 		"batch_size = coalesce(nullif($batch_size, 0), batch_size), "
 		"workers = coalesce(nullif($workers, 0), workers), "
+		"messages = NULL, "
 		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
 		"WHERE job_id = $job_id"
 	};
@@ -130,7 +150,8 @@ bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
 		"(rows_hot, wal_bytes) = "
 		"(SELECT coalesce(sum(c.rows_hot), 0), "
 		"coalesce(sum(c.wal_bytes), 0) "
-		"FROM @bulkpar_chunk c WHERE c.job_id = $job_id) "
+		"FROM @bulkpar_chunk c WHERE c.job_id = $job_id), "
+		"messages = (" SUM_OF_MESSAGES ") "
 		"WHERE job_id = $job_id"
 	};
 	BulkparBookkeeping books;

@@ -23,6 +23,11 @@
 #include "books/column.h"
 #include "books/ledger.h"
 
+/* To what user code has said in the batches of a chunk, add some more. */
+#define ADD_MESSAGES \
+	"messages = CASE WHEN $messages IS NULL THEN messages " \
+	"ELSE coalesce(messages, '[]') || $messages::jsonb END"
+
 static void argument_chunk(BulkparBookkeeping *books,
 						   const BulkparLedgerChunk *chunk);
 static bool lock_running(BulkparBookkeeping *books, const BulkparJob *job);
@@ -131,7 +136,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 		"rows_hot = rows_hot + $rows_hot, "
 		"wal_bytes = wal_bytes + $wal_bytes, "
 		"retries = retries + $retries, "
-		"batches = batches + 1, "
+		"batches = batches + 1, " ADD_MESSAGES ", "
 		"status = CASE WHEN $finished THEN 'succeeded' ELSE status END, "
 		"finished_at = CASE WHEN $finished THEN clock_timestamp() END "
 		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
@@ -152,6 +157,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 	bulkpar_argument_int64(&books, "wal_bytes", advance->wal_bytes);
 	bulkpar_argument_int64(&books, "retries", advance->retries);
 	bulkpar_argument_bool(&books, "finished", advance->finished);
+	bulkpar_argument_text(&books, "messages", advance->messages);
 	changed = bulkpar_bookkeeping_run(&books, &update);
 	bulkpar_bookkeeping_leave(&books);
 	return changed == 1;
@@ -160,13 +166,14 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 /* Record the error of a chunk that is still ours. */
 void
 bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
-					const ErrorData *error)
+					const ErrorData *error, const char *messages)
 {
 	static BulkparQuery fail = {
 		.sql =
 		"UPDATE @bulkpar_chunk SET status = 'failed', worker = NULL, "
-		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
-		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
+		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES "), "
+		ADD_MESSAGES
+		" WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
 		"AND status = 'running'"
 	};
 	BulkparBookkeeping books;
@@ -174,6 +181,7 @@ bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	argument_chunk(&books, chunk);
 	bulkpar_argument_error(&books, error);
+	bulkpar_argument_text(&books, "messages", messages);
 	(void) bulkpar_bookkeeping_run(&books, &fail);
 	bulkpar_bookkeeping_leave(&books);
 }

@@ -62,6 +62,7 @@ typedef struct BulkparLedgerAdvance
 	int64		wal_bytes;
 	int64		retries;
 	bool		finished;		/* the chunk ends here */
+	char	   *messages;		/* of user code, as JSON; or NULL */
 } BulkparLedgerAdvance;
 
 typedef enum BulkparLedgerWork
@@ -80,7 +81,8 @@ extern void bulkpar_ledger_insert(int64 job_id, int worker,
 extern bool bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 								   const BulkparLedgerAdvance *advance);
 extern void bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
-								const ErrorData *error);
+								const ErrorData *error,
+								const char *messages);
 extern int64 bulkpar_ledger_release(int64 job_id, int worker);
 extern int64 bulkpar_ledger_record_error(int64 job_id,
 										 const BulkparLedgerChunk *chunk,

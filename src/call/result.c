@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "books/joblock.h"
+#include "books/jobmessage.h"
 #include "books/jobstatus.h"
 #include "bulkpar.h"
 #include "call/result.h"
@@ -27,6 +28,7 @@ static int	cost_detail(const BulkparJobStatus *status);
 static char *size_text(int64 bytes);
 static void raise_failure(int64 job_id, BulkparJobStatus *status);
 static double seconds_since(TimestampTz began);
+static void show_messages(int64 job_id);
 
 /*
  * The result of a call that has waited for a job: its row if the job has
@@ -97,10 +99,34 @@ bulkpar_result_check(int64 job_id)
 	bool		alive = bulkpar_joblock_is_held(job_id);
 	BulkparJobStatus *status = bulkpar_result_status(job_id);
 
+	show_messages(job_id);
 	if (status->state == BULKPAR_JOBSTATE_FAILED ||
 		status->state == BULKPAR_JOBSTATE_CANCELLED ||
 		(status->state == BULKPAR_JOBSTATE_RUNNING && !alive))
 		raise_failure(job_id, status);
+}
+
+/* Show what user code has said in the workers of a job, if that has ended. */
+static void
+show_messages(int64 job_id)
+{
+	int			count;
+	BulkparJobMessage *messages = bulkpar_jobmessage_read(job_id, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		const BulkparJobMessage *message = &messages[i];
+
+		if (message->text == NULL)
+			ereport(NOTICE,
+					(errmsg("bulkpar job " INT64_FORMAT ": other messages ("
+							INT64_FORMAT " times)", job_id, message->count)));
+		else
+			ereport(message->is_warning ? WARNING : NOTICE,
+					(errmsg("bulkpar job " INT64_FORMAT ": %s (" INT64_FORMAT
+							" %s)", job_id, message->text, message->count,
+							message->count == 1 ? "time" : "times")));
+	}
 }
 
 /* The result row of a job. */

@@ -23,6 +23,7 @@
 
 #include "compat.h"
 #include "run/batch.h"
+#include "session/message.h"
 #include "session/settings.h"
 #include "table/bounds.h"
 #include "table/keyvalue.h"
@@ -197,12 +198,18 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 			advance->last_key = NULL;
 		}
 	}
+	if (advance->finished)
+		advance->messages = bulkpar_message_report();
 	if (!bulkpar_ledger_advance(job->job_id, chunk, advance))
 	{
 		AbortCurrentTransaction();
 		return BULKPAR_BATCH_LOST;
 	}
 	CommitTransactionCommand();
+	if (advance->finished)
+		bulkpar_message_reported();
+	else
+		bulkpar_message_keep();
 	wal_noted = wal;
 	return BULKPAR_BATCH_DONE;
 }

@@ -31,6 +31,7 @@
 #include "run/chunk.h"
 #include "run/retry.h"
 #include "run/rowerror.h"
+#include "session/message.h"
 #include "session/settings.h"
 #include "table/keyvalue.h"
 
@@ -269,6 +270,7 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 	batch->last_key = NULL;
 	MemoryContextReset(run->batch_context);
 	MemoryContextSwitchTo(run->batch_context);
+	bulkpar_message_discard();
 	run->batch = batch;
 	PG_TRY();
 	{

@@ -37,6 +37,7 @@
 #include "run/plan.h"
 #include "run/worker.h"
 #include "session/identity.h"
+#include "session/message.h"
 #include "session/settings.h"
 #include "table/target.h"
 
@@ -167,6 +168,7 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 											   ALLOCSET_DEFAULT_SIZES);
 
 	bulkpar_settings_start_process();
+	bulkpar_message_start();
 
 	bulkpar_settings_start_transaction();
 	bulkpar_joblock_mark(args->job_id);
@@ -255,7 +257,8 @@ record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 {
 	bulkpar_settings_start_transaction();
 	if (run->claim.chunk.chunk_no != 0)
-		bulkpar_ledger_fail(args->job_id, &run->claim.chunk, error);
+		bulkpar_ledger_fail(args->job_id, &run->claim.chunk, error,
+							bulkpar_message_report());
 	(void) bulkpar_jobstate_fail(args->job_id, args->runs, error);
 	CommitTransactionCommand();
 }

@@ -74,6 +74,8 @@ static const char *const process_settings[][2] = {
 	{"transaction_timeout", "0"},
 	/* progress is in the same transaction; the last commit flushes all */
 	{"synchronous_commit", "off"},
+	/* what is said goes to the caller, who has a setting of its own */
+	{"client_min_messages", "notice"},
 };
 
 static bool is_set(const struct config_generic *setting);
