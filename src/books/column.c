@@ -30,7 +30,7 @@
 
 static Datum column(const BulkparBookkeeping *books, const char *name,
 					Oid type, bool *isnull);
-static int	find(const BulkparBookkeeping *books, const char *name);
+static int	find_column(const BulkparBookkeeping *books, const char *name);
 
 /* Here the type does not matter. */
 bool
@@ -38,7 +38,7 @@ bulkpar_column_is_null(const BulkparBookkeeping *books, const char *name)
 {
 	bool		isnull;
 
-	int			number = find(books, name);
+	int			number = find_column(books, name);
 
 	(void) SPI_getbinval(books->result->vals[books->row],
 						 books->result->tupdesc, number, &isnull);
@@ -76,7 +76,7 @@ bulkpar_column_int64(const BulkparBookkeeping *books, const char *name)
 Oid
 bulkpar_column_oid(const BulkparBookkeeping *books, const char *name)
 {
-	int			number = find(books, name);
+	int			number = find_column(books, name);
 	Oid			type = SPI_gettypeid(books->result->tupdesc, number);
 	bool		isnull;
 	Datum		value = column(books, name,
@@ -184,7 +184,7 @@ static Datum
 column(const BulkparBookkeeping *books, const char *name, Oid type,
 	   bool *isnull)
 {
-	int			number = find(books, name);
+	int			number = find_column(books, name);
 
 	if (SPI_gettypeid(books->result->tupdesc, number) != type)
 		elog(ERROR, "column \"%s\" is not of the type with OID %u",
@@ -195,7 +195,7 @@ column(const BulkparBookkeeping *books, const char *name, Oid type,
 
 /* The number of a column of the row. */
 static int
-find(const BulkparBookkeeping *books, const char *name)
+find_column(const BulkparBookkeeping *books, const char *name)
 {
 	int			number;
 

@@ -34,7 +34,7 @@
 #include "call/duplicates.h"
 #include "session/settings.h"
 
-static Bitmapset *set_columns(Relation rel, const BulkparJob *job);
+static Bitmapset *find_set_columns(Relation rel, const BulkparJob *job);
 static Bitmapset *index_columns(Relation index);
 static bool can_be_read(Relation rel, const Bitmapset *columns);
 static void read_rows(const BulkparTarget *target, const BulkparJob *job,
@@ -54,7 +54,7 @@ bulkpar_duplicates_find(const BulkparTarget *target, const BulkparJob *job,
 						Relation rel)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Bitmapset  *set = set_columns(rel, job);
+	Bitmapset  *set = find_set_columns(rel, job);
 	Bitmapset  *columns = NULL;
 	List	   *queries = NIL;
 	List	   *lines;
@@ -87,7 +87,7 @@ bulkpar_duplicates_find(const BulkparTarget *target, const BulkparJob *job,
 
 /* The columns that a job sets, counted as pull_varattnos does. */
 static Bitmapset *
-set_columns(Relation rel, const BulkparJob *job)
+find_set_columns(Relation rel, const BulkparJob *job)
 {
 	Bitmapset  *columns = NULL;
 

@@ -35,7 +35,7 @@ static void source_error_context(void *arg);
 static SelectStmt *parse_expression(const char *text);
 static bool is_empty_but(const SelectStmt *select, bool targets, bool from);
 static bool is_one_expression(const SelectStmt *select);
-static void refuse(const char *what);
+static void refuse_clause(const char *what);
 static bool find_param(Node *node, void *context);
 
 /*
@@ -155,13 +155,13 @@ bulkpar_parse_statement(const char *text)
 				 errmsg("only UPDATE and DELETE can be run in batches")));
 
 	if (returning)
-		refuse("RETURNING");
+		refuse_clause("RETURNING");
 	if (where != NULL && IsA(where, CurrentOfExpr))
-		refuse("WHERE CURRENT OF");
+		refuse_clause("WHERE CURRENT OF");
 	foreach(lc, with != NULL ? with->ctes : NIL)
 	{
 		if (!IsA(lfirst_node(CommonTableExpr, lc)->ctequery, SelectStmt))
-			refuse("WITH that changes data");
+			refuse_clause("WITH that changes data");
 	}
 	(void) find_param(statement, NULL);
 	error_context_stack = source.callback.previous;
@@ -259,7 +259,7 @@ is_one_expression(const SelectStmt *select)
 }
 
 static void
-refuse(const char *what)
+refuse_clause(const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

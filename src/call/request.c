@@ -47,7 +47,7 @@ static void read_set(const Arguments *arguments, BulkparJob *job);
 static void read_columns(BulkparJob *job);
 static void read_how(const Arguments *arguments, BulkparJob *job);
 static void check_range(int value, int max, const char *name);
-static int	find(const Arguments *arguments, const char *name);
+static int	find_parameter(const Arguments *arguments, const char *name);
 static bool is_null(const Arguments *arguments, const char *name);
 static Datum value(const Arguments *arguments, const char *name);
 static char *read_text(const Arguments *arguments, const char *name);
@@ -163,7 +163,7 @@ read_arguments(FunctionCallInfo fcinfo, Arguments *arguments)
 static void
 read_what(const Arguments *arguments, BulkparJob *job)
 {
-	if (find(arguments, "statement") >= 0)
+	if (find_parameter(arguments, "statement") >= 0)
 	{
 		Node	   *statement;
 
@@ -179,11 +179,11 @@ read_what(const Arguments *arguments, BulkparJob *job)
 	}
 
 	job->target = DatumGetObjectId(value(arguments, "target"));
-	if (arguments->types[find(arguments, "target")] == TEXTOID)
+	if (arguments->types[find_parameter(arguments, "target")] == TEXTOID)
 		job->target =
 			DatumGetObjectId(DirectFunctionCall1(regclassin,
 												 CStringGetDatum(read_text(arguments, "target"))));
-	job->deletes = find(arguments, "column_name") < 0;
+	job->deletes = find_parameter(arguments, "column_name") < 0;
 	if (!job->deletes)
 		read_set(arguments, job);
 	job->condition = read_text(arguments, "condition");
@@ -297,7 +297,7 @@ read_how(const Arguments *arguments, BulkparJob *job)
 					 errmsg("index with OID %u does not exist",
 							job->key_index)));
 	}
-	if (find(arguments, "skip_unchanged") >= 0)
+	if (find_parameter(arguments, "skip_unchanged") >= 0)
 		job->skip_unchanged = DatumGetBool(value(arguments,
 												 "skip_unchanged"));
 	if (job->skip_unchanged && job->deletes)
@@ -320,7 +320,7 @@ check_range(int value, int max, const char *name)
 
 /* The number of an argument; -1 if the function does not have it. */
 static int
-find(const Arguments *arguments, const char *name)
+find_parameter(const Arguments *arguments, const char *name)
 {
 	for (int i = 0; i < arguments->count; i++)
 	{
@@ -334,7 +334,7 @@ find(const Arguments *arguments, const char *name)
 static bool
 is_null(const Arguments *arguments, const char *name)
 {
-	int			number = find(arguments, name);
+	int			number = find_parameter(arguments, name);
 
 	return number < 0 || arguments->fcinfo->args[number].isnull;
 }
@@ -347,7 +347,7 @@ value(const Arguments *arguments, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", name)));
-	return arguments->fcinfo->args[find(arguments, name)].value;
+	return arguments->fcinfo->args[find_parameter(arguments, name)].value;
 }
 
 /* A text argument; NULL for null. */
@@ -374,7 +374,7 @@ read_list(const Arguments *arguments, const char *name, int *count)
 	char	  **strings;
 
 	*count = 1;
-	if (arguments->types[find(arguments, name)] == TEXTARRAYOID)
+	if (arguments->types[find_parameter(arguments, name)] == TEXTARRAYOID)
 	{
 		ArrayType  *array = DatumGetArrayTypeP(argument);
 

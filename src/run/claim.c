@@ -66,7 +66,7 @@ static void cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 					  const BulkparLedgerTrend *trend, BulkparClaim *claim);
 static int	choose_batch_size(const BulkparJob *job,
 							  const BulkparLedgerTrend *trend, double left);
-static int	choose_stripes(const BulkparJob *job, Oid relid);
+static int	stripes_of_chunk(const BulkparJob *job, Oid relid);
 static int64 choose_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
 						 BulkparClaim *claim);
 static void restore_list(const BulkparTarget *target, BulkparClaim *claim);
@@ -159,7 +159,7 @@ cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
  * snapshot is older than that chunk.
  */
 static int
-choose_stripes(const BulkparJob *job, Oid relid)
+stripes_of_chunk(const BulkparJob *job, Oid relid)
 {
 	static TransactionId last_claim = InvalidTransactionId;
 	bool		held = job->xmin_holders != NULL;
@@ -197,8 +197,8 @@ choose_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
 	BulkparStripe *stripe = &claim->chunk.stripe;
 	double		left = job->estimated_rows - claim->chunk.rows_before;
 	int			batch_size = choose_batch_size(job, trend, left);
-	int			stripes = choose_stripes(job,
-										 job->parts[claim->chunk.part].relid);
+	int			stripes = stripes_of_chunk(job,
+										   job->parts[claim->chunk.part].relid);
 	int			limit;
 	double		batches;
 	int			stripe_batches;

@@ -63,7 +63,7 @@ static volatile sig_atomic_t pause_requested = false;
 
 static void take_slot(const Coordinator *coordinator);
 static void store_job(Coordinator *coordinator);
-static void resume_job(Coordinator *coordinator);
+static void take_over_job(Coordinator *coordinator);
 static void lock_job(int64 job_id);
 static void handle_pause(SIGNAL_ARGS);
 static void run_job(Coordinator *coordinator);
@@ -123,7 +123,7 @@ bulkpar_coordinator_main(Datum main_arg)
 	{
 		take_slot(coordinator);
 		if (coordinator->call->resumed != 0)
-			resume_job(coordinator);
+			take_over_job(coordinator);
 		else
 			store_job(coordinator);
 
@@ -187,7 +187,7 @@ store_job(Coordinator *coordinator)
 
 /* Take over a job that has stopped. */
 static void
-resume_job(Coordinator *coordinator)
+take_over_job(Coordinator *coordinator)
 {
 	int64		job_id = coordinator->call->resumed;
 
