@@ -72,7 +72,13 @@ bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
 	read_how(&arguments, job);
 	*wait = DatumGetBool(value(&arguments, "wait"));
 	job->owner = GetUserId();
-	job->session_role = GetSessionUserId();
+
+	/*
+	 * Only SET ROLE, which a SECURITY DEFINER function is not, keeps the
+	 * other.
+	 */
+	job->session_role = InLocalUserIdChange() ? job->owner :
+		GetSessionUserId();
 	return job;
 }
 

@@ -8,7 +8,9 @@
  * ask for; so its processes connect as that role and SET ROLE as it has done.
  * User code can then go back to the session's role, as it can in that session
  * itself, and nobody else's: when another session goes on with the job, which
- * may be a superuser's, the processes connect as the owner.
+ * may be a superuser's, or one that has not said SET ROLE, the processes connect
+ * as the owner.  A SECURITY DEFINER function is no SET ROLE: its owner, whose
+ * job it starts, has nothing to do with the session that happens to call it.
  *
  * They never connect as a superuser to become somebody else, but for one case:
  * before PostgreSQL 17 an owner that cannot log in has no sessions, so the only
@@ -29,6 +31,7 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
 
@@ -43,14 +46,16 @@ static void set_role(void);
 
 /*
  * Choose the identity for a job of the given owner, whose privileges the
- * current user has, and which a session of session_role has created.
+ * current user has, and which a session of session_role has created, that has
+ * said SET ROLE if that is another role.
  */
 void
 bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 						Oid session_role)
 {
 	bool		is_creator = session_role == GetSessionUserId() &&
-		!InLocalUserIdChange() && is_member_of_role(session_role, owner);
+		GetUserId() == owner && !InLocalUserIdChange() &&
+		is_member_of_role(session_role, owner);
 	bool		owner_can_login = can_login(owner);
 
 	identity->database = MyDatabaseId;
@@ -128,8 +133,8 @@ raise_no_login(Oid owner, Oid session_role)
 			 errdetail("The workers of a job connect to the database as the owner of the job."),
 			 session_role == owner || session_name == NULL ?
 			 errhint("Allow it with ALTER ROLE ... LOGIN.") :
-			 errhint("Allow it with ALTER ROLE ... LOGIN, or call the function in a session of role \"%s\".",
-					 session_name)));
+			 errhint("Allow it with ALTER ROLE ... LOGIN, or call the function in a session of role \"%s\" after SET ROLE %s.",
+					 session_name, quote_identifier(name))));
 }
 
 static void
