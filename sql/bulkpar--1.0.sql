@@ -39,8 +39,16 @@ $$;
 COMMENT ON SCHEMA bulkpar IS
 'The tables and helpers of extension bulkpar, which are for it alone';
 
+-- Not a sequence, which pg_write_all_data could set back.
+CREATE TABLE bulkpar.bulkpar_counter (
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	last_job_id bigint NOT NULL
+);
+
+INSERT INTO bulkpar.bulkpar_counter (last_job_id) VALUES (0);
+
 CREATE TABLE bulkpar.bulkpar_job (
-	job_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	job_id bigint PRIMARY KEY,
 	job_name text,
 	owner regrole NOT NULL,
 	session_role regrole NOT NULL,
@@ -176,9 +184,17 @@ CREATE TABLE bulkpar.bulkpar_error (
 -- Not on the key, which may be longer than an entry of an index.
 CREATE INDEX bulkpar_error_job ON bulkpar.bulkpar_error (job_id);
 
+-- Without a policy they are empty to all but their owner, whatever privileges
+-- others have by pg_read_all_data and pg_write_all_data.
+ALTER TABLE bulkpar.bulkpar_counter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bulkpar.bulkpar_job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bulkpar.bulkpar_part ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bulkpar.bulkpar_chunk ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bulkpar.bulkpar_error ENABLE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE bulkpar.bulkpar_job IS
 'One row for each bulkpar job; people read the view bulkpar_jobs';
-COMMENT ON SEQUENCE bulkpar.bulkpar_job_job_id_seq IS 'Numbers the bulkpar jobs';
+COMMENT ON TABLE bulkpar.bulkpar_counter IS 'Numbers the bulkpar jobs';
 COMMENT ON COLUMN bulkpar.bulkpar_job.job_name IS
 'A name that the caller gave, unique among the unfinished jobs of an owner';
 COMMENT ON INDEX bulkpar.bulkpar_job_unfinished_name IS

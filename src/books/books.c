@@ -7,7 +7,9 @@
  * only as long as its names mean our tables and nothing that others have made
  * comes along with them: a trigger, a rule or a policy would run as the owner,
  * and whoever can write to the tables says there what a job does and whose it
- * is.  All that is looked at when it may have changed, which the invalidation
+ * is.  So they have row level security and no policy, which lets nobody but
+ * their owner see or write a row: privileges on all tables, which some roles
+ * have by their nature, are not enough.  All that is looked at when it may have changed, which the invalidation
  * messages tell, and refused if it is not as CREATE EXTENSION has made it.
  *
  * Copyright (c) 2026, bulkpar contributors
@@ -31,6 +33,7 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "rewrite/prs2lock.h"
+#include "rewrite/rowsecurity.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -44,16 +47,14 @@
 #include "books/books.h"
 #include "bulkpar.h"
 
-/* The tables in the order of BulkparBook, and the sequence. */
-static const char *const names[] = {
+/* The tables in the order of BulkparBook. */
+static const char *const names[BULKPAR_NBOOKS] = {
 	"bulkpar_job",
 	"bulkpar_part",
 	"bulkpar_chunk",
 	"bulkpar_error",
-	"bulkpar_job_job_id_seq",
+	"bulkpar_counter",
 };
-
-#define NRELATIONS ((int) lengthof(names))
 
 /* Goes up when a relation or a schema may have changed. */
 static uint64 changes = 1;
@@ -65,12 +66,13 @@ static uint64 inspected_at = 0;
 static Oid	extension = InvalidOid;
 static Oid	schema = InvalidOid;
 static Oid	owner = InvalidOid;
-static Oid	relids[NRELATIONS];
+static Oid	relids[BULKPAR_NBOOKS];
 
 static bool find(void);
 static void inspect(void);
 static void inspect_schema(void);
 static void inspect_table(Relation rel);
+static void inspect_row_security(Relation rel);
 static void inspect_privileges(Oid relid);
 static bool has_grantee(const Acl *acl, AclMode privileges, Oid *grantee);
 static void refuse(Oid relid, const char *what, const char *hint);
@@ -190,7 +192,7 @@ find(void)
 	schema = get_namespace_oid(BULKPAR_SCHEMA, true);
 	if (!OidIsValid(extension) || !OidIsValid(schema))
 		return false;
-	for (int i = 0; i < NRELATIONS; i++)
+	for (int i = 0; i < BULKPAR_NBOOKS; i++)
 	{
 		relids[i] = get_relname_relid(names[i], schema);
 		if (!OidIsValid(relids[i]) ||
@@ -213,15 +215,13 @@ inspect(void)
 	ReleaseSysCache(tuple);
 
 	inspect_schema();
-	for (int i = 0; i < NRELATIONS; i++)
+	for (int i = 0; i < BULKPAR_NBOOKS; i++)
 	{
-		if (i < BULKPAR_NBOOKS)
-		{
-			Relation	rel = table_open(relids[i], NoLock);
+		Relation	rel = table_open(relids[i], NoLock);
 
-			inspect_table(rel);
-			table_close(rel, NoLock);
-		}
+		inspect_table(rel);
+		inspect_row_security(rel);
+		table_close(rel, NoLock);
 		inspect_privileges(relids[i]);
 	}
 }
@@ -271,9 +271,6 @@ inspect_table(Relation rel)
 			   "Use ALTER TABLE ... OWNER TO to give it back.");
 	if (rel->rd_rules != NULL)
 		refuse(relid, "has a rule", "Use DROP RULE to remove it.");
-	if (rel->rd_rel->relrowsecurity || rel->rd_rel->relforcerowsecurity)
-		refuse(relid, "has row level security",
-			   "Use ALTER TABLE ... DISABLE ROW LEVEL SECURITY, and NO FORCE.");
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
@@ -285,6 +282,23 @@ inspect_table(Relation rel)
 			refuse(relid, "is referenced by a foreign key of another table",
 				   "Drop that foreign key.");
 	}
+}
+
+/* Nobody but the owner sees or writes a row of the table. */
+static void
+inspect_row_security(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	if (!rel->rd_rel->relrowsecurity)
+		refuse(relid, "has no row level security",
+			   "Use ALTER TABLE ... ENABLE ROW LEVEL SECURITY.");
+	if (rel->rd_rel->relforcerowsecurity)
+		refuse(relid, "has row level security for its owner",
+			   "Use ALTER TABLE ... NO FORCE ROW LEVEL SECURITY.");
+	if (rel->rd_rsdesc != NULL && rel->rd_rsdesc->policies != NIL)
+		refuse(relid, "has a row level security policy",
+			   "Use DROP POLICY to remove it.");
 }
 
 /* Nobody has privileges on a relation or a column of it but its owner. */
@@ -300,9 +314,6 @@ inspect_privileges(Oid relid)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
 	natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
-	if (((Form_pg_class) GETSTRUCT(tuple))->relowner != owner)
-		refuse(relid, "has another owner than the tables",
-			   "Use ALTER ... OWNER TO to give it back.");
 	datum = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
 	if (!isnull && has_grantee(DatumGetAclP(datum), ~ACL_NO_RIGHTS, &grantee))
 		refuse(relid, psprintf("has privileges granted to %s",
@@ -363,7 +374,7 @@ refuse(Oid relid, const char *what, const char *hint)
 static void
 forget_relation(Datum arg, Oid relid)
 {
-	for (int i = 0; i < NRELATIONS; i++)
+	for (int i = 0; i < BULKPAR_NBOOKS; i++)
 	{
 		if (relid == InvalidOid || relid == relids[i])
 			changes++;

@@ -22,10 +22,11 @@ typedef enum BulkparBook
 	BULKPAR_BOOK_JOB,
 	BULKPAR_BOOK_PART,
 	BULKPAR_BOOK_CHUNK,
-	BULKPAR_BOOK_ERROR
+	BULKPAR_BOOK_ERROR,
+	BULKPAR_BOOK_COUNTER
 } BulkparBook;
 
-#define BULKPAR_NBOOKS (BULKPAR_BOOK_ERROR + 1)
+#define BULKPAR_NBOOKS (BULKPAR_BOOK_COUNTER + 1)
 
 extern Oid	bulkpar_books_open(void);
 extern Oid	bulkpar_books_table(BulkparBook book);

@@ -181,9 +181,11 @@ bulkpar_job_insert(const char *request)
 {
 	static BulkparQuery insert = {
 		.sql =
-		"INSERT INTO @bulkpar_job (" REQUESTED ", status, created_at) "
-		"SELECT " REQUESTED ", 'running', clock_timestamp() "
-		"FROM jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
+		"WITH n AS (UPDATE @bulkpar_counter SET last_job_id = last_job_id + 1 "
+		"RETURNING last_job_id) "
+		"INSERT INTO @bulkpar_job (job_id, " REQUESTED ", status, created_at) "
+		"SELECT last_job_id, " REQUESTED ", 'running', clock_timestamp() "
+		"FROM n, jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
 		"RETURNING job_id"
 	};
 	static BulkparQuery insert_parts = {

@@ -73,10 +73,7 @@ bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
 	*wait = DatumGetBool(value(&arguments, "wait"));
 	job->owner = GetUserId();
 
-	/*
-	 * Only SET ROLE, which a SECURITY DEFINER function is not, keeps the
-	 * other.
-	 */
+	/* A SECURITY DEFINER function is no SET ROLE, see identity.c. */
 	job->session_role = InLocalUserIdChange() ? job->owner :
 		GetSessionUserId();
 	return job;

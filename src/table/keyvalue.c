@@ -323,7 +323,11 @@ append_value(StringInfo buf, const BulkparKeyColumn *column, Datum value)
 	appendBinaryStringInfo(buf, data, length);
 }
 
-/* Read what append_value has written, and go past it. */
+/*
+ * Read what append_value has written, and go past it.  Bytes that it cannot
+ * have written are an error: not for what is in a value, but nobody must be led
+ * beyond its end, or to another table's TOAST.
+ */
 static Datum
 read_value(const BulkparKeyColumn *column, const char **next, const char *end)
 {
@@ -341,7 +345,13 @@ read_value(const BulkparKeyColumn *column, const char **next, const char *end)
 	memcpy(data, *next, length);
 	*next += length;
 	if (column->typlen == -1 &&
-		(length < VARHDRSZ || (int32) VARSIZE(data) != length))
+		(length < VARHDRSZ || !VARATT_IS_4B_U(data) ||
+		 (int32) VARSIZE(data) != length))
+		raise_other_key();
+	if (column->typlen == -2 &&
+		(length < 1 || memchr(data, '\0', length) != data + length - 1))
+		raise_other_key();
+	if (column->type == NAMEOID && memchr(data, '\0', length) == NULL)
 		raise_other_key();
 	return fetch_att(data, column->typbyval, column->typlen);
 }

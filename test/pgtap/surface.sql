@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(110);
+SELECT plan(112);
 
 SET LOCAL search_path = public, bulkpar;
 CREATE ROLE bulkpar_somebody;
@@ -47,8 +47,8 @@ SELECT results_eq(
 		'function bulkpar_wait(bigint,interval)',
 		'function bulkpar_xmin_holders()',
 		'schema bulkpar',
-		'sequence bulkpar_job_job_id_seq',
 		'table bulkpar_chunk',
+		'table bulkpar_counter',
 		'table bulkpar_error',
 		'table bulkpar_job',
 		'table bulkpar_part',
@@ -126,9 +126,16 @@ SELECT results_eq(
 		'constraint_name text'
 	], 'columns of bulkpar_job');
 SELECT col_is_pk('bulkpar_job', 'job_id', 'bulkpar_job has a primary key');
-SELECT is(attidentity, 'a', 'job_id is generated always')
-FROM pg_attribute
-WHERE attrelid = 'bulkpar_job'::regclass AND attname = 'job_id';
+SELECT results_eq(
+	$$SELECT * FROM columns_of('bulkpar_counter')$$,
+	ARRAY['only_row boolean not null', 'last_job_id bigint not null'],
+	'columns of bulkpar_counter');
+SELECT col_is_pk('bulkpar_counter', 'only_row', 'bulkpar_counter has a primary key');
+SELECT is_empty(
+	$$SELECT relname FROM pg_class WHERE relnamespace = 'bulkpar'::regnamespace
+	AND relkind = 'r' AND (NOT relrowsecurity OR relforcerowsecurity
+		OR oid IN (SELECT polrelid FROM pg_policy))$$,
+	'the tables have row level security, but for their owner, and no policy');
 SELECT has_check('bulkpar_job', 'bulkpar_job checks its status');
 
 -- bulkpar_part
@@ -461,7 +468,7 @@ SELECT table_owner_is('bulkpar_job', current_user);
 SELECT table_owner_is('bulkpar_part', current_user);
 SELECT table_owner_is('bulkpar_chunk', current_user);
 SELECT view_owner_is('bulkpar_progress', current_user);
-SELECT sequence_owner_is('bulkpar_job_job_id_seq', current_user);
+SELECT table_owner_is('bulkpar_counter', current_user);
 SELECT function_owner_is(name, arguments, current_user) FROM signatures;
 SELECT table_privs_are('bulkpar_job', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_job', 'bulkpar_somebody', '{}');
@@ -473,7 +480,7 @@ SELECT table_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
 SELECT table_privs_are(name, 'bulkpar_somebody', '{SELECT}')
 FROM unnest('{bulkpar_jobs,bulkpar_chunks,bulkpar_errors,bulkpar_progress}'::name[]) AS name;
-SELECT sequence_privs_are('bulkpar_job_job_id_seq', 'bulkpar_somebody', '{}');
+SELECT table_privs_are('bulkpar_counter', 'bulkpar_somebody', '{}');
 SELECT function_privs_are(name, arguments, 'bulkpar_somebody', '{EXECUTE}')
 FROM signatures;
 

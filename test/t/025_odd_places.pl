@@ -224,7 +224,7 @@ sub renew_jobs
 	sql(<<'END');
 SELECT setval('plain.failed', 1000001), setval('plain.paused', 2000001);
 DELETE FROM bulkpar.bulkpar_job WHERE job_id <> 4;
-INSERT INTO bulkpar.bulkpar_job OVERRIDING SYSTEM VALUE
+INSERT INTO bulkpar.bulkpar_job
 	SELECT r.* FROM copy c JOIN job j ON j.job_id = c.original,
 		jsonb_populate_record(j, jsonb_build_object('job_id', c.job_id)) r;
 INSERT INTO bulkpar.bulkpar_part

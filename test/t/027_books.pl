@@ -98,7 +98,7 @@ CREATE VIEW bulkpar.bulkpar_job AS SELECT * FROM gone.bulkpar_job;
 CREATE VIEW bulkpar.bulkpar_part AS SELECT * FROM gone.bulkpar_part;
 CREATE VIEW bulkpar.bulkpar_chunk AS SELECT * FROM gone.bulkpar_chunk;
 CREATE VIEW bulkpar.bulkpar_error AS SELECT * FROM gone.bulkpar_error;
-CREATE VIEW bulkpar.bulkpar_job_job_id_seq AS SELECT 1;
+CREATE VIEW bulkpar.bulkpar_counter AS SELECT * FROM gone.bulkpar_counter;
 END
 CREATE VIEW bulkpar.bulkpar_part AS SELECT * FROM bulkpar.gone;
 END
@@ -172,8 +172,8 @@ my @cases = (
 	[ 'GRANT UPDATE (settings) ON bulkpar.bulkpar_job TO app',
 		'REVOKE ALL (settings) ON bulkpar.bulkpar_job FROM app',
 		'has privileges granted on a column' ],
-	[ 'GRANT UPDATE ON SEQUENCE bulkpar.bulkpar_job_job_id_seq TO app',
-		'REVOKE ALL ON SEQUENCE bulkpar.bulkpar_job_job_id_seq FROM app',
+	[ 'GRANT UPDATE ON bulkpar.bulkpar_counter TO app',
+		'REVOKE ALL ON bulkpar.bulkpar_counter FROM app',
 		'has privileges granted to app' ],
 	[ 'GRANT CREATE ON SCHEMA bulkpar TO app', 'REVOKE ALL ON SCHEMA bulkpar FROM app',
 		'is not safe for the tables' ],
@@ -191,13 +191,17 @@ my @cases = (
 	[ 'CREATE RULE x AS ON UPDATE TO bulkpar.bulkpar_chunk DO ALSO'
 		  . ' INSERT INTO trap VALUES (current_user)',
 		'DROP RULE x ON bulkpar.bulkpar_chunk', 'has a rule' ],
-	[ 'ALTER TABLE bulkpar.bulkpar_job ENABLE ROW LEVEL SECURITY;'
-		  . ' ALTER TABLE bulkpar.bulkpar_job FORCE ROW LEVEL SECURITY;'
-		  . ' CREATE POLICY x ON bulkpar.bulkpar_job USING (true)',
-		'DROP POLICY x ON bulkpar.bulkpar_job;'
-		  . ' ALTER TABLE bulkpar.bulkpar_job DISABLE ROW LEVEL SECURITY;'
-		  . ' ALTER TABLE bulkpar.bulkpar_job NO FORCE ROW LEVEL SECURITY',
-		'has row level security' ],
+	[ 'ALTER TABLE bulkpar.bulkpar_part DISABLE ROW LEVEL SECURITY',
+		'ALTER TABLE bulkpar.bulkpar_part ENABLE ROW LEVEL SECURITY',
+		'has no row level security' ],
+	[ 'ALTER TABLE bulkpar.bulkpar_error FORCE ROW LEVEL SECURITY',
+		'ALTER TABLE bulkpar.bulkpar_error NO FORCE ROW LEVEL SECURITY',
+		'has row level security for its owner' ],
+	[ 'CREATE POLICY x ON bulkpar.bulkpar_job USING (true)',
+		'DROP POLICY x ON bulkpar.bulkpar_job', 'has a row level security policy' ],
+	[ 'CREATE POLICY x ON bulkpar.bulkpar_counter AS RESTRICTIVE FOR UPDATE TO app'
+		  . ' USING (only_row)',
+		'DROP POLICY x ON bulkpar.bulkpar_counter', 'has a row level security policy' ],
 	[ 'CREATE TABLE app.refers (job_id bigint REFERENCES bulkpar.bulkpar_job'
 		  . ' ON DELETE CASCADE)',
 		'DROP TABLE app.refers', 'is referenced by a foreign key of another table' ]);

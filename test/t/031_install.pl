@@ -228,8 +228,8 @@ is( $node->safe_psql(
 		  . " 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'),"
 		  . " has_any_column_privilege('app', 'bulkpar.bulkpar_chunk',"
 		  . " 'SELECT, INSERT, UPDATE, REFERENCES'),"
-		  . " has_sequence_privilege('app', 'bulkpar.bulkpar_job_job_id_seq',"
-		  . " 'USAGE, SELECT, UPDATE')"),
+		  . " has_table_privilege('app', 'bulkpar.bulkpar_counter',"
+		  . " 'SELECT, INSERT, UPDATE, DELETE')"),
 	'f|f|f|f', 'nor on its schema');
 
 $node->stop;
