@@ -23,6 +23,7 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
@@ -68,7 +69,12 @@ static Oid	schema = InvalidOid;
 static Oid	owner = InvalidOid;
 static Oid	relids[BULKPAR_NBOOKS];
 
+/* What the table of jobs must be; InvalidOid: whatever it is. */
+static Oid	pinned = InvalidOid;
+
+static void unpin(XactEvent event, void *arg);
 static bool find(void);
+static bool are_others(void);
 static void inspect(void);
 static void inspect_schema(void);
 static void inspect_table(Relation rel);
@@ -79,6 +85,37 @@ static void refuse(Oid relid, const char *what, const char *hint);
 static bool is_in_library(HeapTuple tuple, const char *name);
 static void forget_relation(Datum arg, Oid relid);
 static void forget_schema(Datum arg, int cacheid, uint32 hashvalue);
+
+/*
+ * From now on this process works with these tables alone.  The numbers of jobs
+ * begin anew when the extension is dropped and created again, and whoever has
+ * one of before must not take the job of that number for his.
+ */
+void
+bulkpar_books_pin(Oid job_table)
+{
+	pinned = job_table;
+}
+
+/* Until the end of the transaction it works with those that are there now. */
+void
+bulkpar_books_pin_for_transaction(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(unpin, NULL);
+	registered = true;
+	pinned = InvalidOid;
+	pinned = bulkpar_books_table(BULKPAR_BOOK_JOB);
+}
+
+/* Transaction callback: a pin for the transaction ends with it. */
+static void
+unpin(XactEvent event, void *arg)
+{
+	pinned = InvalidOid;
+}
 
 /*
  * Lock the tables for writing until the end of the (sub)transaction, and make
@@ -92,7 +129,7 @@ bulkpar_books_open(void)
 	{
 		uint64		before;
 
-		if (!find())
+		if (!find() || are_others())
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
 					 errmsg("the tables of extension \"bulkpar\" do not exist"),
@@ -112,22 +149,23 @@ bulkpar_books_open(void)
 }
 
 /*
- * The OID of one of the tables; InvalidOid if the extension is not there.  Takes
- * no lock on it.  Must be called in a transaction, as all functions here.
+ * The OID of one of the tables; InvalidOid if they are not there any more.
+ * Takes no lock on it.  Must be called in a transaction, as all functions here
+ * but bulkpar_books_pin.
  */
 Oid
 bulkpar_books_table(BulkparBook book)
 {
-	return find() ? relids[book] : InvalidOid;
+	return find() && !are_others() ? relids[book] : InvalidOid;
 }
 
 /* Whether a relation is one of the tables. */
 bool
 bulkpar_books_include(Oid relid)
 {
-	for (int i = 0; i < BULKPAR_NBOOKS; i++)
+	for (int i = 0; find() && i < BULKPAR_NBOOKS; i++)
 	{
-		if (relid == bulkpar_books_table(i))
+		if (relid == relids[i])
 			return true;
 	}
 	return false;
@@ -201,6 +239,13 @@ find(void)
 	}
 	found_at = before;
 	return true;
+}
+
+/* Whether the relations that were found are not those that must be there. */
+static bool
+are_others(void)
+{
+	return OidIsValid(pinned) && relids[BULKPAR_BOOK_JOB] != pinned;
 }
 
 /* Look at all that could make the relations dangerous. */

@@ -28,6 +28,8 @@ typedef enum BulkparBook
 
 #define BULKPAR_NBOOKS (BULKPAR_BOOK_COUNTER + 1)
 
+extern void bulkpar_books_pin(Oid job_table);
+extern void bulkpar_books_pin_for_transaction(void);
 extern Oid	bulkpar_books_open(void);
 extern Oid	bulkpar_books_table(BulkparBook book);
 extern bool bulkpar_books_include(Oid relid);

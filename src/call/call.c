@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "books/books.h"
 #include "books/joblock.h"
 #include "bulkpar.h"
 #include "call/check.h"
@@ -246,6 +247,7 @@ check_place(FunctionCallInfo fcinfo)
 	Oid			function = fcinfo->flinfo->fn_oid;
 	char	   *name = psprintf("%s()", get_func_name(function));
 
+	bulkpar_books_pin_for_transaction();
 	PreventCommandDuringRecovery(name);
 	PreventCommandIfReadOnly(name);
 	PreventCommandIfParallelMode(name);

@@ -35,6 +35,7 @@
 #include "utils/guc.h"
 #include "utils/syscache.h"
 
+#include "books/books.h"
 #include "compat.h"
 #include "session/identity.h"
 
@@ -59,6 +60,7 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 	bool		owner_can_login = can_login(owner);
 
 	identity->database = MyDatabaseId;
+	identity->job_table = bulkpar_books_table(BULKPAR_BOOK_JOB);
 	identity->role = owner;
 	identity->login = owner;
 	identity->flags = 0;
@@ -74,11 +76,15 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 	}
 }
 
-/* Connect this background worker to the database. */
+/*
+ * Connect this background worker to the database, where it works with the
+ * tables that were there when its job was started.
+ */
 void
 bulkpar_identity_assume(const BulkparIdentity *identity)
 {
 	current = *identity;
+	bulkpar_books_pin(identity->job_table);
 	BackgroundWorkerInitializeConnectionByOid(identity->database,
 											  identity->login,
 											  identity->flags);

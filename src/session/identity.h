@@ -16,6 +16,7 @@
 typedef struct BulkparIdentity
 {
 	Oid			database;
+	Oid			job_table;		/* of the extension as it is there now */
 	Oid			login;			/* the role that the process connects as */
 	Oid			role;			/* the role that it works as */
 	uint32		flags;			/* for the connection */
