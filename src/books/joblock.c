@@ -51,26 +51,27 @@
 	"AND l.database = (SELECT d.oid FROM pg_database d " \
 	"WHERE d.datname = current_database()) "
 
+/* The lock that this process has taken as a coordinator. */
+static LOCKTAG taken;
+
 static void enter(BulkparBookkeeping *books, int64 job_id);
 static void job_locktag(LOCKTAG *tag, int64 job_id);
 
 /*
  * Take the lock that says that a job's coordinator is alive.  It is held
- * until the process ends, whatever becomes of the transaction.  False if another
- * process holds it.  Waits for nobody but those who just look, and can be
- * cancelled meanwhile.
+ * until it is released or the process ends, whatever becomes of the transaction.
+ * False if another process holds it.  Waits for nobody but those who just look,
+ * and can be cancelled meanwhile.
  */
 bool
 bulkpar_joblock_take(int64 job_id)
 {
-	LOCKTAG		tag;
-
-	job_locktag(&tag, job_id);
+	job_locktag(&taken, job_id);
 
 	/* Somebody may just be looking whether it is held. */
 	for (int i = 0; i < MAX_LOCK_TRIES; i++)
 	{
-		if (LockAcquire(&tag, ExclusiveLock, true, true) !=
+		if (LockAcquire(&taken, ExclusiveLock, true, true) !=
 			LOCKACQUIRE_NOT_AVAIL)
 			return true;
 		(void) WaitLatch(MyLatch,
@@ -80,6 +81,13 @@ bulkpar_joblock_take(int64 job_id)
 		CHECK_FOR_INTERRUPTS();
 	}
 	return false;
+}
+
+/* Release it.  Needs no transaction, and can be called in an exit callback. */
+void
+bulkpar_joblock_release(void)
+{
+	(void) LockRelease(&taken, ExclusiveLock, true);
 }
 
 /*

@@ -60,7 +60,8 @@ static void rethrow_cancelled(BulkparCall *call, ErrorData *error);
 static void cancel_at_exit(int code, Datum arg);
 
 /*
- * Wait until the job's coordinator has ended, or if asked so until it has
+ * Wait until the job is over and its coordinator has ended (unless a worker does
+ * not, which then is not the job's business any more), or if asked so until it has
  * started the job.  On a cancel, a timeout or the end of this session the job
  * is cancelled, and nothing of it commits any more when this returns.  The
  * function that waits is the one of fcinfo.
@@ -93,7 +94,7 @@ bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		bulkpar_handover_cancel(handle);
+		bulkpar_handover_cancel(call, handle);
 		rethrow_cancelled(call, error);
 	}
 	PG_END_TRY();
@@ -161,6 +162,8 @@ has_ended(const Wait *wait)
 		return !bulkpar_joblock_is_held(wait->job_id);
 	if (wait->until_started &&
 		pg_atomic_read_u32(&wait->call->workers_started) > 0)
+		return true;
+	if (((volatile BulkparCall *) wait->call)->over)
 		return true;
 	status = GetBackgroundWorkerPid(wait->handle, &pid);
 	if (status == BGWH_POSTMASTER_DIED)
@@ -316,5 +319,5 @@ cancel_at_exit(int code, Datum arg)
 {
 	Wait	   *wait = (Wait *) DatumGetPointer(arg);
 
-	bulkpar_handover_cancel(wait->handle);
+	bulkpar_handover_cancel(wait->call, wait->handle);
 }

@@ -9,9 +9,10 @@
  * launches the workers, replaces those that die, and ends the job: with
  * success only when the job's own rows prove it.
  *
- * As long as it lives it holds a lock on the job (see joblock.c).  When it is
+ * As long as the job runs it holds a lock on it (see joblock.c).  When it is
  * terminated it takes the workers with it; what is left in the tables is a job
- * that can be resumed.
+ * that can be resumed.  It never ends before its workers do, for it holds what
+ * they take of the limits (see quota.c).
  *
  * No code of a user runs here: not the job's statement, not its settings, not
  * even a look at the rows of its table.  So nothing can release that lock,
@@ -71,7 +72,9 @@ static void load_job(Coordinator *coordinator);
 static bool is_planned(const Coordinator *coordinator);
 static void launch_workers(Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
-static void stop_workers_at_exit(int code, Datum arg);
+static void stop_workers(Coordinator *coordinator);
+static void outlast_workers(Coordinator *coordinator);
+static void stop_at_exit(int code, Datum arg);
 static void end_job(Coordinator *coordinator, const ErrorData *error);
 
 /*
@@ -113,7 +116,7 @@ bulkpar_coordinator_main(Datum main_arg)
 	coordinator->call = dsm_segment_address(segment);
 
 	bulkpar_identity_assume(&coordinator->call->identity);
-	before_shmem_exit(stop_workers_at_exit, PointerGetDatum(coordinator));
+	before_shmem_exit(stop_at_exit, PointerGetDatum(coordinator));
 	MemoryContextSwitchTo(TopMemoryContext);
 	synchronous = pstrdup(GetConfigOption("synchronous_commit", false, false));
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
@@ -138,7 +141,7 @@ bulkpar_coordinator_main(Datum main_arg)
 		error = CopyErrorData();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
-		stop_workers_at_exit(0, PointerGetDatum(coordinator));
+		stop_workers(coordinator);
 	}
 	PG_END_TRY();
 	HOLD_CANCEL_INTERRUPTS();
@@ -152,8 +155,7 @@ bulkpar_coordinator_main(Datum main_arg)
 	if (coordinator->job_id != 0)
 	{
 		end_job(coordinator, error);
-		if (coordinator->crew != NULL)
-			bulkpar_crew_await_end(coordinator->crew);
+		outlast_workers(coordinator);
 	}
 	else
 		bulkpar_error_share(&coordinator->call->error, error);
@@ -324,12 +326,44 @@ watch_workers(Coordinator *coordinator)
 }
 
 static void
-stop_workers_at_exit(int code, Datum arg)
+stop_workers(Coordinator *coordinator)
+{
+	if (coordinator->crew != NULL)
+		bulkpar_crew_stop(coordinator->crew);
+}
+
+/*
+ * Wait until the workers have ended.  When one does not, the job is over all the
+ * same: whoever waits for it is told, and it can be resumed.  But the worker
+ * takes a slot as long as it lives, and if we ended, that would be free for
+ * another.  So nothing ends this process then but the end of the worker.
+ */
+static void
+outlast_workers(Coordinator *coordinator)
+{
+	BulkparCall *call = coordinator->call;
+
+	if (coordinator->crew == NULL ||
+		bulkpar_crew_await_end(coordinator->crew))
+		return;
+	bulkpar_joblock_release();
+	pg_write_barrier();
+	call->over = true;
+	SetLatch(&call->caller->procLatch);
+	bulkpar_crew_outlast(coordinator->crew);
+}
+
+/* Exit callback: nobody but the workers may hold locks for long. */
+static void
+stop_at_exit(int code, Datum arg)
 {
 	Coordinator *coordinator = (Coordinator *) DatumGetPointer(arg);
 
-	if (coordinator->crew != NULL)
-		bulkpar_crew_stop(coordinator->crew);
+	if (coordinator->crew == NULL)
+		return;
+	AbortOutOfAnyTransaction();
+	stop_workers(coordinator);
+	outlast_workers(coordinator);
 }
 
 /*

@@ -59,11 +59,13 @@ struct BulkparCrew
 	int			launched;		/* workers, also those that have ended */
 	int			deaths;
 	BulkparShortage shortage;	/* when a worker was last launched */
+	TimestampTz deadline;		/* when we stop waiting for their end, or 0 */
 	int			size;
 	Member		members[FLEXIBLE_ARRAY_MEMBER];
 };
 
 static bool launch_member(BulkparCrew *crew, Member *member);
+static bool see_off(BulkparCrew *crew, TimestampTz deadline);
 static void drop_member(Member *member);
 static bool check_member(BulkparCrew *crew, Member *member);
 static void count_death(BulkparCrew *crew);
@@ -152,9 +154,9 @@ bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
 
 /*
  * Terminate the workers and wait until they have ended.  One that does not
- * end in time (somebody has stopped the process) cannot commit any more once
- * its chunk is released.  Does not throw, and can be called in an exit
- * callback.
+ * end in time (it computes a single value, or somebody has stopped the process)
+ * cannot commit any more once its chunk is released.  Does not throw, and can
+ * be called in an exit callback.
  */
 void
 bulkpar_crew_stop(BulkparCrew *crew)
@@ -164,22 +166,60 @@ bulkpar_crew_stop(BulkparCrew *crew)
 		if (crew->members[i].handle != NULL)
 			TerminateBackgroundWorker(crew->members[i].handle);
 	}
-	bulkpar_crew_await_end(crew);
+	(void) bulkpar_crew_await_end(crew);
 }
 
-/* The same for workers that end by themselves. */
-void
+/*
+ * The same for workers that end by themselves.  Returns whether all have ended
+ * in time, which counts from the first such wait.
+ */
+bool
 bulkpar_crew_await_end(BulkparCrew *crew)
 {
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													   STOP_TIMEOUT);
+	if (crew->deadline == 0)
+		crew->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													 STOP_TIMEOUT);
+	return see_off(crew, crew->deadline);
+}
 
-	for (int i = 0; i < crew->size; i++)
+/*
+ * Wait until all workers have ended, however long that takes: we hold what they
+ * take of the limits.  Does not throw, and can be called in an exit callback.
+ */
+void
+bulkpar_crew_outlast(BulkparCrew *crew)
+{
+	(void) see_off(crew, DT_NOEND);
+}
+
+/*
+ * Give back what each worker takes when it has ended, until the deadline;
+ * returns whether all have.
+ */
+static bool
+see_off(BulkparCrew *crew, TimestampTz deadline)
+{
+	for (;;)
 	{
-		if (crew->members[i].handle == NULL)
-			continue;
-		(void) bulkpar_launch_await_end(crew->members[i].handle, deadline);
-		drop_member(&crew->members[i]);
+		TimestampTz now = GetCurrentTimestamp();
+		Member	   *left = NULL;
+
+		for (int i = 0; i < crew->size; i++)
+		{
+			Member	   *member = &crew->members[i];
+
+			if (member->handle == NULL)
+				continue;
+			if (bulkpar_launch_await_end(member->handle, now))
+				drop_member(member);
+			else
+				left = member;
+		}
+		if (left == NULL || now >= deadline)
+			return left == NULL;
+		(void) bulkpar_launch_await_end(left->handle,
+										Min(deadline,
+											TimestampTzPlusMilliseconds(now, 100)));
 	}
 }
 
@@ -209,7 +249,7 @@ launch_member(BulkparCrew *crew, Member *member)
 	return true;
 }
 
-/* Forget a worker that has ended. */
+/* Forget a worker that has ended: as long as it lives it takes its slot. */
 static void
 drop_member(Member *member)
 {

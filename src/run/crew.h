@@ -27,6 +27,7 @@ extern int	bulkpar_crew_launch(BulkparCrew *crew, int count);
 extern BulkparShortage bulkpar_crew_shortage(const BulkparCrew *crew);
 extern bool bulkpar_crew_look_after(BulkparCrew *crew, bool woken);
 extern void bulkpar_crew_stop(BulkparCrew *crew);
-extern void bulkpar_crew_await_end(BulkparCrew *crew);
+extern bool bulkpar_crew_await_end(BulkparCrew *crew);
+extern void bulkpar_crew_outlast(BulkparCrew *crew);
 
 #endif							/* BULKPAR_CREW_H */

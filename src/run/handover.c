@@ -71,13 +71,14 @@ bulkpar_handover_launch(dsm_segment *segment)
 }
 
 /*
- * Cancel the job and wait until its coordinator has ended.  Then nothing of
- * it commits any more.  One that does not end in time is terminated; and a
- * session that is to end does so, whatever becomes of it.  Does not throw, and
- * can be called in an exit callback.
+ * Cancel the job and wait until its coordinator has ended, or only waits for
+ * workers that do not.  Then nothing of it commits any more.  One that does not
+ * end in time is terminated; and a session that is to end does so, whatever
+ * becomes of it.  Does not throw, and can be called in an exit callback.
  */
 void
-bulkpar_handover_cancel(BackgroundWorkerHandle *handle)
+bulkpar_handover_cancel(const BulkparCall *call,
+						BackgroundWorkerHandle *handle)
 {
 	TimestampTz began = GetCurrentTimestamp();
 	TimestampTz now = began;
@@ -94,7 +95,8 @@ bulkpar_handover_cancel(BackgroundWorkerHandle *handle)
 		else if (GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED)
 			(void) kill(pid, SIGINT);
 		if (bulkpar_launch_await_end(handle,
-									 TimestampTzPlusMilliseconds(now, 200)))
+									 TimestampTzPlusMilliseconds(now, 200)) ||
+			((volatile const BulkparCall *) call)->over)
 			return;
 		now = GetCurrentTimestamp();
 		if ((proc_exit_inprogress || ProcDiePending) &&

@@ -51,6 +51,8 @@ typedef struct BulkparCall
 	/* set by the coordinator before it ends */
 	bool		ended;			/* what has become of the job is stored */
 	bool		succeeded;
+	bool		over;			/* it only waits for a worker that does not
+								 * end */
 	pg_atomic_uint64 rows_updated;
 	pg_atomic_uint64 batches;
 	BulkparError error;			/* why no job could be stored */
@@ -63,6 +65,7 @@ extern BulkparCall *bulkpar_handover_prepare(const BulkparJob *job,
 											 const char *request,
 											 dsm_segment **segment);
 extern BackgroundWorkerHandle *bulkpar_handover_launch(dsm_segment *segment);
-extern void bulkpar_handover_cancel(BackgroundWorkerHandle *handle);
+extern void bulkpar_handover_cancel(const BulkparCall *call,
+									BackgroundWorkerHandle *handle);
 
 #endif							/* BULKPAR_HANDOVER_H */
