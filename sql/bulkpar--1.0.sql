@@ -184,6 +184,9 @@ CREATE TABLE bulkpar.bulkpar_error (
 -- Not on the key, which may be longer than an entry of an index.
 CREATE INDEX bulkpar_error_job ON bulkpar.bulkpar_error (job_id);
 
+-- It has no key, by which a publication of all tables could name a row to delete.
+ALTER TABLE bulkpar.bulkpar_error REPLICA IDENTITY FULL;
+
 -- Without a policy they are empty to all but their owner, whatever privileges
 -- others have by pg_read_all_data and pg_write_all_data.
 ALTER TABLE bulkpar.bulkpar_counter ENABLE ROW LEVEL SECURITY;
