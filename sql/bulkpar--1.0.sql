@@ -401,8 +401,8 @@ SELECT j.job_id,
 	round(c.rows_done / r.seconds)::bigint AS rows_per_second,
 	CASE WHEN j.status = 'running' AND c.rows_done > 0
 		THEN date_trunc('second', make_interval(secs =>
-			greatest(j.estimated_rows - c.rows_done, 0)
-			* r.seconds / c.rows_done)) END AS time_left,
+			least(greatest(j.estimated_rows - c.rows_done, 0)
+			* r.seconds / c.rows_done, 1e12))) END AS time_left,
 	CASE WHEN j.status = 'running'
 		THEN @extschema@.bulkpar_xmin_holders() END AS xmin_holders
 FROM @extschema@.bulkpar_jobs j

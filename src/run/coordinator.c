@@ -39,6 +39,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "books/joblist.h"
 #include "books/joblock.h"
 #include "books/jobstate.h"
 #include "books/jobstatus.h"
@@ -65,6 +66,7 @@ static volatile sig_atomic_t pause_requested = false;
 static void take_slot(const Coordinator *coordinator);
 static void store_job(Coordinator *coordinator);
 static void take_over_job(Coordinator *coordinator);
+static void raise_not_resumed(int64 job_id);
 static void lock_job(int64 job_id);
 static void handle_pause(SIGNAL_ARGS);
 static void run_job(Coordinator *coordinator);
@@ -196,14 +198,26 @@ take_over_job(Coordinator *coordinator)
 	bulkpar_settings_start_transaction();
 	lock_job(job_id);
 	if (!bulkpar_jobstate_restart(job_id, &coordinator->call->change))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("bulkpar job " INT64_FORMAT " has already succeeded",
-						job_id)));
+		raise_not_resumed(job_id);
 	(void) bulkpar_ledger_release(job_id, 0);
 	CommitTransactionCommand();
 	coordinator->job_id = job_id;
 	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
+}
+
+/* There is nothing to go on with. */
+static void
+raise_not_resumed(int64 job_id)
+{
+	if (!OidIsValid(bulkpar_joblist_owner(job_id)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " does not exist",
+						job_id)));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("bulkpar job " INT64_FORMAT " has already succeeded",
+					job_id)));
 }
 
 static void

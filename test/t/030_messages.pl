@@ -46,6 +46,50 @@ my $error = fails_with($node, "SELECT bulkpar_resume($job)",
 is(field($error, 'ERROR'), "55000: bulkpar job $job has already succeeded",
 	'its message');
 
+# Somebody forgets the job, or ends it otherwise, while it is resumed.
+foreach my $case (
+	[ 'DELETE FROM bulkpar.bulkpar_job', '42704', 'does not exist' ],
+	[ "UPDATE bulkpar.bulkpar_job SET status = 'succeeded'", '55000', 'has already succeeded' ])
+{
+	my ($statement, $sqlstate, $message) = @$case;
+	my $other = $node->background_psql('postgres');
+	my $call;
+
+	fails_with($node, "SELECT bulkpar_update('t', 'n', 'n / 0')", '22012', 'a job fails');
+	$job = sql('SELECT max(job_id) FROM bulkpar.bulkpar_job');
+	$other->query_safe("BEGIN; $statement WHERE job_id = $job");
+	$call = start_call($node, "SELECT bulkpar_resume($job)");
+	wait_until($node, "EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+		  . " WHERE NOT l.granted AND a.backend_type = 'bulkpar coordinator')");
+	$other->query_safe('COMMIT');
+	$other->quit;
+	like(field(call_error($call), 'ERROR'), qr/^$sqlstate: bulkpar job $job $message$/,
+		"it $message");
+}
+
+# How long a job will take yet, whatever is believed of it.
+my $gate = close_gate($node);
+make_table($node, 'slow', 10);
+$job = sql("SELECT job_id FROM bulkpar_update('slow', 'n', 'n + CASE WHEN id > 1 THEN gate() ELSE 0 END',"
+	  . ' 1, 1, wait => false)');
+wait_until($node, "rows_done = 1 FROM bulkpar_progress WHERE job_id = $job");
+foreach my $believed (
+	[ 10, 'interval \'1 second\'' ],
+	[ '2::numeric ^ 62', 'interval \'1 second\'' ],
+	[ '2::numeric ^ 62', 'interval \'100000 years\'' ],
+	[ 0, 'interval \'100000 years\'' ])
+{
+	my ($rows, $age) = @$believed;
+
+	sql("UPDATE bulkpar.bulkpar_job SET estimated_rows = $rows,"
+		  . " started_at = clock_timestamp() - least($age, clock_timestamp() - '4000-01-01 BC'::timestamptz)"
+		  . " WHERE job_id = $job");
+	is(sql("SELECT time_left >= '0' FROM bulkpar_progress WHERE job_id = $job"), 't',
+		"the time that is left of $rows rows after $age");
+}
+sql("SELECT bulkpar_cancel($job)");
+open_gate($gate);
+
 # It cannot store the job, and tells why.
 sql(<<"END");
 CREATE FUNCTION refuse(batch_size integer) RETURNS boolean LANGUAGE plpgsql AS \$\$
