@@ -41,6 +41,7 @@ static void append_oid(StringInfo buf, const char *name, Oid value);
 static void append_text(StringInfo buf, const char *name, const char *value);
 static void append_texts(StringInfo buf, const char *name, char **values,
 						 int count);
+static void refuse_name(BulkparBookkeeping *books);
 static void load_settings(BulkparBookkeeping *books,
 						  BulkparSettings *settings);
 static void load_parts(BulkparBookkeeping *books, BulkparJob *job);
@@ -175,7 +176,10 @@ append_texts(StringInfo buf, const char *name, char **values, int count)
 	appendStringInfoChar(buf, ']');
 }
 
-/* Store a job that bulkpar_job_serialize has described; returns its id. */
+/*
+ * Store a job that bulkpar_job_serialize has described; returns its id.  An
+ * error if its owner has an unfinished one of its name.
+ */
 int64
 bulkpar_job_insert(const char *request)
 {
@@ -186,6 +190,7 @@ bulkpar_job_insert(const char *request)
 		"INSERT INTO @bulkpar_job (job_id, " REQUESTED ", status, created_at) "
 		"SELECT last_job_id, " REQUESTED ", 'running', clock_timestamp() "
 		"FROM n, jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
+		"ON CONFLICT (owner, job_name) WHERE status <> 'succeeded' DO NOTHING "
 		"RETURNING job_id"
 	};
 	static BulkparQuery insert_parts = {
@@ -198,16 +203,45 @@ bulkpar_job_insert(const char *request)
 	};
 	BulkparBookkeeping books;
 	int64		job_id;
+	bool		stored;
 
 	bulkpar_bookkeeping_enter(&books);
 	bulkpar_argument_text(&books, "request", request);
-	if (bulkpar_bookkeeping_run(&books, &insert) != 1)
+	stored = bulkpar_bookkeeping_run(&books, &insert) == 1;
+	if (!stored)
+	{
+		/* One that is no longer unfinished does not keep us from it. */
+		refuse_name(&books);
+		stored = bulkpar_bookkeeping_run(&books, &insert) == 1;
+	}
+	if (!stored)
 		elog(ERROR, "bulkpar job was not stored");
 	job_id = bulkpar_column_int64(&books, "job_id");
 	bulkpar_argument_int64(&books, "job_id", job_id);
 	(void) bulkpar_bookkeeping_run(&books, &insert_parts);
 	bulkpar_bookkeeping_leave(&books);
 	return job_id;
+}
+
+/* An error if there is an unfinished job of the name that is requested. */
+static void
+refuse_name(BulkparBookkeeping *books)
+{
+	static BulkparQuery find = {
+		.sql =
+		"SELECT j.job_id, j.job_name FROM @bulkpar_job j, "
+		"jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) r "
+		"WHERE j.owner = r.owner AND j.job_name = r.job_name "
+		"AND j.status <> 'succeeded'"
+	};
+
+	if (bulkpar_bookkeeping_run(books, &find) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" has just been started by another call",
+						bulkpar_column_int64(books, "job_id"),
+						bulkpar_column_text(books, "job_name")),
+				 errhint("Call the function again to wait for it.")));
 }
 
 /* Read a job, which must exist. */

@@ -66,6 +66,7 @@ typedef struct BulkparJob
 	bool		skip_unchanged;
 	int			batch_size;
 	int			workers;
+	bool		workers_chosen; /* not by the caller; known in its session */
 	int			stripes;		/* 0 before the number is chosen */
 	bool		stripes_chosen; /* by us, not by the caller */
 	bool		skip_errors;
@@ -86,6 +87,10 @@ typedef struct BulkparJobChange
 {
 	int			batch_size;
 	int			workers;
+	int			stripes;
+	bool		errors;			/* whether it does what follows otherwise */
+	bool		skip_errors;
+	int64		max_errors;
 } BulkparJobChange;
 
 extern char *bulkpar_job_serialize(const BulkparJob *job);

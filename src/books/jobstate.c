@@ -88,6 +88,10 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
 		"batch_size = coalesce(nullif($batch_size, 0), batch_size), "
 		"workers = coalesce(nullif($workers, 0), workers), "
 		"messages = NULL, "
+		"stripes = coalesce(nullif($stripes, 0), stripes), "
+		"stripes_chosen = stripes_chosen AND $stripes = 0, "
+		"on_error = coalesce($on_error, on_error), "
+		"max_errors = coalesce($max_errors, max_errors), "
 		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
 		"WHERE job_id = $job_id"
 	};
@@ -101,6 +105,11 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
 	{
 		bulkpar_argument_int32(&books, "batch_size", changes->batch_size);
 		bulkpar_argument_int32(&books, "workers", changes->workers);
+		bulkpar_argument_int32(&books, "stripes", changes->stripes);
+		bulkpar_argument_text(&books, "on_error", !changes->errors ? NULL :
+							  changes->skip_errors ? "skip" : "stop");
+		bulkpar_argument_int64_if(&books, changes->errors, "max_errors",
+								  changes->max_errors);
 		bulkpar_argument_error(&books, NULL);
 		(void) bulkpar_bookkeeping_run(&books, &restart);
 	}

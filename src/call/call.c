@@ -27,6 +27,7 @@
 #include "books/joblock.h"
 #include "bulkpar.h"
 #include "call/check.h"
+#include "call/join.h"
 #include "call/lookup.h"
 #include "call/request.h"
 #include "call/result.h"
@@ -147,42 +148,16 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 		 bool wait, TimestampTz began)
 {
 	BulkparJob *other = bulkpar_lookup_job(job_id);
-	BulkparJobChange change = {
-		.batch_size = job->batch_size,
-		.workers = job->workers
-	};
-	const char *setting = bulkpar_settings_differ(&job->settings,
-												  &other->settings);
+	BulkparJobChange change;
 
-	if (!bulkpar_request_same_work(job, other))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" does other work",
-						job_id, job->name),
-				 errhint("Use another name, or SELECT bulkpar_forget("
-						 INT64_FORMAT ") if the job is not to be resumed.",
-						 job_id)));
-	if (setting != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" has other settings",
-						job_id, job->name),
-				 errdetail("The setting \"%s\" is not what it was in the session that created the job.",
-						   setting),
-				 errhint("SELECT bulkpar_resume(" INT64_FORMAT
-						 ") goes on with the job and its own settings.",
-						 job_id)));
+	bulkpar_join_check(job, other);
 	if (!bulkpar_joblock_is_held(job_id))
 	{
-		ereport(NOTICE,
-				(errmsg("resuming bulkpar job " INT64_FORMAT " of the name \"%s\"",
-						job_id, job->name)));
+		bulkpar_join_resuming(job, other, &change);
 		return resume_job(fcinfo, other, &change, wait, began);
 	}
 
-	ereport(NOTICE,
-			(errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" is already running",
-					job_id, job->name)));
+	bulkpar_join_running(job, other);
 	if (wait)
 		bulkpar_wait_for_job(fcinfo, job_id, DT_NOEND);
 	return bulkpar_result_of_wait(fcinfo, job_id, other->workers, began);

@@ -54,8 +54,6 @@ static char *read_text(const Arguments *arguments, const char *name);
 static char **read_list(const Arguments *arguments, const char *name,
 						int *count);
 static void check_text(const char *text, const char *name);
-static const char *column_target(const BulkparJob *job, int i);
-static bool same_text(const char *a, const char *b);
 
 /*
  * Read the arguments of bulkpar_update, bulkpar_delete or bulkpar_execute into
@@ -103,46 +101,6 @@ bulkpar_request_read_resume(FunctionCallInfo fcinfo, BulkparJobChange *change,
 	}
 	*wait = DatumGetBool(value(&arguments, "wait"));
 	return DatumGetInt64(value(&arguments, "job_id"));
-}
-
-/* Whether two jobs of one owner do the same to the same rows. */
-bool
-bulkpar_request_same_work(const BulkparJob *a, const BulkparJob *b)
-{
-	if (a->target != b->target || a->key_index != b->key_index ||
-		a->skip_unchanged != b->skip_unchanged ||
-		a->ncolumns != b->ncolumns || a->nexpressions != b->nexpressions ||
-		!same_text(a->statement, b->statement) ||
-		!same_text(a->condition, b->condition) ||
-		!same_text(a->from_item, b->from_item))
-		return false;
-	for (int i = 0; i < a->ncolumns; i++)
-	{
-		if (strcmp(a->column_names[i], b->column_names[i]) != 0)
-			return false;
-	}
-	for (int i = 0; i < a->nexpressions; i++)
-	{
-		if (strcmp(a->expressions[i], b->expressions[i]) != 0 ||
-			!same_text(column_target(a, i), column_target(b, i)))
-			return false;
-	}
-	return true;
-}
-
-/* What a column is set by if not its name; NULL if it is. */
-static const char *
-column_target(const BulkparJob *job, int i)
-{
-	return job->column_targets != NULL ? job->column_targets[i] : NULL;
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return strcmp(a, b) == 0;
 }
 
 /* Find out what the arguments of the function are called. */
@@ -258,7 +216,8 @@ read_how(const Arguments *arguments, BulkparJob *job)
 				"batch_size");
 
 	job->workers = bulkpar_workers;
-	if (!is_null(arguments, "workers"))
+	job->workers_chosen = is_null(arguments, "workers");
+	if (!job->workers_chosen)
 		job->workers = DatumGetInt32(value(arguments, "workers"));
 	else if (job->workers == 0)
 		job->workers = Min(Max(sysconf(_SC_NPROCESSORS_ONLN), 1),

@@ -21,7 +21,5 @@ extern BulkparJob *bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait);
 extern int64 bulkpar_request_read_resume(FunctionCallInfo fcinfo,
 										 BulkparJobChange *change,
 										 bool *wait);
-extern bool bulkpar_request_same_work(const BulkparJob *a,
-									  const BulkparJob *b);
 
 #endif							/* BULKPAR_REQUEST_H */
