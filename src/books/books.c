@@ -73,7 +73,7 @@ static Oid	relids[BULKPAR_NBOOKS];
 static Oid	pinned = InvalidOid;
 
 static void unpin(XactEvent event, void *arg);
-static bool find(void);
+static bool find_books(void);
 static bool are_others(void);
 static void inspect(void);
 static void inspect_schema(void);
@@ -81,7 +81,7 @@ static void inspect_table(Relation rel);
 static void inspect_row_security(Relation rel);
 static void inspect_privileges(Oid relid);
 static bool has_grantee(const Acl *acl, AclMode privileges, Oid *grantee);
-static void refuse(Oid relid, const char *what, const char *hint);
+static void refuse_books(Oid relid, const char *what, const char *hint);
 static bool is_in_library(HeapTuple tuple, const char *name);
 static void forget_relation(Datum arg, Oid relid);
 static void forget_schema(Datum arg, int cacheid, uint32 hashvalue);
@@ -129,7 +129,7 @@ bulkpar_books_open(void)
 	{
 		uint64		before;
 
-		if (!find() || are_others())
+		if (!find_books() || are_others())
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
 					 errmsg("the tables of extension \"bulkpar\" do not exist"),
@@ -141,7 +141,7 @@ bulkpar_books_open(void)
 		before = changes;
 		if (inspected_at == before)
 			return owner;
-		if (!find())
+		if (!find_books())
 			continue;
 		inspect();
 		inspected_at = before;
@@ -156,14 +156,14 @@ bulkpar_books_open(void)
 Oid
 bulkpar_books_table(BulkparBook book)
 {
-	return find() && !are_others() ? relids[book] : InvalidOid;
+	return find_books() && !are_others() ? relids[book] : InvalidOid;
 }
 
 /* Whether a relation is one of the tables. */
 bool
 bulkpar_books_include(Oid relid)
 {
-	for (int i = 0; find() && i < BULKPAR_NBOOKS; i++)
+	for (int i = 0; find_books() && i < BULKPAR_NBOOKS; i++)
 	{
 		if (relid == relids[i])
 			return true;
@@ -184,7 +184,7 @@ bulkpar_books_function(const char *name, int nargs, const Oid *argtypes)
 	Oid			function = InvalidOid;
 	HeapTuple	tuple = NULL;
 
-	if (find())
+	if (find_books())
 		tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
 								PointerGetDatum(buildoidvector(argtypes,
 															   nargs)),
@@ -213,7 +213,7 @@ bulkpar_books_function(const char *name, int nargs, const Oid *argtypes)
  * extension.  False if one is not there.
  */
 static bool
-find(void)
+find_books(void)
 {
 	static bool registered = false;
 	uint64		before = changes;
@@ -310,22 +310,22 @@ inspect_table(Relation rel)
 	Oid			relid = RelationGetRelid(rel);
 
 	if (rel->rd_rel->relkind != RELKIND_RELATION)
-		refuse(relid, "is not a table", NULL);
+		refuse_books(relid, "is not a table", NULL);
 	if (rel->rd_rel->relowner != owner)
-		refuse(relid, "has another owner than the other tables",
-			   "Use ALTER TABLE ... OWNER TO to give it back.");
+		refuse_books(relid, "has another owner than the other tables",
+					 "Use ALTER TABLE ... OWNER TO to give it back.");
 	if (rel->rd_rules != NULL)
-		refuse(relid, "has a rule", "Use DROP RULE to remove it.");
+		refuse_books(relid, "has a rule", "Use DROP RULE to remove it.");
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
 		if (!trigger->tgisinternal)
-			refuse(relid, psprintf("has the trigger \"%s\"", trigger->tgname),
-				   "Use DROP TRIGGER to remove it.");
+			refuse_books(relid, psprintf("has the trigger \"%s\"", trigger->tgname),
+						 "Use DROP TRIGGER to remove it.");
 		if (!bulkpar_books_include(trigger->tgconstrrelid))
-			refuse(relid, "is referenced by a foreign key of another table",
-				   "Drop that foreign key.");
+			refuse_books(relid, "is referenced by a foreign key of another table",
+						 "Drop that foreign key.");
 	}
 }
 
@@ -336,14 +336,14 @@ inspect_row_security(Relation rel)
 	Oid			relid = RelationGetRelid(rel);
 
 	if (!rel->rd_rel->relrowsecurity)
-		refuse(relid, "has no row level security",
-			   "Use ALTER TABLE ... ENABLE ROW LEVEL SECURITY.");
+		refuse_books(relid, "has no row level security",
+					 "Use ALTER TABLE ... ENABLE ROW LEVEL SECURITY.");
 	if (rel->rd_rel->relforcerowsecurity)
-		refuse(relid, "has row level security for its owner",
-			   "Use ALTER TABLE ... NO FORCE ROW LEVEL SECURITY.");
+		refuse_books(relid, "has row level security for its owner",
+					 "Use ALTER TABLE ... NO FORCE ROW LEVEL SECURITY.");
 	if (rel->rd_rsdesc != NULL && rel->rd_rsdesc->policies != NIL)
-		refuse(relid, "has a row level security policy",
-			   "Use DROP POLICY to remove it.");
+		refuse_books(relid, "has a row level security policy",
+					 "Use DROP POLICY to remove it.");
 }
 
 /* Nobody has privileges on a relation or a column of it but its owner. */
@@ -361,10 +361,10 @@ inspect_privileges(Oid relid)
 	natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
 	datum = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
 	if (!isnull && has_grantee(DatumGetAclP(datum), ~ACL_NO_RIGHTS, &grantee))
-		refuse(relid, psprintf("has privileges granted to %s",
-							   grantee == ACL_ID_PUBLIC ? "PUBLIC" :
-							   quote_identifier(GetUserNameFromId(grantee, false))),
-			   "Use REVOKE ALL to take them back.");
+		refuse_books(relid, psprintf("has privileges granted to %s",
+									 grantee == ACL_ID_PUBLIC ? "PUBLIC" :
+									 quote_identifier(GetUserNameFromId(grantee, false))),
+					 "Use REVOKE ALL to take them back.");
 	ReleaseSysCache(tuple);
 
 	for (AttrNumber i = 1; i <= natts; i++)
@@ -377,8 +377,8 @@ inspect_privileges(Oid relid)
 								&isnull);
 		if (!isnull &&
 			has_grantee(DatumGetAclP(datum), ~ACL_NO_RIGHTS, &grantee))
-			refuse(relid, "has privileges granted on a column",
-				   "Use REVOKE ALL (column) to take them back.");
+			refuse_books(relid, "has privileges granted on a column",
+						 "Use REVOKE ALL (column) to take them back.");
 		ReleaseSysCache(tuple);
 	}
 }
@@ -404,7 +404,7 @@ has_grantee(const Acl *acl, AclMode privileges, Oid *grantee)
 }
 
 static void
-refuse(Oid relid, const char *what, const char *hint)
+refuse_books(Oid relid, const char *what, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

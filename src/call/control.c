@@ -47,7 +47,7 @@ static Datum stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state);
 static bool signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
 							TimestampTz deadline);
 static TimestampTz deadline_of(FunctionCallInfo fcinfo);
-static void begin(FunctionCallInfo fcinfo);
+static void begin_control(FunctionCallInfo fcinfo);
 static int64 forget(int64 job_id);
 
 PG_FUNCTION_INFO_V1(bulkpar_wait);
@@ -65,7 +65,7 @@ bulkpar_wait(PG_FUNCTION_ARGS)
 	TimestampTz deadline = deadline_of(fcinfo);
 	int64		job_id = PG_GETARG_INT64(0);
 
-	begin(fcinfo);
+	begin_control(fcinfo);
 	bulkpar_lookup_check_owner(job_id);
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
@@ -85,14 +85,14 @@ bulkpar_await(PG_FUNCTION_ARGS)
 	TimestampTz deadline = deadline_of(fcinfo);
 	int64		job_id = PG_GETARG_INT64(0);
 
-	begin(fcinfo);
+	begin_control(fcinfo);
 	bulkpar_lookup_check_owner(job_id);
 	if (context != NULL && IsA(context, CallContext) && !context->atomic)
 	{
 		SPI_connect_ext(SPI_OPT_NONATOMIC);
 		SPI_commit();
 		SPI_finish();
-		begin(fcinfo);
+		begin_control(fcinfo);
 		bulkpar_lookup_check_owner(job_id);
 	}
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
@@ -120,7 +120,7 @@ bulkpar_forget_job(PG_FUNCTION_ARGS)
 {
 	int64		job_id = PG_GETARG_INT64(0);
 
-	begin(fcinfo);
+	begin_control(fcinfo);
 	bulkpar_lookup_check_owner(job_id);
 	PG_RETURN_INT64(forget(job_id));
 }
@@ -133,7 +133,7 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
 	int			count;
 	int64		forgotten = 0;
 
-	begin(fcinfo);
+	begin_control(fcinfo);
 	job_ids = bulkpar_joblist_older_than(GetUserId(), PG_GETARG_INTERVAL_P(0),
 										 &count);
 	for (int i = 0; i < count; i++)
@@ -154,7 +154,7 @@ stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state)
 	BulkparJobStatus *now;
 	const char *name;
 
-	begin(fcinfo);
+	begin_control(fcinfo);
 	PreventCommandDuringRecovery("bulkpar job control");
 	bulkpar_lookup_check_owner(job_id);
 
@@ -227,7 +227,7 @@ deadline_of(FunctionCallInfo fcinfo)
  * controlled by locks and signals, for which parallel workers are not.
  */
 static void
-begin(FunctionCallInfo fcinfo)
+begin_control(FunctionCallInfo fcinfo)
 {
 	bulkpar_books_pin_for_transaction();
 	PreventCommandIfParallelMode(psprintf("%s()",

@@ -39,6 +39,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "books/books.h"
 #include "books/joblist.h"
 #include "books/joblock.h"
 #include "books/jobstate.h"
@@ -117,6 +118,7 @@ bulkpar_coordinator_main(Datum main_arg)
 										 sizeof(Coordinator));
 	coordinator->call = dsm_segment_address(segment);
 
+	bulkpar_books_pin(coordinator->call->identity.job_table);
 	bulkpar_identity_assume(&coordinator->call->identity);
 	before_shmem_exit(stop_at_exit, PointerGetDatum(coordinator));
 	MemoryContextSwitchTo(TopMemoryContext);

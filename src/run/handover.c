@@ -22,6 +22,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "books/books.h"
 #include "run/handover.h"
 #include "run/launch.h"
 
@@ -39,6 +40,7 @@ bulkpar_handover_prepare(const BulkparJob *job, const char *request,
 	Size		size = strlen(request) + 1;
 
 	bulkpar_identity_choose(&identity, job->owner, job->session_role);
+	identity.job_table = bulkpar_books_table(BULKPAR_BOOK_JOB);
 	*segment = dsm_create(add_size(offsetof(BulkparCall, request), size), 0);
 	call = dsm_segment_address(*segment);
 	memset(call, 0, offsetof(BulkparCall, request));

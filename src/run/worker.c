@@ -28,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "books/books.h"
 #include "books/joblock.h"
 #include "books/jobstate.h"
 #include "books/ledger.h"
@@ -112,6 +113,7 @@ bulkpar_worker_main(Datum main_arg)
 	BackgroundWorkerUnblockSignals();
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	bulkpar_books_pin(args.identity.job_table);
 	bulkpar_identity_assume(&args.identity);
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
 					PGC_USERSET, PGC_S_OVERRIDE);

@@ -35,7 +35,6 @@
 #include "utils/guc.h"
 #include "utils/syscache.h"
 
-#include "books/books.h"
 #include "compat.h"
 #include "session/identity.h"
 
@@ -60,7 +59,6 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 	bool		owner_can_login = can_login(owner);
 
 	identity->database = MyDatabaseId;
-	identity->job_table = bulkpar_books_table(BULKPAR_BOOK_JOB);
 	identity->role = owner;
 	identity->login = owner;
 	identity->flags = 0;
@@ -76,15 +74,11 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 	}
 }
 
-/*
- * Connect this background worker to the database, where it works with the
- * tables that were there when its job was started.
- */
+/* Connect this background worker to the database. */
 void
 bulkpar_identity_assume(const BulkparIdentity *identity)
 {
 	current = *identity;
-	bulkpar_books_pin(identity->job_table);
 	BackgroundWorkerInitializeConnectionByOid(identity->database,
 											  identity->login,
 											  identity->flags);

@@ -16,7 +16,8 @@
 typedef struct BulkparIdentity
 {
 	Oid			database;
-	Oid			job_table;		/* of the extension as it is there now */
+	Oid			job_table;		/* of the extension in it, which our caller
+								 * knows */
 	Oid			login;			/* the role that the process connects as */
 	Oid			role;			/* the role that it works as */
 	uint32		flags;			/* for the connection */
