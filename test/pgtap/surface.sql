@@ -494,6 +494,8 @@ SELECT results_eq(
 	$$SELECT concat_ws(' ', name, vartype, context, boot_val, unit, min_val)
 	FROM pg_settings WHERE name LIKE 'bulkpar.%' ORDER BY name$$,
 	ARRAY[
+		'bulkpar.job_id string backend ',
+		'bulkpar.job_started_at string backend ',
 		'bulkpar.max_workers integer sighup -1 -1',
 		'bulkpar.progress_interval integer user 5000 ms 0',
 		'bulkpar.report bool user on',

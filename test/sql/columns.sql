@@ -68,7 +68,7 @@ SELECT rows_updated, rows_unchanged FROM bulkpar_execute('UPDATE person SET spec
 SELECT addr, count(*) FROM person GROUP BY 1 ORDER BY 1;
 -- they are shown
 SELECT line FROM bulkpar_explain('person', ARRAY['"tags"[1]', '"tags"[2]', '"userName"'], ARRAY['1', 'id', '''x'''], condition => 'id = 1') line
-	WHERE line ~ '^(Statement|Row)';
+	WHERE line ~ '^(Statement|Row):';
 -- a job that has failed goes on with them
 \set VERBOSITY terse
 SELECT status FROM bulkpar_update('person', '"tags"[3]', 'tags[3] + 10 / (id - 55)', 10, 1, job_name => 'third');
