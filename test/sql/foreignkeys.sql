@@ -2,7 +2,8 @@
 -- Foreign keys: checked for each batch, as for a plain UPDATE
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 
 CREATE TABLE country (code text PRIMARY KEY, alias text UNIQUE);
 INSERT INTO country VALUES ('de', 'DE'), ('np', 'NP');

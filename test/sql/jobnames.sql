@@ -4,7 +4,8 @@
 SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 
 CREATE VIEW last_job AS SELECT * FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 CREATE TABLE named (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);

@@ -5,7 +5,8 @@ SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
 SET client_min_messages = warning;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 DROP ROLE IF EXISTS regress_bulkpar_frank;
 CREATE ROLE regress_bulkpar_frank LOGIN;
 \set message '\\echo :LAST_ERROR_MESSAGE'

@@ -2,7 +2,8 @@
 -- A job runs with the rights of the role that called it, no more and no less
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_carol,
 	regress_bulkpar_group, regress_bulkpar_stats;

@@ -4,7 +4,8 @@
 --
 SET bulkpar.report = off;
 SET client_min_messages = warning;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 CREATE ROLE regress_rowerrors_owner;
 CREATE TABLE item (id int PRIMARY KEY, n int DEFAULT 0, name text, oid oid);
 INSERT INTO item SELECT g, 0, CASE WHEN g % 25 = 0 THEN 'nothing' ELSE 'item' END FROM generate_series(1, 100) g;

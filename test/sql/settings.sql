@@ -1,7 +1,8 @@
 --
 -- The settings of the caller give the expressions their meaning
 --
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 SET bulkpar.report = off;
 \set VERBOSITY sqlstate
 \set message '\\echo :LAST_ERROR_MESSAGE'

@@ -2,7 +2,8 @@
 -- Triggers and rules: as for an UPDATE of each batch
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error RESTART IDENTITY;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 
 CREATE TABLE item (id int PRIMARY KEY, n int NOT NULL DEFAULT 0, name text, changes int NOT NULL DEFAULT 0);
 INSERT INTO item SELECT g, 0, 'item ' || g FROM generate_series(1, 100) g;
