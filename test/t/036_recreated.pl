@@ -71,7 +71,10 @@ foreach my $what (sort keys %jobs)
 	@waiting = map { start_call($node, $waits{$_}, %call) } sort keys %waits;
 	wait_until($node, "count(*) = 1 + " . @waiting . " FROM pg_stat_activity"
 		  . " WHERE application_name = 'caller' AND wait_event = 'Extension'");
-	super("SET lock_timeout = '180s'; DROP EXTENSION bulkpar; CREATE EXTENSION bulkpar");
+	# in the order in which the others lock them, against deadlocks
+	super('BEGIN; LOCK TABLE '
+		  . join(', ', map { "bulkpar.bulkpar_$_" } qw(job part chunk error counter))
+		  . '; DROP EXTENSION bulkpar; CREATE EXTENSION bulkpar; COMMIT');
 
 	$call = start_call($node,
 		"SELECT status, rows_updated FROM bulkpar_update('a', 'n', 'n + 1 + gate(2)', 10, 2)",
