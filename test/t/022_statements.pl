@@ -336,7 +336,7 @@ INSERT INTO pairs SELECT g % 10, 'k' || g FROM generate_series(1, 20000) g;
 ANALYZE pairs;
 END
 my $after = last_job($node);
-set_tempo($node, 1);
+set_tempo($node, 50);
 $call = start_call($node, "SELECT status FROM bulkpar_update("
 	  . "'pairs', 'n', 'n + 1 + tempo()', 20, 2, condition => 'b LIKE ''%77''')");
 $job = wait_for_rows($node, 40, $after);
@@ -344,6 +344,7 @@ $node->stop('immediate');
 $call->{psql}->finish;
 ok(start_again($node), 'listed: a crash of the server');
 status_is($node, $job, 'interrupted', 'listed');
+set_tempo($node, 0);
 is(stop_call(resume()), 'succeeded', 'listed: resume');
 is( $node->safe_psql(
 		'postgres',
