@@ -63,6 +63,7 @@ CREATE TABLE bulkpar.bulkpar_job (
 	condition text,
 	from_item text,
 	skip_unchanged boolean NOT NULL,
+	sees_batches boolean NOT NULL,
 	batch_size integer NOT NULL,
 	workers integer NOT NULL,
 	stripes integer,
@@ -181,6 +182,17 @@ CREATE TABLE bulkpar.bulkpar_error (
 	failed_at timestamptz NOT NULL
 );
 
+-- The tables themselves, bulkpar_subquery_<job>_<number>, are made and dropped
+-- with their jobs, as members of the extension.
+CREATE TABLE bulkpar.bulkpar_subquery (
+	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
+	number integer NOT NULL,
+	relation oid NOT NULL,
+	rows bigint NOT NULL,
+	has_nulls boolean NOT NULL,
+	PRIMARY KEY (job_id, number)
+);
+
 -- Not on the key, which may be longer than an entry of an index.
 CREATE INDEX bulkpar_error_job ON bulkpar.bulkpar_error (job_id);
 
@@ -194,6 +206,7 @@ ALTER TABLE bulkpar.bulkpar_job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_part ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_error ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bulkpar.bulkpar_subquery ENABLE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE bulkpar.bulkpar_job IS
 'One row for each bulkpar job; people read the view bulkpar_jobs';
@@ -204,6 +217,15 @@ COMMENT ON INDEX bulkpar.bulkpar_job_unfinished_name IS
 'Keeps the names of unfinished jobs unique';
 COMMENT ON TABLE bulkpar.bulkpar_error IS
 'One row for each row that a job with on_error => ''skip'' could not update';
+COMMENT ON TABLE bulkpar.bulkpar_subquery IS
+'One row for each subquery of a job that was evaluated once, when it began';
+COMMENT ON COLUMN bulkpar.bulkpar_subquery.relation IS
+'The table with the rows that it returned; without code and privileges of anybody';
+COMMENT ON COLUMN bulkpar.bulkpar_subquery.rows IS
+'How many these are: a crash empties the table';
+COMMENT ON COLUMN bulkpar.bulkpar_subquery.has_nulls IS 'Whether a null is in them';
+COMMENT ON COLUMN bulkpar.bulkpar_job.sees_batches IS
+'Whether subqueries that depend on the row may see what earlier batches have done';
 COMMENT ON COLUMN bulkpar.bulkpar_job.statement IS
 'The statement of bulkpar_execute; null where it is made of the other parts';
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_names IS 'The columns that are set';
@@ -300,7 +322,7 @@ SELECT j.job_id, j.job_name, j.owner, j.target,
 	CASE WHEN r.owns THEN j.expressions END AS expressions,
 	CASE WHEN r.owns THEN j.condition END AS condition,
 	CASE WHEN r.owns THEN j.from_item END AS from_item,
-	j.skip_unchanged, j.batch_size, j.workers, j.stripes,
+	j.skip_unchanged, j.sees_batches, j.batch_size, j.workers, j.stripes,
 	j.stripes_chosen, j.on_error, j.max_errors,
 	CASE WHEN r.owns
 		THEN (SELECT coalesce(jsonb_object_agg(s.value ->> 'name',
@@ -480,14 +502,15 @@ CREATE FUNCTION @extschema@.bulkpar_update(
 	stripes integer DEFAULT NULL,
 	from_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
-	skip_unchanged boolean DEFAULT false)
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_update(regclass, text, text, integer, integer, text, boolean, text,
-	bigint, text, integer, text, regclass, boolean) IS
+	bigint, text, integer, text, regclass, boolean, boolean) IS
 'Update a column of all rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION @extschema@.bulkpar_update(
@@ -504,14 +527,15 @@ CREATE FUNCTION @extschema@.bulkpar_update(
 	stripes integer DEFAULT NULL,
 	from_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
-	skip_unchanged boolean DEFAULT false)
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_update(regclass, text[], text[], integer, integer, text, boolean, text,
-	bigint, text, integer, text, regclass, boolean) IS
+	bigint, text, integer, text, regclass, boolean, boolean) IS
 'Update several columns of all rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION @extschema@.bulkpar_delete(
@@ -524,14 +548,15 @@ CREATE FUNCTION @extschema@.bulkpar_delete(
 	max_errors bigint DEFAULT 1000,
 	job_name text DEFAULT NULL,
 	using_item text DEFAULT NULL,
-	key_index regclass DEFAULT NULL)
+	key_index regclass DEFAULT NULL,
+	sees_batches boolean DEFAULT false)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_delete(regclass, text, integer, integer, boolean, text, bigint, text,
-	text, regclass) IS
+	text, regclass, boolean) IS
 'Delete rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION @extschema@.bulkpar_execute(
@@ -544,14 +569,15 @@ CREATE FUNCTION @extschema@.bulkpar_execute(
 	job_name text DEFAULT NULL,
 	stripes integer DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
-	skip_unchanged boolean DEFAULT false)
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_execute(text, integer, integer, boolean, text, bigint, text, integer,
-	regclass, boolean) IS
+	regclass, boolean, boolean) IS
 'Run an UPDATE or DELETE statement in parallel batches that commit on their own';
 
 -- Here the target is a text, so that a call with plain literals is not ambiguous.
@@ -570,13 +596,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	from_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, text, text, integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, text, text, integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
 'Show what bulkpar_update would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
@@ -594,13 +621,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	from_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, text[], text[], integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, text[], text[], integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
 'Show what bulkpar_update would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
@@ -614,13 +642,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	job_name text DEFAULT NULL,
 	using_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
+	sees_batches boolean DEFAULT false,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, text, integer, integer, boolean, text, bigint, text, text, regclass, boolean) IS
+@extschema@.bulkpar_explain(text, text, integer, integer, boolean, text, bigint, text, text, regclass, boolean, boolean) IS
 'Show what bulkpar_delete would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
@@ -634,13 +663,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	stripes integer DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean, boolean) IS
 'Show what bulkpar_execute would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_wait(

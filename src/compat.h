@@ -28,6 +28,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/lock.h"
+#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/relcache.h"
@@ -54,6 +55,59 @@
 #else
 #define BULKPAR_COMPAT_HAS_RETURNING(stmt) ((stmt)->returningList != NIL)
 #endif
+
+/* The columns of a table of a query that it reads, as in pg_class's ACL checks. */
+static inline Bitmapset *
+bulkpar_compat_selected_columns(const Query *query, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	return getRTEPermissionInfo(query->rteperminfos, rte)->selectedCols;
+#else
+	return rte->selectedCols;
+#endif
+}
+
+/* Let a copy of a table of a query require in another what it does there. */
+static inline void
+bulkpar_compat_take_permissions(const Query *query, Query *other,
+								RangeTblEntry *copy)
+{
+#if PG_VERSION_NUM >= 160000
+	if (copy->perminfoindex == 0)
+		return;
+	other->rteperminfos =
+		list_make1(copyObject(getRTEPermissionInfo(query->rteperminfos, copy)));
+	copy->perminfoindex = 1;
+#endif
+}
+
+/* Require no privilege on what was a table of a query. */
+static inline void
+bulkpar_compat_no_permissions(RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	rte->perminfoindex = 0;
+#else
+	rte->requiredPerms = 0;
+	rte->selectedCols = NULL;
+#endif
+}
+
+/* Let a table of a query be read with the rights of a role. */
+static inline void
+bulkpar_compat_read_as(Query *query, RangeTblEntry *rte, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	RTEPermissionInfo *permissions = addRTEPermissionInfo(&query->rteperminfos,
+														  rte);
+
+	permissions->requiredPerms = ACL_SELECT;
+	permissions->checkAsUser = role;
+#else
+	rte->requiredPerms = ACL_SELECT;
+	rte->checkAsUser = role;
+#endif
+}
 
 /* Require no privilege on a table of a query but to select from it. */
 static inline void
@@ -115,6 +169,37 @@ bulkpar_compat_make_expensive(Path *path)
 #else
 #define BULKPAR_COMPAT_HOT_BLOCKING INDEX_ATTR_BITMAP_ALL
 #endif
+
+/* Complete a row type whose columns have been filled in. */
+static inline void
+bulkpar_compat_finish_columns(TupleDesc columns)
+{
+#if PG_VERSION_NUM >= 190000
+	TupleDescFinalize(columns);
+#endif
+}
+
+/* Plan a query that has been rewritten. */
+static inline PlannedStmt *
+bulkpar_compat_plan_query(Query *query, const char *text, int options)
+{
+#if PG_VERSION_NUM >= 190000
+	return pg_plan_query(query, text, options, NULL, NULL);
+#else
+	return pg_plan_query(query, text, options, NULL);
+#endif
+}
+
+/* Run a query to its end. */
+static inline void
+bulkpar_compat_run_executor(QueryDesc *desc)
+{
+#if PG_VERSION_NUM >= 180000
+	ExecutorRun(desc, ForwardScanDirection, 0);
+#else
+	ExecutorRun(desc, ForwardScanDirection, 0, true);
+#endif
+}
 
 /* Whether this session holds a lock in just this mode. */
 static inline bool

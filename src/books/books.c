@@ -55,6 +55,7 @@ static const char *const names[BULKPAR_NBOOKS] = {
 	"bulkpar_chunk",
 	"bulkpar_error",
 	"bulkpar_counter",
+	"bulkpar_subquery",
 };
 
 /* Goes up when a relation or a schema may have changed. */
@@ -157,6 +158,38 @@ Oid
 bulkpar_books_table(BulkparBook book)
 {
 	return find_books() && !are_others() ? relids[book] : InvalidOid;
+}
+
+/* The schema of the tables and their extension, once they are open. */
+Oid
+bulkpar_books_schema(void)
+{
+	return schema;
+}
+
+Oid
+bulkpar_books_extension(void)
+{
+	return extension;
+}
+
+/*
+ * Make sure that a table with the result of a subquery is still as it was made.
+ * The tables must be open, so that we know their owner and schema.
+ */
+void
+bulkpar_books_inspect(Relation rel)
+{
+	if (RelationGetNamespace(rel) != schema ||
+		getExtensionOfObject(RelationRelationId,
+							 RelationGetRelid(rel)) != extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" is no longer one of extension \"bulkpar\"",
+						RelationGetRelationName(rel))));
+	inspect_table(rel);
+	inspect_row_security(rel);
+	inspect_privileges(RelationGetRelid(rel));
 }
 
 /* Whether a relation is one of the tables. */

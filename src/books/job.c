@@ -29,7 +29,7 @@
 	"job_name, owner, session_role, target, key_index, only_target, " \
 	"deletes, column_names, column_targets, statement, expressions, " \
 	"condition, from_item, " \
-	"skip_unchanged, batch_size, workers, stripes, on_error, max_errors, " \
+	"skip_unchanged, sees_batches, batch_size, workers, stripes, on_error, max_errors, " \
 	"settings"
 
 static void append_parts(StringInfo buf, const BulkparJob *job);
@@ -74,6 +74,7 @@ bulkpar_job_serialize(const BulkparJob *job)
 	append_text(&buf, "condition", job->condition);
 	append_text(&buf, "from_item", job->from_item);
 	append_bool(&buf, "skip_unchanged", job->skip_unchanged);
+	append_bool(&buf, "sees_batches", job->sees_batches);
 	append_number(&buf, "batch_size", job->batch_size);
 	append_number(&buf, "workers", job->workers);
 	if (job->stripes != 0)
@@ -283,6 +284,7 @@ bulkpar_job_load(int64 job_id)
 	job->condition = bulkpar_column_text(&books, "condition");
 	job->from_item = bulkpar_column_text(&books, "from_item");
 	job->skip_unchanged = bulkpar_column_bool(&books, "skip_unchanged");
+	job->sees_batches = bulkpar_column_bool(&books, "sees_batches");
 	job->batch_size = bulkpar_column_int32(&books, "batch_size");
 	job->workers = bulkpar_column_int32(&books, "workers");
 	job->stripes = bulkpar_column_int32(&books, "stripes");
@@ -298,6 +300,8 @@ bulkpar_job_load(int64 job_id)
 	load_settings(&books, &job->settings);
 	load_parts(&books, job);
 	bulkpar_bookkeeping_leave(&books);
+	bulkpar_subquery_load(job_id, &job->subqueries);
+	job->subqueries.evaluated = job->prepared;
 	return job;
 }
 

@@ -14,6 +14,7 @@
 #define BULKPAR_JOB_H
 
 #include "books/storedkey.h"
+#include "books/subquery.h"
 #include "session/settings.h"
 
 /* The space that the tables of a job take. */
@@ -64,6 +65,7 @@ typedef struct BulkparJob
 	char	   *condition;		/* NULL for none */
 	char	   *from_item;		/* NULL for none */
 	bool		skip_unchanged;
+	bool		sees_batches;	/* subqueries may, that depend on the row */
 	int			batch_size;
 	int			workers;
 	bool		workers_chosen; /* not by the caller; known in its session */
@@ -80,6 +82,7 @@ typedef struct BulkparJob
 	double		estimated_rows;
 	char	   *xmin_holders;	/* NULL for none */
 	BulkparJobSpace before;
+	BulkparSubqueries subqueries;
 } BulkparJob;
 
 /* What a resumed job does otherwise than before; 0 for as before. */

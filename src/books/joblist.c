@@ -22,6 +22,7 @@
 #include "books/bookkeeping.h"
 #include "books/column.h"
 #include "books/joblist.h"
+#include "books/subquery.h"
 
 /* The unfinished job of a role with a name; 0 if there is none. */
 int64
@@ -73,6 +74,7 @@ bulkpar_joblist_delete(int64 job_id)
 	BulkparBookkeeping books;
 	uint64		deleted;
 
+	bulkpar_subquery_drop(job_id, true);
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	deleted = bulkpar_bookkeeping_run(&books, &delete);
 	bulkpar_bookkeeping_leave(&books);

@@ -95,6 +95,7 @@ is_same_work(const BulkparJob *a, const BulkparJob *b)
 	if (a->target != b->target || a->only != b->only ||
 		a->key_index != b->key_index || a->deletes != b->deletes ||
 		a->skip_unchanged != b->skip_unchanged ||
+		a->sees_batches != b->sees_batches ||
 		a->ncolumns != b->ncolumns || a->nexpressions != b->nexpressions ||
 		!is_same_text(a->statement, b->statement) ||
 		!is_same_text(a->condition, b->condition) ||

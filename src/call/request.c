@@ -262,6 +262,7 @@ read_how(const Arguments *arguments, BulkparJob *job)
 	if (find_parameter(arguments, "skip_unchanged") >= 0)
 		job->skip_unchanged = DatumGetBool(value(arguments,
 												 "skip_unchanged"));
+	job->sees_batches = DatumGetBool(value(arguments, "sees_batches"));
 	if (job->skip_unchanged && job->deletes)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -15,10 +15,10 @@ CREATE TABLE person (id integer PRIMARY KEY, name text);
 CREATE FUNCTION put_job(status text, estimated_rows bigint, owner regrole)
 RETURNS bigint LANGUAGE sql AS $$
 	INSERT INTO bulkpar.bulkpar_job (job_id, owner, session_role, target, only_target, deletes, column_names,
-		expressions, skip_unchanged, batch_size, workers, on_error, max_errors,
+		expressions, skip_unchanged, sees_batches, batch_size, workers, on_error, max_errors,
 		settings, status, estimated_rows, created_at, started_at, finished_at)
 	VALUES ((SELECT coalesce(max(j.job_id), 0) + 1 FROM bulkpar.bulkpar_job j),
-		owner, owner, 'person', true, false, '{name}', '{upper(name)}', false, 100,
+		owner, owner, 'person', true, false, '{name}', '{upper(name)}', false, false, 100,
 		2, 'stop', 0, '[]', status, estimated_rows, now() - interval '10001 seconds',
 		now() - interval '10000 seconds',
 		CASE WHEN status <> 'running' THEN now() END)

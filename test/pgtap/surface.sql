@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(112);
+SELECT plan(117);
 
 SET LOCAL search_path = public, bulkpar;
 CREATE ROLE bulkpar_somebody;
@@ -30,20 +30,20 @@ SELECT results_eq(
 		'function bulkpar_await(bigint,interval)',
 		'function bulkpar_cancel(bigint)',
 		'function bulkpar_changed(boolean,tid,"any")',
-		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass)',
-		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean)',
-		'function bulkpar_explain(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean)',
-		'function bulkpar_explain(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean)',
-		'function bulkpar_explain(text,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
-		'function bulkpar_explain(text,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
+		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean)',
+		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean)',
+		'function bulkpar_explain(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean)',
+		'function bulkpar_explain(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
+		'function bulkpar_explain(text,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_explain(text,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
 		'function bulkpar_forget(bigint)',
 		'function bulkpar_forget(interval)',
 		'function bulkpar_in_stripe(integer,integer,"any")',
 		'function bulkpar_pause(bigint)',
 		'function bulkpar_resume(bigint,integer,integer,boolean)',
 		'function bulkpar_support(internal)',
-		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean)',
-		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean)',
+		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
+		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
 		'function bulkpar_wait(bigint,interval)',
 		'function bulkpar_xmin_holders()',
 		'schema bulkpar',
@@ -52,6 +52,7 @@ SELECT results_eq(
 		'table bulkpar_error',
 		'table bulkpar_job',
 		'table bulkpar_part',
+		'table bulkpar_subquery',
 		'type bulkpar_result',
 		'view bulkpar_chunks',
 		'view bulkpar_errors',
@@ -91,6 +92,7 @@ SELECT results_eq(
 		'condition text',
 		'from_item text',
 		'skip_unchanged boolean not null',
+		'sees_batches boolean not null',
 		'batch_size integer not null',
 		'workers integer not null',
 		'stripes integer',
@@ -208,6 +210,20 @@ SELECT has_check('bulkpar_chunk', 'bulkpar_chunk checks its status');
 SELECT has_index('bulkpar_chunk', 'bulkpar_chunk_unfinished',
 	ARRAY['job_id', 'chunk_no'], 'unfinished chunks are found by an index');
 
+-- bulkpar_subquery
+SELECT results_eq(
+	$$SELECT * FROM columns_of('bulkpar_subquery')$$,
+	ARRAY[
+		'job_id bigint not null',
+		'number integer not null',
+		'relation oid not null',
+		'rows bigint not null',
+		'has_nulls boolean not null'
+	], 'columns of bulkpar_subquery');
+SELECT col_is_pk('bulkpar_subquery', ARRAY['job_id', 'number'],
+	'bulkpar_subquery has a primary key');
+SELECT fk_ok('bulkpar_subquery', 'job_id', 'bulkpar_job', 'job_id');
+
 -- bulkpar_error
 SELECT results_eq(
 	$$SELECT * FROM columns_of('bulkpar_error')$$,
@@ -248,6 +264,7 @@ SELECT results_eq(
 		'condition text',
 		'from_item text',
 		'skip_unchanged boolean',
+		'sees_batches boolean',
 		'batch_size integer',
 		'workers integer',
 		'stripes integer',
@@ -348,14 +365,16 @@ SELECT results_eq(
 		'on_error text DEFAULT ''stop''::text, '
 		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
 		'using_item text DEFAULT NULL::text, '
-		'key_index regclass DEFAULT NULL::regclass',
+		'key_index regclass DEFAULT NULL::regclass, '
+		'sees_batches boolean DEFAULT false',
 		'bulkpar_execute: statement text, batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
 		'on_error text DEFAULT ''stop''::text, '
 		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
 		'stripes integer DEFAULT NULL::integer, '
 		'key_index regclass DEFAULT NULL::regclass, '
-		'skip_unchanged boolean DEFAULT false',
+		'skip_unchanged boolean DEFAULT false, '
+		'sees_batches boolean DEFAULT false',
 		'bulkpar_forget: job_id bigint',
 		'bulkpar_forget: age interval',
 		'bulkpar_in_stripe: stripes integer, stripe integer, '
@@ -373,7 +392,8 @@ SELECT results_eq(
 		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
 		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
 		'key_index regclass DEFAULT NULL::regclass, '
-		'skip_unchanged boolean DEFAULT false',
+		'skip_unchanged boolean DEFAULT false, '
+		'sees_batches boolean DEFAULT false',
 		'bulkpar_update: target regclass, column_name text[], '
 		'expression text[], batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, '
@@ -382,7 +402,8 @@ SELECT results_eq(
 		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
 		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
 		'key_index regclass DEFAULT NULL::regclass, '
-		'skip_unchanged boolean DEFAULT false',
+		'skip_unchanged boolean DEFAULT false, '
+		'sees_batches boolean DEFAULT false',
 		'bulkpar_wait: job_id bigint, '
 		'timeout interval DEFAULT NULL::interval',
 		'bulkpar_xmin_holders: '
@@ -478,6 +499,8 @@ SELECT table_privs_are('bulkpar_chunk', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_chunk', 'bulkpar_somebody', '{}');
 SELECT table_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
+SELECT table_privs_are('bulkpar_subquery', 'bulkpar_somebody', '{}');
+SELECT any_column_privs_are('bulkpar_subquery', 'bulkpar_somebody', '{}');
 SELECT table_privs_are(name, 'bulkpar_somebody', '{SELECT}')
 FROM unnest('{bulkpar_jobs,bulkpar_chunks,bulkpar_errors,bulkpar_progress}'::name[]) AS name;
 SELECT table_privs_are('bulkpar_counter', 'bulkpar_somebody', '{}');

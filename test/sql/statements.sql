@@ -4,7 +4,7 @@
 SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 
 CREATE TYPE pair AS (a int, b text);
@@ -93,7 +93,8 @@ SELECT tags, both_of FROM item WHERE id IN (2, 100) ORDER BY id;
 SELECT rows_updated FROM bulkpar_update('item', 'both_of', '(id, name)', 10);
 -- expressions: the row, functions, subqueries with and without the row
 SELECT rows_updated FROM bulkpar_execute('UPDATE item i SET name = left(i::text, 8), n = n + 1
-	WHERE id IN (SELECT id FROM source) AND EXISTS (SELECT FROM item o WHERE o.id = i.id + 50)', 10);
+	WHERE id IN (SELECT id FROM source) AND EXISTS (SELECT FROM item o WHERE o.id = i.id + 50)', 10,
+	sees_batches => true);
 SELECT n, count(*), min(id), max(id), min(name) FROM item GROUP BY n ORDER BY n;
 
 -- all jobs that have succeeded are complete
@@ -105,4 +106,4 @@ DROP VIEW counts, last_job;
 DROP SCHEMA "S ""; --" CASCADE;
 DROP TABLE item, source;
 DROP TYPE pair;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery;

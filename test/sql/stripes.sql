@@ -3,7 +3,7 @@
 --
 SET bulkpar.report = off;
 SET client_min_messages = warning;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 CREATE SCHEMA stripes;
 SET search_path = stripes, public;
@@ -204,7 +204,7 @@ SELECT other = 3 OR id = 1 AS meets, n, count(*) FROM work GROUP BY 1, 2 ORDER B
 UPDATE work SET n = 0;
 SELECT rows_updated FROM bulkpar_update('work', 'n', 'n + (SELECT count(*) FROM tenants)::int', 50, 2,
 	'id % 4 IN (SELECT tenant FROM tenants WHERE tenant > 1) AND EXISTS (SELECT FROM work w WHERE w.id = work.id + 1)',
-	stripes => 8);
+	stripes => 8, sees_batches => true);
 SELECT id % 4 AS rest, n, count(*) FROM work GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- a policy

@@ -4,7 +4,7 @@
 SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 
 CREATE TABLE item (
@@ -91,7 +91,8 @@ SELECT rows_updated FROM bulkpar_update('item', ARRAY['n', 'tags'], ARRAY[
 	'ARRAY(SELECT g::text FROM generate_series(item.id, item.id + 1) g)'], 400);
 SELECT n, tags FROM item WHERE id = 500;
 SELECT rows_updated FROM bulkpar_update('item', 'n', 'CASE WHEN active THEN 1 ELSE 2 END',
-	400, condition => 'EXISTS (SELECT FROM item o WHERE o.id = item.id + 500)');
+	400, condition => 'EXISTS (SELECT FROM item o WHERE o.id = item.id + 500)',
+	sees_batches => true);
 SELECT * FROM counts;
 
 -- an OR in the condition does not let rows out of their batch

@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * subquery.c
+ *		The subqueries of a job that were evaluated once.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/books/subquery.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/lmgr.h"
+
+#include "books/argument.h"
+#include "books/bookkeeping.h"
+#include "books/column.h"
+#include "books/kept.h"
+#include "books/subquery.h"
+
+/*
+ * Note the result of another subquery, in the current memory context, and of a
+ * job that is stored also in its books.
+ */
+void
+bulkpar_subquery_add(int64 job_id, BulkparSubqueries *subqueries,
+					 const BulkparSubquery *subquery)
+{
+	static BulkparQuery insert = {
+		.sql =
+		"INSERT INTO @bulkpar_subquery (job_id, number, relation, rows, "
+		"has_nulls) VALUES ($job_id, $number, $relation, $rows, $has_nulls)"
+	};
+	Size		size = sizeof(BulkparSubquery) * (subqueries->count + 1);
+
+	subqueries->items = subqueries->items == NULL ? palloc(size) :
+		repalloc(subqueries->items, size);
+	subqueries->items[subqueries->count++] = *subquery;
+	if (job_id != 0)
+	{
+		BulkparBookkeeping books;
+
+		bulkpar_bookkeeping_enter_job(&books, job_id);
+		bulkpar_argument_int32(&books, "number", subqueries->count);
+		bulkpar_argument_oid(&books, "relation", subquery->relid);
+		bulkpar_argument_int64(&books, "rows", subquery->rows);
+		bulkpar_argument_bool(&books, "has_nulls", subquery->has_nulls);
+		(void) bulkpar_bookkeeping_run(&books, &insert);
+		bulkpar_bookkeeping_leave(&books);
+	}
+}
+
+/* Read those of a job. */
+void
+bulkpar_subquery_load(int64 job_id, BulkparSubqueries *subqueries)
+{
+	static BulkparQuery read = {
+		.read_only = true,
+		.sql =
+		"SELECT relation, rows, has_nulls FROM @bulkpar_subquery "
+		"WHERE job_id = $job_id ORDER BY number"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	subqueries->count = (int) bulkpar_bookkeeping_run(&books, &read);
+	if (subqueries->count > 0)
+		subqueries->items = MemoryContextAlloc(books.caller_context,
+											   sizeof(BulkparSubquery) *
+											   subqueries->count);
+	for (int i = 0; i < subqueries->count; i++)
+	{
+		BulkparSubquery *subquery = &subqueries->items[i];
+
+		bulkpar_bookkeeping_look_at(&books, i);
+		subquery->relid = bulkpar_column_oid(&books, "relation");
+		subquery->rows = bulkpar_column_int64(&books, "rows");
+		subquery->has_nulls = bulkpar_column_bool(&books, "has_nulls");
+	}
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/*
+ * Drop what the subqueries of a job returned.  Where that is not to wait, a
+ * table that somebody reads stays until the job is forgotten.
+ */
+void
+bulkpar_subquery_drop(int64 job_id, bool wait)
+{
+	static BulkparQuery forget = {
+		.sql =
+		"DELETE FROM @bulkpar_subquery WHERE job_id = $job_id "
+		"AND relation = $relation"
+	};
+	BulkparSubqueries subqueries = {0};
+
+	bulkpar_subquery_load(job_id, &subqueries);
+	for (int i = 0; i < subqueries.count; i++)
+	{
+		Oid			relid = subqueries.items[i].relid;
+		BulkparBookkeeping books;
+
+		if (wait)
+			LockRelationOid(relid, AccessExclusiveLock);
+		else if (!ConditionalLockRelationOid(relid, AccessExclusiveLock))
+			continue;
+		bulkpar_bookkeeping_enter_job(&books, job_id);
+		bulkpar_argument_oid(&books, "relation", relid);
+		bulkpar_kept_drop(relid);
+		(void) bulkpar_bookkeeping_run(&books, &forget);
+		bulkpar_bookkeeping_leave(&books);
+	}
+}
