@@ -36,6 +36,7 @@
 #include "table/assigned.h"
 #include "table/condition.h"
 #include "table/keyquery.h"
+#include "table/member.h"
 #include "table/unchanged.h"
 #include "table/values.h"
 
@@ -47,6 +48,8 @@ static void check_policies(const BulkparCondition *condition,
 static bool hides_more(const RowSecurityPolicy *policy, CmdType command);
 static void restrict_to_piece(ParseState *pstate,
 							  const BulkparCondition *condition, Query *query);
+static void use_results(const BulkparCondition *condition, Query *query,
+						List *columns);
 static int	target_index(const Query *query);
 static Node *range_condition(const BulkparCondition *condition,
 							 const Query *query, List *columns);
@@ -95,6 +98,7 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 									 condition->key);
 	if (query->commandType != CMD_SELECT)
 		check_policies(condition, query, rte);
+	bulkpar_once_apply(&condition->once, pstate, query);
 	condition->whole = from->quals == NULL && list_length(from->fromlist) == 1;
 	if (condition->skip_unchanged)
 		from->quals = make_and_qual(from->quals,
@@ -163,6 +167,7 @@ restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
 
 	Assert((condition->use == BULKPAR_CONDITION_CHANGE) ==
 		   (query->resultRelation > 0));
+	use_results(condition, query, columns);
 	/* The range comes first: nothing is evaluated for rows beyond it. */
 	from->quals = make_and_qual(range_condition(condition, query, columns),
 								from->quals);
@@ -178,6 +183,24 @@ restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
 	bulkpar_keyquery_sort(condition->key,
 						  condition->use == BULKPAR_CONDITION_KEYS_BACKWARD,
 						  query);
+}
+
+/*
+ * Let IN and NOT IN look up what a batch needs in the results of subqueries.  A
+ * look at all rows needs the whole results, and it is guessed better how many
+ * rows there are when NOT IN stays what it is.
+ */
+static void
+use_results(const BulkparCondition *condition, Query *query, List *columns)
+{
+	const List *members = condition->once.members;
+
+	if (members == NIL)
+		return;
+	bulkpar_member_restrict(members, condition->key, &condition->shape,
+							columns);
+	query->jointree->quals = bulkpar_member_simplify(query->jointree->quals,
+													 members);
 }
 
 /*

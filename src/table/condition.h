@@ -17,6 +17,7 @@
 #include "parser/parse_node.h"
 
 #include "table/key.h"
+#include "table/once.h"
 
 /* What a statement is for. */
 typedef enum BulkparConditionUse
@@ -40,6 +41,7 @@ typedef struct BulkparCondition
 	Oid			part;			/* of the target, that is to be reached */
 	const BulkparKey *key;		/* along which it must be reached */
 	BulkparKeyShape shape;		/* the parameters say which keys */
+	BulkparOnce once;			/* what is evaluated once */
 	bool		skip_unchanged;
 	Bitmapset  *new_columns;	/* to select as they will be, by their numbers
 								 * less FirstLowInvalidHeapAttributeNumber */

@@ -115,6 +115,7 @@ bulkpar_statement_batch(const BulkparJob *job, Oid part,
 		make_statement(BULKPAR_CONDITION_CHANGE, bulkpar_statement_text(job),
 					   job->target, part, key, shape);
 
+	statement->hooks.condition.once.job = job;
 	statement->hooks.batch_size = job->batch_size;
 	statement->hooks.condition.skip_unchanged = job->skip_unchanged;
 	return statement;
@@ -319,9 +320,12 @@ make_listing(BulkparConditionUse use, const BulkparJob *job, Oid part,
 			 const BulkparKey *key)
 {
 	BulkparKeyShape none = {0};
+	BulkparStatement *statement =
+		make_statement(use, bulkpar_statement_text(job), job->target, part,
+					   key, &none);
 
-	return make_statement(use, bulkpar_statement_text(job), job->target, part,
-						  key, &none);
+	statement->hooks.condition.once.job = job;
+	return statement;
 }
 
 /* A SELECT on a piece, with its limit as the last parameter. */

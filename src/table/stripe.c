@@ -48,6 +48,9 @@
  */
 #define DEFAULT_STRIPES 12
 
+/* A result of a subquery is large if it has more rows than so many batches. */
+#define MAX_JOINED_BATCHES 10
+
 /*
  * Tables of fewer pages may as well grow: by no more than 8 MB.  Measured on
  * one of 900 pages with 12 stripes: it grows to 1.24 times its size instead of
@@ -174,7 +177,9 @@ bulkpar_stripe_can_be_hot(Relation rel, const BulkparJob *job)
  * How many stripes are best for a job on a table, which may be a part of its
  * target.  Several only pay where the new versions can be HOT, and where
  * neighbours in the key are neighbours on disk: random keys do as stripes do
- * by themselves.
+ * by themselves.  Where a batch reads a large result of a subquery, it reads
+ * that of its whole chunk: 500,000 rows were numbered anew in 7.9 s in 12
+ * stripes, in 5.6 s in one.
  */
 int
 bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
@@ -183,6 +188,7 @@ bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
 	if (job->deletes || !bulkpar_stripe_matters(rel) ||
 		!bulkpar_stripe_possible(key) ||
 		!bulkpar_stripe_can_be_hot(rel, job) ||
+		job->subqueries.joined_rows > (double) MAX_JOINED_BATCHES * job->batch_size ||
 		!follows_heap(rel, &key->columns[0]))
 		return 1;
 	return DEFAULT_STRIPES;

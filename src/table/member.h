@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * member.h
+ *		Looking up keys in the result of a subquery.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/member.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_MEMBER_H
+#define BULKPAR_MEMBER_H
+
+#include "nodes/primnodes.h"
+
+#include "books/subquery.h"
+#include "table/key.h"
+
+/* An IN or NOT IN whose subquery was replaced by its result. */
+typedef struct BulkparMember
+{
+	SubLink    *sublink;
+	const BulkparSubquery *result;
+} BulkparMember;
+
+extern void bulkpar_member_restrict(const List *members,
+									const BulkparKey *key,
+									const BulkparKeyShape *shape,
+									List *columns);
+extern Node *bulkpar_member_simplify(Node *conditions, const List *members);
+
+#endif							/* BULKPAR_MEMBER_H */

@@ -1,0 +1,370 @@
+/*-------------------------------------------------------------------------
+ *
+ * once.c
+ *		What a statement has that is evaluated once.
+ *
+ * The batches of a job are many statements that must do what one would.  So
+ * what one statement evaluates once is evaluated when the job begins, and its
+ * result is kept: CTEs, items of the FROM list and subqueries that do not
+ * depend on the row, if they see rows that the batches change, or must have seen
+ * all of their rows anyway (reach.c).  What is left are subqueries that depend
+ * on the row.  Those that would see what earlier batches have done are refused
+ * unless the caller allows it.
+ *
+ * They are numbered in the order in which they are found in the analyzed query,
+ * which is the same each time.  First those that are known are put in their
+ * places; the next one is then extracted with these in it, so that all read the
+ * same result of a CTE.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/once.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "access/sysattr.h"
+#include "catalog/pg_type.h"
+#include "nodes/bitmapset.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/ruleutils.h"
+
+#include "table/extract.h"
+#include "table/joined.h"
+#include "table/member.h"
+#include "table/once.h"
+#include "table/reach.h"
+#include "table/substitute.h"
+
+/* A walk through the query of a statement. */
+typedef struct Walk
+{
+	BulkparOnce *once;
+	ParseState *pstate;
+	Query	   *top;
+	int			level;			/* below it, of the query that we are in */
+	int			number;			/* of those that were found */
+} Walk;
+
+static void walk_query(Walk *walk, Query *query);
+static void walk_cte(Walk *walk, CommonTableExpr *cte);
+static void walk_item(Walk *walk, Query *query, int rti);
+static bool walk_expression(Node *node, void *context);
+static void walk_sublink(Walk *walk, SubLink *sublink);
+static void walk_dependent(Walk *walk, Query *query, int location);
+static void check_cte(const Walk *walk, const CommonTableExpr *cte);
+static void take_cte(Walk *walk, CommonTableExpr *cte);
+static void take_item(Walk *walk, Query *query, int rti);
+static void take_sublink(Walk *walk, SubLink *sublink);
+static const BulkparSubquery *take_result(Walk *walk, const char *name,
+										  Query *query, Bitmapset *joined);
+static char *describe(const Walk *walk, const SubLink *sublink,
+					  const Query *query);
+static void check_types(const Query *query);
+
+/*
+ * Put the results that a job has in the places of its subqueries in a query
+ * that has just been analyzed, and find those that it does not have yet, also
+ * without a job that has any.  What cannot be batched is an error.
+ */
+void
+bulkpar_once_apply(BulkparOnce *once, ParseState *pstate, Query *query)
+{
+	Walk		walk = {.once = once, .pstate = pstate, .top = query};
+
+	once->found = once->members = NIL;
+	if (once->job == NULL)
+		return;
+	walk_query(&walk, query);
+	if (walk.number < once->job->subqueries.count)
+		bulkpar_substitute_raise_changed(once->job);
+}
+
+/* Look at all of a query that depends on the row, or of the statement itself. */
+static void
+walk_query(Walk *walk, Query *query)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->cteList)
+		walk_cte(walk, lfirst_node(CommonTableExpr, lc));
+	for (int rti = 1; rti <= list_length(query->rtable); rti++)
+	{
+		if (rti != query->resultRelation)
+			walk_item(walk, query, rti);
+	}
+	(void) query_tree_walker(query, walk_expression, walk,
+							 QTW_IGNORE_RANGE_TABLE |
+							 QTW_IGNORE_CTE_SUBQUERIES);
+}
+
+/* A CTE that would be materialized in each batch is evaluated once as well. */
+static void
+walk_cte(Walk *walk, CommonTableExpr *cte)
+{
+	Query	   *query = (Query *) cte->ctequery;
+	BulkparReach reach;
+
+	if (cte->cterefcount == 0)
+		return;
+	if (!bulkpar_reach_is_closed((Node *) query, walk->level + 1))
+	{
+		walk_dependent(walk, query, cte->location);
+		return;
+	}
+	reach = bulkpar_reach_look((Node *) query, walk->once->job->target, true);
+	if (cte->cterecursive || cte->ctematerialized == CTEMaterializeAlways ||
+		(cte->cterefcount > 1 && cte->ctematerialized == CTEMaterializeDefault) ||
+		bulkpar_reach_needs_once(&reach))
+	{
+		check_cte(walk, cte);
+		take_cte(walk, cte);
+	}
+}
+
+/*
+ * An item of a FROM list.  In a subquery that depends on the row, a table and
+ * the like are part of that.
+ */
+static void
+walk_item(Walk *walk, Query *query, int rti)
+{
+	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+	BulkparReach reach;
+	bool		closed;
+
+	if (rte->rtekind == RTE_CTE || rte->rtekind == RTE_JOIN ||
+		rte->rtekind == RTE_RESULT)
+		return;
+	closed = bulkpar_reach_is_closed_item(rte, walk->level);
+	if (closed && (rte->rtekind == RTE_SUBQUERY || walk->level == 0))
+	{
+		reach = bulkpar_reach_look_at_item(rte, walk->once->job->target);
+		if (bulkpar_reach_needs_once(&reach))
+			take_item(walk, query, rti);
+	}
+	else if (rte->rtekind == RTE_SUBQUERY)
+		walk_dependent(walk, rte->subquery, -1);
+	else
+		(void) range_table_walker(list_make1(rte), walk_expression, walk, 0);
+}
+
+static bool
+walk_expression(Node *node, void *context)
+{
+	if (node == NULL || IsA(node, Query))
+		return false;
+	if (IsA(node, SubLink))
+	{
+		(void) walk_expression(((SubLink *) node)->testexpr, context);
+		walk_sublink(context, (SubLink *) node);
+		return false;
+	}
+	return expression_tree_walker(node, walk_expression, context);
+}
+
+static void
+walk_sublink(Walk *walk, SubLink *sublink)
+{
+	Query	   *query = (Query *) sublink->subselect;
+	BulkparReach reach;
+
+	if (!bulkpar_reach_is_closed((Node *) query, walk->level + 1))
+	{
+		walk_dependent(walk, query, sublink->location);
+		return;
+	}
+	reach = bulkpar_reach_look((Node *) query, walk->once->job->target, true);
+	if (bulkpar_reach_needs_once(&reach))
+		take_sublink(walk, sublink);
+}
+
+/* A subquery that is evaluated for each row, and what is in it. */
+static void
+walk_dependent(Walk *walk, Query *query, int location)
+{
+	const BulkparJob *job = walk->once->job;
+	BulkparReach reach = bulkpar_reach_look((Node *) query, job->target, false);
+
+	/* Without a FROM list it is no more than an expression. */
+	if (query->rtable == NIL)
+		reach.function = InvalidOid;
+	if (!job->sees_batches && (reach.reads_target || OidIsValid(reach.function)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 reach.reads_target ?
+				 errmsg("a subquery that is evaluated for each row reads table \"%s\" itself",
+						get_rel_name(job->target)) :
+				 errmsg("a subquery that is evaluated for each row calls the volatile function %s()",
+						get_func_name(reach.function)),
+				 errdetail("It would see what earlier batches have done, which it does not in one statement."),
+				 errhint("Write it so that it does not refer to other parts of the statement; then it is evaluated once, when the job begins. Or say sees_batches => true, if that does no harm."),
+				 parser_errposition(walk->pstate, location)));
+	walk->level++;
+	walk_query(walk, query);
+	walk->level--;
+}
+
+/*
+ * SEARCH and CYCLE add columns of records to a CTE, which no table can have.
+ * Where these are not seen outside of a subquery they do no harm.
+ */
+static void
+check_cte(const Walk *walk, const CommonTableExpr *cte)
+{
+	if (cte->search_clause != NULL || cte->cycle_clause != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("WITH with SEARCH or CYCLE is not supported in a statement that is run in batches"),
+				 errhint("Put it into a subquery that does not return their columns."),
+				 parser_errposition(walk->pstate, cte->location)));
+}
+
+static void
+take_cte(Walk *walk, CommonTableExpr *cte)
+{
+	bool		is_top = walk->level == 0;
+	Query	   *query = is_top ? bulkpar_extract_cte(walk->top, cte) :
+		bulkpar_extract_subquery(walk->top, (Query *) cte->ctequery,
+								 walk->level);
+	const BulkparSubquery *result =
+		take_result(walk, psprintf("WITH %s", quote_identifier(cte->ctename)),
+					query,
+					is_top ? bulkpar_joined_cte(walk->top, cte, query) :
+					bulkpar_joined_all(query));
+
+	if (result != NULL)
+		bulkpar_substitute_cte(walk->once->job, result, query->targetList,
+							   cte);
+}
+
+static void
+take_item(Walk *walk, Query *query, int rti)
+{
+	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+	Query	   *own = rte->rtekind == RTE_SUBQUERY ?
+		bulkpar_extract_subquery(walk->top, rte->subquery, walk->level) :
+		bulkpar_extract_item(walk->top, rti);
+	const BulkparSubquery *result =
+		take_result(walk, psprintf("%s %s",
+								   walk->top->commandType == CMD_DELETE ?
+								   "USING" : "FROM",
+								   quote_identifier(rte->eref->aliasname)), own,
+					bulkpar_joined_item(query, rti, own));
+
+	if (result != NULL)
+		bulkpar_substitute_item(walk->once->job, result, own->targetList,
+								query, rti);
+}
+
+static void
+take_sublink(Walk *walk, SubLink *sublink)
+{
+	bool		is_scalar = bulkpar_extract_is_scalar(sublink);
+	Query	   *query = is_scalar ?
+		bulkpar_extract_scalar(walk->top, sublink, walk->level) :
+		bulkpar_extract_subquery(walk->top, (Query *) sublink->subselect,
+								 walk->level);
+	const BulkparSubquery *result =
+		take_result(walk, describe(walk, sublink, query), query,
+					is_scalar ? NULL : bulkpar_joined_all(query));
+
+	if (result == NULL)
+		return;
+	bulkpar_substitute_sublink(walk->once->job, result, query->targetList,
+							   sublink);
+	if (walk->level == 0 && sublink->subLinkType == ANY_SUBLINK)
+	{
+		BulkparMember *member = palloc(sizeof(BulkparMember));
+
+		member->sublink = sublink;
+		member->result = result;
+		walk->once->members = lappend(walk->once->members, member);
+	}
+}
+
+/*
+ * Number the subquery that was found, and return its result.  NULL if there is
+ * none yet; then it is noted by the name.
+ */
+static const BulkparSubquery *
+take_result(Walk *walk, const char *name, Query *query, Bitmapset *joined)
+{
+	BulkparOnce *once = walk->once;
+	const BulkparSubqueries *subqueries = &once->job->subqueries;
+	MemoryContext oldcontext;
+	BulkparOnceItem *item;
+
+	if (walk->number++ < subqueries->count)
+		return &subqueries->items[walk->number - 1];
+	if (subqueries->evaluated)
+		bulkpar_substitute_raise_changed(once->job);
+	check_types(query);
+	if (once->context == NULL)
+		return NULL;
+	oldcontext = MemoryContextSwitchTo(once->context);
+	item = palloc0(sizeof(BulkparOnceItem));
+	item->name = pstrdup(name);
+	item->query = copyObject(query);
+	item->joined = bms_copy(joined);
+	once->found = lappend(once->found, item);
+	MemoryContextSwitchTo(oldcontext);
+	return NULL;
+}
+
+/*
+ * The text of a sublink on one line, or if that is not to be understood by
+ * itself of the statement that it was made.
+ */
+static char *
+describe(const Walk *walk, const SubLink *sublink, const Query *query)
+{
+	char	   *text;
+	char	   *from;
+	char	   *to;
+
+	if (walk->once->context == NULL)
+		return NULL;
+	if (bulkpar_reach_is_closed(sublink->subselect, INT_MAX))
+		query = (const Query *) sublink->subselect;
+	text = pg_get_querydef(copyObject((Query *) query), false);
+	for (from = to = text; *from != '\0'; from++)
+	{
+		bool		is_space = isspace((unsigned char) *from);
+
+		if (!is_space)
+			*to++ = *from;
+		else if (to > text && to[-1] != ' ')
+			*to++ = ' ';
+	}
+	*to = '\0';
+	return text;
+}
+
+/* No table can have a column of a type like record. */
+static void
+check_types(const Query *query)
+{
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+	{
+		Oid			type = exprType((Node *) lfirst_node(TargetEntry, lc)->expr);
+
+		if (get_typtype(getBaseType(type)) == TYPTYPE_PSEUDO)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the result of a subquery with a column of type %s cannot be kept",
+							format_type_be(type)),
+					 errdetail("A subquery that does not depend on the row is evaluated once, when the job begins."),
+					 errhint("Let it return other columns.")));
+	}
+}

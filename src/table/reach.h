@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * reach.h
+ *		What a subquery depends on.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/reach.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_REACH_H
+#define BULKPAR_REACH_H
+
+#include "nodes/parsenodes.h"
+
+/* What a query does that may come out otherwise in another batch. */
+typedef struct BulkparReach
+{
+	bool		is_whole;		/* it says something about all of its rows */
+	bool		reads_target;
+	bool		is_mutable;		/* by a function of the user, or a volatile
+								 * one */
+	Oid			function;		/* of the user, that is volatile */
+} BulkparReach;
+
+extern bool bulkpar_reach_is_closed(Node *node, int level);
+extern bool bulkpar_reach_is_closed_item(RangeTblEntry *rte, int level);
+extern BulkparReach bulkpar_reach_look(Node *node, Oid target, bool deep);
+extern BulkparReach bulkpar_reach_look_at_item(RangeTblEntry *rte,
+											   Oid target);
+extern bool bulkpar_reach_needs_once(const BulkparReach *reach);
+
+#endif							/* BULKPAR_REACH_H */
