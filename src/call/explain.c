@@ -28,6 +28,7 @@
 #include "call/lines.h"
 #include "call/request.h"
 #include "call/sample.h"
+#include "run/evaluate.h"
 #include "run/plan.h"
 #include "session/settings.h"
 #include "session/subxact.h"
@@ -40,15 +41,19 @@ typedef struct Explanation
 	BulkparJob *job;
 	BulkparTarget *target;
 	bool		sample;
+	List	   *once;			/* what is to be evaluated once, ... */
+	double	   *once_rows;		/* ... and how many rows it has */
 	BulkparPlan *plan;
 } Explanation;
 
 static void explain(void *arg);
+static void evaluate_once(Explanation *explanation);
 static void explain_tables(Explanation *explanation);
 static int	compare_parts(const void *a, const void *b, void *arg);
 static void explain_table(Explanation *explanation, int number);
 static void explain_rest(Explanation *explanation, const int *numbers,
 						 int count);
+static void explain_once(Explanation *explanation);
 static void explain_batches(Explanation *explanation);
 static char *show_batches(const Explanation *explanation);
 static void explain_stripes(Explanation *explanation);
@@ -101,6 +106,7 @@ explain(void *arg)
 	bulkpar_settings_scan_in_parallel(job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	table_close(table_open(job->target, AccessShareLock), NoLock);
+	evaluate_once(explanation);
 	explanation->plan = bulkpar_plan_decide(job, target, 0);
 	if (explanation->plan->largest < 0)
 		bulkpar_lines_add(&explanation->lines,
@@ -115,11 +121,13 @@ explain(void *arg)
 		explain_tables(explanation);
 		bulkpar_target_lock(target, job, explanation->plan->largest,
 							AccessShareLock);
+		explain_once(explanation);
 		explain_batches(explanation);
 		explain_stripes(explanation);
 		bulkpar_catalog_show(&explanation->lines, job);
 		explain_plan(explanation);
-		try(explanation, explain_values, "The new values");
+		if (explanation->once == NIL || explanation->sample)
+			try(explanation, explain_values, "The new values");
 		if (explanation->sample)
 			try(explanation, explain_sample, "A batch of the sample");
 		bulkpar_catalog_warn(&explanation->lines, job, target, explanation->plan);
@@ -127,6 +135,28 @@ explain(void *arg)
 			try(explanation, warn_duplicates, "The search for equal new values");
 	}
 	PopActiveSnapshot();
+}
+
+/*
+ * Find what is evaluated once, and do so, if a sample is wanted.  Without one
+ * nothing of the user's runs that may take long.
+ */
+static void
+evaluate_once(Explanation *explanation)
+{
+	BulkparJob *job = explanation->job;
+	ListCell   *lc;
+
+	explanation->once = bulkpar_evaluate_find(job, explanation->target);
+	explanation->once_rows = palloc(sizeof(double) *
+									(list_length(explanation->once) + 1));
+	if (explanation->sample)
+		bulkpar_evaluate_run(job, explanation->target);
+	foreach(lc, explanation->once)
+		explanation->once_rows[foreach_current_index(lc)] =
+		explanation->sample ?
+		job->subqueries.items[foreach_current_index(lc)].rows :
+		bulkpar_evaluate_expect(job, lfirst(lc));
 }
 
 /* The tables with their keys, or the largest of them. */
@@ -200,6 +230,22 @@ explain_rest(Explanation *explanation, const int *numbers, int count)
 					  get_rel_relkind(explanation->job->target) ==
 					  RELKIND_PARTITIONED_TABLE ? "partitions" : "tables",
 					  show_rows(rows, counted), show_size(pages));
+}
+
+/* What is evaluated once. */
+static void
+explain_once(Explanation *explanation)
+{
+	ListCell   *lc;
+
+	foreach(lc, explanation->once)
+	{
+		const BulkparOnceItem *item = lfirst(lc);
+		double		rows = explanation->once_rows[foreach_current_index(lc)];
+
+		bulkpar_lines_add(&explanation->lines, "Evaluated once: %s (%s)",
+						  item->name, show_rows(rows, explanation->sample));
+	}
 }
 
 /* What is to be expected of batches and workers. */
@@ -285,7 +331,9 @@ explain_plan(Explanation *explanation)
 	statement = bulkpar_statement_batch(explanation->job, target->part,
 										target->key,
 										explanation->plan->listed ? &list : &shape);
-	bulkpar_lines_add(&explanation->lines, "Plan of a batch:");
+	bulkpar_lines_add(&explanation->lines, "Plan of a batch%s:",
+					  explanation->once == NIL || explanation->sample ? "" :
+					  ", with the subqueries in the place of their results");
 	bulkpar_lines_add_text(&explanation->lines, bulkpar_statement_explain(statement));
 	SPI_finish();
 }

@@ -79,6 +79,7 @@ static void stop_workers(Coordinator *coordinator);
 static void outlast_workers(Coordinator *coordinator);
 static void stop_at_exit(int code, Datum arg);
 static void end_job(Coordinator *coordinator, const ErrorData *error);
+static void drop_results(const Coordinator *coordinator);
 
 /*
  * The main function of a coordinator.  The segment whose handle main_arg is
@@ -160,6 +161,7 @@ bulkpar_coordinator_main(Datum main_arg)
 	{
 		end_job(coordinator, error);
 		outlast_workers(coordinator);
+		drop_results(coordinator);
 	}
 	else
 		bulkpar_error_share(&coordinator->call->error, error);
@@ -422,4 +424,30 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	CommitTransactionCommand();
 	call->succeeded = error == NULL;
 	call->ended = true;
+}
+
+/*
+ * A job that has succeeded needs the results of its subqueries no longer.  What
+ * cannot be dropped now goes when the job is forgotten.
+ */
+static void
+drop_results(const Coordinator *coordinator)
+{
+	if (!coordinator->call->succeeded || coordinator->job == NULL ||
+		coordinator->job->subqueries.count == 0)
+		return;
+	PG_TRY();
+	{
+		bulkpar_settings_start_transaction();
+		bulkpar_subquery_drop(coordinator->job_id, false);
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+	}
+	PG_END_TRY();
 }

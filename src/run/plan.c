@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "run/evaluate.h"
 #include "run/list.h"
 #include "run/plan.h"
 #include "session/settings.h"
@@ -137,6 +138,8 @@ bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder)
 
 	bulkpar_settings_scan_in_parallel(job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!job->prepared)
+		bulkpar_evaluate_run(job, target);
 	plan = bulkpar_plan_decide(job, target, snapshot_holder);
 	if (plan->listed && !list_rows(plan, job, target))
 		decide_walk(plan, job, target, snapshot_holder);

@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * evaluate.c
+ *		Evaluating once what a job evaluates once.
+ *
+ * All in one snapshot, as one statement would, and as the owner of the job:
+ * nothing of the user's runs with the rights of the owner of our tables.  The
+ * rows go into a table as they are, without defaults, casts and triggers.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/evaluate.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "rewrite/rewriteHandler.h"
+#include "storage/lmgr.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "books/kept.h"
+#include "compat.h"
+#include "run/evaluate.h"
+#include "table/bounds.h"
+#include "table/part.h"
+
+/* So many rows are stored at a time, ... */
+#define ROWS_AT_A_TIME 256
+
+/* ... and a result of fewer gets no index: it is read at once. */
+#define MIN_ROWS_FOR_INDEX 200
+
+/* What it is called in pg_stat_activity and in errors. */
+#define TEXT "a subquery that bulkpar evaluates once"
+
+/* Stores the rows that it receives. */
+typedef struct RowReceiver
+{
+	DestReceiver pub;
+	Relation	rel;
+	BulkInsertState state;
+	CommandId	command;
+	MemoryContext context;		/* of the slots, ... */
+	MemoryContext row_context;	/* ... and of what is made to store them */
+	TupleTableSlot *slots[ROWS_AT_A_TIME];
+	int			nslots;			/* that are there */
+	int			nrows;			/* in them, not stored yet */
+	BulkparSubquery *result;
+} RowReceiver;
+
+static bool lock_some_part(const BulkparJob *job, BulkparTarget *target);
+static void evaluate_item(BulkparJob *job, const BulkparOnceItem *item);
+static PlannedStmt *plan(const Query *query);
+static void store_rows(PlannedStmt *stmt, BulkparSubquery *result);
+static bool receive_row(TupleTableSlot *slot, DestReceiver *self);
+static void flush(RowReceiver *receiver);
+
+/*
+ * Find what the statement of a job has that is to be evaluated once and has not
+ * been yet, in the current memory context.  The target is locked at some part.
+ */
+List *
+bulkpar_evaluate_find(const BulkparJob *job, BulkparTarget *target)
+{
+	BulkparStatement *statement;
+	BulkparOnce *once;
+
+	if (!lock_some_part(job, target))
+		return NIL;
+	statement = bulkpar_statement_list(job, target->part, target->key);
+	once = &statement->hooks.condition.once;
+	once->context = CurrentMemoryContext;
+	SPI_connect();
+	bulkpar_statement_prepare(statement);
+	bulkpar_statement_forget(statement);
+	SPI_finish();
+	return once->found;
+}
+
+/* False if nothing of the target is left. */
+static bool
+lock_some_part(const BulkparJob *job, BulkparTarget *target)
+{
+	for (int i = 0; i < job->nparts; i++)
+	{
+		LockRelationOid(job->parts[i].relid, AccessShareLock);
+		if (!bulkpar_part_belongs(job->target, job->parts[i].relid))
+			continue;
+		bulkpar_target_lock(target, job, i, AccessShareLock);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Evaluate all of it in the active snapshot, which then sees the results, and
+ * note these in the job, in the current memory context.  Otherwise as above.
+ */
+void
+bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "bulkpar subqueries",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext oldcontext = CurrentMemoryContext;
+
+	/* What is evaluated later may read the results of the earlier. */
+	for (;;)
+	{
+		List	   *found;
+
+		MemoryContextSwitchTo(context);
+		found = bulkpar_evaluate_find(job, target);
+		MemoryContextSwitchTo(oldcontext);
+		if (found == NIL)
+			break;
+		evaluate_item(job, linitial(found));
+		MemoryContextReset(context);
+	}
+	MemoryContextDelete(context);
+	job->subqueries.evaluated = true;
+}
+
+/* How many rows the planner expects of what was found, noted in the job. */
+double
+bulkpar_evaluate_expect(BulkparJob *job, const BulkparOnceItem *item)
+{
+	double		rows = plan(item->query)->planTree->plan_rows;
+
+	if (item->joined != NULL)
+		job->subqueries.joined_rows = Max(job->subqueries.joined_rows, rows);
+	return rows;
+}
+
+static void
+evaluate_item(BulkparJob *job, const BulkparOnceItem *item)
+{
+	BulkparSubquery result = {0};
+	PlannedStmt *stmt = plan(item->query);
+	TupleDesc	columns = ExecCleanTypeFromTL(stmt->planTree->targetlist);
+
+	result.relid = bulkpar_kept_create(job->job_id, job->subqueries.count + 1,
+									   columns);
+	store_rows(stmt, &result);
+	CommandCounterIncrement();
+	bulkpar_kept_finish(result.relid,
+						result.rows < MIN_ROWS_FOR_INDEX ? NULL :
+						item->joined);
+	if (item->joined != NULL)
+		job->subqueries.joined_rows = Max(job->subqueries.joined_rows,
+										  result.rows);
+	bulkpar_subquery_add(job->job_id, &job->subqueries, &result);
+	CommandCounterIncrement();
+	UpdateActiveSnapshotCommandId();
+}
+
+/* Plan what was found, which has been analyzed in this transaction. */
+static PlannedStmt *
+plan(const Query *query)
+{
+	List	   *queries = QueryRewrite(copyObject((Query *) query));
+
+	if (list_length(queries) != 1)
+		elog(ERROR, "a subquery is not a single statement");
+	return bulkpar_compat_plan_query(linitial_node(Query, queries), TEXT,
+									 CURSOR_OPT_PARALLEL_OK);
+}
+
+/* Run a SELECT in the active snapshot, and put its rows into a table. */
+static void
+store_rows(PlannedStmt *stmt, BulkparSubquery *result)
+{
+	RowReceiver receiver = {
+		.pub = bulkpar_bounds_receiver(receive_row),
+		.rel = table_open(result->relid, AccessExclusiveLock),
+		.state = GetBulkInsertState(),
+		.command = GetCurrentCommandId(true),
+		.context = CurrentMemoryContext,
+		.row_context = AllocSetContextCreate(CurrentMemoryContext,
+											 "bulkpar rows",
+											 ALLOCSET_DEFAULT_SIZES),
+		.result = result
+	};
+	QueryDesc  *desc = CreateQueryDesc(stmt, TEXT, GetActiveSnapshot(),
+									   InvalidSnapshot, &receiver.pub, NULL,
+									   NULL, 0);
+
+	ExecutorStart(desc, 0);
+	bulkpar_compat_run_executor(desc);
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+	flush(&receiver);
+	for (int i = 0; i < receiver.nslots; i++)
+		ExecDropSingleTupleTableSlot(receiver.slots[i]);
+	FreeBulkInsertState(receiver.state);
+	table_close(receiver.rel, NoLock);
+	MemoryContextDelete(receiver.row_context);
+}
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	RowReceiver *receiver = (RowReceiver *) self;
+
+	if (receiver->nrows == receiver->nslots)
+	{
+		MemoryContext oldcontext =
+			MemoryContextSwitchTo(receiver->context);
+
+		receiver->slots[receiver->nslots++] =
+			table_slot_create(receiver->rel, NULL);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	slot_getallattrs(slot);
+	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+		receiver->result->has_nulls |= slot->tts_isnull[i];
+	/* Not the row on its page, which would stay pinned, but a copy. */
+	ExecCopySlot(receiver->slots[receiver->nrows], slot);
+	ExecMaterializeSlot(receiver->slots[receiver->nrows++]);
+	receiver->result->rows++;
+	if (receiver->nrows == ROWS_AT_A_TIME)
+		flush(receiver);
+	return true;
+}
+
+/*
+ * Store the rows that are waiting.  They are frozen: nobody can see the table
+ * before we commit, and who reads it later then need not look who we were.
+ */
+static void
+flush(RowReceiver *receiver)
+{
+	MemoryContext oldcontext;
+
+	if (receiver->nrows == 0)
+		return;
+	oldcontext = MemoryContextSwitchTo(receiver->row_context);
+	table_multi_insert(receiver->rel, receiver->slots, receiver->nrows,
+					   receiver->command,
+					   TABLE_INSERT_SKIP_FSM | TABLE_INSERT_FROZEN,
+					   receiver->state);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextReset(receiver->row_context);
+	for (int i = 0; i < receiver->nrows; i++)
+		ExecClearTuple(receiver->slots[i]);
+	receiver->nrows = 0;
+}

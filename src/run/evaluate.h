@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * evaluate.h
+ *		Evaluating once what a job evaluates once.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/evaluate.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_EVALUATE_H
+#define BULKPAR_EVALUATE_H
+
+#include "books/job.h"
+#include "table/target.h"
+
+extern List *bulkpar_evaluate_find(const BulkparJob *job,
+								   BulkparTarget *target);
+extern void bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target);
+extern double bulkpar_evaluate_expect(BulkparJob *job,
+									  const BulkparOnceItem *item);
+
+#endif							/* BULKPAR_EVALUATE_H */
