@@ -131,7 +131,7 @@ RESET ROLE;
 RESET ALL;
 SET client_min_messages = error;
 DROP SCHEMA IF EXISTS eq_sql, eq_job CASCADE;
-DELETE FROM bulkpar.bulkpar_job;
+SELECT bulkpar_forget(job_id) FROM bulkpar_jobs;
 BEGIN;
 $setup
 \\echo \@setup :SQLSTATE

@@ -932,6 +932,31 @@ sub make_from
 		{ item => 'src AS s', join => 's.seq = Q AND s.val < 0' },
 		{ item => '@T@ AS s', int => 's.seq + 1000' },
 		{ item => '(SELECT * FROM @T@) AS s', int => 's.seq + 1000' },
+		{ item => '@T@ AS s', join => 's.seq = Q + 1', int => 's.seq' },
+		{ item => 'src AS s JOIN @T@ AS b ON b.seq = s.seq', int => 'b.touched' },
+		{
+			item => '(SELECT x.seq, row_number() OVER (ORDER BY x.seq DESC)::int'
+			  . ' AS val FROM @T@ AS x) AS s'
+		},
+		{
+			item => '(SELECT max(x.seq) AS seq, count(*)::int AS val FROM @T@ AS x'
+			  . ' GROUP BY x.seq % 9) AS s'
+		},
+		{
+			item => '(SELECT x.seq, x.touched AS val FROM @T@ AS x'
+			  . ' ORDER BY x.seq LIMIT 60) AS s'
+		},
+		{
+			with => 's AS (SELECT x.seq, count(*) OVER ()::int AS val FROM @T@ AS x)',
+			item => 's'
+		},
+		{
+			with => 's AS (SELECT x.seq, x.touched AS val FROM @T@ AS x'
+			  . ' ORDER BY x.seq DESC LIMIT 90),'
+			  . ' top AS (SELECT max(s.seq) AS seq FROM s)',
+			item => 's, top',
+			join => 's.seq = Q AND s.seq < top.seq'
+		},
 		{ item => 'src_view AS s' },
 		{ item => 'src AS s TABLESAMPLE system (100)' },
 		{ item => 'eq.t', join => 'eq.t.seq = Q', int => 'eq.t.val' },
@@ -947,7 +972,8 @@ sub make_from
 	my $from = {};
 
 	$from = { %{ pick(@forms) } } if chance(0.5);
-	$from->{item} =~ s/\@T\@/$case->{name}/ if defined $from->{item};
+	s/\@T\@/$case->{name}/g
+	  foreach grep { defined } @{$from}{qw(item with)};
 	if (defined $from->{item})
 	{
 		$from->{join} = 's.seq = Q' if !exists $from->{join};
@@ -976,6 +1002,11 @@ sub integer
 		'(SELECT x.val FROM src AS x WHERE x.seq = Q)',
 		'(SELECT max(x.val) FROM src AS x WHERE x.seq % 10 = Q % 10)',
 		'(SELECT count(*)::int FROM dup AS x WHERE x.seq = Q)',
+		'(SELECT max(x.seq) FROM @T@ AS x)',
+		'(SELECT count(*)::int FROM @T@ AS x WHERE x.touched IS NULL)',
+		'(SELECT x.val FROM src AS x WHERE x.seq = (SELECT min(y.seq) FROM @T@ AS y))',
+		'(SELECT max(x.val) FROM src AS x WHERE x.seq % 10 = Q % 10'
+		  . ' AND x.seq <= (SELECT max(y.seq) - 9 FROM @T@ AS y))',
 		'CASE WHEN Q % 2 = 0 THEN 1 WHEN touched > 3 THEN Q END');
 
 	push @forms, ref_to($case, $int->{name}) if $int;
@@ -994,6 +1025,7 @@ sub fill
 
 	$text =~ s/\bQ\b/$seq/g;
 	$text =~ s/(?<![.\w"])touched\b/$touched/g;
+	$text =~ s/\@T\@/$case->{name}/g;
 	return $text;
 }
 
@@ -1101,6 +1133,33 @@ sub make_where
 		"eq.plus_one(Q) % 2 = 0", "(Q, touched) > (20, 3)");
 	my @terms;
 
+	# what is evaluated once
+	push @atoms,
+	  "Q IN (SELECT x.seq FROM \@T\@ AS x ORDER BY x.seq LIMIT $at)",
+	  "Q IN (SELECT x.seq FROM src AS x ORDER BY x.seq LIMIT $at)",
+	  "$key->{name} IN (SELECT x.$key->{name} FROM \@T\@ AS x ORDER BY x.seq LIMIT $at)",
+	  'Q NOT IN (SELECT x.seq FROM @T@ AS x ORDER BY x.seq DESC OFFSET 9)',
+	  'Q NOT IN (SELECT max(x.seq) FROM @T@ AS x GROUP BY x.seq % 7)',
+	  "$key->{name} NOT IN (SELECT x.$key->{name} FROM \@T\@ AS x ORDER BY x.seq OFFSET 20)",
+	  'Q IN (SELECT x.seq FROM @T@ AS x GROUP BY x.seq HAVING count(*) = 1)',
+	  'touched IN (SELECT DISTINCT x.touched FROM @T@ AS x)',
+	  'touched NOT IN (SELECT x.touched FROM @T@ AS x)',
+	  'touched NOT IN (SELECT DISTINCT x.touched FROM @T@ AS x WHERE x.touched > 2)',
+	  '(Q % 5, touched) IN (SELECT x.seq % 5, max(x.touched) FROM @T@ AS x GROUP BY 1)',
+	  '(SELECT count(*) FROM @T@ AS x) > 40',
+	  'Q < (SELECT avg(x.seq) FROM @T@ AS x)',
+	  'EXISTS (SELECT FROM @T@ AS x WHERE x.touched > 3)',
+	  'NOT EXISTS (SELECT FROM @T@ AS x WHERE x.touched > 90)',
+	  'Q = ANY (ARRAY(SELECT x.seq FROM @T@ AS x ORDER BY x.seq DESC LIMIT 60))',
+	  'Q > ALL (SELECT min(x.seq) FROM @T@ AS x GROUP BY x.seq % 3)',
+	  'Q IN (SELECT x.seq FROM dup AS x'
+	  . ' EXCEPT SELECT y.seq FROM @T@ AS y WHERE y.touched > 2)',
+	  'Q IN (SELECT y.seq FROM (SELECT x.seq, row_number() OVER (ORDER BY x.seq)'
+	  . ' AS r FROM @T@ AS x) AS y WHERE r % 3 = 1)',
+	  'EXISTS (SELECT FROM src AS x WHERE x.seq = Q'
+	  . ' AND x.seq > (SELECT min(y.seq) + 5 FROM @T@ AS y))',
+	  'Q IN (SELECT x.seq FROM src AS x WHERE eq.plus_one(x.val) % 2 = 0)';
+	s/^\Q$key->{name}\E /ref_to($case, $key->{name}) . ' '/e foreach @atoms;
 	$key_value =~ s/\bi\b/$at/g;
 	push @atoms, ref_to($case, $key->{name}) . " <= ($key_value)",
 	  ref_to($case, $key->{name}) . " > ($key_value)";
@@ -1212,6 +1271,11 @@ sub make_call
 	$how{stripes} = $possible ? pick(1, 2, 2, 8, 64) : 1
 	  if chance(0.5) && !($case->{by_parts} && $case->{deletes});
 	$how{skip_unchanged} = 'true' if $case->{skip_unchanged};
+	# subqueries that are evaluated for each row
+	$how{sees_batches} = 'true'
+	  if $case->{plain} =~ /SELECT.*eq\.(note|plus_one)/s
+	  || $case->{plain} =~ /EXISTS \(SELECT FROM \Q$case->{name}\E AS x WHERE x.seq/
+	  || chance(0.1);
 	$how{on_error} = $case->{error} || $case->{can_fail} ? q{'stop'} : q{'skip'}
 	  if chance(0.2);
 	$how{key_index} = quote_text($case->{key_index})
