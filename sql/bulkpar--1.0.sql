@@ -79,6 +79,8 @@ CREATE TABLE bulkpar.bulkpar_job (
 	xmin_holders text,
 	created_at timestamptz NOT NULL,
 	started_at timestamptz,
+	running_since timestamptz,
+	time_before interval NOT NULL DEFAULT '0',
 	finished_at timestamptz,
 	rows_hot bigint,
 	wal_bytes bigint,
@@ -147,6 +149,9 @@ CREATE TABLE bulkpar.bulkpar_chunk (
 	worker integer,
 	worker_pid integer,
 	started_at timestamptz NOT NULL,
+	claimed_at timestamptz,
+	rows_at_claim bigint NOT NULL DEFAULT 0,
+	progressed_at timestamptz,
 	finished_at timestamptz,
 	sqlstate text,
 	message text,
@@ -264,6 +269,10 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.runs IS
 'How often the job was started; workers of an earlier run do not go on';
 COMMENT ON COLUMN bulkpar.bulkpar_job.planned_runs IS
 'The run that was last planned: its end, workers and stripes are known';
+COMMENT ON COLUMN bulkpar.bulkpar_job.running_since IS
+'When the present run began; null when it has ended';
+COMMENT ON COLUMN bulkpar.bulkpar_job.time_before IS
+'How long the runs before it have taken together';
 COMMENT ON TABLE bulkpar.bulkpar_part IS
 'One row for each table that a job goes through: the target, or its partitions
 or children';
@@ -301,6 +310,12 @@ COMMENT ON COLUMN bulkpar.bulkpar_chunk.rows_unchanged IS
 'Rows left alone by skip_unchanged';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.retries IS
 'Batches that ran again after a deadlock, a lock timeout or the like';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.claimed_at IS
+'When its present worker, or its last, has claimed it';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.rows_at_claim IS
+'What rows_done was then';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.progressed_at IS
+'When its last batch was about to commit';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.worker IS
 'The number of the worker that has the chunk; null when it can be claimed';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.epoch IS
@@ -328,20 +343,18 @@ SELECT j.job_id, j.job_name, j.owner, j.target,
 		THEN (SELECT coalesce(jsonb_object_agg(s.value ->> 'name',
 					s.value ->> 'value'), '{}'::jsonb)
 			FROM jsonb_array_elements(j.settings) s) END AS settings,
-	CASE WHEN j.status = 'running' AND NOT EXISTS (
-			SELECT FROM pg_locks l
-			WHERE l.locktype = 'userlock'
-				AND l.database = (SELECT d.oid FROM pg_database d
-					WHERE d.datname = current_database())
-				AND l.classid = 'bulkpar.bulkpar_job'::regclass::oid
-				AND l.objid = (j.job_id & 4294967295)::oid
-				AND l.objsubid = (j.job_id >> 32)
-				AND l.granted AND l.mode = 'ExclusiveLock')
-		THEN 'interrupted' ELSE j.status END AS status,
+	CASE WHEN j.status <> 'running' OR a.alive THEN j.status
+		WHEN pg_is_in_recovery() THEN 'running elsewhere'
+		ELSE 'interrupted' END AS status,
 	j.runs, j.estimated_rows,
 	CASE WHEN r.owns THEN p.end_key END AS end_key,
 	j.xmin_holders, j.created_at,
-	j.started_at, j.finished_at, j.rows_hot, j.wal_bytes,
+	j.started_at, j.finished_at,
+	j.time_before + greatest('0', CASE WHEN a.alive THEN clock_timestamp()
+		WHEN j.running_since IS NOT NULL
+		THEN (SELECT max(c.progressed_at) FROM bulkpar.bulkpar_chunk c
+			WHERE c.job_id = j.job_id) END - j.running_since) AS time_at_work,
+	j.rows_hot, j.wal_bytes,
 	j.table_bytes_before, j.table_bytes_after, j.index_bytes_before,
 	j.index_bytes_after, j.dead_rows,
 	CASE WHEN r.owns THEN j.messages END AS messages,
@@ -355,6 +368,15 @@ SELECT j.job_id, j.job_name, j.owner, j.target,
 FROM bulkpar.bulkpar_job j
 CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
 	pg_has_role('pg_read_all_stats'::name, 'USAGE'::text) AS reads_stats) r
+CROSS JOIN LATERAL (SELECT j.status = 'running' AND EXISTS (
+	SELECT FROM pg_locks l
+	WHERE l.locktype = 'userlock'
+		AND l.database = (SELECT d.oid FROM pg_database d
+			WHERE d.datname = current_database())
+		AND l.classid = 'bulkpar.bulkpar_job'::regclass::oid
+		AND l.objid = (j.job_id & 4294967295)::oid
+		AND l.objsubid = (j.job_id >> 32)
+		AND l.granted AND l.mode = 'ExclusiveLock') AS alive) a
 LEFT JOIN bulkpar.bulkpar_part p ON p.job_id = j.job_id AND p.part_no = 1
 WHERE r.owns OR r.reads_stats;
 
@@ -421,11 +443,11 @@ SELECT j.job_id,
 		WHEN j.estimated_rows IS NULL THEN 0.0
 		ELSE least(99.9, round(100.0 * c.rows_done
 			/ greatest(j.estimated_rows, 1), 1)) END AS percent,
-	round(c.rows_done / r.seconds)::bigint AS rows_per_second,
-	CASE WHEN j.status = 'running' AND c.rows_done > 0
+	round(r.rows_per_second)::bigint AS rows_per_second,
+	CASE WHEN j.status LIKE 'running%' AND r.rows_per_second > 0
 		THEN date_trunc('second', make_interval(secs =>
 			least(greatest(j.estimated_rows - c.rows_done, 0)
-			* r.seconds / c.rows_done, 1e12))) END AS time_left,
+			/ r.rows_per_second, 1e12))) END AS time_left,
 	CASE WHEN j.status = 'running'
 		THEN @extschema@.bulkpar_xmin_holders() END AS xmin_holders
 FROM @extschema@.bulkpar_jobs j
@@ -435,10 +457,28 @@ CROSS JOIN LATERAL (
 		coalesce(sum(k.rows_failed), 0)::bigint AS rows_failed,
 		coalesce(sum(k.rows_unchanged), 0)::bigint AS rows_unchanged
 	FROM bulkpar.bulkpar_chunk k WHERE k.job_id = j.job_id) c
+-- Of a job that runs, in the last minute of its run.
 CROSS JOIN LATERAL (
-	SELECT greatest(extract(epoch FROM
-		coalesce(j.finished_at, clock_timestamp())
-		- coalesce(j.started_at, j.created_at)), 0.001)::float8 AS seconds) r;
+	SELECT CASE WHEN j.status NOT LIKE 'running%'
+		THEN c.rows_done / greatest(extract(epoch FROM j.time_at_work), 0.001)
+		ELSE coalesce(sum((k.rows_done - k.rows_at_claim)
+				* greatest(extract(epoch FROM
+					k.until - greatest(k.claimed_at, k.since)), 0)
+				/ greatest(extract(epoch FROM k.until - k.claimed_at), 0.001)), 0)
+			/ greatest(extract(epoch FROM max(k.now) - max(k.since)), 0.001)
+		END::float8 AS rows_per_second
+	FROM (SELECT n.*, CASE WHEN n.unfinished THEN n.now
+				ELSE n.progressed_at END AS until,
+			greatest(n.now - interval '1 minute', n.first_claim) AS since
+		FROM (SELECT i.rows_done, i.rows_at_claim, i.claimed_at, i.progressed_at,
+				i.worker IS NOT NULL AND i.finished_at IS NULL AS unfinished,
+				CASE WHEN j.status = 'running' THEN clock_timestamp()
+					ELSE max(i.progressed_at) OVER () END AS now,
+				min(i.claimed_at) FILTER (WHERE i.claimed_at >= b.running_since)
+					OVER () AS first_claim
+			FROM bulkpar.bulkpar_chunk i
+			JOIN bulkpar.bulkpar_job b USING (job_id)
+			WHERE i.job_id = j.job_id) n) k) r;
 
 COMMENT ON VIEW @extschema@.bulkpar_jobs IS
 'The bulkpar jobs: a role sees its own, pg_read_all_stats all without the values of rows';

@@ -188,9 +188,9 @@ bulkpar_job_insert(const char *request)
 		.sql =
 		"WITH n AS (UPDATE @bulkpar_counter SET last_job_id = last_job_id + 1 "
 		"RETURNING last_job_id) "
-		"INSERT INTO @bulkpar_job (job_id, " REQUESTED ", status, created_at) "
-		"SELECT last_job_id, " REQUESTED ", 'running', clock_timestamp() "
-		"FROM n, jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
+		"INSERT INTO @bulkpar_job (job_id, " REQUESTED ", status, created_at, "
+		"running_since) SELECT last_job_id, " REQUESTED ", 'running', t, t "
+		"FROM n, clock_timestamp() t, jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
 		"ON CONFLICT (owner, job_name) WHERE status <> 'succeeded' DO NOTHING "
 		"RETURNING job_id"
 	};

@@ -54,7 +54,8 @@ static const char *const names[] = {
 StaticAssertDecl(lengthof(names) == BULKPAR_JOBSTATE_CANCELLED + 1,
 				 "each state has a name");
 
-static bool change(BulkparBookkeeping *books, int from, BulkparJobState to);
+static bool change(BulkparBookkeeping *books, int from, BulkparJobState to,
+				   bool alive);
 
 /* What the tables and people call a state.  Needs no transaction. */
 const char *
@@ -100,7 +101,7 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	changed = change(&books, STATE(RUNNING) | STATE(PAUSED) | STATE(FAILED) |
-					 STATE(CANCELLED), BULKPAR_JOBSTATE_RUNNING);
+					 STATE(CANCELLED), BULKPAR_JOBSTATE_RUNNING, false);
 	if (changed)
 	{
 		bulkpar_argument_int32(&books, "batch_size", changes->batch_size);
@@ -166,7 +167,7 @@ bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	if (!change(&books, STATE(RUNNING), state))
+	if (!change(&books, STATE(RUNNING), state, true))
 		elog(ERROR, "bulkpar job " INT64_FORMAT " is not running", job_id);
 	bulkpar_argument_int64_if(&books, after->known, "table_bytes",
 							  after->table_bytes);
@@ -189,7 +190,7 @@ bulkpar_jobstate_abandon(int64 job_id)
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	(void) change(&books, STATE(RUNNING) | STATE(PAUSED) | STATE(FAILED),
-				  BULKPAR_JOBSTATE_CANCELLED);
+				  BULKPAR_JOBSTATE_CANCELLED, false);
 	bulkpar_bookkeeping_leave(&books);
 }
 
@@ -227,13 +228,21 @@ bulkpar_jobstate_abandon(int64 job_id)
  *							sets it that takes the chunk over.  Both raise epoch,
  *							so that the one before cannot commit anything of it.
  *	failed		running		a worker of a later run that takes it over
+ *
+ * A run that ends here, or with its last batch if its coordinator is not alive,
+ * is added to the time at work.
  */
 static bool
-change(BulkparBookkeeping *books, int from, BulkparJobState to)
+change(BulkparBookkeeping *books, int from, BulkparJobState to, bool alive)
 {
 	static BulkparQuery update = {
 		.sql =
 		"UPDATE @bulkpar_job SET status = $to, "
+		"time_before = time_before + greatest('0', "
+		"CASE WHEN $alive THEN clock_timestamp() ELSE "
+		"(SELECT max(c.progressed_at) FROM @bulkpar_chunk c "
+		"WHERE c.job_id = $job_id) END - running_since), "
+		"running_since = CASE WHEN $to = 'running' THEN clock_timestamp() END, "
 		"finished_at = CASE WHEN $to <> 'running' THEN clock_timestamp() END "
 		"WHERE job_id = $job_id AND status = ANY ($from)"
 	};
@@ -250,5 +259,6 @@ change(BulkparBookkeeping *books, int from, BulkparJobState to)
 						   construct_array(states, nstates, TEXTOID, -1,
 										   false, TYPALIGN_INT));
 	bulkpar_argument_text(books, "to", names[to]);
+	bulkpar_argument_bool(books, "alive", alive);
 	return bulkpar_bookkeeping_run(books, &update) == 1;
 }

@@ -24,6 +24,25 @@
 #include "books/jobstatus.h"
 
 /*
+ * How fast a job has been in the last minute of its present run: the rows of
+ * the chunks that were worked at then, in proportion of the time.  The view
+ * bulkpar_progress has the same.
+ */
+#define RATE \
+	"(SELECT coalesce(sum((k.rows_done - k.rows_at_claim) * " \
+	"greatest(extract(epoch FROM k.until - " \
+	"greatest(k.claimed_at, k.since)), 0) / " \
+	"greatest(extract(epoch FROM k.until - k.claimed_at), 0.001)), 0) / " \
+	"greatest(extract(epoch FROM clock_timestamp() - max(k.since)), 0.001) " \
+	"* 3600 FROM (SELECT i.rows_done, i.rows_at_claim, i.claimed_at, " \
+	"CASE WHEN i.worker IS NOT NULL AND i.finished_at IS NULL " \
+	"THEN clock_timestamp() ELSE i.progressed_at END AS until, " \
+	"greatest(clock_timestamp() - interval '1 minute', " \
+	"min(i.claimed_at) FILTER (WHERE i.claimed_at >= j.running_since) " \
+	"OVER ()) AS since FROM @bulkpar_chunk i " \
+	"WHERE i.job_id = j.job_id) k)::int8"
+
+/*
  * Read the state of a job, and whether its own rows prove that it is
  * complete: those of each part follow each other from before the first key to
  * the end key without a gap, and each has succeeded.  NULL if there is no such
@@ -45,8 +64,9 @@ bulkpar_jobstatus_read(int64 job_id)
 		BULKPAR_ERROR_COLUMNS ", "
 		"c.rows_done, c.rows_updated, c.rows_failed, c.rows_unchanged, "
 		"c.batches, c.rows_hot, c.wal_bytes, "
-		"(extract(epoch FROM clock_timestamp() - "
-		"coalesce(j.started_at, j.created_at)) * 1000)::int8 AS milliseconds, "
+		"(extract(epoch FROM j.time_before + greatest('0', "
+		"clock_timestamp() - j.running_since)) * 1000000)::int8 AS at_work, "
+		RATE " AS rows_per_hour, "
 		"(j.started_at IS NOT NULL AND NOT EXISTS (SELECT FROM "
 		"@bulkpar_part p LEFT JOIN LATERAL ("
 		"SELECT bool_and(k.status = 'succeeded' AND k.last_bytes = k.hi_bytes "
@@ -101,8 +121,9 @@ bulkpar_jobstatus_read(int64 job_id)
 		status->batches = bulkpar_column_int64(&books, "batches");
 		status->rows_hot = bulkpar_column_int64(&books, "rows_hot");
 		status->wal_bytes = bulkpar_column_int64(&books, "wal_bytes");
-		status->seconds =
-			bulkpar_column_int64(&books, "milliseconds") / 1000.0;
+		status->time_at_work = bulkpar_column_int64(&books, "at_work");
+		status->rows_per_second =
+			bulkpar_column_int64(&books, "rows_per_hour") / 3600.0;
 		status->complete = bulkpar_column_bool(&books, "complete");
 	}
 	bulkpar_bookkeeping_leave(&books);

@@ -29,7 +29,8 @@ typedef struct BulkparJobStatus
 	bool		deletes;
 	int64		batches;
 	int64		estimated_rows;
-	double		seconds;		/* since the workers were started */
+	int64		time_at_work;	/* of all runs, in microseconds */
+	double		rows_per_second;	/* in the last minute, if it runs */
 	int64		rows_hot;
 	int64		wal_bytes;
 	BulkparJobSpace before;

@@ -93,11 +93,12 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparLedgerChunk *chunk)
 		.sql =
 		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, part_no, lo_bytes, lo, "
 		"hi_bytes, hi, rows_before, rows_found, stripes, keys, status, "
-		"worker, worker_pid, attempts, started_at) "
+		"worker, worker_pid, attempts, started_at, claimed_at) "
 		"VALUES ($job_id, $chunk_no, $part_no, $lo_bytes, $lo, "
 		"$hi_bytes, $hi, $rows_before, $rows_found, $stripes, $keys, 'running', "
 		"nullif($worker, 0), CASE WHEN $worker > 0 THEN $worker_pid END, "
-		"($worker > 0)::int4, clock_timestamp())"
+		"($worker > 0)::int4, clock_timestamp(), "
+		"CASE WHEN $worker > 0 THEN clock_timestamp() END)"
 	};
 	BulkparBookkeeping books;
 
@@ -137,6 +138,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 		"wal_bytes = wal_bytes + $wal_bytes, "
 		"retries = retries + $retries, "
 		"batches = batches + 1, " ADD_MESSAGES ", "
+		"progressed_at = clock_timestamp(), "
 		"status = CASE WHEN $finished THEN 'succeeded' ELSE status END, "
 		"finished_at = CASE WHEN $finished THEN clock_timestamp() END "
 		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
@@ -278,6 +280,7 @@ take_over(BulkparBookkeeping *books, int worker, BulkparLedgerChunk *chunk)
 		"attempts = attempts + 1, "
 		"started_at = CASE WHEN attempts = 0 THEN clock_timestamp() "
 		"ELSE started_at END, "
+		"claimed_at = clock_timestamp(), rows_at_claim = rows_done, "
 		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
 		"WHERE job_id = $job_id AND chunk_no = "
 		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $job_id "

@@ -45,14 +45,13 @@ typedef struct CallSearch
 } CallSearch;
 
 static Datum start_job(FunctionCallInfo fcinfo, const BulkparJob *job,
-					   bool wait, TimestampTz began);
+					   bool wait);
 static Datum join_job(FunctionCallInfo fcinfo, const BulkparJob *job,
-					  int64 job_id, bool wait, TimestampTz began);
+					  int64 job_id, bool wait);
 static Datum resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
-						const BulkparJobChange *change, bool wait,
-						TimestampTz began);
+						const BulkparJobChange *change, bool wait);
 static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
-					  dsm_segment *segment, bool wait, TimestampTz began);
+					  dsm_segment *segment, bool wait);
 static void raise_error(BulkparCall *call);
 static void check_place(FunctionCallInfo fcinfo);
 static bool find_copied_call(Node *node, void *context);
@@ -65,7 +64,6 @@ PG_FUNCTION_INFO_V1(bulkpar_support);
 Datum
 bulkpar_run(PG_FUNCTION_ARGS)
 {
-	TimestampTz began = GetCurrentTimestamp();
 	BulkparJob *job;
 	bool		wait;
 
@@ -78,16 +76,15 @@ bulkpar_run(PG_FUNCTION_ARGS)
 		int64		job_id = bulkpar_lookup_name(job->owner, job->name);
 
 		if (job_id != 0)
-			return join_job(fcinfo, job, job_id, wait, began);
+			return join_job(fcinfo, job, job_id, wait);
 	}
-	return start_job(fcinfo, job, wait, began);
+	return start_job(fcinfo, job, wait);
 }
 
 /* bulkpar_resume(job_id, workers, batch_size, wait) */
 Datum
 bulkpar_resume(PG_FUNCTION_ARGS)
 {
-	TimestampTz began = GetCurrentTimestamp();
 	BulkparJobChange change;
 	int64		job_id;
 	bool		wait;
@@ -96,7 +93,7 @@ bulkpar_resume(PG_FUNCTION_ARGS)
 	job_id = bulkpar_request_read_resume(fcinfo, &change, &wait);
 	bulkpar_lookup_check_owner(job_id);
 	return resume_job(fcinfo, bulkpar_lookup_job(job_id), &change,
-					  wait, began);
+					  wait);
 }
 
 /*
@@ -128,15 +125,14 @@ bulkpar_support(PG_FUNCTION_ARGS)
 }
 
 static Datum
-start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait,
-		  TimestampTz began)
+start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait)
 {
 	dsm_segment *segment;
 	BulkparCall *call =
 		bulkpar_handover_prepare(job, bulkpar_job_serialize(job),
 								 &segment);
 
-	return run_call(fcinfo, call, segment, wait, began);
+	return run_call(fcinfo, call, segment, wait);
 }
 
 /*
@@ -145,7 +141,7 @@ start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait,
  */
 static Datum
 join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
-		 bool wait, TimestampTz began)
+		 bool wait)
 {
 	BulkparJob *other = bulkpar_lookup_job(job_id);
 	BulkparJobChange change;
@@ -154,19 +150,19 @@ join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 	if (!bulkpar_joblock_is_held(job_id))
 	{
 		bulkpar_join_resuming(job, other, &change);
-		return resume_job(fcinfo, other, &change, wait, began);
+		return resume_job(fcinfo, other, &change, wait);
 	}
 
 	bulkpar_join_running(job, other);
 	if (wait)
 		bulkpar_wait_for_job(fcinfo, job_id, DT_NOEND);
-	return bulkpar_result_of_wait(fcinfo, job_id, other->workers, began);
+	return bulkpar_result_of_wait(fcinfo, job_id, other->workers);
 }
 
 /* Go on with a job, if it is safe for and before the current user. */
 static Datum
 resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
-		   const BulkparJobChange *change, bool wait, TimestampTz began)
+		   const BulkparJobChange *change, bool wait)
 {
 	dsm_segment *segment;
 	BulkparCall *call;
@@ -175,13 +171,13 @@ resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 	call = bulkpar_handover_prepare(job, "", &segment);
 	call->resumed = job->job_id;
 	call->change = *change;
-	return run_call(fcinfo, call, segment, wait, began);
+	return run_call(fcinfo, call, segment, wait);
 }
 
 /* Launch the coordinator, and wait for the job's end or only its start. */
 static Datum
 run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
-		 bool wait, TimestampTz began)
+		 bool wait)
 {
 	BackgroundWorkerHandle *handle;
 	int64		job_id;
@@ -196,7 +192,7 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 	if (job_id == 0)
 		raise_error(call);
 	dsm_detach(segment);
-	return bulkpar_result_of_wait(fcinfo, job_id, workers, began);
+	return bulkpar_result_of_wait(fcinfo, job_id, workers);
 }
 
 /* Raise the error that has kept the coordinator from storing its job. */

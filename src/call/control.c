@@ -61,7 +61,6 @@ PG_FUNCTION_INFO_V1(bulkpar_forget_age);
 Datum
 bulkpar_wait(PG_FUNCTION_ARGS)
 {
-	TimestampTz began = GetCurrentTimestamp();
 	TimestampTz deadline = deadline_of(fcinfo);
 	int64		job_id = PG_GETARG_INT64(0);
 
@@ -70,7 +69,7 @@ bulkpar_wait(PG_FUNCTION_ARGS)
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
 	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_status(job_id),
-							   bulkpar_lookup_job(job_id)->workers, began);
+							   bulkpar_lookup_job(job_id)->workers);
 }
 
 /*
@@ -148,7 +147,8 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
 static Datum
 stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state)
 {
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   BULKPAR_CANCEL_TIMEOUT);
 	int64		job_id = PG_GETARG_INT64(0);
 	bool		was_alive;
 	BulkparJobStatus *now;
@@ -158,9 +158,7 @@ stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state)
 	PreventCommandDuringRecovery("bulkpar job control");
 	bulkpar_lookup_check_owner(job_id);
 
-	was_alive = signal_and_wait(fcinfo, job_id, signal,
-								TimestampTzPlusMilliseconds(began,
-															BULKPAR_CANCEL_TIMEOUT));
+	was_alive = signal_and_wait(fcinfo, job_id, signal, deadline);
 	if (was_alive && bulkpar_joblock_is_held(job_id))
 		(void) signal_and_wait(fcinfo, job_id, SIGTERM, DT_NOEND);
 
@@ -184,7 +182,7 @@ stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state)
 						now->state == BULKPAR_JOBSTATE_PAUSED ||
 						now->state == BULKPAR_JOBSTATE_CANCELLED ?
 						psprintf("been %s", name) : name)));
-	return bulkpar_result_form(fcinfo, job_id, now, 0, began);
+	return bulkpar_result_form(fcinfo, job_id, now, 0);
 }
 
 /*

@@ -27,7 +27,6 @@
 static int	cost_detail(const BulkparJobStatus *status);
 static char *size_text(int64 bytes);
 static void raise_failure(int64 job_id, BulkparJobStatus *status);
-static double seconds_since(TimestampTz began);
 static void show_messages(int64 job_id);
 
 /*
@@ -35,14 +34,14 @@ static void show_messages(int64 job_id);
  * succeeded, runs on or is paused, and else an error.
  */
 Datum
-bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
-					   TimestampTz began)
+bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 {
 	BulkparJobStatus *status;
-	double		seconds = seconds_since(began);
+	double		seconds;
 
 	bulkpar_result_check(job_id);
 	status = bulkpar_result_status(job_id);
+	seconds = status->time_at_work / (double) USECS_PER_SEC;
 
 	if (bulkpar_report && status->state == BULKPAR_JOBSTATE_SUCCEEDED)
 		ereport(INFO,
@@ -63,7 +62,7 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers,
 						job_id, status->rows_failed),
 				 errhint("See SELECT * FROM bulkpar_errors WHERE job_id = "
 						 INT64_FORMAT ".", job_id)));
-	return bulkpar_result_form(fcinfo, job_id, status, workers, began);
+	return bulkpar_result_form(fcinfo, job_id, status, workers);
 }
 
 /* Error detail: what the updates have cost, as far as it is known. */
@@ -132,9 +131,9 @@ show_messages(int64 job_id)
 /* The result row of a job. */
 Datum
 bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
-					const BulkparJobStatus *status, int workers,
-					TimestampTz began)
+					const BulkparJobStatus *status, int workers)
 {
+	Interval	elapsed = {.time = status->time_at_work};
 	TupleDesc	tupdesc;
 	Datum		values[8];
 	bool		nulls[8] = {0};
@@ -146,9 +145,7 @@ bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
 	values[2] = Int64GetDatum(status->rows_updated);
 	values[3] = Int64GetDatum(status->batches);
 	values[4] = Int32GetDatum(workers);
-	values[5] = DirectFunctionCall2(timestamp_mi,
-									TimestampTzGetDatum(GetCurrentTimestamp()),
-									TimestampTzGetDatum(began));
+	values[5] = IntervalPGetDatum(&elapsed);
 	values[6] = Int64GetDatum(status->rows_failed);
 	values[7] = Int64GetDatum(status->rows_unchanged);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc),
@@ -198,10 +195,4 @@ raise_failure(int64 job_id, BulkparJobStatus *status)
 					   " batches are updated and stay so.",
 					   status->rows_updated, status->batches),
 			 errhint("%s", resume)));
-}
-
-static double
-seconds_since(TimestampTz began)
-{
-	return (GetCurrentTimestamp() - began) / 1000000.0;
 }

@@ -13,18 +13,16 @@
 #ifndef BULKPAR_RESULT_H
 #define BULKPAR_RESULT_H
 
-#include "datatype/timestamp.h"
 #include "fmgr.h"
 
 #include "books/job.h"
 #include "books/jobstatus.h"
 
 extern Datum bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id,
-									int workers, TimestampTz began);
+									int workers);
 extern void bulkpar_result_check(int64 job_id);
 extern Datum bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
-								 const BulkparJobStatus *status, int workers,
-								 TimestampTz began);
+								 const BulkparJobStatus *status, int workers);
 extern BulkparJobStatus *bulkpar_result_status(int64 job_id);
 
 #endif							/* BULKPAR_RESULT_H */

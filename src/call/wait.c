@@ -233,17 +233,20 @@ show_progress(void *arg)
 	BulkparJobStatus *status = bulkpar_jobstatus_read(job_id);
 	double		rate;
 	double		estimated;
+	char	   *left = "";
 
 	if (status == NULL || status->rows_done == 0)
 		return;
-	rate = status->rows_done / Max(status->seconds, 0.001);
+	rate = status->rows_per_second;
 	estimated = Max(status->estimated_rows, status->rows_done);
+	if (rate > 0)
+		left = psprintf(", about %.0f s left",
+						(estimated - status->rows_done) / rate);
 	ereport(INFO,
 			(errmsg("bulkpar job " INT64_FORMAT ": %.1f %%, " INT64_FORMAT
-					" of about %.0f rows, %.0f rows/s, about %.0f s left",
+					" of about %.0f rows, %.0f rows/s%s",
 					job_id, Min(99.9, 100 * status->rows_done / estimated),
-					status->rows_done, estimated, rate,
-					(estimated - status->rows_done) / rate)));
+					status->rows_done, estimated, rate, left)));
 }
 
 /*

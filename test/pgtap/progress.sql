@@ -2,7 +2,7 @@
 -- who sees what.
 \ir settings.psql
 BEGIN;
-SELECT plan(18);
+SELECT plan(20);
 
 CREATE ROLE bulkpar_owner;
 CREATE ROLE bulkpar_other;
@@ -11,16 +11,19 @@ CREATE ROLE bulkpar_boss IN ROLE bulkpar_owner;
 
 CREATE TABLE person (id integer PRIMARY KEY, name text);
 
--- A job that began 10,000 seconds ago.
+-- A job that worked for 10,000 seconds: 9,000 until a day ago, and then again.
 CREATE FUNCTION put_job(status text, estimated_rows bigint, owner regrole)
 RETURNS bigint LANGUAGE sql AS $$
 	INSERT INTO bulkpar.bulkpar_job (job_id, owner, session_role, target, only_target, deletes, column_names,
 		expressions, skip_unchanged, sees_batches, batch_size, workers, on_error, max_errors,
-		settings, status, estimated_rows, created_at, started_at, finished_at)
+		settings, status, estimated_rows, created_at, started_at, running_since,
+		time_before, finished_at)
 	VALUES ((SELECT coalesce(max(j.job_id), 0) + 1 FROM bulkpar.bulkpar_job j),
 		owner, owner, 'person', true, false, '{name}', '{upper(name)}', false, false, 100,
-		2, 'stop', 0, '[]', status, estimated_rows, now() - interval '10001 seconds',
-		now() - interval '10000 seconds',
+		2, 'stop', 0, '[]', status, estimated_rows, now() - interval '3 days',
+		now() - interval '3 days',
+		CASE WHEN status = 'running' THEN now() - interval '1200 seconds' END,
+		make_interval(secs => CASE WHEN status = 'running' THEN 9000 ELSE 10000 END),
 		CASE WHEN status <> 'running' THEN now() END)
 	RETURNING job_id
 $$;
@@ -41,9 +44,10 @@ SELECT job_id, part_no, 'person', 'person_pkey'::regclass, 'id'
 FROM bulkpar.bulkpar_job, generate_series(1, 2) AS part_no
 WHERE target = 'person'::regclass;
 INSERT INTO bulkpar.bulkpar_chunk (job_id, chunk_no, part_no, hi, hi_bytes, stripes, rows_before, rows_found,
-	rows_done, rows_updated, status, started_at)
+	rows_done, rows_updated, status, started_at, claimed_at, progressed_at)
 SELECT job_id, chunk_no, chunk_no, ARRAY[(chunk_no * 50000)::text], '', 1, (chunk_no - 1) * 50000,
-	50000, rows_done, rows_done / 2, 'running', now()
+	50000, rows_done, rows_done / 2, 'running', now(),
+	now() - interval '1 hour', now() - interval '200 seconds' * chunk_no
 FROM (VALUES (:running, 1, 30000), (:running, 2, 10000), (:succeeded, 1, 50000),
 	(:succeeded, 2, 50000), (:failed, 1, 50000), (:exceeded, 1, 30000))
 	AS chunk (job_id, chunk_no, rows_done);
@@ -59,6 +63,12 @@ SELECT is(progress(:cancelled), 'person cancelled 0 0 0 0.0 0',
 SELECT is(progress(:exceeded), 'person interrupted 30000 15000 30000 99.9 3',
 	'more rows than estimated');
 
+SELECT is(time_at_work, interval '10000 seconds',
+	'a run without its coordinator ended with its last batch')
+FROM bulkpar_jobs WHERE job_id = :running;
+SELECT is(time_at_work, interval '10000 seconds',
+	'pauses are not time at work')
+FROM bulkpar_jobs WHERE job_id = :failed;
 SELECT is(xmin_holders, NULL, 'nobody holds dead rows for a job that does not run')
 FROM bulkpar_progress WHERE job_id = :succeeded;
 SELECT is(count(*), 1::bigint, 'a job with several parts is listed once')

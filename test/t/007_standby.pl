@@ -31,7 +31,8 @@ $call = start_call($primary,
 	"SELECT bulkpar_update('t', 'n', 'n + 1 + slow(1)', 50, 2)");
 my $job = wait_for_rows($primary, 500, 0);
 wait_until($standby,
-	"status = 'interrupted' AND rows_done > 0 FROM bulkpar_progress",
+	"status = 'running elsewhere' AND rows_done > 0 AND rows_per_second > 0"
+	  . " AND time_left > '0' FROM bulkpar_progress",
 	'the standby shows how far the job is');
 $primary->stop('immediate');
 stop_call($call);
