@@ -13,6 +13,9 @@
  * is rolled back, and the portal would be left with none.  A function between
  * the two may run on the portal's snapshot as well, and be about to use it.
  *
+ * A subquery that gives the call an argument is done by then: what it has read
+ * with the snapshot still points to that, but does no more than end.
+ *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
@@ -42,6 +45,8 @@ typedef struct CallSearch
 
 static bool is_only_snapshot(Snapshot snapshot);
 static bool is_nothing_but(const PlannedStmt *stmt, const Node *call);
+static bool are_subqueries_done(QueryDesc *desc);
+static bool find_foreign_code(PlanState *node, void *context);
 static bool find_other_value(Node *node, void *context);
 static bool is_any_function(Oid function, void *context);
 
@@ -62,6 +67,7 @@ bulkpar_snapshot_is_free(FunctionCallInfo fcinfo)
 	return desc->estate->es_snapshot == desc->snapshot &&
 		desc->estate->es_crosscheck_snapshot == InvalidSnapshot &&
 		is_nothing_but(desc->plannedstmt, fcinfo->flinfo->fn_expr) &&
+		are_subqueries_done(desc) &&
 		is_only_snapshot(desc->snapshot);
 }
 
@@ -121,9 +127,9 @@ is_only_snapshot(Snapshot snapshot)
 }
 
 /*
- * Whether a plan reads nothing, calls the function itself, and has no value
- * that would have to outlast the wait.  The call must be this very node of the
- * plan: one that is the same may stand in the body of a function.
+ * Whether a plan reads nothing but for arguments, calls the function itself, and
+ * has no value that would have to outlast the wait.  The call must be this very
+ * node of the plan: one that is the same may stand in the body of a function.
  */
 static bool
 is_nothing_but(const PlannedStmt *stmt, const Node *call)
@@ -131,8 +137,8 @@ is_nothing_but(const PlannedStmt *stmt, const Node *call)
 	Plan	   *plan = stmt->planTree;
 	CallSearch	search = {.call = call};
 
-	if (stmt->commandType != CMD_SELECT || stmt->subplans != NIL ||
-		plan->lefttree != NULL)
+	if (stmt->commandType != CMD_SELECT || stmt->hasModifyingCTE ||
+		stmt->rowMarks != NIL || plan->lefttree != NULL)
 		return false;
 	if (IsA(plan, FunctionScan))
 		return !find_other_value((Node *) ((FunctionScan *) plan)->functions,
@@ -142,6 +148,43 @@ is_nothing_but(const PlannedStmt *stmt, const Node *call)
 		!find_other_value((Node *) plan->qual, &search) &&
 		!find_other_value(((Result *) plan)->resconstantqual, &search) &&
 		search.found;
+}
+
+/*
+ * Whether all subqueries of a statement have given their values, and none of
+ * them runs code that we do not know, which may keep the snapshot.
+ */
+static bool
+are_subqueries_done(QueryDesc *desc)
+{
+	ListCell   *cell;
+
+	foreach(cell, desc->planstate->initPlan)
+	{
+		const SubPlan *subquery = lfirst_node(SubPlanState, cell)->subplan;
+		ListCell   *param;
+
+		foreach(param, subquery->setParam)
+		{
+			if (desc->estate->es_param_exec_vals[lfirst_int(param)].execPlan !=
+				NULL)
+				return false;
+		}
+	}
+	foreach(cell, desc->estate->es_subplanstates)
+	{
+		if (find_foreign_code(lfirst(cell), NULL))
+			return false;
+	}
+	return true;
+}
+
+static bool
+find_foreign_code(PlanState *node, void *context)
+{
+	return node != NULL &&
+		(IsA(node, ForeignScanState) || IsA(node, CustomScanState) ||
+		 planstate_tree_walker(node, find_foreign_code, context));
 }
 
 /*
@@ -163,10 +206,12 @@ find_other_value(Node *node, void *context)
 		search->found = true;
 		return false;
 	}
-	if (expression_tree_walker(node, find_other_value, context))
+	if (IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) ||
+		expression_tree_walker(node, find_other_value, context))
 		return true;
 	return search->found == found &&
-		check_functions_in_node(node, is_any_function, NULL) &&
+		(IsA(node, Param) ||
+		 check_functions_in_node(node, is_any_function, NULL)) &&
 		get_typlen(exprType(node)) == -1;
 }
 

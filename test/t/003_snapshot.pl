@@ -61,7 +61,9 @@ sub start_wait
 	my $job = $node->safe_psql('postgres',
 		'SELECT job_id FROM ' . $function =~ s/\)$/, wait => false)/r);
 
-	return start_call($node, with_call($statement, "bulkpar_wait($job)"));
+	return start_call($node, with_call($statement, "bulkpar_wait($job)"))
+	  if $statement =~ /%s/;
+	return start_call($node, $statement);
 }
 
 # These must not depend on the table, which is made anew each time.
@@ -103,6 +105,31 @@ foreach my $case (
 
 	like(look_at($name, 'f', sub { start_wait($statement) }),
 		$result, "$name: the result");
+}
+
+# Arguments may come from subqueries, which are done before the wait.
+my $running = "(SELECT job_id FROM bulkpar_jobs WHERE status = 'running')";
+my $from_subqueries = $function =~
+  s/100, 2/(SELECT count(*)::int FROM generate_series(1, 100)), (SELECT 2)/r;
+foreach my $case (
+	[ 'a call', sub { start_call($node, "SELECT $from_subqueries") } ],
+	[
+		'a call in FROM',
+		sub { start_call($node, "SELECT status FROM $from_subqueries") }
+	],
+	[
+		'a call with a CTE',
+		sub {
+			start_call($node, 'WITH n AS MATERIALIZED (SELECT 2 AS n) SELECT '
+				  . $function =~ s/100, 2/100, (SELECT n FROM n)/r);
+		}
+	],
+	[ 'a wait', sub { start_wait("SELECT * FROM bulkpar_wait($running)") } ])
+{
+	my ($name, $start) = @$case;
+
+	like(look_at("$name with a subquery", 'f', $start),
+		qr/succeeded/, "$name with a subquery: the result");
 }
 
 # The same by the extended protocol.
@@ -162,6 +189,11 @@ foreach my $case (
 		'SELECT status, i FROM %s, generate_series(1, 1) AS i', 'succeeded|1'
 	],
 	[ 'in a subquery', 't', 'SELECT (SELECT status FROM %s)', 'succeeded' ],
+	[
+		'beside a subquery', 't',
+		"SELECT status, (SELECT relname FROM pg_class WHERE relname IN ('pg_class', 'bulkpar')) FROM %s",
+		'succeeded|pg_class'
+	],
 	[ 'within a STABLE function', 't', 'SELECT stable()', 'succeeded' ],
 	[ 'in a cursor', 'f', 'DECLARE c CURSOR WITH HOLD FOR SELECT %s', '' ],
 	[ 'in COPY', 't', 'COPY (SELECT status FROM %s) TO STDOUT', 'succeeded' ],
