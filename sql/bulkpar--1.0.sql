@@ -391,7 +391,7 @@ SELECT c.job_id, c.chunk_no, c.part_no,
 	c.rows_unchanged, c.rows_hot, c.wal_bytes, c.batches, c.retries,
 	CASE WHEN r.owns THEN c.messages END AS messages,
 	c.attempts, c.status, c.epoch, c.worker, c.worker_pid, c.started_at,
-	c.finished_at, c.sqlstate,
+	c.claimed_at, c.rows_at_claim, c.progressed_at, c.finished_at, c.sqlstate,
 	CASE WHEN r.owns THEN c.message END AS message,
 	CASE WHEN r.owns THEN c.detail END AS detail,
 	CASE WHEN r.owns THEN c.hint END AS hint,
@@ -723,6 +723,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.bulkpar_wait(bigint, interval) IS
 'Wait until a job has ended, or for the time given, and return its result';
 
+-- Where a job may be named, a text of digits only is its number: some client
+-- libraries send numbers like that.
+CREATE FUNCTION @extschema@.bulkpar_wait(
+	job_name text,
+	timeout interval DEFAULT NULL)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_wait'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION @extschema@.bulkpar_wait(text, interval) IS
+'Wait until the job of a name has ended, or for the time given, and return its result';
+
 CREATE PROCEDURE @extschema@.bulkpar_await(
 	job_id bigint,
 	timeout interval DEFAULT NULL)
@@ -732,6 +744,15 @@ LANGUAGE C;
 COMMENT ON PROCEDURE @extschema@.bulkpar_await(bigint, interval) IS
 'Commit, then wait as bulkpar_wait does: for procedures, which keep no snapshot across it';
 
+CREATE PROCEDURE @extschema@.bulkpar_await(
+	job_name text,
+	timeout interval DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'bulkpar_await'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE @extschema@.bulkpar_await(text, interval) IS
+'Commit, then wait for the job of a name as bulkpar_wait does';
+
 CREATE FUNCTION @extschema@.bulkpar_pause(job_id bigint)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_pause'
@@ -740,6 +761,14 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.bulkpar_pause(bigint) IS
 'Pause a running job, and return when nothing of it commits any more';
 
+CREATE FUNCTION @extschema@.bulkpar_pause(job_name text)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_pause'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION @extschema@.bulkpar_pause(text) IS
+'Pause the job of a name if it runs, and return when nothing of it commits any more';
+
 CREATE FUNCTION @extschema@.bulkpar_cancel(job_id bigint)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_cancel'
@@ -747,6 +776,14 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION @extschema@.bulkpar_cancel(bigint) IS
 'Cancel a job, and return when nothing of it commits any more';
+
+CREATE FUNCTION @extschema@.bulkpar_cancel(job_name text)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_cancel'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION @extschema@.bulkpar_cancel(text) IS
+'Cancel the job of a name, and return when nothing of it commits any more';
 
 CREATE FUNCTION @extschema@.bulkpar_resume(
 	job_id bigint,
@@ -760,6 +797,26 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 COMMENT ON FUNCTION @extschema@.bulkpar_resume(bigint, integer, integer, boolean) IS
 'Go on with a job that is paused, failed, cancelled or interrupted';
 
+CREATE FUNCTION @extschema@.bulkpar_resume(
+	job_name text,
+	workers integer DEFAULT NULL,
+	batch_size integer DEFAULT NULL,
+	wait boolean DEFAULT true)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_resume'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
+
+COMMENT ON FUNCTION @extschema@.bulkpar_resume(text, integer, integer, boolean) IS
+'Go on with the job of a name that is paused, failed, cancelled or interrupted';
+
+CREATE FUNCTION @extschema@.bulkpar_resume_interrupted()
+RETURNS SETOF @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_resume_interrupted'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+
+COMMENT ON FUNCTION @extschema@.bulkpar_resume_interrupted() IS
+'Go on with all interrupted jobs of the roles that the caller may act as, and return them without waiting for their end';
+
 CREATE FUNCTION @extschema@.bulkpar_forget(job_id bigint)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'bulkpar_forget_job'
@@ -767,6 +824,14 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION @extschema@.bulkpar_forget(bigint) IS
 'Delete all that is kept about a job that does not run';
+
+CREATE FUNCTION @extschema@.bulkpar_forget(job_name text)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'bulkpar_forget_job'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION @extschema@.bulkpar_forget(text) IS
+'Delete all that is kept about the job of a name that does not run';
 
 CREATE FUNCTION @extschema@.bulkpar_forget(age interval)
 RETURNS bigint

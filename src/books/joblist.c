@@ -24,6 +24,8 @@
 #include "books/joblist.h"
 #include "books/subquery.h"
 
+static int64 *read_ids(BulkparBookkeeping *books, uint64 rows, int *count);
+
 /* The unfinished job of a role with a name; 0 if there is none. */
 int64
 bulkpar_joblist_find(Oid owner, const char *name)
@@ -44,6 +46,41 @@ bulkpar_joblist_find(Oid owner, const char *name)
 		job_id = bulkpar_column_int64(&books, "job_id");
 	bulkpar_bookkeeping_leave(&books);
 	return job_id;
+}
+
+/*
+ * Of each owner whose privileges the role has the job that a name means: the
+ * unfinished one, or else the last.  That of the role itself comes first.
+ */
+BulkparJobOfName *
+bulkpar_joblist_named(Oid role, const char *name, int *count)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT job_id, owner FROM (SELECT DISTINCT ON (owner) job_id, owner "
+		"FROM @bulkpar_job WHERE job_name = $job_name "
+		"AND pg_has_role($role, owner::oid, 'USAGE') "
+		"ORDER BY owner, status = 'succeeded', job_id DESC) j "
+		"ORDER BY owner <> $role, job_id DESC"
+	};
+	BulkparBookkeeping books;
+	BulkparJobOfName *jobs;
+
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_oid(&books, "role", role);
+	bulkpar_argument_text(&books, "job_name", name);
+	*count = (int) bulkpar_bookkeeping_run(&books, &find);
+	jobs = MemoryContextAlloc(books.caller_context,
+							  sizeof(BulkparJobOfName) * *count);
+	for (int i = 0; i < *count; i++)
+	{
+		bulkpar_bookkeeping_look_at(&books, i);
+		jobs[i].job_id = bulkpar_column_int64(&books, "job_id");
+		jobs[i].owner = bulkpar_column_oid(&books, "owner");
+	}
+	bulkpar_bookkeeping_leave(&books);
+	return jobs;
 }
 
 /* The owner of a job; InvalidOid if there is no such job. */
@@ -82,6 +119,29 @@ bulkpar_joblist_delete(int64 job_id)
 }
 
 /*
+ * The jobs that are running as far as the tables know, of owners whose privileges
+ * the role has.
+ */
+int64 *
+bulkpar_joblist_running(Oid role, int *count)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT job_id FROM @bulkpar_job WHERE status = 'running' "
+		"AND pg_has_role($role, owner::oid, 'USAGE') ORDER BY job_id"
+	};
+	BulkparBookkeeping books;
+	int64	   *job_ids;
+
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_oid(&books, "role", role);
+	job_ids = read_ids(&books, bulkpar_bookkeeping_run(&books, &find), count);
+	bulkpar_bookkeeping_leave(&books);
+	return job_ids;
+}
+
+/*
  * The jobs that ended longer ago than that, of owners whose privileges the role
  * has.
  */
@@ -101,14 +161,22 @@ bulkpar_joblist_older_than(Oid role, const Interval *age, int *count)
 	bulkpar_bookkeeping_enter(&books);
 	bulkpar_argument_oid(&books, "role", role);
 	bulkpar_argument_interval(&books, "age", age);
-	*count = (int) bulkpar_bookkeeping_run(&books, &find);
-	job_ids = MemoryContextAlloc(books.caller_context,
-								 sizeof(int64) * *count);
+	job_ids = read_ids(&books, bulkpar_bookkeeping_run(&books, &find), count);
+	bulkpar_bookkeeping_leave(&books);
+	return job_ids;
+}
+
+static int64 *
+read_ids(BulkparBookkeeping *books, uint64 rows, int *count)
+{
+	int64	   *job_ids = MemoryContextAlloc(books->caller_context,
+											 sizeof(int64) * rows);
+
+	*count = (int) rows;
 	for (int i = 0; i < *count; i++)
 	{
-		bulkpar_bookkeeping_look_at(&books, i);
-		job_ids[i] = bulkpar_column_int64(&books, "job_id");
+		bulkpar_bookkeeping_look_at(books, i);
+		job_ids[i] = bulkpar_column_int64(books, "job_id");
 	}
-	bulkpar_bookkeeping_leave(&books);
 	return job_ids;
 }

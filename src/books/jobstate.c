@@ -180,17 +180,18 @@ bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
 }
 
 /*
- * Cancel a job that has no coordinator, unless it has succeeded or is
- * cancelled already.
+ * Pause a job that has no coordinator, if it was running, or cancel one, unless
+ * it has succeeded or is cancelled already.
  */
 void
-bulkpar_jobstate_abandon(int64 job_id)
+bulkpar_jobstate_leave(int64 job_id, BulkparJobState state)
 {
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	(void) change(&books, STATE(RUNNING) | STATE(PAUSED) | STATE(FAILED),
-				  BULKPAR_JOBSTATE_CANCELLED, false);
+	(void) change(&books, state == BULKPAR_JOBSTATE_PAUSED ? STATE(RUNNING) :
+				  STATE(RUNNING) | STATE(PAUSED) | STATE(FAILED),
+				  state, false);
 	bulkpar_bookkeeping_leave(&books);
 }
 
@@ -211,8 +212,9 @@ bulkpar_jobstate_abandon(int64 job_id)
  *							it was running, its coordinator is gone
  *	paused, failed, running
  *				cancelled	a session, when there is no coordinator
+ *	running		paused		the same
  *
- * The coordinator that has the job's lock makes all of them but the last.  A job
+ * The coordinator that has the job's lock makes all of them but the last two.  A job
  * that has succeeded stays so; each may be forgotten while no coordinator has
  * it.
  *

@@ -37,6 +37,6 @@ extern bool bulkpar_jobstate_fail(int64 job_id, int runs,
 								  const ErrorData *error);
 extern void bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
 								 const BulkparJobSpace *after);
-extern void bulkpar_jobstate_abandon(int64 job_id);
+extern void bulkpar_jobstate_leave(int64 job_id, BulkparJobState state);
 
 #endif							/* BULKPAR_JOBSTATE_H */

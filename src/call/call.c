@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
@@ -24,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "books/books.h"
+#include "books/joblist.h"
 #include "books/joblock.h"
 #include "bulkpar.h"
 #include "call/check.h"
@@ -36,6 +38,16 @@
 #include "run/handover.h"
 #include "session/error.h"
 #include "session/settings.h"
+#include "session/subxact.h"
+
+/* The jobs that a call resumes, and the one that it is at. */
+typedef struct InterruptedJobs
+{
+	int64	   *job_ids;
+	int			count;
+	int64		job_id;
+	BulkparJob *job;			/* NULL if it is not to be resumed */
+} InterruptedJobs;
 
 /* The calls of a function in a list of expressions. */
 typedef struct CallSearch
@@ -52,12 +64,21 @@ static Datum resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 						const BulkparJobChange *change, bool wait);
 static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
 					  dsm_segment *segment, bool wait);
-static void raise_error(BulkparCall *call);
+static void raise_error(void *arg);
+static BulkparCall *prepare_resume(const BulkparJob *job,
+								   const BulkparJobChange *change,
+								   dsm_segment **segment);
+static void find_interrupted(void *arg);
+static void look_at_interrupted(void *arg);
+static void start_interrupted(FunctionCallInfo fcinfo, const BulkparJob *job,
+							  ReturnSetInfo *results);
+static void warn(int64 job_id, ErrorData *error);
 static void check_place(FunctionCallInfo fcinfo);
 static bool find_copied_call(Node *node, void *context);
 
 PG_FUNCTION_INFO_V1(bulkpar_run);
 PG_FUNCTION_INFO_V1(bulkpar_resume);
+PG_FUNCTION_INFO_V1(bulkpar_resume_interrupted);
 PG_FUNCTION_INFO_V1(bulkpar_support);
 
 /* bulkpar_update(...), bulkpar_delete(...) and bulkpar_execute(...) */
@@ -81,7 +102,7 @@ bulkpar_run(PG_FUNCTION_ARGS)
 	return start_job(fcinfo, job, wait);
 }
 
-/* bulkpar_resume(job_id, workers, batch_size, wait) */
+/* bulkpar_resume(job, workers, batch_size, wait) */
 Datum
 bulkpar_resume(PG_FUNCTION_ARGS)
 {
@@ -90,10 +111,104 @@ bulkpar_resume(PG_FUNCTION_ARGS)
 	bool		wait;
 
 	check_place(fcinfo);
-	job_id = bulkpar_request_read_resume(fcinfo, &change, &wait);
-	bulkpar_lookup_check_owner(job_id);
+	job_id = bulkpar_lookup_argument(fcinfo);
+	bulkpar_request_read_resume(fcinfo, &change, &wait);
 	return resume_job(fcinfo, bulkpar_lookup_job(job_id), &change,
 					  wait);
+}
+
+/*
+ * bulkpar_resume_interrupted(): what cannot go on is said in a warning and does
+ * not keep the rest from it.
+ */
+Datum
+bulkpar_resume_interrupted(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *results = (ReturnSetInfo *) fcinfo->resultinfo;
+	InterruptedJobs jobs = {0};
+
+	check_place(fcinfo);
+	InitMaterializedSRF(fcinfo, 0);
+	bulkpar_subxact_run(find_interrupted, &jobs);
+	for (int i = 0; i < jobs.count; i++)
+	{
+		ErrorData  *error;
+
+		jobs.job_id = jobs.job_ids[i];
+		jobs.job = NULL;
+		error = bulkpar_subxact_try(look_at_interrupted, &jobs);
+		if (error != NULL)
+			warn(jobs.job_id, error);
+		else if (jobs.job != NULL)
+			start_interrupted(fcinfo, jobs.job, results);
+	}
+	return (Datum) 0;
+}
+
+static void
+find_interrupted(void *arg)
+{
+	InterruptedJobs *jobs = arg;
+
+	jobs->job_ids = bulkpar_joblist_running(GetUserId(), &jobs->count);
+}
+
+/* Read a job, if it is still to be resumed; an error if it cannot be. */
+static void
+look_at_interrupted(void *arg)
+{
+	InterruptedJobs *jobs = arg;
+	BulkparJob *job;
+
+	if (bulkpar_joblock_is_held(jobs->job_id))
+		return;
+	job = bulkpar_job_load(jobs->job_id);
+	bulkpar_settings_check(&job->settings, job->job_id);
+	jobs->job = job;
+}
+
+/* Start the coordinator of such a job, and put what it is now into the result. */
+static void
+start_interrupted(FunctionCallInfo fcinfo, const BulkparJob *job,
+				  ReturnSetInfo *results)
+{
+	BulkparJobChange change = {0};
+	dsm_segment *segment;
+	BulkparCall *call = prepare_resume(job, &change, &segment);
+
+	bulkpar_wait_for_call(fcinfo, call, bulkpar_handover_launch(segment), true);
+	if (pg_atomic_read_u64(&call->job_id) == 0)
+		warn(job->job_id, bulkpar_subxact_try(raise_error, call));
+	else
+	{
+		int			workers = pg_atomic_read_u32(&call->workers_started);
+		Datum		result = bulkpar_result_form(fcinfo, job->job_id,
+												 bulkpar_result_status(job->job_id),
+												 workers);
+		HeapTupleHeader row = DatumGetHeapTupleHeader(result);
+		HeapTupleData tuple = {
+			.t_len = HeapTupleHeaderGetDatumLength(row),
+			.t_data = row
+		};
+
+		tuplestore_puttuple(results->setResult, &tuple);
+	}
+	dsm_detach(segment);
+}
+
+/* Say that a job cannot go on, unless that is because we are to stop. */
+static void
+warn(int64 job_id, ErrorData *error)
+{
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not resume bulkpar job " INT64_FORMAT ": %s",
+					job_id, error->message),
+			 error->detail == NULL ? 0 :
+			 errdetail_internal("%s", error->detail),
+			 error->hint == NULL ? 0 : errhint("%s", error->hint)));
 }
 
 /*
@@ -168,10 +283,19 @@ resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 	BulkparCall *call;
 
 	bulkpar_settings_check(&job->settings, job->job_id);
-	call = bulkpar_handover_prepare(job, "", &segment);
+	call = prepare_resume(job, change, &segment);
+	return run_call(fcinfo, call, segment, wait);
+}
+
+static BulkparCall *
+prepare_resume(const BulkparJob *job, const BulkparJobChange *change,
+			   dsm_segment **segment)
+{
+	BulkparCall *call = bulkpar_handover_prepare(job, "", segment);
+
 	call->resumed = job->job_id;
 	call->change = *change;
-	return run_call(fcinfo, call, segment, wait);
+	return call;
 }
 
 /* Launch the coordinator, and wait for the job's end or only its start. */
@@ -197,8 +321,10 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 
 /* Raise the error that has kept the coordinator from storing its job. */
 static void
-raise_error(BulkparCall *call)
+raise_error(void *arg)
 {
+	BulkparCall *call = arg;
+
 	if (call->error.sqlstate != 0)
 		bulkpar_error_raise(&call->error);
 	ereport(ERROR,

@@ -57,15 +57,15 @@ PG_FUNCTION_INFO_V1(bulkpar_cancel);
 PG_FUNCTION_INFO_V1(bulkpar_forget_job);
 PG_FUNCTION_INFO_V1(bulkpar_forget_age);
 
-/* bulkpar_wait(job_id, timeout) */
+/* bulkpar_wait(job, timeout) */
 Datum
 bulkpar_wait(PG_FUNCTION_ARGS)
 {
 	TimestampTz deadline = deadline_of(fcinfo);
-	int64		job_id = PG_GETARG_INT64(0);
+	int64		job_id;
 
 	begin_control(fcinfo);
-	bulkpar_lookup_check_owner(job_id);
+	job_id = bulkpar_lookup_argument(fcinfo);
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
 	bulkpar_result_check(job_id);
 	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_status(job_id),
@@ -82,10 +82,10 @@ bulkpar_await(PG_FUNCTION_ARGS)
 {
 	CallContext *context = (CallContext *) fcinfo->context;
 	TimestampTz deadline = deadline_of(fcinfo);
-	int64		job_id = PG_GETARG_INT64(0);
+	int64		job_id;
 
 	begin_control(fcinfo);
-	bulkpar_lookup_check_owner(job_id);
+	job_id = bulkpar_lookup_argument(fcinfo);
 	if (context != NULL && IsA(context, CallContext) && !context->atomic)
 	{
 		SPI_connect_ext(SPI_OPT_NONATOMIC);
@@ -117,10 +117,10 @@ bulkpar_cancel(PG_FUNCTION_ARGS)
 Datum
 bulkpar_forget_job(PG_FUNCTION_ARGS)
 {
-	int64		job_id = PG_GETARG_INT64(0);
+	int64		job_id;
 
 	begin_control(fcinfo);
-	bulkpar_lookup_check_owner(job_id);
+	job_id = bulkpar_lookup_argument(fcinfo);
 	PG_RETURN_INT64(forget(job_id));
 }
 
@@ -142,46 +142,40 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
 
 /*
  * Stop a job, and return when nothing of it commits any more.  One without a
- * coordinator can be cancelled only: with the commit of this transaction.
+ * coordinator stops with the commit of this transaction.
  */
 static Datum
 stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   BULKPAR_CANCEL_TIMEOUT);
-	int64		job_id = PG_GETARG_INT64(0);
+	int64		job_id;
 	bool		was_alive;
 	BulkparJobStatus *now;
 	const char *name;
 
 	begin_control(fcinfo);
 	PreventCommandDuringRecovery("bulkpar job control");
-	bulkpar_lookup_check_owner(job_id);
+	job_id = bulkpar_lookup_argument(fcinfo);
 
 	was_alive = signal_and_wait(fcinfo, job_id, signal, deadline);
 	if (was_alive && bulkpar_joblock_is_held(job_id))
 		(void) signal_and_wait(fcinfo, job_id, SIGTERM, DT_NOEND);
 
 	now = bulkpar_result_status(job_id);
-	if (signal == SIGINT &&
-		(!was_alive || now->state == BULKPAR_JOBSTATE_RUNNING))
+	if (now->state == BULKPAR_JOBSTATE_RUNNING ||
+		(!was_alive && state == BULKPAR_JOBSTATE_CANCELLED))
 	{
 		(void) bulkpar_ledger_release(job_id, 0);
-		bulkpar_jobstate_abandon(job_id);
+		bulkpar_jobstate_leave(job_id, state);
 		now = bulkpar_result_status(job_id);
 	}
 	name = bulkpar_jobstate_name(now->state);
 	if (now->state != state)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 now->state == BULKPAR_JOBSTATE_RUNNING ?
-				 errmsg("bulkpar job " INT64_FORMAT " is not running",
-						job_id) :
-				 errmsg("bulkpar job " INT64_FORMAT " has already %s",
-						job_id,
-						now->state == BULKPAR_JOBSTATE_PAUSED ||
+		ereport(NOTICE,
+				(errmsg("bulkpar job " INT64_FORMAT " has already %s", job_id,
 						now->state == BULKPAR_JOBSTATE_CANCELLED ?
-						psprintf("been %s", name) : name)));
+						"been cancelled" : name)));
 	return bulkpar_result_form(fcinfo, job_id, now, 0);
 }
 
@@ -209,10 +203,6 @@ signal_and_wait(FunctionCallInfo fcinfo, int64 job_id, int signal,
 static TimestampTz
 deadline_of(FunctionCallInfo fcinfo)
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", "job_id")));
 	if (PG_ARGISNULL(1))
 		return DT_NOEND;
 	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,

@@ -16,8 +16,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "books/joblist.h"
 #include "books/joblock.h"
@@ -30,12 +33,16 @@ typedef struct Lookup
 	int64		job_id;
 	Oid			owner;
 	const char *name;
+	BulkparJobOfName *named;
+	int			count;			/* of them */
 	int			pid;
 	BulkparJob *job;
 } Lookup;
 
 static void look_for_owner(void *arg);
+static int64 job_of_name(const char *name, bool is_forget);
 static void look_for_name(void *arg);
+static void look_for_named(void *arg);
 static void look_for_job(void *arg);
 static void look_for_coordinator(void *arg);
 
@@ -60,6 +67,72 @@ bulkpar_lookup_check_owner(int64 job_id)
 				 errmsg("permission denied for bulkpar job " INT64_FORMAT,
 						job_id),
 				 errdetail("Only roles with the privileges of its owner may do this.")));
+}
+
+/*
+ * The job that the first argument of a function means, by its id or its name.
+ * An error if there is none, or if the current user may not act as its owner.
+ */
+int64
+bulkpar_lookup_argument(FunctionCallInfo fcinfo)
+{
+	const char *function;
+	Oid		   *types;
+	int			ntypes;
+	int64		job_id;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &ntypes);
+	function = get_func_name(fcinfo->flinfo->fn_oid);
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null",
+						types[0] == TEXTOID ? "job_name" : "job_id")));
+	if (types[0] == TEXTOID)
+		return job_of_name(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+						   strcmp(function, "bulkpar_forget") == 0);
+	job_id = PG_GETARG_INT64(0);
+	bulkpar_lookup_check_owner(job_id);
+	return job_id;
+}
+
+/*
+ * The job that a name means to the current user: one of its own, or else of the
+ * only other role that has one, as far as it has the privileges of those.
+ */
+static int64
+job_of_name(const char *name, bool is_forget)
+{
+	Lookup		lookup = {.owner = GetUserId(), .name = name};
+
+	if (bulkpar_lookup_is_number(name))
+	{
+		int64		job_id = pg_strtoint64(name);
+
+		bulkpar_lookup_check_owner(job_id);
+		return job_id;
+	}
+	bulkpar_subxact_run(look_for_named, &lookup);
+	if (lookup.count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job \"%s\" does not exist", name),
+				 is_forget ?
+				 errhint("Write bulkpar_forget(age => '%s') if that is an age.",
+						 name) : 0));
+	if (lookup.count > 1 && lookup.named[0].owner != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_AMBIGUOUS_PARAMETER),
+				 errmsg("more than one role has a bulkpar job \"%s\"", name),
+				 errhint("Give the job's number.")));
+	return lookup.named[0].job_id;
+}
+
+/* Whether a text means a job's id, so that no job can have it as its name. */
+bool
+bulkpar_lookup_is_number(const char *text)
+{
+	return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
 /* The id of the unfinished job of a role with a name; 0 if there is none. */
@@ -112,6 +185,15 @@ look_for_name(void *arg)
 	Lookup	   *lookup = arg;
 
 	lookup->job_id = bulkpar_joblist_find(lookup->owner, lookup->name);
+}
+
+static void
+look_for_named(void *arg)
+{
+	Lookup	   *lookup = arg;
+
+	lookup->named = bulkpar_joblist_named(lookup->owner, lookup->name,
+										  &lookup->count);
 }
 
 static void

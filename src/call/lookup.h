@@ -15,6 +15,8 @@
 
 #include "books/job.h"
 
+extern int64 bulkpar_lookup_argument(FunctionCallInfo fcinfo);
+extern bool bulkpar_lookup_is_number(const char *text);
 extern void bulkpar_lookup_check_owner(int64 job_id);
 extern int64 bulkpar_lookup_name(Oid owner, const char *name);
 extern BulkparJob *bulkpar_lookup_job(int64 job_id);

@@ -28,6 +28,7 @@
 #include "utils/syscache.h"
 
 #include "bulkpar.h"
+#include "call/lookup.h"
 #include "call/parse.h"
 #include "call/request.h"
 
@@ -78,10 +79,10 @@ bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
 }
 
 /*
- * Read the arguments of bulkpar_resume, and return the id of the job.  What is
- * to change is 0 where the argument is null.
+ * Read the arguments of bulkpar_resume but the first.  What is to change is 0
+ * where the argument is null.
  */
-int64
+void
 bulkpar_request_read_resume(FunctionCallInfo fcinfo, BulkparJobChange *change,
 							bool *wait)
 {
@@ -100,7 +101,6 @@ bulkpar_request_read_resume(FunctionCallInfo fcinfo, BulkparJobChange *change,
 		check_range(change->batch_size, BULKPAR_MAX_BATCH_SIZE, "batch_size");
 	}
 	*wait = DatumGetBool(value(&arguments, "wait"));
-	return DatumGetInt64(value(&arguments, "job_id"));
 }
 
 /* Find out what the arguments of the function are called. */
@@ -244,6 +244,11 @@ read_how(const Arguments *arguments, BulkparJob *job)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be longer than %d bytes",
 						"job_name", BULKPAR_MAX_NAME)));
+	if (job->name != NULL && bulkpar_lookup_is_number(job->name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be a number", "job_name"),
+				 errdetail("Where a job can be named, a number is its job_id.")));
 	if (!is_null(arguments, "stripes"))
 	{
 		job->stripes = DatumGetInt32(value(arguments, "stripes"));

@@ -18,8 +18,8 @@
 #include "books/job.h"
 
 extern BulkparJob *bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait);
-extern int64 bulkpar_request_read_resume(FunctionCallInfo fcinfo,
-										 BulkparJobChange *change,
-										 bool *wait);
+extern void bulkpar_request_read_resume(FunctionCallInfo fcinfo,
+										BulkparJobChange *change,
+										bool *wait);
 
 #endif							/* BULKPAR_REQUEST_H */

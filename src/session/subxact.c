@@ -29,8 +29,22 @@
 void
 bulkpar_subxact_run(BulkparSubxactFunction function, void *arg)
 {
+	ErrorData  *error = bulkpar_subxact_try(function, arg);
+
+	if (error != NULL)
+		ReThrowError(error);
+}
+
+/*
+ * The same, but an error is returned, in the current memory context.  It must
+ * be shown or thrown: also a cancel is one.
+ */
+ErrorData *
+bulkpar_subxact_try(BulkparSubxactFunction function, void *arg)
+{
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
@@ -41,17 +55,13 @@ bulkpar_subxact_run(BulkparSubxactFunction function, void *arg)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		ReThrowError(error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	return error;
 }

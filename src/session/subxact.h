@@ -16,5 +16,7 @@
 typedef void (*BulkparSubxactFunction) (void *arg);
 
 extern void bulkpar_subxact_run(BulkparSubxactFunction function, void *arg);
+extern ErrorData *bulkpar_subxact_try(BulkparSubxactFunction function,
+									  void *arg);
 
 #endif							/* BULKPAR_SUBXACT_H */

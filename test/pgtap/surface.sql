@@ -2,16 +2,20 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(117);
+SELECT plan(126);
 
 SET LOCAL search_path = public, bulkpar;
 CREATE ROLE bulkpar_somebody;
 
+-- Since 17 the types that tables and other types bring with them are members, too.
 CREATE VIEW members AS
 SELECT classid, objid, pg_describe_object(classid, objid, 0) AS name
 FROM pg_depend
 WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
-	AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bulkpar');
+	AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'bulkpar')
+	AND NOT EXISTS (SELECT FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+		WHERE classid = 'pg_type'::regclass AND t.oid = objid
+			AND (t.typelem <> 0 OR c.relkind <> 'c'));
 
 CREATE FUNCTION columns_of(relation text) RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
@@ -28,7 +32,9 @@ SELECT results_eq(
 	$$SELECT name FROM members ORDER BY name COLLATE "C"$$,
 	ARRAY[
 		'function bulkpar_await(bigint,interval)',
+		'function bulkpar_await(text,interval)',
 		'function bulkpar_cancel(bigint)',
+		'function bulkpar_cancel(text)',
 		'function bulkpar_changed(boolean,tid,"any")',
 		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean)',
 		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean)',
@@ -38,13 +44,18 @@ SELECT results_eq(
 		'function bulkpar_explain(text,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
 		'function bulkpar_forget(bigint)',
 		'function bulkpar_forget(interval)',
+		'function bulkpar_forget(text)',
 		'function bulkpar_in_stripe(integer,integer,"any")',
 		'function bulkpar_pause(bigint)',
+		'function bulkpar_pause(text)',
 		'function bulkpar_resume(bigint,integer,integer,boolean)',
+		'function bulkpar_resume(text,integer,integer,boolean)',
+		'function bulkpar_resume_interrupted()',
 		'function bulkpar_support(internal)',
 		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
 		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
 		'function bulkpar_wait(bigint,interval)',
+		'function bulkpar_wait(text,interval)',
 		'function bulkpar_xmin_holders()',
 		'schema bulkpar',
 		'table bulkpar_chunk',
@@ -107,6 +118,8 @@ SELECT results_eq(
 		'xmin_holders text',
 		'created_at timestamp with time zone not null',
 		'started_at timestamp with time zone',
+		'running_since timestamp with time zone',
+		'time_before interval not null',
 		'finished_at timestamp with time zone',
 		'rows_hot bigint',
 		'wal_bytes bigint',
@@ -191,6 +204,9 @@ SELECT results_eq(
 		'worker integer',
 		'worker_pid integer',
 		'started_at timestamp with time zone not null',
+		'claimed_at timestamp with time zone',
+		'rows_at_claim bigint not null',
+		'progressed_at timestamp with time zone',
 		'finished_at timestamp with time zone',
 		'sqlstate text',
 		'message text',
@@ -280,6 +296,7 @@ SELECT results_eq(
 		'created_at timestamp with time zone',
 		'started_at timestamp with time zone',
 		'finished_at timestamp with time zone',
+		'time_at_work interval',
 		'rows_hot bigint',
 		'wal_bytes bigint',
 		'table_bytes_before bigint',
@@ -357,7 +374,10 @@ SELECT results_eq(
 	ARRAY[
 		'bulkpar_await: IN job_id bigint, '
 		'IN timeout interval DEFAULT NULL::interval',
+		'bulkpar_await: IN job_name text, '
+		'IN timeout interval DEFAULT NULL::interval',
 		'bulkpar_cancel: job_id bigint',
+		'bulkpar_cancel: job_name text',
 		'bulkpar_changed: changed boolean, "row" tid, VARIADIC rest "any"',
 		'bulkpar_delete: target regclass, condition text, '
 		'batch_size integer DEFAULT 1000, '
@@ -376,14 +396,21 @@ SELECT results_eq(
 		'skip_unchanged boolean DEFAULT false, '
 		'sees_batches boolean DEFAULT false',
 		'bulkpar_forget: job_id bigint',
+		'bulkpar_forget: job_name text',
 		'bulkpar_forget: age interval',
 		'bulkpar_in_stripe: stripes integer, stripe integer, '
 		'VARIADIC key "any"',
 		'bulkpar_pause: job_id bigint',
+		'bulkpar_pause: job_name text',
 		'bulkpar_resume: job_id bigint, '
 		'workers integer DEFAULT NULL::integer, '
 		'batch_size integer DEFAULT NULL::integer, '
 		'wait boolean DEFAULT true',
+		'bulkpar_resume: job_name text, '
+		'workers integer DEFAULT NULL::integer, '
+		'batch_size integer DEFAULT NULL::integer, '
+		'wait boolean DEFAULT true',
+		'bulkpar_resume_interrupted: ',
 		'bulkpar_update: target regclass, column_name text, '
 		'expression text, batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, '
@@ -405,6 +432,8 @@ SELECT results_eq(
 		'skip_unchanged boolean DEFAULT false, '
 		'sees_batches boolean DEFAULT false',
 		'bulkpar_wait: job_id bigint, '
+		'timeout interval DEFAULT NULL::interval',
+		'bulkpar_wait: job_name text, '
 		'timeout interval DEFAULT NULL::interval',
 		'bulkpar_xmin_holders: '
 	], 'the functions and their arguments');

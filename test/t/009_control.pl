@@ -153,6 +153,119 @@ is_exactly($node, 't', 1, 'two calls of the same name');
 isnt(sql("SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1', job_name => 'count')"),
 	$job, 'the name is free again');
 
+# All that a job's id is good for, its name is as well.
+$job = start_job(", job_name => 'count'");
+is(sql("SELECT job_id, status FROM bulkpar_wait('count', '50 ms')"),
+	"$job|running", 'wait by name');
+is(sql("SELECT job_id, status FROM bulkpar_pause('count')"), "$job|paused",
+	'pause by name');
+is(sql("SELECT job_id, status FROM bulkpar_cancel('count')"),
+	"$job|cancelled", 'cancel by name');
+open_gate($gate);
+is(sql("SELECT job_id, status, workers FROM bulkpar_resume('count', 1)"),
+	"$job|succeeded|1", 'resume by name');
+is_exactly($node, 't', 1, 'a job that is controlled by its name');
+sql("CALL bulkpar_await('count')");
+is(sql("SELECT job_id FROM bulkpar_wait('$job')"), $job,
+	'a number as a text is an id');
+is(sql("SELECT bulkpar_forget('count')"), '1', 'forget by name');
+is(sql("SELECT count(*) FROM bulkpar_jobs WHERE job_id = $job"), '0',
+	'the last job of that name');
+fails_with($node, "SELECT bulkpar_forget('30 days')", '42704',
+	'a text is not an age');
+is(sql("SELECT bulkpar_forget(age => '30 days')"), '0', 'unless it says so');
+fails_with($node, "SELECT $half, job_name => '12')", '22023',
+	'a name is not a number');
+sql('CREATE ROLE one SUPERUSER LOGIN');
+sql('CREATE ROLE two SUPERUSER LOGIN');
+foreach my $role (qw(one two))
+{
+	$node->safe_psql('postgres',
+		"SELECT bulkpar_update('t', 'n', 'n + 1', job_name => 'same')",
+		extra_params => [ '-U', $role ]);
+}
+fails_with($node, "SELECT bulkpar_wait('same')", '42P08',
+	'a name that two other roles use');
+is( $node->safe_psql('postgres',
+		"SELECT owner FROM bulkpar_jobs JOIN bulkpar_wait('same') USING (job_id)",
+		extra_params => [ '-U', 'one' ]),
+	'one', 'the own job of a name comes first');
+
+# A job that has ended before somebody would stop it is no error.
+foreach my $function (qw(pause cancel))
+{
+	my ($ret, $out, $err) = $node->psql('postgres',
+		"SELECT status, rows_updated FROM bulkpar_$function('same')",
+		extra_params => [ '-U', 'one' ]);
+
+	is($out, 'succeeded|2000', "$function of a job that has succeeded");
+	like($err, qr/NOTICE:  bulkpar job \d+ has already succeeded/,
+		'and a notice');
+}
+
+# Pauses are not time at work, and do not count in the rate.
+my $clock = "SELECT extract(epoch FROM clock_timestamp())";
+my $epoch = 'round(extract(epoch FROM time_at_work), 3)';
+my $begin = sql($clock);
+make_table($node, 't', 2000);
+$job = sql("SELECT job_id FROM"
+	  . " bulkpar_update('t', 'n', 'n + 1 + slow(5)', 20, 2, wait => false)");
+wait_for_rows($node, 500, $job - 1);
+sql("SELECT bulkpar_pause($job)");
+my $paused = sql($clock);
+my $worked = sql("SELECT $epoch FROM bulkpar_jobs WHERE job_id = $job");
+cmp_ok($worked, '<=', $paused - $begin, 'the time at work of a paused job');
+sql("UPDATE bulkpar.bulkpar_job SET created_at = created_at - interval '1 day',"
+	  . " started_at = started_at - interval '1 day'"
+	  . " WHERE job_id = $job");
+sql("UPDATE bulkpar.bulkpar_chunk SET started_at = started_at - interval '1 day',"
+	  . " claimed_at = claimed_at - interval '1 day',"
+	  . " progressed_at = progressed_at - interval '1 day'"
+	  . " WHERE job_id = $job");
+is(sql("SELECT $epoch FROM bulkpar_jobs WHERE job_id = $job"),
+	$worked, 'it does not grow');
+my $before = sql("SELECT rows_done FROM bulkpar_progress WHERE job_id = $job");
+my $resumed = sql($clock);
+sql("SELECT bulkpar_resume($job, wait => false)");
+wait_until($node, "rows_done > $before FROM bulkpar_progress WHERE job_id = $job");
+my ($done, $rate, $left) = split /\|/,
+  sql('SELECT rows_done, rows_per_second, extract(epoch FROM time_left)'
+	  . " FROM bulkpar_progress WHERE job_id = $job");
+my $seconds = sql($clock) - $resumed;
+cmp_ok($rate + 1, '>=', ($done - $before) / $seconds,
+	'the rate is that of the run');
+cmp_ok($left, '<=', (2000 - $before) * $seconds / ($done - $before) + 1,
+	'and so is the time left');
+$worked = sql("SELECT extract(epoch FROM elapsed) FROM bulkpar_wait($job)");
+cmp_ok($worked, '<=', $paused - $begin + sql($clock) - $resumed,
+	'elapsed is the time at work of all runs');
+is(sql("SELECT elapsed FROM bulkpar_wait($job)"),
+	sql("SELECT time_at_work FROM bulkpar_jobs WHERE job_id = $job"),
+	'however often it is asked for');
+
+# An interrupted job goes on by itself where somebody calls this now and then.
+foreach my $action (qw(resume pause))
+{
+	$job = start_job();
+	wait_for_rows($node, 100, $job - 1);
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+		  . " WHERE backend_type = 'bulkpar coordinator'");
+	wait_until($node, "NOT $alive");
+	status_is($job, 'interrupted', "the coordinator is terminated, $action");
+	is(sql("SELECT status FROM bulkpar_pause($job)"), 'paused',
+		'an interrupted job is paused')
+	  if $action eq 'pause';
+	is( sql('SELECT job_id, status FROM bulkpar_resume_interrupted()'),
+		$action eq 'resume' ? "$job|running" : '',
+		"bulkpar_resume_interrupted(), $action");
+	open_gate($gate);
+	sql("SELECT bulkpar_resume($job)") if $action eq 'pause';
+	sql("SELECT bulkpar_wait($job)");
+	is_exactly($node, 't', 1, "an interrupted job, $action");
+}
+is(sql('SELECT count(*) FROM bulkpar_resume_interrupted()'), '0',
+	'no job is interrupted');
+
 # Who may see and control a job.
 sql(<<'END');
 CREATE ROLE ann LOGIN;

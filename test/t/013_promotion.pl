@@ -19,7 +19,7 @@ $standby->start;
 
 my ($call, $job) = start_slow_job($primary);
 wait_until($standby,
-	"status = 'interrupted' AND rows_done > 0 FROM bulkpar_progress",
+	"status = 'running elsewhere' AND rows_done > 0 FROM bulkpar_progress",
 	'the standby has a part of the job');
 like(
 	call_error(start_call($standby, "SELECT bulkpar_resume($job)")),

@@ -15,11 +15,11 @@ my $library = `pg_config --pkglibdir`;
 chomp $library;
 plan skip_all => 'pg_cron is not installed' if !-e "$library/pg_cron.so";
 
-# A server whose pg_cron runs a job as often as it can.
-sub start_cron
+# A server with pg_cron.
+sub start_cron_server
 {
-	my ($name, $setting) = @_;
-	my $cron = start_fault_server($name, <<"END");
+	my ($name, $setting, %options) = @_;
+	my $cron = start_fault_server($name, <<"END", %options);
 shared_preload_libraries = 'pg_cron'
 cron.database_name = 'postgres'
 $setting
@@ -27,9 +27,18 @@ END
 
 	$cron->append_conf('postgresql.conf', "cron.host = '" . $cron->host . "'");
 	$cron->restart;
+	$cron->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
+	return $cron;
+}
+
+# One whose pg_cron runs a job as often as it can.
+sub start_cron
+{
+	my ($name, $setting) = @_;
+	my $cron = start_cron_server($name, $setting);
+
 	make_table($cron, 't', 8000);
 	$cron->safe_psql('postgres', <<'END');
-CREATE EXTENSION pg_cron;
 SELECT cron.schedule('job',
 	CASE WHEN extversion ~ '^1\.[0-4]\M' THEN '* * * * *' ELSE '2 seconds' END,
 	$$SELECT bulkpar_update('t', 'n', 'n + 1 + tempo()', 100, 2)$$)
@@ -37,6 +46,23 @@ FROM pg_extension WHERE extname = 'pg_cron';
 END
 	return $cron;
 }
+
+# The server is lost in the middle of a job, and the standby is promoted:
+# there the job goes on by itself, at the next full minute.
+my $primary = start_cron_server('primary',
+	'cron.use_background_workers = on', allows_streaming => 1);
+$primary->safe_psql('postgres', "SELECT cron.schedule('resume',"
+	  . " '* * * * *', 'SELECT * FROM bulkpar_resume_interrupted()')");
+$primary->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'backup', has_streaming => 1);
+$standby->append_conf('postgresql.conf', "cron.host = '" . $standby->host . "'");
+$standby->start;
+my ($call, $interrupted) = start_slow_job($primary);
+wait_until($standby, 'rows_done > 0 FROM bulkpar_progress');
+$primary->kill9;
+stop_call($call);
+$standby->promote;
 
 my @crons = map { start_cron($_->[0], "cron.use_background_workers = $_->[1]") }
   ([ 'libpq', 'off' ], [ 'worker', 'on' ]);
@@ -84,5 +110,15 @@ foreach my $node (@crons)
 	log_is_clean($node, $name);
 	$node->stop;
 }
+
+wait_until($standby, "status = 'succeeded' FROM bulkpar_jobs"
+	  . " WHERE job_id = $interrupted",
+	'a job goes on by itself after a failover');
+is_exactly($standby, 't', 1, 'failover: every row is updated once');
+is( $standby->safe_psql('postgres',
+		"SELECT runs FROM bulkpar_jobs WHERE job_id = $interrupted"),
+	'2', 'failover: by one more run');
+log_is_clean($standby, 'failover');
+$standby->stop;
 
 done_testing();

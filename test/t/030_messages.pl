@@ -81,9 +81,11 @@ foreach my $believed (
 {
 	my ($rows, $age) = @$believed;
 
+	my $past = "clock_timestamp() - least($age, clock_timestamp() - '4000-01-01 BC'::timestamptz)";
+
 	sql("UPDATE bulkpar.bulkpar_job SET estimated_rows = $rows,"
-		  . " started_at = clock_timestamp() - least($age, clock_timestamp() - '4000-01-01 BC'::timestamptz)"
-		  . " WHERE job_id = $job");
+		  . " running_since = $past WHERE job_id = $job");
+	sql("UPDATE bulkpar.bulkpar_chunk SET claimed_at = $past WHERE job_id = $job");
 	is(sql("SELECT time_left >= '0' FROM bulkpar_progress WHERE job_id = $job"), 't',
 		"the time that is left of $rows rows after $age");
 }
