@@ -36,6 +36,7 @@
 #include "table/assigned.h"
 #include "table/condition.h"
 #include "table/keyquery.h"
+#include "table/leakproof.h"
 #include "table/member.h"
 #include "table/unchanged.h"
 #include "table/values.h"
@@ -96,7 +97,8 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 	if (query->commandType == CMD_UPDATE)
 		bulkpar_assigned_check_query(query, condition->relid, condition->part,
 									 condition->key);
-	if (query->commandType != CMD_SELECT)
+	if (condition->key->ncolumns > 0 &&
+		check_enable_rls(rte->relid, InvalidOid, true) == RLS_ENABLED)
 		check_policies(condition, query, rte);
 	bulkpar_once_apply(&condition->once, pstate, query);
 	condition->whole = from->quals == NULL && list_length(from->fromlist) == 1;
@@ -112,23 +114,22 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 }
 
 /*
- * The condition on the key reads columns, so that policies for SELECT hide rows
- * from a batch.  From a statement that reads no column they would not: it may
- * change more rows than the job.
+ * See that the range of a batch may be tested before the policies of its table,
+ * and that it does not bring others into play.  The condition on the key reads
+ * columns, so that policies for SELECT hide rows from a batch.  From a statement
+ * that reads no column they would not: it may change more rows than the job.
  */
 static void
 check_policies(const BulkparCondition *condition, const Query *query,
 			   const RangeTblEntry *rte)
 {
-	Relation	rel;
+	Relation	rel = table_open(rte->relid, NoLock);
 	ListCell   *lc;
 
-	if (condition->key->ncolumns == 0 ||
-		bulkpar_compat_reads_columns(query, rte) ||
-		check_enable_rls(rte->relid, InvalidOid, true) != RLS_ENABLED)
-		return;
-	rel = table_open(rte->relid, NoLock);
-	foreach(lc, rel->rd_rsdesc->policies)
+	bulkpar_leakproof_require(rel, condition->key);
+	foreach(lc, query->commandType == CMD_SELECT ||
+			bulkpar_compat_reads_columns(query, rte) ?
+			NIL : rel->rd_rsdesc->policies)
 	{
 		if (hides_more(lfirst(lc), query->commandType))
 			ereport(ERROR,

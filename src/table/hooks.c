@@ -13,6 +13,10 @@
  * All the rest of the plan is the planner's own choice, with the batch's size
  * as the number of rows.
  *
+ * Under row level security conditions are tested after the policies, unless
+ * they are leakproof.  The range of a batch may come before them, see
+ * leakproof.c, and must, to be looked up in an index.
+ *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
@@ -24,12 +28,15 @@
 
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
+#include "optimizer/restrictinfo.h"
 #include "parser/analyze.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
 #include "table/condition.h"
 #include "table/hooks.h"
+#include "table/keyquery.h"
+#include "table/leakproof.h"
 #include "table/part.h"
 
 /* The statements that are looked after, and the one that is being planned. */
@@ -52,6 +59,7 @@ static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
 static bool is_of_target(PlannerInfo *root, Index rti);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
+static bool promote(RelOptInfo *rel);
 static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
 static Index find_list(PlannerInfo *root);
 
@@ -161,8 +169,15 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 
 	if (planning == NULL || root->query_level != 1 ||
-		rte->rtekind != RTE_RELATION || !is_of_target(root, rti))
+		rte->rtekind != RTE_RELATION)
 		return;
+	if (!is_of_target(root, rti))
+	{
+		/* What is joined to the key has its range, too. */
+		if (!rte->inh && !IS_DUMMY_REL(rel) && promote(rel))
+			create_index_paths(root, rel);
+		return;
+	}
 	bulkpar_part_require(planning->condition.relid, rte->relid);
 	if (!bulkpar_condition_is_of_piece(&planning->condition))
 		return;
@@ -190,9 +205,8 @@ is_of_target(PlannerInfo *root, Index rti)
 }
 
 /*
- * Leave no paths but those along the key index.  If there is none (row level
- * security with operators that are not leakproof can hide the key's condition
- * from the index), what the planner found stays.
+ * Leave no paths but those along the key index.  If there is none, what the
+ * planner found stays.
  */
 static void
 use_key_index(PlannerInfo *root, RelOptInfo *rel)
@@ -217,6 +231,7 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 	if (indexlist == NIL)
 		return;
 
+	(void) promote(rel);
 	rel->indexlist = indexlist;
 	rel->pathlist = NIL;
 	rel->partial_pathlist = NIL;
@@ -228,6 +243,33 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 		rel->pathlist = pathlist;
 		planning->without_key_index = true;
 	}
+}
+
+/*
+ * Let the conditions on a table that compare it by the operators of the key
+ * come before its policies, if they may; true if there are any that would not.
+ */
+static bool
+promote(RelOptInfo *rel)
+{
+	const BulkparKey *key = planning->condition.key;
+	List	   *clauses = list_concat_copy(rel->baserestrictinfo, rel->joininfo);
+	bool		promoted = false;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (restriction_is_securely_promotable(rinfo, rel) ||
+			!bulkpar_keyquery_compares(key, (const Node *) rinfo->clause) ||
+			!bulkpar_leakproof_is(key))
+			continue;
+		rinfo->leakproof = true;
+		promoted = true;
+	}
+	list_free(clauses);
+	return promoted;
 }
 
 /*

@@ -50,6 +50,8 @@ static RangeTblEntry *make_list(const BulkparKey *key, Parameters *parameters);
 static Expr *is_in_stripe(List *columns, Parameters *parameters);
 static Expr *next_parameter(Parameters *parameters);
 static Expr *as_input(const BulkparKeyColumn *column, Expr *expr);
+static bool is_operator(const BulkparKeyColumn *column, Oid operator);
+static bool is_at_hand(const Node *value);
 
 /*
  * The condition of a shape.  The columns are expressions for those of the key,
@@ -88,6 +90,45 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 	if (shape->striped)
 		conditions = lappend(conditions, is_in_stripe(columns, &parameters));
 	return (Node *) make_ands_explicit(conditions);
+}
+
+/*
+ * Whether a condition compares values of the type of a column of the key by its
+ * operators, as those above do, and the values are columns, parameters or
+ * constants.
+ */
+bool
+bulkpar_keyquery_compares(const BulkparKey *key, const Node *clause)
+{
+	Oid			operator;
+	List	   *args;
+
+	if (IsA(clause, OpExpr))
+	{
+		operator = ((const OpExpr *) clause)->opno;
+		args = ((const OpExpr *) clause)->args;
+	}
+	else if (IsA(clause, ScalarArrayOpExpr))
+	{
+		operator = ((const ScalarArrayOpExpr *) clause)->opno;
+		args = ((const ScalarArrayOpExpr *) clause)->args;
+	}
+	else
+		return false;
+
+	if (list_length(args) != 2 || !is_at_hand(linitial(args)) ||
+		!is_at_hand(lsecond(args)))
+		return false;
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		/* An operator on arrays or the like takes those of any type. */
+		if (is_operator(&key->columns[i], operator) &&
+			exprType(linitial(args)) == key->columns[i].input &&
+			(IsA(clause, ScalarArrayOpExpr) ||
+			 exprType(lsecond(args)) == key->columns[i].input))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -271,4 +312,26 @@ as_input(const BulkparKeyColumn *column, Expr *expr)
 		return expr;
 	return (Expr *) makeRelabelType(expr, column->input, -1, column->collation,
 									COERCE_IMPLICIT_CAST);
+}
+
+/* Whether an operator is one of a column, and not just of its family. */
+static bool
+is_operator(const BulkparKeyColumn *column, Oid operator)
+{
+	for (StrategyNumber strategy = 1; strategy <= BTMaxStrategyNumber;
+		 strategy++)
+	{
+		if (bulkpar_key_operator(column, strategy) == operator)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a value needs no function. */
+static bool
+is_at_hand(const Node *value)
+{
+	while (IsA(value, RelabelType))
+		value = (const Node *) ((const RelabelType *) value)->arg;
+	return IsA(value, Var) || IsA(value, Param) || IsA(value, Const);
 }

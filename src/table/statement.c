@@ -250,7 +250,7 @@ bulkpar_statement_explain(BulkparStatement *statement)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a batch would not reach its rows through index \"%s\"",
 						get_rel_name(statement->hooks.condition.key->index)),
-				 errdetail("Row level security can hide the condition on the key from the index.")));
+				 errdetail("An operator of the index may be a function in SQL, which the planner replaces by its body.")));
 	bulkpar_statement_forget(statement);
 	return es->str->data;
 }

@@ -51,7 +51,7 @@ SELECT listed();
 SELECT rows_updated, batches FROM bulkpar_execute(
 	'UPDATE "bulkpar list" AS "bulkpar list" SET n = n + 1 WHERE c0 % 50 = 8', 1, 2);
 SELECT listed(), array_agg(c0 ORDER BY c0) FROM "bulkpar list" WHERE n = 1;
--- where row level security hides the keys from the index, they are not listed
+-- also under row level security with operators that are not leakproof
 CREATE TABLE hidden (a numeric, b numeric, n int DEFAULT 1, PRIMARY KEY (a, b));
 INSERT INTO hidden SELECT g % 10, g FROM generate_series(1, 200) g;
 ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
