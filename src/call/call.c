@@ -358,7 +358,7 @@ check_place(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s cannot run inside a transaction block", name),
-				 errhint("Its batches commit on their own. In a client library, turn on autocommit.")));
+				 errhint("Its batches commit on their own. Send the call alone, for statements that are sent together are one transaction, and in a client library turn on autocommit.")));
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

@@ -23,6 +23,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -52,8 +53,9 @@ static int	find_parameter(const Arguments *arguments, const char *name);
 static bool is_null(const Arguments *arguments, const char *name);
 static Datum value(const Arguments *arguments, const char *name);
 static char *read_text(const Arguments *arguments, const char *name);
+static bool is_list_as_text(const Arguments *arguments, Oid target);
 static char **read_list(const Arguments *arguments, const char *name,
-						int *count);
+						bool as_text, int *count);
 static void check_text(const char *text, const char *name);
 
 /*
@@ -164,8 +166,11 @@ read_what(const Arguments *arguments, BulkparJob *job)
 static void
 read_set(const Arguments *arguments, BulkparJob *job)
 {
-	job->column_names = read_list(arguments, "column_name", &job->ncolumns);
-	job->expressions = read_list(arguments, "expression",
+	bool		as_text = is_list_as_text(arguments, job->target);
+
+	job->column_names = read_list(arguments, "column_name", as_text,
+								  &job->ncolumns);
+	job->expressions = read_list(arguments, "expression", as_text,
 								 &job->nexpressions);
 	if (job->ncolumns != job->nexpressions)
 		ereport(ERROR,
@@ -331,9 +336,29 @@ read_text(const Arguments *arguments, const char *name)
 	return string;
 }
 
-/* The strings of an argument of type text or text[]. */
+/*
+ * Whether the columns are a list as a text, which is what some client libraries
+ * make of one.  A column or an expression does not begin with a brace.
+ */
+static bool
+is_list_as_text(const Arguments *arguments, Oid target)
+{
+	const char *text;
+
+	if (arguments->types[find_parameter(arguments, "column_name")] != TEXTOID)
+		return false;
+	text = read_text(arguments, "column_name");
+	return text != NULL && text[0] == '{' &&
+		get_attnum(target, text) == InvalidAttrNumber;
+}
+
+/*
+ * The strings of an argument of type text or text[], or of one that is the text
+ * of a list.
+ */
 static char **
-read_list(const Arguments *arguments, const char *name, int *count)
+read_list(const Arguments *arguments, const char *name, bool as_text,
+		  int *count)
 {
 	Datum		argument = value(arguments, name);
 	Datum	   *elements = &argument;
@@ -342,7 +367,12 @@ read_list(const Arguments *arguments, const char *name, int *count)
 	char	  **strings;
 
 	*count = 1;
-	if (arguments->types[find_parameter(arguments, name)] == TEXTARRAYOID)
+	if (as_text)
+		argument = OidInputFunctionCall(F_ARRAY_IN,
+										read_text(arguments, name), TEXTOID,
+										-1);
+	if (as_text ||
+		arguments->types[find_parameter(arguments, name)] == TEXTARRAYOID)
 	{
 		ArrayType  *array = DatumGetArrayTypeP(argument);
 

@@ -35,6 +35,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
+#include "utils/lsyscache.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -78,6 +79,7 @@ static void watch_workers(Coordinator *coordinator);
 static void stop_workers(Coordinator *coordinator);
 static void outlast_workers(Coordinator *coordinator);
 static void stop_at_exit(int code, Datum arg);
+static void report_failure(int64 job_id);
 static void end_job(Coordinator *coordinator, const ErrorData *error);
 static void drop_results(const Coordinator *coordinator);
 
@@ -421,6 +423,8 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	bulkpar_jobstate_end(job_id, outcome, &after);
 	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
 	pg_atomic_write_u64(&call->batches, status->batches);
+	if (outcome == BULKPAR_JOBSTATE_FAILED)
+		report_failure(job_id);
 	CommitTransactionCommand();
 	call->succeeded = error == NULL;
 	call->ended = true;
@@ -450,4 +454,28 @@ drop_results(const Coordinator *coordinator)
 		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
+}
+
+/* One line in the server log for a job that has failed, whoever waits for it. */
+static void
+report_failure(int64 job_id)
+{
+	const BulkparJob *job = bulkpar_job_load(job_id);
+	const ErrorData *error = bulkpar_jobstatus_read(job_id)->error;
+	const char *table = get_rel_name(job->target);
+
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 table == NULL ?
+			 errmsg("bulkpar job " INT64_FORMAT " has failed with SQLSTATE %s: %s",
+					job_id, unpack_sql_state(error->sqlerrcode),
+					error->message) :
+			 errmsg("bulkpar job " INT64_FORMAT " on table \"%s\" has failed with SQLSTATE %s: %s",
+					job_id, table, unpack_sql_state(error->sqlerrcode),
+					error->message),
+			 error->detail == NULL ? 0 :
+			 errdetail_internal("%s", error->detail),
+			 error->context == NULL ? 0 :
+			 errcontext("%s", error->context),
+			 errhidestmt(true)));
 }

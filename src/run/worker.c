@@ -61,6 +61,7 @@ static void show_statement(const BulkparChunkRun *run);
 static void show_job(const BulkparJob *job);
 static bool plan_run(BulkparChunkRun *run, const WorkerArgs *args);
 static bool claim_next(BulkparChunkRun *run, int number);
+static void name_error(void *arg);
 static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 						 const ErrorData *error);
 static void report_chunk(const BulkparChunkRun *run);
@@ -142,9 +143,11 @@ bulkpar_worker_main(Datum main_arg)
 		error_context_stack = callback.previous;
 		MemoryContextSwitchTo(TopMemoryContext);
 		error = CopyErrorData();
-		EmitErrorReport();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
+		callback.callback = name_error;
+		callback.arg = error;
+		error_context_stack = &callback;
 		record_error(run, &args, error);
 	}
 	PG_END_TRY();
@@ -252,7 +255,20 @@ claim_next(BulkparChunkRun *run, int number)
 	return claimed;
 }
 
-/* Record the error that ends this worker, in its chunk and in the job. */
+/* Context of an error for which that of the job cannot be recorded. */
+static void
+name_error(void *arg)
+{
+	const ErrorData *error = arg;
+
+	errcontext("recording the error \"%s\" of SQLSTATE %s", error->message,
+			   unpack_sql_state(error->sqlerrcode));
+}
+
+/*
+ * Record the error that ends this worker, in its chunk and in the job.  It is
+ * the coordinator that reports it.
+ */
 static void
 record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 			 const ErrorData *error)

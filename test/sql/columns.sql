@@ -147,6 +147,12 @@ SELECT bulkpar_update('person', ARRAY['addr.street', 'addr'], ARRAY['''x''', 'NU
 SELECT bulkpar_update('person', ARRAY['special[2]', 'special[1]'], ARRAY['0', '13']); :message
 SELECT count(*) FROM person WHERE special[1] = 13;
 
+-- a list as a text, as some client libraries send it
+SELECT rows_updated FROM bulkpar_update('person', '{n,first name}', '{n + 0,"''x'' || n"}');
+SELECT bulkpar_update('person', '{n}', 'n + 1'); :message
+SELECT bulkpar_update('person', '{n}', '{n + 1,2}'); :message
+SELECT bulkpar_update('person', '{{n}}', '{{n + 1}}'); :message
+
 DROP TABLE person, fired, by_array, parted, parted_by;
 DROP DOMAIN ints;
 DROP TYPE address, place;

@@ -7,6 +7,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use BulkparTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = start_server('errors', 'bulkpar.report = off');
@@ -147,6 +148,17 @@ $node->safe_psql('postgres',
 is(sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%'"),
 	'0', 'no process is left');
 is(sql('SELECT count(*) FROM t WHERE n = 0'), '100', 'other columns are as they were');
+
+# Who looks into the server's log finds one line for a job that has failed.
+make_table($node, 't', 100);
+my $offset = -s $node->logfile;
+fails_with($node, "SELECT bulkpar_update('t', 'n', '1 / (id - 50)', 10, 2)",
+	'22012', 'a row fails');
+my $log = substr(slurp_file($node->logfile), $offset);
+is( join("\n", $log =~ /LOG:  (bulkpar job .* has failed .*)$/mg) =~ s/\d+/N/r,
+	'bulkpar job N on table "t" has failed with SQLSTATE 22012: division by zero',
+	'the line in the log');
+unlike($log, qr/bulkpar worker .*ERROR: /, 'the worker does not report it, too');
 
 $node->stop;
 done_testing();
