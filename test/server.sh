@@ -83,7 +83,9 @@ trap stop_servers EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+echo "server: building bulkpar"
 build
+echo "server: starting a private server in $work, which is removed at the end"
 export TEMP_CONFIG=$work/extension.conf
 extension_settings >"$TEMP_CONFIG"
 start_server

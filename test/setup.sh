@@ -91,14 +91,15 @@ install_packages()
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
 
-	echo "setup: installing ${missing[*]}"
+	echo "setup: installing ${missing[*]} with what they need; on a bare machine this takes minutes"
+	installed+=("${missing[@]}")
 	# Installing a server would otherwise create and start a cluster "main".
 	no_cluster_written=yes
 	as_root mkdir -p "${no_cluster%/*}"
 	echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
 	# The package lists may be absent or out of date: fetch them only then.
 	apt_get install --no-install-recommends "${missing[@]}" ||
-		{ apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } ||
+		{ echo "setup: fetching the package lists (apt-get update)" && apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } ||
 		{ cat "$work/apt.log" >&2; fail "could not install ${missing[*]}"; }
 }
 
@@ -109,10 +110,12 @@ prepare_machine()
 	command -v apt-get >/dev/null || return 0
 	major=$(find_major_version)
 	if [ -z "$major" ]; then
+		echo "setup: fetching the package lists (apt-get update)"
 		apt_get update || { cat "$work/apt.log" >&2; fail "could not run apt-get update"; }
 		major=$(find_major_version)
 	fi
 	[ -n "$major" ] || fail "found no PostgreSQL to install"
+	echo "setup: PostgreSQL $major"
 	[ "$major" -ge 15 ] || fail "bulkpar needs PostgreSQL 15 or newer, not $major"
 
 	bindir=/usr/lib/postgresql/$major/bin
@@ -133,6 +136,7 @@ copy_tree()
 }
 
 packages=()
+installed=()
 while [ "$1" != -- ]; do
 	packages+=("$1")
 	shift
@@ -178,5 +182,8 @@ cd "$source_dir"
 if [ "$status" -ne 0 ] && [ -n "$(ls -A "$work/output")" ]; then
 	cp -r "$work/output" test/output
 	echo "setup: logs are in test/output" >&2
+fi
+if [ ${#installed[@]} -gt 0 ]; then
+	echo "setup: the packages that were installed stay: ${installed[*]}"
 fi
 exit "$status"
