@@ -75,6 +75,13 @@ my %arguments = (
 		{ job_id => "nextval('failed')" },
 		{ job_id => "nextval('paused')" }
 	],
+	'bulkpar_wait(text)' => [ { job_name => "'SUCCEEDED'" } ],
+	'bulkpar_await(text)' => [ { job_name => "'SUCCEEDED'" } ],
+	'bulkpar_pause(text)' => [ { job_name => "'FAILED'" } ],
+	'bulkpar_cancel(text)' => [ { job_name => "nextval('failed')::text" } ],
+	'bulkpar_resume(text)' => [ { job_name => "nextval('failed')::text" } ],
+	'bulkpar_resume_interrupted()' => [ {} ],
+	'bulkpar_forget(text)' => [ { job_name => "nextval('failed')::text" } ],
 	'bulkpar_forget(bigint)' => [ { job_id => "nextval('failed')" } ],
 	'bulkpar_forget(interval)' => [ { age => "'1 year'" } ],
 	'bulkpar_xmin_holders()' => [ {} ],
