@@ -215,7 +215,7 @@ END
 # The jobs of the superuser.
 #
 
-my $functions = sql("SELECT pronamespace::regnamespace FROM pg_proc"
+my $functions = sql("SELECT DISTINCT pronamespace::regnamespace FROM pg_proc"
 	  . " WHERE proname = 'bulkpar_await'");
 my $books = sql("SELECT relnamespace::regnamespace FROM pg_class"
 	  . " WHERE relname = 'bulkpar_chunk'");
