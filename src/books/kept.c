@@ -8,10 +8,12 @@
  * extension: so nobody else can reach it, pg_dump leaves it out, and DROP
  * EXTENSION drops it.  It is known by its OID.
  *
- * Whatever works on such a table later, autovacuum for one, does so as its
- * owner, who may be a superuser.  So code of the user must not come along with
- * its columns: a type of the user's gets neither an index nor statistics, for
- * which functions of it would be called.
+ * Whatever works on such a table, autovacuum for one, does so as its owner, who
+ * may be a superuser.  So code of the user must not come along with its columns:
+ * a type of the user's gets neither an index nor statistics, for which functions
+ * of it would be called.  That must be so before the first row is in it, for the
+ * subquery itself may run ANALYZE, which the owner of a database may on all
+ * tables.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -42,6 +44,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "books/bookkeeping.h"
 #include "books/books.h"
@@ -49,10 +52,13 @@
 #include "compat.h"
 
 static TupleDesc name_columns(TupleDesc columns);
+static void protect(Oid relid);
 static bool is_built_in(Oid type);
 static AlterTableCmd *make_command(AlterTableType type);
 static AlterTableCmd *without_statistics(const char *column);
-static AlterTableCmd *index_on(Oid relid, Form_pg_attribute column);
+static AlterTableCmd *index_on(Oid relid, Form_pg_attribute column,
+							   bool is_long);
+static bool can_be_indexed(Oid type, Oid method);
 static void analyze(Relation rel);
 
 /*
@@ -93,6 +99,7 @@ bulkpar_kept_create(int64 job_id, int number, TupleDesc columns)
 	CommandCounterIncrement();
 	NewHeapCreateToastTable(relid, reloptions, AccessExclusiveLock, InvalidOid);
 	CommandCounterIncrement();
+	protect(relid);
 	return relid;
 }
 
@@ -117,16 +124,44 @@ name_columns(TupleDesc columns)
 }
 
 /*
- * Complete a table when it has its rows: row level security without a policy, so
- * that it is empty to all but its owner, whatever privileges others have by
- * pg_read_all_data; indexes on the columns given, by their numbers, where that
- * runs no code of the user; and statistics.
+ * Let nobody but its owner do anything with a table: row level security without
+ * a policy, so that it is empty to others, whatever privileges they have by
+ * pg_read_all_data; and nothing to do for ANALYZE that runs code of the user.
  */
-void
-bulkpar_kept_finish(Oid relid, const Bitmapset *indexed)
+static void
+protect(Oid relid)
 {
 	Relation	rel = table_open(relid, NoLock);
 	List	   *commands = list_make1(make_command(AT_EnableRowSecurity));
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter(&books);
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);
+
+		if (!is_built_in(column->atttypid))
+			commands = lappend(commands,
+							   without_statistics(NameStr(column->attname)));
+	}
+	table_close(rel, NoLock);
+	AlterTableInternal(relid, commands, false);
+	CommandCounterIncrement();
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/*
+ * Complete a table when it has its rows: indexes on the columns given, by their
+ * numbers, where that runs no code of the user, and statistics.  Those of the
+ * columns whose values may be too long for an index with these in it are given
+ * as well.
+ */
+void
+bulkpar_kept_finish(Oid relid, const Bitmapset *indexed,
+					const Bitmapset *too_long)
+{
+	Relation	rel = table_open(relid, NoLock);
+	List	   *commands = NIL;
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter(&books);
@@ -137,15 +172,15 @@ bulkpar_kept_finish(Oid relid, const Bitmapset *indexed)
 		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);
 		AlterTableCmd *command = NULL;
 
-		if (!is_built_in(column->atttypid))
-			command = without_statistics(NameStr(column->attname));
-		else if (bms_is_member(column->attnum, indexed))
-			command = index_on(relid, column);
+		if (bms_is_member(column->attnum, indexed))
+			command = index_on(relid, column,
+							   bms_is_member(column->attnum, too_long));
 		if (command != NULL)
 			commands = lappend(commands, command);
 	}
 	table_close(rel, NoLock);
-	AlterTableInternal(relid, commands, false);
+	if (commands != NIL)
+		AlterTableInternal(relid, commands, false);
 	CommandCounterIncrement();
 	rel = table_open(relid, NoLock);
 	analyze(rel);
@@ -180,26 +215,48 @@ without_statistics(const char *column)
 	return command;
 }
 
-/* NULL if the type of the column has no order of its own. */
+/*
+ * An index that finds values of a column; long ones by their hash, for they do
+ * not fit into others.  NULL if the server knows no such by itself.
+ */
 static AlterTableCmd *
-index_on(Oid relid, Form_pg_attribute column)
+index_on(Oid relid, Form_pg_attribute column, bool is_long)
 {
-	Oid			opclass = GetDefaultOpClass(column->atttypid, BTREE_AM_OID);
 	AlterTableCmd *command = make_command(AT_AddIndex);
 	IndexStmt  *index = makeNode(IndexStmt);
 	IndexElem  *element = makeNode(IndexElem);
 
-	if (!OidIsValid(opclass) || opclass >= FirstNormalObjectId)
+	if (!can_be_indexed(column->atttypid,
+						is_long ? HASH_AM_OID : BTREE_AM_OID))
 		return NULL;
 	element->name = pstrdup(NameStr(column->attname));
 	element->ordering = SORTBY_DEFAULT;
 	element->nulls_ordering = SORTBY_NULLS_DEFAULT;
 	index->relation = makeRangeVar(BULKPAR_SCHEMA, get_rel_name(relid), -1);
-	index->accessMethod = "btree";
+	index->accessMethod = is_long ? "hash" : "btree";
 	index->indexParams = list_make1(element);
 	index->transformed = true;
 	command->def = (Node *) index;
 	return command;
+}
+
+/*
+ * Whether an index of that method can be on a type, and runs but code of the
+ * server.  What is in an array or a row must be fit for it as well, which its
+ * operator class does not tell.
+ */
+static bool
+can_be_indexed(Oid type, Oid method)
+{
+	Oid			opclass = GetDefaultOpClass(type, method);
+	TypeCacheEntry *entry;
+
+	if (!is_built_in(type) || !OidIsValid(opclass) ||
+		opclass >= FirstNormalObjectId)
+		return false;
+	entry = lookup_type_cache(type, TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
+	return OidIsValid(method == HASH_AM_OID ? entry->hash_proc :
+					  entry->cmp_proc);
 }
 
 /* Statistics of the columns whose types are the server's own. */

@@ -19,7 +19,8 @@
 #include "books/subquery.h"
 
 extern Oid	bulkpar_kept_create(int64 job_id, int number, TupleDesc columns);
-extern void bulkpar_kept_finish(Oid relid, const Bitmapset *indexed);
+extern void bulkpar_kept_finish(Oid relid, const Bitmapset *indexed,
+								const Bitmapset *too_long);
 extern Relation bulkpar_kept_open(int64 job_id,
 								  const BulkparSubquery *subquery);
 extern void bulkpar_kept_drop(Oid relid);

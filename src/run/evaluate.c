@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -34,11 +35,15 @@
 #include "table/bounds.h"
 #include "table/part.h"
 
-/* So many rows are stored at a time, ... */
+/* So many rows or bytes are stored at a time, ... */
 #define ROWS_AT_A_TIME 256
+#define BYTES_AT_A_TIME (256 * 1024)
 
-/* ... and a result of fewer gets no index: it is read at once. */
+/* ... and a result of fewer rows gets no index: it is read at once. */
 #define MIN_ROWS_FOR_INDEX 200
+
+/* Longer values might not fit into an index. */
+#define MAX_INDEXED_BYTES (BLCKSZ / 4)
 
 /* What it is called in pg_stat_activity and in errors. */
 #define TEXT "a subquery that bulkpar evaluates once"
@@ -54,15 +59,18 @@ typedef struct RowReceiver
 	MemoryContext row_context;	/* ... and of what is made to store them */
 	TupleTableSlot *slots[ROWS_AT_A_TIME];
 	int			nslots;			/* that are there */
-	int			nrows;			/* in them, not stored yet */
+	int			nrows;			/* in them, not stored yet, ... */
+	Size		nbytes;			/* ... and their length */
 	BulkparSubquery *result;
+	Bitmapset  *too_long;		/* columns with values too long for an index */
 } RowReceiver;
 
 static bool lock_some_part(const BulkparJob *job, BulkparTarget *target);
 static void evaluate_item(BulkparJob *job, const BulkparOnceItem *item);
 static PlannedStmt *plan(const Query *query);
-static void store_rows(PlannedStmt *stmt, BulkparSubquery *result);
+static Bitmapset *store_rows(PlannedStmt *stmt, BulkparSubquery *result);
 static bool receive_row(TupleTableSlot *slot, DestReceiver *self);
+static void look_at_values(RowReceiver *receiver, TupleTableSlot *slot);
 static void flush(RowReceiver *receiver);
 
 /*
@@ -148,14 +156,15 @@ evaluate_item(BulkparJob *job, const BulkparOnceItem *item)
 	BulkparSubquery result = {0};
 	PlannedStmt *stmt = plan(item->query);
 	TupleDesc	columns = ExecCleanTypeFromTL(stmt->planTree->targetlist);
+	Bitmapset  *too_long;
 
 	result.relid = bulkpar_kept_create(job->job_id, job->subqueries.count + 1,
 									   columns);
-	store_rows(stmt, &result);
+	too_long = store_rows(stmt, &result);
 	CommandCounterIncrement();
 	bulkpar_kept_finish(result.relid,
 						result.rows < MIN_ROWS_FOR_INDEX ? NULL :
-						item->joined);
+						item->joined, too_long);
 	if (item->joined != NULL)
 		job->subqueries.joined_rows = Max(job->subqueries.joined_rows,
 										  result.rows);
@@ -176,8 +185,11 @@ plan(const Query *query)
 									 CURSOR_OPT_PARALLEL_OK);
 }
 
-/* Run a SELECT in the active snapshot, and put its rows into a table. */
-static void
+/*
+ * Run a SELECT in the active snapshot, and put its rows into a table.  Returns
+ * the columns with values that may be too long for an index.
+ */
+static Bitmapset *
 store_rows(PlannedStmt *stmt, BulkparSubquery *result)
 {
 	RowReceiver receiver = {
@@ -206,12 +218,14 @@ store_rows(PlannedStmt *stmt, BulkparSubquery *result)
 	FreeBulkInsertState(receiver.state);
 	table_close(receiver.rel, NoLock);
 	MemoryContextDelete(receiver.row_context);
+	return receiver.too_long;
 }
 
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	RowReceiver *receiver = (RowReceiver *) self;
+	TupleTableSlot *copy;
 
 	if (receiver->nrows == receiver->nslots)
 	{
@@ -222,16 +236,39 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 			table_slot_create(receiver->rel, NULL);
 		MemoryContextSwitchTo(oldcontext);
 	}
-	slot_getallattrs(slot);
-	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
-		receiver->result->has_nulls |= slot->tts_isnull[i];
+	look_at_values(receiver, slot);
 	/* Not the row on its page, which would stay pinned, but a copy. */
-	ExecCopySlot(receiver->slots[receiver->nrows], slot);
-	ExecMaterializeSlot(receiver->slots[receiver->nrows++]);
+	copy = receiver->slots[receiver->nrows++];
+	ExecCopySlot(copy, slot);
+	ExecMaterializeSlot(copy);
+	receiver->nbytes += ExecFetchSlotHeapTuple(copy, false, NULL)->t_len;
 	receiver->result->rows++;
-	if (receiver->nrows == ROWS_AT_A_TIME)
+	if (receiver->nrows == ROWS_AT_A_TIME ||
+		receiver->nbytes >= BYTES_AT_A_TIME)
 		flush(receiver);
 	return true;
+}
+
+/* Note what the planner and the indexes must know of the values of a row. */
+static void
+look_at_values(RowReceiver *receiver, TupleTableSlot *slot)
+{
+	slot_getallattrs(slot);
+	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		if (slot->tts_isnull[i])
+			receiver->result->has_nulls = true;
+		else if (TupleDescAttr(slot->tts_tupleDescriptor, i)->attlen == -1 &&
+				 !bms_is_member(i + 1, receiver->too_long) &&
+				 toast_raw_datum_size(slot->tts_values[i]) > MAX_INDEXED_BYTES)
+		{
+			MemoryContext oldcontext =
+				MemoryContextSwitchTo(receiver->context);
+
+			receiver->too_long = bms_add_member(receiver->too_long, i + 1);
+			MemoryContextSwitchTo(oldcontext);
+		}
+	}
 }
 
 /*
@@ -255,4 +292,5 @@ flush(RowReceiver *receiver)
 	for (int i = 0; i < receiver->nrows; i++)
 		ExecClearTuple(receiver->slots[i]);
 	receiver->nrows = 0;
+	receiver->nbytes = 0;
 }

@@ -28,12 +28,15 @@ GRANT pg_read_all_data TO reader;
 GRANT pg_read_all_stats TO bob;
 GRANT CREATE ON TABLESPACE special TO mallory;
 CREATE SCHEMA m AUTHORIZATION mallory;
+-- who may ANALYZE all tables
+ALTER DATABASE postgres OWNER TO mallory;
 -- what new tables would get
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO mallory;
 ALTER DEFAULT PRIVILEGES IN SCHEMA bulkpar GRANT SELECT ON TABLES TO bob;
 END
 
-# Types whose functions run when a column of them is analyzed or indexed.
+# Types whose functions run when a column of them is analyzed or indexed, and a
+# function that does so while the results are being stored.
 my ($out, $err) = run_as($node, 'mallory', <<'END');
 CREATE TABLE m.log (who text, what text);
 GRANT INSERT ON m.log TO PUBLIC;
@@ -65,6 +68,13 @@ BEGIN
 	END IF;
 	RETURN 1;
 END $$;
+CREATE FUNCTION m.look(i int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+	IF i = 550 THEN
+		ANALYZE;
+	END IF;
+	RETURN i;
+END $$;
 TRUNCATE m.log;
 END
 is($err, '', 'types with functions of their own');
@@ -73,7 +83,7 @@ is($err, '', 'types with functions of their own');
 SET default_tablespace = special;
 SET default_statistics_target = 1000;
 SELECT bulkpar_execute($$UPDATE m.t SET n = t.n + 1 + m.fail(t.id)
-	FROM (SELECT id, s, c, p, d, row_number() OVER (ORDER BY id) AS r FROM m.t) x
+	FROM (SELECT id, s, c, p, d, row_number() OVER (ORDER BY id) AS r, m.look(id) FROM m.t) x
 	WHERE x.id = t.id AND x.s = t.s AND x.c = t.c AND x.d = t.d$$, 50);
 END
 like($err, qr/half is done/, 'a job stops half-way');
@@ -81,6 +91,8 @@ my $table = super(q{SELECT relation::regclass FROM bulkpar.bulkpar_subquery});
 super("ANALYZE $table; VACUUM (ANALYZE, FREEZE) $table; REINDEX TABLE $table; ANALYZE");
 is( super("SELECT count(*) FROM m.log WHERE who <> 'mallory'"),
 	0, 'nothing of the types has run as somebody else');
+isnt(super("SELECT count(*) FROM m.log WHERE who = 'mallory' AND what = 'diff'"),
+	0, 'but as the owner of the job, who has analyzed a table of it');
 is( super(<<"END"), 'f|t', 'the table is where all tables are, and has indexes');
 SELECT bool_or(c.reltablespace <> 0), count(*) > 1
 FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
@@ -89,7 +101,7 @@ END
 is( super("SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a"
 		  . " JOIN pg_stats s USING (attname) WHERE a.attrelid = '$table'::regclass"
 		  . " AND s.schemaname || '.' || s.tablename = '$table'"),
-	'c1,c3,c5,c6', 'statistics are of types of the server alone');
+	'c1,c3,c5,c6,c7', 'statistics are of types of the server alone');
 
 foreach my $role ('mallory', 'bob')
 {
