@@ -33,7 +33,7 @@
 #include "table/substitute.h"
 #include "table/values.h"
 
-/* A column of an item that is a system column no longer. */
+/* A column of an item that has another number than it had. */
 typedef struct Renumbering
 {
 	int			rti;
@@ -48,6 +48,9 @@ static Node *result_column(const BulkparJob *job, Relation rel, int number,
 						   const TargetEntry *target);
 static List *place_columns(Query *query, int rti, List *targets);
 static Node *null_column(Oid relid, AttrNumber attnum);
+static Node *whole_row(const RangeTblEntry *rte, const List *columns);
+static void add_column(Query *query, int rti, List **placed, AttrNumber attnum,
+					   Node *value);
 static bool renumber(Node *node, void *context);
 
 /* Let a sublink have the result whose columns are those targets. */
@@ -165,7 +168,8 @@ result_column(const BulkparJob *job, Relation rel, int number,
 /*
  * The columns of a subquery that takes the place of a table: those that are
  * used have the numbers that they had, but for system columns, which come
- * after them.
+ * after them.  Where there are such the whole row is a column as well, for what
+ * had it by the number of none would get these with it.
  */
 static List *
 place_columns(Query *query, int rti, List *targets)
@@ -174,6 +178,7 @@ place_columns(Query *query, int rti, List *targets)
 	List	   *used = bulkpar_extract_used_columns(query, rti);
 	int			natts = list_length(rte->eref->colnames);
 	List	   *placed = NIL;
+	Node	   *row;
 	ListCell   *lc;
 
 	for (AttrNumber i = 1; i <= natts; i++)
@@ -188,23 +193,19 @@ place_columns(Query *query, int rti, List *targets)
 		bulkpar_values_add(&placed, value,
 						   strVal(list_nth(rte->eref->colnames, i - 1)));
 	}
+	if (used == NIL || linitial_int(used) > 0)
+		return placed;
+	row = whole_row(rte, placed);
 	foreach(lc, used)
 	{
 		TargetEntry *target = list_nth_node(TargetEntry, targets,
 											foreach_current_index(lc));
-		Renumbering renumbering = {
-			.rti = rti,
-			.from = lfirst_int(lc)
-		};
 
-		if (renumbering.from > 0)
+		if (lfirst_int(lc) > 0)
 			break;
-		bulkpar_values_add(&placed, (Node *) target->expr, "system");
-		rte->eref->colnames = lappend(rte->eref->colnames,
-									  makeString("system"));
-		renumbering.to = list_length(placed);
-		(void) query_tree_walker(query, renumber, &renumbering, 0);
+		add_column(query, rti, &placed, lfirst_int(lc), (Node *) target->expr);
 	}
+	add_column(query, rti, &placed, InvalidAttrNumber, row);
 	return placed;
 }
 
@@ -221,6 +222,37 @@ null_column(Oid relid, AttrNumber attnum)
 	else
 		type = INT4OID;
 	return (Node *) makeNullConst(type, typmod, collation);
+}
+
+/* The row of a table, of all of its columns. */
+static Node *
+whole_row(const RangeTblEntry *rte, const List *columns)
+{
+	RowExpr    *row = makeNode(RowExpr);
+	ListCell   *lc;
+
+	foreach(lc, columns)
+		row->args = lappend(row->args,
+							copyObject(lfirst_node(TargetEntry, lc)->expr));
+	row->row_typeid = get_rel_type_id(rte->relid);
+	row->row_format = COERCE_IMPLICIT_CAST;
+	row->colnames = copyObject(rte->eref->colnames);
+	row->location = -1;
+	return (Node *) row;
+}
+
+/* Append what was the column of that number of an item to its columns. */
+static void
+add_column(Query *query, int rti, List **placed, AttrNumber attnum,
+		   Node *value)
+{
+	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+	Renumbering renumbering = {.rti = rti, .from = attnum};
+
+	bulkpar_values_add(placed, value, "system");
+	rte->eref->colnames = lappend(rte->eref->colnames, makeString("system"));
+	renumbering.to = list_length(*placed);
+	(void) query_tree_walker(query, renumber, &renumbering, 0);
 }
 
 static bool

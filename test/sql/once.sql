@@ -17,11 +17,13 @@ BEGIN
 		n int,
 		k int,
 		txt text DEFAULT '',
+		gone int,
 		p spot,
 		e even,
 		arr int[],
 		at timestamptz
 	);
+	ALTER TABLE t DROP COLUMN gone;
 	CREATE TABLE other (id int, k int, v text, m mood);
 	CREATE TABLE parted (a int, id int, n int, PRIMARY KEY (a, id))
 		PARTITION BY LIST (a);
@@ -135,6 +137,11 @@ SELECT compare('UPDATE t SET txt = (SELECT max(m) FROM other)::text') \gexec
 SELECT compare('UPDATE t SET txt = (SELECT string_agg(repeat(md5(id::text), 100), '''') FROM t)') \gexec
 SELECT compare('UPDATE t SET at = (SELECT min(at) FROM t), arr = (SELECT array_agg(id ORDER BY id) FROM t)') \gexec
 
+-- What no index can be made of as it is: long values, and types without an order.
+SELECT compare('DELETE FROM t WHERE (SELECT string_agg(md5(t.id::text || g), '''') FROM generate_series(1, 200) g) IN (SELECT DISTINCT string_agg(md5(t.id::text || g), '''') FROM t, generate_series(1, 200) g WHERE id > 150 GROUP BY t.id)') \gexec
+SELECT compare('UPDATE t SET txt = s.j[1]::text FROM (SELECT id, array_agg(json_build_object(''k'', k)) AS j FROM t GROUP BY id) s WHERE s.id + 0 = t.id + 0') \gexec
+SELECT compare('UPDATE t SET txt = (s.c).relname FROM (SELECT DISTINCT ON (id) id, c FROM t, pg_class c WHERE relname = ''pg_class'') s WHERE s.id + 0 = t.id + 0') \gexec
+
 -- CTEs: once, twice, one of another, recursive, of a subquery
 SELECT compare('WITH batch AS (SELECT id FROM t WHERE n < 5 ORDER BY id LIMIT 100) UPDATE t o SET n = 10 FROM batch WHERE o.id = batch.id') \gexec
 SELECT compare('WITH batch AS (SELECT id, k FROM t ORDER BY id LIMIT 100) DELETE FROM t WHERE id IN (SELECT id FROM batch) OR k IN (SELECT k FROM batch WHERE k < 3)') \gexec
@@ -152,6 +159,9 @@ SELECT compare('UPDATE t SET n = b.n + 1 FROM t b WHERE b.id = t.id + 1') \gexec
 SELECT compare('DELETE FROM t USING t b WHERE t.ctid < b.ctid AND t.k = b.k') \gexec
 SELECT compare('DELETE FROM t a USING t b WHERE a.k = b.k AND a.n = b.n AND a.id > b.id') \gexec
 SELECT compare('UPDATE t SET p = ROW((b).id, ''row'')::spot, txt = b::text FROM t b WHERE b.id = t.id - 1') \gexec
+-- with system columns beside the whole row, also one that is null
+SELECT compare('DELETE FROM t USING t b WHERE b.id = t.id + 20 AND b.ctid > t.ctid AND b::text LIKE ''%x0%'' AND b.tableoid = t.tableoid') \gexec
+SELECT compare('UPDATE t SET txt = (b IS NULL)::text || coalesce(b::text, ''none'') FROM other o LEFT JOIN t b ON b.id = o.id + 350 AND b.ctid IS NOT NULL WHERE o.id = t.id') \gexec
 SELECT compare('UPDATE t SET n = v.n FROM t_view v WHERE v.id = t.id + 1') \gexec
 SELECT compare('UPDATE t SET n = v.n FROM t_sums v WHERE v.k = t.k') \gexec
 SELECT compare('DELETE FROM t WHERE id IN (SELECT id FROM t_sums)') \gexec
