@@ -26,6 +26,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "rewrite/rewriteHandler.h"
+#include "rewrite/rowsecurity.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -36,7 +37,9 @@ typedef struct Search
 {
 	Oid			target;
 	bool		deep;			/* go into its subqueries */
-	Oid			view;			/* that we are in, which its query names too */
+	List	   *inside;			/* views that we are in, whose queries name
+								 * them too, and tables in whose policies we
+								 * are */
 	BulkparReach reach;
 } Search;
 
@@ -53,6 +56,7 @@ static void look_at_query(const Query *query, Search *search);
 static bool needs_all(const Query *query);
 static bool is_union_all(Node *node);
 static void look_at_table(const RangeTblEntry *rte, Search *search);
+static void look_inside(Oid relid, Search *search);
 static bool look_at_function(Oid function, void *context);
 
 /*
@@ -218,24 +222,38 @@ is_union_all(Node *node)
 static void
 look_at_table(const RangeTblEntry *rte, Search *search)
 {
-	if (rte->relkind == RELKIND_VIEW && rte->relid != search->view)
-	{
-		Relation	view = table_open(rte->relid, NoLock);
-		Query	   *query = get_view_query(view);
-		bool		deep = search->deep;
-		Oid			outer = search->view;
-
-		search->deep = true;
-		search->view = rte->relid;
-		(void) look((Node *) query, search);
-		search->deep = deep;
-		search->view = outer;
-		table_close(view, NoLock);
-	}
+	if (!list_member_oid(search->inside, rte->relid))
+		look_inside(rte->relid, search);
 	search->reach.is_mutable |= rte->tablesample != NULL;
 	search->reach.reads_target |=
 		bulkpar_part_belongs(search->target, rte->relid) ||
 		(rte->inh && bulkpar_part_belongs(rte->relid, search->target));
+}
+
+/*
+ * What comes in with a table when the query is rewritten: the query of a view,
+ * and the policies of row level security, whether or not they are for the role.
+ */
+static void
+look_inside(Oid relid, Search *search)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	bool		deep = search->deep;
+	ListCell   *lc;
+
+	search->deep = true;
+	search->inside = lappend_oid(search->inside, relid);
+	if (rel->rd_rel->relkind == RELKIND_VIEW)
+		(void) look((Node *) get_view_query(rel), search);
+	if (rel->rd_rel->relrowsecurity && rel->rd_rsdesc != NULL)
+	{
+		foreach(lc, rel->rd_rsdesc->policies)
+			(void) look((Node *) ((RowSecurityPolicy *) lfirst(lc))->qual,
+						search);
+	}
+	search->inside = list_delete_last(search->inside);
+	search->deep = deep;
+	table_close(rel, NoLock);
 }
 
 static bool
