@@ -111,8 +111,10 @@ lock_some_part(const BulkparJob *job, BulkparTarget *target)
 }
 
 /*
- * Evaluate all of it in the active snapshot, which then sees the results, and
- * note these in the job, in the current memory context.  Otherwise as above.
+ * Evaluate all of it in the active snapshot, and note the results in the job, in
+ * the current memory context.  Otherwise as above.  The snapshot stays what it
+ * is: it sees the results, which are frozen, but not what functions of the user
+ * have done meanwhile.
  */
 void
 bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target)
@@ -170,7 +172,6 @@ evaluate_item(BulkparJob *job, const BulkparOnceItem *item)
 										  result.rows);
 	bulkpar_subquery_add(job->job_id, &job->subqueries, &result);
 	CommandCounterIncrement();
-	UpdateActiveSnapshotCommandId();
 }
 
 /* Plan what was found, which has been analyzed in this transaction. */
