@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_relation.h"
@@ -28,6 +29,8 @@
 #include "table/values.h"
 
 static Query *select_from(const Query *top, RangeTblEntry *rte);
+static void add_if_used(Query *query, const Bitmapset *used, Var *column,
+						char *name);
 static Var *make_column(const RangeTblEntry *rte, AttrNumber attnum);
 
 /* Whether a sublink returns one value, whatever rows its subquery has. */
@@ -57,10 +60,11 @@ bulkpar_extract_scalar(const Query *top, const SubLink *sublink, int level)
 
 /*
  * SELECT * FROM (...): the rows of a subquery of a query that is so many levels
- * below the statement.
+ * below the statement, with nulls for the columns that are not used.
  */
 Query *
-bulkpar_extract_subquery(const Query *top, const Query *subquery, int level)
+bulkpar_extract_subquery(const Query *top, const Query *subquery, int level,
+						 const Bitmapset *used)
 {
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
 	Query	   *query;
@@ -81,15 +85,15 @@ bulkpar_extract_subquery(const Query *top, const Query *subquery, int level)
 			continue;
 		rte->eref->colnames = lappend(rte->eref->colnames,
 									  makeString(pstrdup(name)));
-		bulkpar_values_add(&query->targetList, (Node *)
-						   makeVarFromTargetEntry(1, entry), name);
+		add_if_used(query, used, makeVarFromTargetEntry(1, entry), name);
 	}
 	return query;
 }
 
-/* SELECT * FROM cte: the rows of a CTE of the statement. */
+/* SELECT * FROM cte: the same of a CTE of the statement. */
 Query *
-bulkpar_extract_cte(const Query *top, const CommonTableExpr *cte)
+bulkpar_extract_cte(const Query *top, const CommonTableExpr *cte,
+					const Bitmapset *used)
 {
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
 	Query	   *query;
@@ -106,8 +110,8 @@ bulkpar_extract_cte(const Query *top, const CommonTableExpr *cte)
 	query = select_from(top, rte);
 	expandRTE(rte, 1, 0, -1, false, NULL, &columns);
 	forboth(name, cte->ctecolnames, column, columns)
-		bulkpar_values_add(&query->targetList, lfirst(column),
-						   strVal(lfirst(name)));
+		add_if_used(query, used, lfirst_node(Var, column),
+					strVal(lfirst(name)));
 	return query;
 }
 
@@ -187,6 +191,17 @@ select_from(const Query *top, RangeTblEntry *rte)
 		query->jointree->fromlist = list_make1(reference);
 	}
 	return query;
+}
+
+/* Add a column of the item that a query selects from, or a null for it. */
+static void
+add_if_used(Query *query, const Bitmapset *used, Var *column, char *name)
+{
+	Node	   *value = bms_is_member(column->varattno, used) ?
+		(Node *) column :
+		(Node *) makeNullConst(INT4OID, -1, InvalidOid);
+
+	bulkpar_values_add(&query->targetList, value, name);
 }
 
 static Var *

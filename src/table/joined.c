@@ -37,13 +37,22 @@ typedef struct Search
 static bool find_comparison(Node *node, void *context);
 static void note_column(Search *search, Node *node);
 
-/* The first columns of an extracted subquery. */
+/* The first columns of an extracted subquery that are not just nulls. */
 Bitmapset *
 bulkpar_joined_all(const Query *own)
 {
-	int			count = Min(list_length(own->targetList), MAX_INDEXES);
+	Bitmapset  *columns = NULL;
+	ListCell   *lc;
 
-	return count == 0 ? NULL : bms_add_range(NULL, 1, count);
+	foreach(lc, own->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (!IsA(entry->expr, Const) &&
+			bms_num_members(columns) < MAX_INDEXES)
+			columns = bms_add_member(columns, entry->resno);
+	}
+	return columns;
 }
 
 /*

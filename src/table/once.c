@@ -43,6 +43,7 @@
 #include "table/once.h"
 #include "table/reach.h"
 #include "table/substitute.h"
+#include "table/used.h"
 
 /* A walk through the query of a statement. */
 typedef struct Walk
@@ -232,9 +233,12 @@ static void
 take_cte(Walk *walk, CommonTableExpr *cte)
 {
 	bool		is_top = walk->level == 0;
-	Query	   *query = is_top ? bulkpar_extract_cte(walk->top, cte) :
-		bulkpar_extract_subquery(walk->top, (Query *) cte->ctequery,
-								 walk->level);
+	Query	   *subquery = (Query *) cte->ctequery;
+	Query	   *query = is_top ?
+		bulkpar_extract_cte(walk->top, cte,
+							bulkpar_used_of_cte(walk->top, cte)) :
+		bulkpar_extract_subquery(walk->top, subquery, walk->level,
+								 bulkpar_used_all(subquery));
 	const BulkparSubquery *result =
 		take_result(walk, psprintf("WITH %s", quote_identifier(cte->ctename)),
 					query,
@@ -251,7 +255,8 @@ take_item(Walk *walk, Query *query, int rti)
 {
 	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
 	Query	   *own = rte->rtekind == RTE_SUBQUERY ?
-		bulkpar_extract_subquery(walk->top, rte->subquery, walk->level) :
+		bulkpar_extract_subquery(walk->top, rte->subquery, walk->level,
+								 bulkpar_used_of_item(query, rti)) :
 		bulkpar_extract_item(walk->top, rti);
 	const BulkparSubquery *result =
 		take_result(walk, psprintf("%s %s",
@@ -269,10 +274,11 @@ static void
 take_sublink(Walk *walk, SubLink *sublink)
 {
 	bool		is_scalar = bulkpar_extract_is_scalar(sublink);
+	Query	   *subquery = (Query *) sublink->subselect;
 	Query	   *query = is_scalar ?
 		bulkpar_extract_scalar(walk->top, sublink, walk->level) :
-		bulkpar_extract_subquery(walk->top, (Query *) sublink->subselect,
-								 walk->level);
+		bulkpar_extract_subquery(walk->top, subquery, walk->level,
+								 bulkpar_used_all(subquery));
 	const BulkparSubquery *result =
 		take_result(walk, describe(walk, sublink, query), query,
 					is_scalar ? NULL : bulkpar_joined_all(query));

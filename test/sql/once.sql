@@ -152,6 +152,18 @@ SELECT compare('WITH unused AS (SELECT 1 / 0 FROM t), small AS (SELECT id FROM o
 SELECT compare('UPDATE t SET n = 5 WHERE id IN (WITH l AS (SELECT id FROM t ORDER BY id LIMIT 50) SELECT id + 10 FROM l)') \gexec
 SELECT compare('WITH a AS MATERIALIZED (SELECT id FROM other) UPDATE t SET n = 5 FROM a WHERE a.id = t.id') \gexec
 
+-- Only the columns that are used are kept; all of these do not fit into a row.
+CREATE FUNCTION wide() RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(format('id AS c%s', g), ', ') FROM generate_series(1, 1200) g
+$$;
+SELECT run(format('UPDATE t SET n = s.r, k = s.c7 FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS r, %s FROM t) s WHERE s.id = t.id', wide()));
+SELECT rows_updated FROM bulkpar_execute(format('UPDATE t SET n = s.r, k = s.c7 FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS r, %s FROM t) s WHERE s.id = t.id', wide()), 29);
+SELECT * FROM differences;
+SELECT run(format('WITH s AS (SELECT *, max(k) OVER () AS m, %s FROM t) UPDATE t SET n = s.c9, txt = (SELECT max(s2.txt) FROM s AS s2 WHERE s2.k = t.k AND s2.c8 > 7) FROM s WHERE s.id = t.id AND s.k < s.m', wide()));
+SELECT rows_updated FROM bulkpar_execute(format('WITH s AS (SELECT *, max(k) OVER () AS m, %s FROM t) UPDATE t SET n = s.c9, txt = (SELECT max(s2.txt) FROM s AS s2 WHERE s2.k = t.k AND s2.c8 > 7) FROM s WHERE s.id = t.id AND s.k < s.m', wide()), 29);
+SELECT * FROM differences;
+SELECT compare('WITH s AS (SELECT *, count(*) OVER () AS c FROM t) UPDATE t SET txt = s2::text FROM s JOIN s AS s2 USING (id) WHERE s.id = t.id') \gexec
+
 -- FROM and USING: subqueries, the target itself, views of it, functions
 SELECT compare('UPDATE t SET n = s.r FROM (SELECT id, row_number() OVER (PARTITION BY k ORDER BY id) AS r FROM t) s WHERE s.id = t.id') \gexec
 SELECT compare('DELETE FROM t USING (SELECT k, max(id) AS id FROM t GROUP BY k) s WHERE s.k = t.k AND s.id <> t.id') \gexec
@@ -210,7 +222,16 @@ SELECT nextval('calls') - 102 - 100 + 1 AS calls_by_both;
 SELECT fill('job');
 SELECT status FROM bulkpar_update('t', 'txt', '(SELECT random())::text', 29);
 SELECT count(DISTINCT txt) FROM t;
+-- What they do is not seen by others, which are evaluated in the same snapshot.
+CREATE FUNCTION clear() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM other;
+	RETURN 1;
+END
+$$;
+SELECT compare('UPDATE t SET n = (SELECT job.clear()), k = (SELECT count(*) FROM other)') \gexec
 -- for each row, as ever
+SELECT fill('job');
 SELECT status FROM bulkpar_update('t', 'txt', '(SELECT random() FROM other WHERE other.id <= t.id LIMIT 1)::text', 29);
 SELECT count(DISTINCT txt) > 390 FROM t;
 

@@ -84,7 +84,8 @@ SET default_tablespace = special;
 SET default_statistics_target = 1000;
 SELECT bulkpar_execute($$UPDATE m.t SET n = t.n + 1 + m.fail(t.id)
 	FROM (SELECT id, s, c, p, d, row_number() OVER (ORDER BY id) AS r, m.look(id) FROM m.t) x
-	WHERE x.id = t.id AND x.s = t.s AND x.c = t.c AND x.d = t.d$$, 50);
+	WHERE x.id = t.id AND x.s = t.s AND x.c = t.c AND x.d = t.d
+		AND (x.p).a = (t.p).a AND x.r + x.look > 0$$, 50);
 END
 like($err, qr/half is done/, 'a job stops half-way');
 my $table = super(q{SELECT relation::regclass FROM bulkpar.bulkpar_subquery});
@@ -126,6 +127,20 @@ SELECT status, rows_updated FROM bulkpar_resume((SELECT max(job_id) FROM bulkpar
 SELECT count(*), min(n), max(n) FROM m.t;
 END
 is("$out$err", "succeeded|600\n600|2|2", 'the job goes on');
+
+# Policies of another table count as what the subquery reads: all rows are
+# changed though after 300 of them the policy would let none be seen.
+($out, $err) = run_as($node, 'mallory', <<'END');
+CREATE TABLE m.o (id int PRIMARY KEY);
+INSERT INTO m.o SELECT id FROM m.t;
+CREATE POLICY p ON m.o USING ((SELECT count(*) FROM m.t WHERE n = 2) > 300);
+ALTER TABLE m.o ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+SELECT rows_updated FROM bulkpar_execute('UPDATE m.t SET n = 3 WHERE id IN (SELECT id FROM m.o)', 50);
+SELECT bulkpar_execute('UPDATE m.t SET n = 4 WHERE EXISTS (SELECT FROM m.o WHERE o.id = t.id)', 50);
+END
+is($out, '600', 'a policy that reads the target');
+like($err, qr/evaluated for each row reads table "t" itself/,
+	'is refused in a subquery that depends on the row');
 
 # Whoever can do something to it is found out.
 my %harm = (
