@@ -111,7 +111,7 @@ bulkpar_joblist_delete(int64 job_id)
 	BulkparBookkeeping books;
 	uint64		deleted;
 
-	bulkpar_subquery_drop(job_id, true);
+	bulkpar_subquery_drop(job_id);
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	deleted = bulkpar_bookkeeping_run(&books, &delete);
 	bulkpar_bookkeeping_leave(&books);

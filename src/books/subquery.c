@@ -20,6 +20,8 @@
 #include "books/kept.h"
 #include "books/subquery.h"
 
+static void drop_result(Oid relid);
+
 /*
  * Note the result of another subquery, in the current memory context, and of a
  * job that is stored also in its books.
@@ -83,33 +85,71 @@ bulkpar_subquery_load(int64 job_id, BulkparSubqueries *subqueries)
 }
 
 /*
- * Drop what the subqueries of a job returned.  Where that is not to wait, a
- * table that somebody reads stays until the job is forgotten.
+ * Drop what the subqueries of a job returned, also if that means to wait for
+ * somebody who reads it.
  */
 void
-bulkpar_subquery_drop(int64 job_id, bool wait)
+bulkpar_subquery_drop(int64 job_id)
 {
-	static BulkparQuery forget = {
-		.sql =
-		"DELETE FROM @bulkpar_subquery WHERE job_id = $job_id "
-		"AND relation = $relation"
-	};
 	BulkparSubqueries subqueries = {0};
 
 	bulkpar_subquery_load(job_id, &subqueries);
 	for (int i = 0; i < subqueries.count; i++)
 	{
-		Oid			relid = subqueries.items[i].relid;
-		BulkparBookkeeping books;
-
-		if (wait)
-			LockRelationOid(relid, AccessExclusiveLock);
-		else if (!ConditionalLockRelationOid(relid, AccessExclusiveLock))
-			continue;
-		bulkpar_bookkeeping_enter_job(&books, job_id);
-		bulkpar_argument_oid(&books, "relation", relid);
-		bulkpar_kept_drop(relid);
-		(void) bulkpar_bookkeeping_run(&books, &forget);
-		bulkpar_bookkeeping_leave(&books);
+		LockRelationOid(subqueries.items[i].relid, AccessExclusiveLock);
+		drop_result(subqueries.items[i].relid);
 	}
+}
+
+/*
+ * The same of all jobs that have succeeded, which need it no longer: the one
+ * that has just ended, and those at whose end somebody read it.  What is read
+ * now is left to the next job, or to who forgets its own.
+ */
+void
+bulkpar_subquery_drop_unneeded(void)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT relation FROM @bulkpar_subquery JOIN @bulkpar_job "
+		"USING (job_id) WHERE status = 'succeeded'"
+	};
+	BulkparBookkeeping books;
+	List	   *relids = NIL;
+	ListCell   *lc;
+	int			count;
+
+	bulkpar_bookkeeping_enter(&books);
+	count = (int) bulkpar_bookkeeping_run(&books, &find);
+	for (int i = 0; i < count; i++)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(books.caller_context);
+
+		bulkpar_bookkeeping_look_at(&books, i);
+		relids = lappend_oid(relids, bulkpar_column_oid(&books, "relation"));
+		MemoryContextSwitchTo(oldcontext);
+	}
+	bulkpar_bookkeeping_leave(&books);
+	foreach(lc, relids)
+	{
+		if (ConditionalLockRelationOid(lfirst_oid(lc), AccessExclusiveLock))
+			drop_result(lfirst_oid(lc));
+	}
+}
+
+/* Drop a table with a result, which is locked, and what is noted of it. */
+static void
+drop_result(Oid relid)
+{
+	static BulkparQuery forget = {
+		.sql = "DELETE FROM @bulkpar_subquery WHERE relation = $relation"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_oid(&books, "relation", relid);
+	bulkpar_kept_drop(relid);
+	(void) bulkpar_bookkeeping_run(&books, &forget);
+	bulkpar_bookkeeping_leave(&books);
 }

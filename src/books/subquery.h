@@ -35,6 +35,7 @@ extern void bulkpar_subquery_add(int64 job_id, BulkparSubqueries *subqueries,
 								 const BulkparSubquery *subquery);
 extern void bulkpar_subquery_load(int64 job_id,
 								  BulkparSubqueries *subqueries);
-extern void bulkpar_subquery_drop(int64 job_id, bool wait);
+extern void bulkpar_subquery_drop(int64 job_id);
+extern void bulkpar_subquery_drop_unneeded(void);
 
 #endif							/* BULKPAR_SUBQUERY_H */

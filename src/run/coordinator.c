@@ -432,18 +432,17 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 
 /*
  * A job that has succeeded needs the results of its subqueries no longer.  What
- * cannot be dropped now goes when the job is forgotten.
+ * cannot be dropped now goes at the end of another job.
  */
 static void
 drop_results(const Coordinator *coordinator)
 {
-	if (!coordinator->call->succeeded || coordinator->job == NULL ||
-		coordinator->job->subqueries.count == 0)
+	if (!coordinator->call->succeeded)
 		return;
 	PG_TRY();
 	{
 		bulkpar_settings_start_transaction();
-		bulkpar_subquery_drop(coordinator->job_id, false);
+		bulkpar_subquery_drop_unneeded();
 		CommitTransactionCommand();
 	}
 	PG_CATCH();

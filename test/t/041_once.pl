@@ -124,6 +124,29 @@ foreach my $way ('server', 'worker')
 	is(results(), 0, 'a job that is forgotten leaves nothing');
 }
 
+# What somebody reads at the end of its job goes at the end of another one.
+($call, $job) = start_job();
+my $reader = start_call($node,
+	'DO $$ BEGIN EXECUTE (SELECT string_agg('
+	  . "'LOCK ' || relation::regclass || ' IN ACCESS SHARE MODE', '; ')"
+	  . ' FROM bulkpar.bulkpar_subquery); PERFORM pg_sleep(3600); END $$');
+wait_until($node,
+	"(SELECT count(*) FROM pg_locks JOIN bulkpar.bulkpar_subquery s ON s.relation = pg_locks.relation)"
+	  . " > 0 AND EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query ~ '^DO')");
+like(stop_call($call), qr/succeeded/, 'a job ends while its results are read');
+is(results(), 2, 'the results stay');
+$node->safe_psql('postgres',
+	q{SELECT bulkpar_execute('UPDATE t SET n = n WHERE id = 1')});
+is(results(), 2, 'as long as somebody reads them');
+$node->safe_psql('postgres',
+	"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^DO'");
+call_error($reader);
+wait_until($node,
+	"NOT EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^DO')");
+$node->safe_psql('postgres',
+	q{SELECT bulkpar_execute('UPDATE t SET n = n WHERE id = 1')});
+is(results(), 0, 'the next job drops them');
+
 # A job without subqueries of that kind goes on after a crash.
 $statement = 'UPDATE t SET n = n + 1 + slow(0.3)';
 ($call, $job) = start_job();
