@@ -24,6 +24,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/reloptions.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -309,6 +311,15 @@ bulkpar_kept_open(int64 job_id, const BulkparSubquery *subquery)
 						 job_id)));
 	bulkpar_books_inspect(rel);
 	return rel;
+}
+
+/* The pages of such a table, without its indexes, but with its long values. */
+double
+bulkpar_kept_pages(const BulkparSubquery *subquery)
+{
+	return ceil(DatumGetInt64(DirectFunctionCall1(pg_table_size,
+												  ObjectIdGetDatum(subquery->relid))) /
+				(double) BLCKSZ);
 }
 
 /*

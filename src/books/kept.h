@@ -23,6 +23,7 @@ extern void bulkpar_kept_finish(Oid relid, const Bitmapset *indexed,
 								const Bitmapset *too_long);
 extern Relation bulkpar_kept_open(int64 job_id,
 								  const BulkparSubquery *subquery);
+extern double bulkpar_kept_pages(const BulkparSubquery *subquery);
 extern void bulkpar_kept_drop(Oid relid);
 
 #endif							/* BULKPAR_KEPT_H */

@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+#include "books/kept.h"
 #include "call/catalog.h"
 #include "call/check.h"
 #include "call/duplicates.h"
@@ -42,7 +43,8 @@ typedef struct Explanation
 	BulkparTarget *target;
 	bool		sample;
 	List	   *once;			/* what is to be evaluated once, ... */
-	double	   *once_rows;		/* ... and how many rows it has */
+	double	   *once_rows;		/* ... how many rows it has, ... */
+	double	   *once_pages;		/* ... and how large it is */
 	BulkparPlan *plan;
 } Explanation;
 
@@ -145,18 +147,27 @@ static void
 evaluate_once(Explanation *explanation)
 {
 	BulkparJob *job = explanation->job;
-	ListCell   *lc;
+	int			count;
 
 	explanation->once = bulkpar_evaluate_find(job, explanation->target);
-	explanation->once_rows = palloc(sizeof(double) *
-									(list_length(explanation->once) + 1));
+	count = list_length(explanation->once);
+	explanation->once_rows = palloc(sizeof(double) * (count + 1));
+	explanation->once_pages = palloc(sizeof(double) * (count + 1));
 	if (explanation->sample)
 		bulkpar_evaluate_run(job, explanation->target);
-	foreach(lc, explanation->once)
-		explanation->once_rows[foreach_current_index(lc)] =
-		explanation->sample ?
-		job->subqueries.items[foreach_current_index(lc)].rows :
-		bulkpar_evaluate_expect(job, lfirst(lc));
+	for (int i = 0; i < count; i++)
+	{
+		if (explanation->sample)
+		{
+			explanation->once_rows[i] = job->subqueries.items[i].rows;
+			explanation->once_pages[i] =
+				bulkpar_kept_pages(&job->subqueries.items[i]);
+		}
+		else
+			explanation->once_rows[i] =
+				bulkpar_evaluate_expect(job, list_nth(explanation->once, i),
+										&explanation->once_pages[i]);
+	}
 }
 
 /* The tables with their keys, or the largest of them. */
@@ -241,10 +252,13 @@ explain_once(Explanation *explanation)
 	foreach(lc, explanation->once)
 	{
 		const BulkparOnceItem *item = lfirst(lc);
-		double		rows = explanation->once_rows[foreach_current_index(lc)];
+		int			i = foreach_current_index(lc);
 
-		bulkpar_lines_add(&explanation->lines, "Evaluated once: %s (%s)",
-						  item->name, show_rows(rows, explanation->sample));
+		bulkpar_lines_add(&explanation->lines,
+						  "Evaluated once: %s (%s, %s)", item->name,
+						  show_rows(explanation->once_rows[i],
+									explanation->sample),
+						  show_size(explanation->once_pages[i]));
 	}
 }
 

@@ -16,8 +16,11 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/detoast.h"
 #include "access/heapam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -141,15 +144,23 @@ bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target)
 	job->subqueries.evaluated = true;
 }
 
-/* How many rows the planner expects of what was found, noted in the job. */
+/*
+ * How many rows the planner expects of what was found, noted in the job, and in
+ * how many pages these may be.
+ */
 double
-bulkpar_evaluate_expect(BulkparJob *job, const BulkparOnceItem *item)
+bulkpar_evaluate_expect(BulkparJob *job, const BulkparOnceItem *item,
+						double *pages)
 {
-	double		rows = plan(item->query)->planTree->plan_rows;
+	const Plan *top = plan(item->query)->planTree;
+	double		width = MAXALIGN(SizeofHeapTupleHeader) + sizeof(ItemIdData) +
+		MAXALIGN(top->plan_width);
 
 	if (item->joined != NULL)
-		job->subqueries.joined_rows = Max(job->subqueries.joined_rows, rows);
-	return rows;
+		job->subqueries.joined_rows = Max(job->subqueries.joined_rows,
+										  top->plan_rows);
+	*pages = ceil(top->plan_rows * width / (BLCKSZ - SizeOfPageHeaderData));
+	return top->plan_rows;
 }
 
 static void

@@ -20,6 +20,7 @@ extern List *bulkpar_evaluate_find(const BulkparJob *job,
 								   BulkparTarget *target);
 extern void bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target);
 extern double bulkpar_evaluate_expect(BulkparJob *job,
-									  const BulkparOnceItem *item);
+									  const BulkparOnceItem *item,
+									  double *pages);
 
 #endif							/* BULKPAR_EVALUATE_H */

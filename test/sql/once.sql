@@ -267,7 +267,7 @@ SELECT bulkpar_execute('UPDATE t SET n = 1', sees_batches => NULL);
 
 -- explain
 CREATE FUNCTION explain(statement text, sample boolean) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT regexp_replace(line, '[0-9.]+ ms', 'N ms') FROM bulkpar_explain(statement => statement, sample => sample) line
+	SELECT regexp_replace(regexp_replace(line, '[0-9.]+ ms', 'N ms'), ', [0-9]+ (bytes|kB)\)$', ', N kB)') FROM bulkpar_explain(statement => statement, sample => sample) line
 	WHERE line ~ '^(Evaluated|Plan|Sample: )'
 $$;
 SELECT fill('job');
