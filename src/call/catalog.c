@@ -19,14 +19,16 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "call/batchwise.h"
 #include "call/catalog.h"
 #include "table/measure.h"
 
 static void warn_never_analyzed(BulkparLines *lines, const BulkparJob *job, const BulkparPlan *plan);
 static void warn_slots(BulkparLines *lines, int workers);
-static void warn_constraints(BulkparLines *lines, const BulkparJob *job);
+static void warn_statement(BulkparLines *lines, const BulkparJob *job,
+						   BulkparTarget *target);
 static void warn_remote(BulkparLines *lines, const BulkparJob *job,
-						BulkparTarget *target);
+						const BulkparStatement *statement);
 static void warn_wal(BulkparLines *lines, const BulkparPlan *plan);
 static char *set_columns(const BulkparJob *job);
 
@@ -68,8 +70,7 @@ bulkpar_catalog_warn(BulkparLines *lines, const BulkparJob *job,
 						  "Warning: dead rows cannot be removed yet, the xmin horizon is held by %s",
 						  holders);
 	warn_slots(lines, plan->workers);
-	warn_constraints(lines, job);
-	warn_remote(lines, job, target);
+	warn_statement(lines, job, target);
 	warn_wal(lines, plan);
 }
 
@@ -121,48 +122,30 @@ warn_slots(BulkparLines *lines, int workers)
 									"WHERE free < %d", workers + 1, workers + 1));
 }
 
-/* Constraints that one statement may meet where batches do not. */
+/* What there is to say of the statement of a batch. */
 static void
-warn_constraints(BulkparLines *lines, const BulkparJob *job)
-{
-	bulkpar_lines_add_rows(lines, "Warning",
-						   psprintf("SELECT pg_catalog.format('foreign key %%s refers to the table itself; "
-									"a batch fails where it %s what rows of other batches refer to', conname) "
-									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
-									"AND conrelid = %u AND confrelid = %u AND %s ORDER BY 1",
-									job->deletes ? "deletes" : "changes", job->target,
-									job->target, job->deletes ?
-									"confdeltype IN ('a', 'r')" :
-									psprintf("confupdtype IN ('a', 'r') AND EXISTS "
-											 "(SELECT FROM pg_catalog.pg_attribute a "
-											 "WHERE a.attrelid = c.confrelid "
-											 "AND a.attnum = ANY (c.confkey) "
-											 "AND a.attname = ANY (%s))", set_columns(job))));
-	if (!job->deletes)
-		bulkpar_lines_add_rows(lines, "Warning",
-							   psprintf("SELECT pg_catalog.format('constraint %%s is deferrable, "
-										"but new values must be unique after each batch', conname) "
-										"FROM pg_catalog.pg_constraint c "
-										"WHERE contype IN ('p', 'u', 'x') AND condeferrable "
-										"AND conrelid = %u AND EXISTS "
-										"(SELECT FROM pg_catalog.pg_attribute a "
-										"WHERE a.attrelid = c.conrelid "
-										"AND a.attnum = ANY (c.conkey) "
-										"AND a.attname = ANY (%s)) ORDER BY 1",
-										job->target, set_columns(job)));
-}
-
-/* Exactly once ends where another server is told of a change. */
-static void
-warn_remote(BulkparLines *lines, const BulkparJob *job, BulkparTarget *target)
+warn_statement(BulkparLines *lines, const BulkparJob *job,
+			   BulkparTarget *target)
 {
 	BulkparKeyShape shape = bulkpar_key_usual_shape(target->key);
 	BulkparStatement *statement = bulkpar_statement_batch(job, target->part,
 														  target->key, &shape);
-	ListCell   *lc;
 
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
+	bulkpar_batchwise_warn(lines, job, statement);
+	warn_remote(lines, job, statement);
+	bulkpar_statement_forget(statement);
+	SPI_finish();
+}
+
+/* Exactly once ends where another server is told of a change. */
+static void
+warn_remote(BulkparLines *lines, const BulkparJob *job,
+			const BulkparStatement *statement)
+{
+	ListCell   *lc;
+
 	foreach(lc, bulkpar_statement_relations(statement))
 	{
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
@@ -170,8 +153,6 @@ warn_remote(BulkparLines *lines, const BulkparJob *job, BulkparTarget *target)
 							  "Warning: what the statement reads of foreign table %s is not that of one moment",
 							  get_rel_name(lfirst_oid(lc)));
 	}
-	bulkpar_statement_forget(statement);
-	SPI_finish();
 	bulkpar_lines_add_rows(lines, "Warning",
 						   psprintf("SELECT pg_catalog.format('what triggers (%%s) change on other servers (%%s) "
 									"may be changed there more than once', "

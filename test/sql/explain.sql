@@ -173,3 +173,31 @@ SELECT status FROM bulkpar_delete('tree', NULL, 5, 1);
 SELECT count(*) FROM tree;
 DROP TABLE tree;
 DROP EXTENSION postgres_fdw CASCADE;
+
+-- what is of a batch, and where batches meet, with names as they must be written
+CREATE TABLE "Meet" (id int PRIMARY KEY, n int, "At" timestamptz DEFAULT now(), code int UNIQUE);
+INSERT INTO "Meet" SELECT g, 0, NULL, g FROM generate_series(1, 50) g;
+CREATE TABLE "Pair" (a int CONSTRAINT "Pair A" REFERENCES "Meet" ON DELETE CASCADE,
+	b int CONSTRAINT pair_b REFERENCES "Meet" ON DELETE SET NULL,
+	c int CONSTRAINT pair_c REFERENCES "Meet" (code) ON UPDATE CASCADE,
+	d int CONSTRAINT pair_d REFERENCES "Meet" (code) ON UPDATE SET NULL);
+CREATE TABLE one (a int REFERENCES "Meet" ON DELETE CASCADE, b int REFERENCES "Meet");
+CREATE FUNCTION meet_note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER "Note" AFTER UPDATE OF n OR DELETE ON "Meet" FOR EACH STATEMENT EXECUTE FUNCTION meet_note();
+CREATE TRIGGER each AFTER UPDATE OR DELETE ON "Meet" FOR EACH ROW EXECUTE FUNCTION meet_note();
+CREATE TRIGGER other AFTER INSERT ON "Meet" FOR EACH STATEMENT EXECUTE FUNCTION meet_note();
+ANALYZE "Meet";
+CREATE FUNCTION warnings(VARIADIC lines text[]) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT line FROM unnest(lines) line
+	WHERE line ~ '^Warning' AND line !~ 'worker slots|max_wal_size|on other servers'
+$$;
+SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', NULL::text, 5)));
+SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', 'n', 'n + 1', 5)));
+SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', 'code', 'code + 100', 5)));
+SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', '"At"', 'DEFAULT', 5)));
+SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', '"At"', '''2000-01-01''', 5)));
+SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', '"At"', 'clock_timestamp()', 5)));
+SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', '"At"', 'NULL', 5,
+	condition => 'NOT EXISTS (SELECT FROM one WHERE a = id AND current_date > ''2000-01-01'')')));
+DROP TABLE "Pair", one, "Meet";
+DROP FUNCTION meet_note, warnings;

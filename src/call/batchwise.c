@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * batchwise.c
+ *		What a job in batches does otherwise than one statement would.
+ *
+ * Each check reads the catalogs, as the caller, or the statement of a batch, and
+ * adds a line where the job has what it is about.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/call/batchwise.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_trigger.h"
+#include "executor/spi.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/plancache.h"
+
+#include "call/batchwise.h"
+
+typedef void (*Check) (BulkparLines *lines, const BulkparJob *job,
+					   const BulkparStatement *statement);
+
+static void check_own_keys(BulkparLines *lines, const BulkparJob *job,
+						   const BulkparStatement *statement);
+static void check_deferrable(BulkparLines *lines, const BulkparJob *job,
+							 const BulkparStatement *statement);
+static void check_cascades(BulkparLines *lines, const BulkparJob *job,
+						   const BulkparStatement *statement);
+static void check_triggers(BulkparLines *lines, const BulkparJob *job,
+						   const BulkparStatement *statement);
+static void check_clock(BulkparLines *lines, const BulkparJob *job,
+						const BulkparStatement *statement);
+static bool reads_clock(Node *node, void *context);
+static char *sets_any(const BulkparJob *job, const char *relid,
+					  const char *attnums);
+
+static const Check checks[] = {
+	check_own_keys,
+	check_deferrable,
+	check_cascades,
+	check_triggers,
+	check_clock,
+};
+
+/* Add a line for all that there is, of a job with this prepared statement. */
+void
+bulkpar_batchwise_warn(BulkparLines *lines, const BulkparJob *job,
+					   const BulkparStatement *statement)
+{
+	for (int i = 0; i < (int) lengthof(checks); i++)
+		checks[i] (lines, job, statement);
+}
+
+/* Foreign keys to the table itself, of which one statement sees the end. */
+static void
+check_own_keys(BulkparLines *lines, const BulkparJob *job,
+			   const BulkparStatement *statement)
+{
+	bulkpar_lines_add_rows(lines, "Warning",
+						   psprintf("SELECT pg_catalog.format('foreign key %%I refers to the table itself; "
+									"a batch fails where it %s what rows of other batches refer to', conname) "
+									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
+									"AND conrelid = %u AND confrelid = %u AND %s IN ('a', 'r') "
+									"AND %s ORDER BY conname",
+									job->deletes ? "deletes" : "changes",
+									job->target, job->target,
+									job->deletes ? "confdeltype" : "confupdtype",
+									sets_any(job, "confrelid", "confkey")));
+}
+
+/* Constraints that one statement, or transaction, may break for a while. */
+static void
+check_deferrable(BulkparLines *lines, const BulkparJob *job,
+				 const BulkparStatement *statement)
+{
+	if (job->deletes)
+		return;
+	bulkpar_lines_add_rows(lines, "Warning",
+						   psprintf("SELECT pg_catalog.format('constraint %%I is deferrable, "
+									"but new values must be unique after each batch', conname) "
+									"FROM pg_catalog.pg_constraint c "
+									"WHERE contype IN ('p', 'u', 'x') AND condeferrable "
+									"AND conrelid = %u AND %s ORDER BY conname",
+									job->target,
+									sets_any(job, "conrelid", "conkey")));
+}
+
+/*
+ * Rows to which several batches cascade: those with two foreign keys to the
+ * table, or its own.
+ */
+static void
+check_cascades(BulkparLines *lines, const BulkparJob *job,
+			   const BulkparStatement *statement)
+{
+	bulkpar_lines_add_rows(lines, "Warning",
+						   psprintf("SELECT pg_catalog.format('by foreign %%s %%s several batches %s "
+									"the same rows of table %%s; workers that hinder each other there get fewer', "
+									"CASE WHEN pg_catalog.count(*) > 1 THEN 'keys' ELSE 'key' END, "
+									"pg_catalog.string_agg(pg_catalog.quote_ident(conname), ' and ' ORDER BY conname), "
+									"conrelid::pg_catalog.regclass) "
+									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' AND conparentid = 0 "
+									"AND confrelid = %u AND %s IN ('c', 'n', 'd') AND %s GROUP BY conrelid "
+									"HAVING pg_catalog.count(*) > 1 OR conrelid = %u "
+									"ORDER BY conrelid::pg_catalog.regclass::pg_catalog.text",
+									job->deletes ? "delete or change" : "change",
+									job->target,
+									job->deletes ? "confdeltype" : "confupdtype",
+									sets_any(job, "confrelid", "confkey"),
+									job->target));
+}
+
+/* Triggers that one statement fires once. */
+static void
+check_triggers(BulkparLines *lines, const BulkparJob *job,
+			   const BulkparStatement *statement)
+{
+	bulkpar_lines_add_rows(lines, "Warning",
+						   psprintf("SELECT pg_catalog.format('statement trigger %%I fires once for each batch', tgname) "
+									"FROM pg_catalog.pg_trigger c WHERE tgrelid = %u "
+									"AND NOT tgisinternal AND tgenabled <> 'D' "
+									"AND (tgtype & %d) = 0 AND (tgtype & %d) <> 0 "
+									"AND (tgattr = '' OR %s) ORDER BY tgname",
+									job->target, TRIGGER_TYPE_ROW,
+									job->deletes ? TRIGGER_TYPE_DELETE :
+									TRIGGER_TYPE_UPDATE,
+									sets_any(job, "tgrelid", "tgattr")));
+}
+
+/* The time of the transaction, which is that of the batch. */
+static void
+check_clock(BulkparLines *lines, const BulkparJob *job,
+			const BulkparStatement *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, SPI_plan_get_plan_sources(statement->plan))
+	{
+		CachedPlanSource *source = lfirst(lc);
+
+		if (!reads_clock((Node *) source->query_list, NULL))
+			continue;
+		bulkpar_lines_add(lines, "Warning: now() and the like are the time of each batch; setting bulkpar.job_started_at is that of the job");
+		return;
+	}
+}
+
+static bool
+reads_clock(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, reads_clock, context, 0);
+	if (IsA(node, FuncExpr))
+	{
+		Oid			function = ((FuncExpr *) node)->funcid;
+
+		if (function == F_NOW || function == F_TRANSACTION_TIMESTAMP ||
+			function == F_STATEMENT_TIMESTAMP)
+			return true;
+	}
+	if (IsA(node, SQLValueFunction) &&
+		((SQLValueFunction *) node)->op <= SVFOP_LOCALTIMESTAMP_N)
+		return true;
+	return expression_tree_walker(node, reads_clock, context);
+}
+
+/*
+ * In SQL: whether the job changes any of these columns of c's table, as one that
+ * deletes does.
+ */
+static char *
+sets_any(const BulkparJob *job, const char *relid, const char *attnums)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	if (job->deletes)
+		return "true";
+	appendStringInfo(&sql,
+					 "EXISTS (SELECT FROM pg_catalog.pg_attribute a "
+					 "WHERE a.attrelid = c.%s AND a.attnum = ANY (c.%s) "
+					 "AND a.attname = ANY (ARRAY[", relid, attnums);
+	for (int i = 0; i < job->ncolumns; i++)
+		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "",
+						 quote_literal_cstr(job->column_names[i]));
+	appendStringInfoString(&sql, "]::pg_catalog.name[]))");
+	return sql.data;
+}
