@@ -226,9 +226,10 @@ bulkpar_jobstate_leave(int64 job_id, BulkparJobState state)
  *	running		failed		its worker, by an error, which ends it; worker is
  *							null from then on
  *	running		running		the coordinator sets worker to null when the worker
- *							has died, or the job ends or is resumed; any worker
- *							sets it that takes the chunk over.  Both raise epoch,
- *							so that the one before cannot commit anything of it.
+ *							has died, or the job ends or is resumed, and a worker
+ *							that leaves its chunk to others; any worker sets it
+ *							that takes the chunk over.  All raise epoch, so that
+ *							the one before cannot commit anything of it.
  *	failed		running		a worker of a later run that takes it over
  *
  * A run that ends here, or with its last batch if its coordinator is not alive,

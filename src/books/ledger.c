@@ -212,6 +212,56 @@ bulkpar_ledger_release(int64 job_id, int worker)
 	return (int64) changed;
 }
 
+/* How many workers have a chunk of the job, which is locked. */
+int
+bulkpar_ledger_count_workers(int64 job_id)
+{
+	static BulkparQuery count = {
+		.sql =
+		"SELECT count(DISTINCT worker)::int4 AS workers FROM @bulkpar_chunk "
+		"WHERE job_id = $job_id AND status = 'running'"
+	};
+	BulkparBookkeeping books;
+	int			workers;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	(void) bulkpar_bookkeeping_run(&books, &count);
+	workers = bulkpar_column_int32(&books, "workers");
+	bulkpar_bookkeeping_leave(&books);
+	return workers;
+}
+
+/*
+ * Free a chunk, if it is still ours, so that another worker goes on with it.  The
+ * job, which is locked, has one worker less from now on.
+ */
+void
+bulkpar_ledger_leave(int64 job_id, const BulkparLedgerChunk *chunk,
+					 int64 retries, const char *messages)
+{
+	static BulkparQuery release = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
+		"epoch = epoch + 1, retries = retries + $retries, " ADD_MESSAGES
+		" WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
+		"AND status = 'running'"
+	};
+	static BulkparQuery update = {
+		.sql =
+		"UPDATE @bulkpar_job SET workers = greatest(workers - 1, 1) "
+		"WHERE job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	argument_chunk(&books, chunk);
+	bulkpar_argument_int64(&books, "retries", retries);
+	bulkpar_argument_text(&books, "messages", messages);
+	(void) bulkpar_bookkeeping_run(&books, &release);
+	(void) bulkpar_bookkeeping_run(&books, &update);
+	bulkpar_bookkeeping_leave(&books);
+}
+
 /*
  * Record the error of one row, with its key, and return how many rows of the
  * job have failed by now, as far as they are committed or ours.

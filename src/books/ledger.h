@@ -83,6 +83,9 @@ extern bool bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk
 extern void bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 								const ErrorData *error,
 								const char *messages);
+extern int	bulkpar_ledger_count_workers(int64 job_id);
+extern void bulkpar_ledger_leave(int64 job_id, const BulkparLedgerChunk *chunk,
+								 int64 retries, const char *messages);
 extern int64 bulkpar_ledger_release(int64 job_id, int worker);
 extern int64 bulkpar_ledger_record_error(int64 job_id,
 										 const BulkparLedgerChunk *chunk,

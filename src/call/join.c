@@ -65,7 +65,8 @@ bulkpar_join_resuming(const BulkparJob *call, const BulkparJob *job,
 
 	memset(change, 0, sizeof(BulkparJobChange));
 	change->batch_size = call->batch_size;
-	change->workers = call->workers;
+	/* If it asks for none, as many as the job has been left with. */
+	change->workers = call->workers_chosen ? 0 : call->workers;
 	change->stripes = call->stripes;
 	change->errors = true;
 	change->skip_errors = call->skip_errors;

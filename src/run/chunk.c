@@ -36,16 +36,16 @@
 #include "table/keyvalue.h"
 
 /*
- * How often a batch is tried again before that is an error.  With the pauses of
- * retry.c that takes 2 to 4 seconds, and of deadlocks some 10 seconds more,
- * for each is found after deadlock_timeout.
+ * How often a batch is tried again before that is an error, unless another
+ * worker of the job may be the reason.  With the pauses of retry.c that takes 2
+ * to 4 seconds.
  */
 #define MAX_RETRIES 10
 
 /*
  * How often a batch ends in a deadlock before it is split: once may be chance,
  * and another try costs least; more often it is the number of rows that it
- * locks, and each try costs another deadlock_timeout.
+ * locks, and another try gains nothing.
  */
 #define MAX_DEADLOCKS 3
 
@@ -222,22 +222,37 @@ run_bounds(BulkparChunkRun *run, const BulkparBounds *bounds, int batch_size,
 
 /*
  * Run a batch, again and again if need be, in smaller ones if that does not
- * help, or skip its rows that fail.
+ * help, or skip its rows that fail.  Or leave the chunk to other workers, who
+ * may do better without us: then it is lost.
  */
 static BulkparBatchResult
 run_batch(BulkparChunkRun *run, BulkparBatch *batch)
 {
+	int			alone = 0;		/* tries that no other worker has hindered */
+
 	for (;;)
 	{
 		BulkparBatchResult result;
 		ErrorData  *error = try_batch(run, batch, &result);
+		int			workers = 1;
 
 		if (error == NULL)
 			return result;
+		if (bulkpar_retry_may_help(error))
+			workers = bulkpar_retry_count_failure(&run->tally, run->job,
+												  &run->claim.chunk, error,
+												  batch->retries +
+												  batch->retried + 1,
+												  batch->retries >= MAX_RETRIES);
+		if (workers == 0)
+		{
+			FreeErrorData(error);
+			return BULKPAR_BATCH_LOST;
+		}
 		if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED &&
 			batch->retries >= MAX_DEADLOCKS && batch->rows > 1 && !batch->cut)
 			return split(run, batch, error);
-		if (bulkpar_retry_may_help(error) && batch->retries < MAX_RETRIES)
+		if (bulkpar_retry_may_help(error) && (workers > 1 || alone++ < MAX_RETRIES))
 		{
 			FreeErrorData(error);
 			bulkpar_retry_pause(batch->retries++);
@@ -354,6 +369,7 @@ static void
 note_done(BulkparChunkRun *run, const BulkparBatch *batch)
 {
 	Assert(batch->last_key != NULL);
+	bulkpar_retry_count_commit(&run->tally);
 	MemoryContextSwitchTo(run->chunk_context);
 	run->claim.chunk.done = bulkpar_storedkey_copy(batch->last_key);
 }

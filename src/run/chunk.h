@@ -16,6 +16,7 @@
 #include "books/job.h"
 #include "run/batch.h"
 #include "run/claim.h"
+#include "run/retry.h"
 #include "table/target.h"
 
 /* What a worker has and needs to run the chunks that it claims. */
@@ -26,6 +27,7 @@ typedef struct BulkparChunkRun
 	BulkparTarget *target;
 	BulkparClaim claim;			/* chunk_no is 0 when nothing is claimed */
 	const BulkparBatch *batch;	/* the running one, for the error context */
+	BulkparRetryTally tally;	/* of the batches it has tried */
 	MemoryContext chunk_context;	/* reset for each chunk */
 	MemoryContext batch_context;	/* reset for each batch */
 } BulkparChunkRun;

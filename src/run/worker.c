@@ -36,6 +36,7 @@
 #include "run/claim.h"
 #include "run/launch.h"
 #include "run/plan.h"
+#include "run/retry.h"
 #include "run/worker.h"
 #include "session/identity.h"
 #include "session/message.h"
@@ -181,6 +182,7 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 	job = bulkpar_job_load(args->job_id);
 	job->runs = args->runs;
 	bulkpar_settings_adopt(&job->settings);
+	bulkpar_retry_start();
 	run->job = job;
 	run->job_context = context;
 	show_statement(run);
