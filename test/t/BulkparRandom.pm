@@ -39,6 +39,13 @@ my @settings = (
 	'plan_cache_mode = force_generic_plan',
 	'transform_null_equals = on', 'enable_partition_pruning = off',
 	'enable_partitionwise_join = on', 'bulkpar.workers = 2',
+	'array_nulls = off', 'constraint_exclusion = on',
+	'constraint_exclusion = off', 'row_security = on',
+	'standard_conforming_strings = off', "xmlbinary = 'hex'",
+	"default_transaction_isolation = 'serializable'", 'jit = off',
+	'enable_bitmapscan = off', 'enable_indexonlyscan = off',
+	'min_parallel_table_scan_size = 0', 'parallel_setup_cost = 0',
+	"lc_monetary = 'C'", "default_tablespace = 'pg_default'",
 	"eq.nothing = 'a''b'", 'quote_all_identifiers = on');
 
 sub random_case

@@ -22,12 +22,21 @@ CREATE COLLATION eq.any_case
 CREATE COLLATION eq.german (provider = icu, locale = 'de');
 CREATE TYPE eq.mood AS ENUM ('sad', 'ok', 'happy');
 CREATE TYPE eq.pair AS (a int, b text);
+CREATE TYPE eq.deep AS (a eq.mood, b text[], c float8, d date);
+CREATE DOMAIN eq.citext AS text COLLATE eq.any_case;
 CREATE DOMAIN eq.positive AS int CHECK (VALUE > 0);
 CREATE DOMAIN eq.code AS text COLLATE "C" CHECK (VALUE <> 'none');
 -- a number from 0 to n - 1
 CREATE FUNCTION eq.r(i int, salt text, n int) RETURNS int
 	LANGUAGE sql IMMUTABLE
 	AS $$ SELECT (((hashtextextended(salt || i, 0) % n) + n) % n)::int $$;
+-- functions whose names are not all unique
+CREATE TABLE eq.procs (n int PRIMARY KEY, f oid);
+INSERT INTO eq.procs SELECT row_number() OVER (ORDER BY oid), oid FROM pg_proc
+	WHERE oid < 10000 AND proname ~ '^[a-l]' ORDER BY oid LIMIT 600;
+GRANT SELECT ON eq.procs TO eq_user;
+CREATE FUNCTION eq.overloaded(i int) RETURNS oid LANGUAGE sql IMMUTABLE
+	AS $$ SELECT f FROM eq.procs WHERE n = i $$;
 CREATE FUNCTION eq.plus_one(n int) RETURNS int
 	LANGUAGE plpgsql AS $$ BEGIN RETURN n + 1; END $$;
 -- Notes in the log that it was called: once for each row.

@@ -135,7 +135,7 @@ sub table_sql
 	my ($names, $values, $sql);
 
 	@columns = some(scalar @columns, @columns) if chance(0.5);
-	@filled = grep { defined $_->{value} } @columns;
+	@filled = grep { defined $_->{value} && !$_->{generated} } @columns;
 	$names = join(', ', map { $_->{name} } @filled);
 	$values = join(",\n\t", map { $_->{value} } @filled);
 	$sql = <<"END";

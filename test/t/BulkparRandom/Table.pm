@@ -60,13 +60,7 @@ sub make_key
 		map {
 			my $name = chance(0.8) ? 'k' . $n : 'K ' . pick('a"b', "it's", '%s') . $n;
 			$n++;
-			{
-				name => quote_name($name),
-				type => $_->[0],
-				value => value_of($case, $_->[1], 'key'),
-				words => ($_->[2] // '') . ' NOT NULL',
-				index => $_->[3] // ''
-			}
+			key_column($case, quote_name($name), @$_)
 		} @{ $key->{columns} }
 	];
 	@names = map { $_->{name} } @{ $case->{key_columns} };
@@ -95,6 +89,8 @@ sub make_key
 	$case->{reference} = 0 if $case->{form} eq 'tree';
 	if ($index_words || chance(0.35))
 	{
+		my $where = '';
+
 		my @columns = map {
 			my $order = pick('', '', 'ASC', 'DESC', 'DESC', 'DESC NULLS LAST',
 				'NULLS FIRST');
@@ -102,9 +98,11 @@ sub make_key
 		} @{ $case->{key_columns} };
 
 		$case->{reference} = 0;
+		$where = not_null_otherwise($case) if chance(0.3);
 		push @{ $case->{indexes} },
 		  'CREATE UNIQUE INDEX "Key index" ON @T@ (' . join(', ', @columns) . ')'
-		  . (chance(0.2) ? ' INCLUDE (touched)' : '');
+		  . (chance(0.2) ? ' INCLUDE (touched)' : '')
+		  . $where;
 		several_keys($case) if $plain && chance(0.5);
 		$case->{key_index} //= '"Key index"' if $plain && chance(0.2);
 	}
@@ -115,6 +113,44 @@ sub make_key
 		  . ($plain && chance(0.1) ? ' INCLUDE (touched)' : '');
 	}
 	return;
+}
+
+sub key_column
+{
+	my ($case, $name, $type, $value, $words, $index) = @_;
+	my $column = {
+		name => $name,
+		type => $type,
+		value => value_of($case, $value, 'key'),
+		words => ($words // '') . ' NOT NULL',
+		index => $index // ''
+	};
+
+	if (($words // '') eq 'GENERATED')
+	{
+		my $of = $column->{value} =~ s/\bi\b/seq/gr;
+
+		$column->{generated} = 1;
+		$column->{words} = "NOT NULL GENERATED ALWAYS AS ($of) STORED";
+	}
+	return $column;
+}
+
+# Let a constraint prove that the key has no nulls.  The index may say so, too.
+sub not_null_otherwise
+{
+	my ($case) = @_;
+	my @proofs;
+
+	foreach my $column (@{ $case->{key_columns} })
+	{
+		$column->{words} =~ s/\bNOT NULL//;
+		push @proofs, "$column->{name} IS NOT NULL";
+	}
+	push @{ $case->{constraints} },
+	  chance(0.5) ? 'CHECK (' . join(' AND ', @proofs) . ')'
+	  : map { "CHECK ($_)" } @proofs;
+	return chance(0.3) ? ' WHERE ' . join(' AND ', @proofs) : '';
 }
 
 # Other unique indexes, of which a job could follow some.
