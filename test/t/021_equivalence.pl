@@ -83,6 +83,33 @@ sub differences
 	  . " UNION ALL ($selects[1] EXCEPT ALL $selects[0])) AS differences";
 }
 
+# What a job does that skips rows: those that fail are in table failed.
+sub row_by_row
+{
+	my ($case) = @_;
+
+	return <<"END";
+DO \$do\$
+DECLARE
+	one int;
+	found bigint;
+	total bigint := 0;
+BEGIN
+	FOR one IN SELECT seq FROM $case->{name} LOOP
+		BEGIN
+			EXECUTE \$row\$$case->{one_row}\$row\$ || one;
+			GET DIAGNOSTICS found = ROW_COUNT;
+			SET CONSTRAINTS ALL IMMEDIATE;
+			total := total + found;
+		EXCEPTION WHEN OTHERS THEN
+			INSERT INTO failed VALUES (one, SQLSTATE);
+		END;
+	END LOOP;
+	PERFORM set_config('eq.count', total::text, false);
+END \$do\$
+END
+}
+
 # The whole case as a script for psql.
 sub script
 {
@@ -97,7 +124,9 @@ sub script
 		my $path = "SET search_path = $schema, eq, public;\n";
 		my $statement =
 		  $schema eq 'eq_sql' ?
-		  "$case->{plain}\n;\n\\echo \@plain :SQLSTATE :ROW_COUNT\n"
+		  ($case->{skips} ? row_by_row($case) : $case->{plain})
+		  . "\n;\n\\echo \@plain :SQLSTATE :ROW_COUNT\n"
+		  . ($case->{skips} ? "SELECT '\@rows', current_setting('eq.count');\n" : '')
 		  : "SELECT '\@result', status, rows_updated, rows_unchanged,"
 		  . " rows_failed\nFROM $case->{call};\n\\echo \@job :SQLSTATE\n";
 
@@ -122,6 +151,11 @@ SELECT '@sums', count(*) FROM (
 	GROUP BY op HAVING sum(n) <> 0 OR sum(hash) <> 0) AS differences;
 SELECT '@largest', coalesce(max(n), 0) FROM (
 	SELECT sum(n) AS n FROM eq_job.sums GROUP BY xid) AS batches;
+SELECT '@failed', count(*), count(*) FILTER (WHERE a.n = b.n),
+	coalesce(sum(a.n), 0) FROM
+	(SELECT sqlstate, count(*) AS n FROM eq_sql.failed GROUP BY 1) AS a
+	FULL JOIN (SELECT sqlstate, count(*) AS n FROM bulkpar_errors GROUP BY 1) AS b
+		USING (sqlstate);
 SELECT '@status', status FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 SELECT '@listed', count(*), max(cardinality(hi)), count(DISTINCT part_no)
 	FROM bulkpar.bulkpar_chunk WHERE keys IS NOT NULL;
@@ -155,10 +189,17 @@ sub verdict
 	my (undef, $updated, $unchanged, $failed) =
 	  split /\|/, $got{result} // 'none|0|0|0';
 	my ($listed, $width, $parts) = split /\|/, $got{listed} // '0';
+	my ($states, $same, $skipped) = split /\|/, $got{failed} // '0|0|0';
 	my @wrong;
 
 	return "the tables were not made" if ($got{setup} // '') ne '00000';
 	return "no answer" if !defined $got{job};
+	if ($case->{refused})
+	{
+		$outcomes{'refused'}++;
+		return $got{job} eq '0A000' ? undef : "not refused: $got{job}";
+	}
+	$count = $got{rows} if $case->{skips} && $plain eq '00000';
 	$outcomes{$plain}++;
 	$outcomes{'rows'} += $count if $plain eq '00000';
 	$outcomes{'nothing to do'}++ if $plain eq '00000' && $count == 0;
@@ -173,7 +214,9 @@ sub verdict
 		return;
 	}
 	push @wrong, "the job is $got{status}" if $got{status} ne 'succeeded';
-	push @wrong, "$failed rows failed" if $failed ne '0';
+	push @wrong, "$failed rows failed, not $skipped" if $failed ne $skipped;
+	push @wrong, 'other SQLSTATEs of rows' if $states != $same;
+	$outcomes{'skipped rows'} += $skipped;
 	foreach my $what ('table', 'log', 'sums', 'child', 'child_u')
 	{
 		push @wrong, "$got{$what} differences in $what"

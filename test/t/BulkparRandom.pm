@@ -80,12 +80,13 @@ sub make_call
 	  if chance(0.5) && !($case->{by_parts} && $case->{deletes});
 	$how{skip_unchanged} = 'true' if $case->{skip_unchanged};
 	# subqueries that are evaluated for each row
+	$case->{refused} = $case->{plain} =~ /AS each\b/
+	  && !$case->{error} && !defined $case->{role} && chance(0.15);
 	$how{sees_batches} = 'true'
-	  if $case->{plain} =~ /SELECT.*eq\.(note|plus_one)/s
-	  || $case->{plain} =~ /EXISTS \(SELECT FROM \Q$case->{name}\E AS x WHERE x.seq/
-	  || chance(0.1);
-	$how{on_error} = $case->{error} || $case->{can_fail} ? q{'stop'} : q{'skip'}
-	  if chance(0.2);
+	  if !$case->{refused} && ($case->{sees_batches}
+		|| $case->{plain} =~ /SELECT.*eq\.(note|plus_one)/s || chance(0.1));
+	$how{on_error} = $case->{skips} ? q{'skip'} : q{'stop'}
+	  if $case->{skips} || chance(0.2);
 	$how{key_index} = quote_text($case->{key_index})
 	  if defined $case->{key_index};
 

@@ -73,6 +73,9 @@ sub fill
 
 	$text =~ s/\bQ\b/$seq/g;
 	$text =~ s/(?<![.\w"])touched\b/$touched/g;
+	$case->{reads_target} ||= $text =~ /\@T\@/;
+	$case->{sees_batches} ||= $text =~ /AS each\b|eq\.(note|plus_one)/
+	  && $text =~ /SELECT/;
 	$text =~ s/\@T\@/$case->{name}/g;
 	return $text;
 }

@@ -46,6 +46,21 @@ BEGIN
 	INSERT INTO log VALUES ('note', n);
 	RETURN n;
 END $$;
+-- Fail for some rows, in a way that can be chosen.
+CREATE FUNCTION eq.fail(n int, state text) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+	IF n % 50 = 8 THEN
+		RAISE 'failed at %', n USING ERRCODE = state;
+	END IF;
+	RETURN n;
+END $$;
+CREATE FUNCTION eq.count_of(name text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	n int;
+BEGIN
+	EXECUTE 'SELECT count(*) FROM ' || name INTO n;
+	RETURN n;
+END $$;
 CREATE TABLE eq.t (seq int, val int);
 INSERT INTO eq.t SELECT i, i * 3 % 17 FROM generate_series(1, 250) AS i;
 GRANT SELECT ON eq.t TO eq_user;
@@ -53,6 +68,15 @@ CREATE FUNCTION eq.log_row() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO log VALUES (TG_OP, OLD::text, NEW::text);
 	RETURN NULL;
+END $$;
+-- What a trigger can know of where it is.
+CREATE FUNCTION eq.log_place() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO log VALUES (
+		concat_ws(' ', TG_OP, TG_WHEN, TG_TABLE_NAME, TG_ARGV[0], current_user,
+			session_user, pg_trigger_depth()),
+		OLD.seq, current_setting('bytea_output') || current_setting('TimeZone'));
+	RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 END $$;
 CREATE FUNCTION eq.sum_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

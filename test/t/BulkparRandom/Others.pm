@@ -32,6 +32,10 @@ sub make_triggers
 	  "AFTER UPDATE OR DELETE ON \@T\@ FOR EACH ROW$when EXECUTE FUNCTION eq.log_row()"
 	  if chance(0.25);
 	push @triggers,
+	  pick('BEFORE', 'AFTER') . " $event$of ON \@T\@ FOR EACH ROW"
+	  . " EXECUTE FUNCTION eq.log_place('it''s', 2)"
+	  if chance(0.15);
+	push @triggers,
 	  "CONSTRAINT AFTER $event ON \@T\@ DEFERRABLE INITIALLY DEFERRED"
 	  . " FOR EACH ROW EXECUTE FUNCTION eq.log_row()"
 	  if chance(0.1);
@@ -81,7 +85,13 @@ sub make_others
 		  'GRANT USAGE ON SCHEMA @S@ TO eq_user',
 		  'GRANT SELECT, UPDATE, DELETE ON @T@ TO eq_user',
 		  'GRANT SELECT ON src, dup, more, src_view TO eq_user',
-		  'GRANT INSERT ON log, sums TO eq_user';
+		  'GRANT INSERT ON log, sums, failed TO eq_user';
+		push @later, pick('REVOKE UPDATE, DELETE ON @T@ FROM eq_user',
+			'REVOKE SELECT ON src, dup FROM eq_user',
+			'REVOKE UPDATE ON @T@ FROM eq_user',
+			'REVOKE UPDATE ON @T@ FROM eq_user;'
+			  . ' GRANT UPDATE (touched) ON @T@ TO eq_user')
+		  if chance(0.1);
 		push @later, policies($case) if chance(0.7);
 	}
 	push @later, 'ALTER TABLE @T@ ADD late int DEFAULT 5' if chance(0.2);
@@ -145,11 +155,13 @@ INSERT INTO parent SELECT generate_series(1, 40);
 CREATE TABLE log (op text, old text, new text);
 CREATE TABLE sums (op text, n bigint, hash numeric,
 	xid xid8 DEFAULT pg_current_xact_id());
+CREATE TABLE failed (seq int, sqlstate text);
 CREATE TABLE src (seq int, val int, txt text);
 CREATE TABLE dup (seq int, val int, txt text);
 CREATE TABLE more (grp int PRIMARY KEY, val int, txt text);
 INSERT INTO src SELECT i, @{[ value_of($case, 'R(200), CASE WHEN R(9) > 0 THEN R(9)::text END', 'src') ]}
 	FROM generate_series(1, 320) AS i WHERE @{[ value_of($case, 'R(10)', 'in') ]} < @{[ pick(0, 3, 8, 9, 10, 10) ]};
+@{[ nulls($case) ]}
 INSERT INTO dup SELECT src.* FROM src, generate_series(1, 3);
 CREATE VIEW src_view AS SELECT seq, max(val) AS val, min(txt) AS txt
 	FROM dup WHERE val > 10 GROUP BY seq;
@@ -177,16 +189,19 @@ END
 		  if chance(0.2);
 	}
 	$sql .= tree_child($case) if $case->{form} eq 'tree';
-	foreach my $into ($case->{name},
-		$case->{form} eq 'tree' ? 'tree_child' : ())
+	my %rows = $case->{form} ne 'tree' ? ($case->{name} => 'true')
+	  : ($case->{name} => 'i % 4 IN (0, 2)', tree_child => 'i % 4 = 1',
+		'"Tree leaf"' => 'i % 4 = 3');
+	foreach my $into (sort keys %rows)
 	{
-		my $rows = $case->{form} eq 'tree' ?
-		  'i % 2 = ' . ($into eq 'tree_child' ? 1 : 0) : 'true';
+		my $rows = $rows{$into};
+
 		$sql .= "INSERT INTO $into ($names) SELECT\n\t$values\n"
 		  . "\tFROM generate_series(1, $case->{rows}) AS i WHERE $rows"
 		  . ($case->{shuffle} // '')
 		  . ";\n";
 	}
+	$sql .= excluding_checks() if $case->{form} ne 'plain' && chance(0.5);
 	$sql .= "$_;\n" foreach @{ $case->{indexes} };
 	if (chance(0.4))
 	{
@@ -203,6 +218,17 @@ END
 	}
 	$sql =~ s/\@T\@/$case->{name}/g;
 	return $sql;
+}
+
+# Nulls in the table that most others are made of.
+sub nulls
+{
+	my ($case) = @_;
+	my $at = 1 + int(rand(300));
+
+	return '' if chance(0.6);
+	return "UPDATE src SET val = NULL WHERE seq % 7 = 2;\n"
+	  . (chance(0.3) ? "INSERT INTO src VALUES (NULL, $at, NULL);" : '');
 }
 
 # How a table is partitioned; the partitions follow.
@@ -255,9 +281,37 @@ sub tree_child
 {
 	my ($case) = @_;
 
-	return 'CREATE TABLE tree_child (more_of_it int, PRIMARY KEY ('
-	  . join(', ', @{ $case->{key_names} })
-	  . ")) INHERITS (\@T\@);\n";
+	my $key = join(', ', @{ $case->{key_names} });
+
+	return "CREATE TABLE tree_child (more_of_it int, PRIMARY KEY ($key))"
+	  . " INHERITS (\@T\@);\n"
+	  . "CREATE TABLE \"Tree leaf\" (other text, PRIMARY KEY ($key))"
+	  . ' INHERITS (' . pick('@T@', 'tree_child') . ");\n";
+}
+
+# CHECK constraints by which the planner can tell which parts a condition is not
+# about, from the rows that are in each.
+sub excluding_checks
+{
+	return <<'END';
+DO $$
+DECLARE
+	part regclass;
+	found int[];
+	few int[];
+BEGIN
+	FOR part IN SELECT oid FROM pg_class WHERE relkind = 'r'
+		AND relnamespace = '@S@'::regnamespace AND EXISTS (SELECT FROM
+			pg_attribute WHERE attrelid = pg_class.oid AND attname = 'part')
+	LOOP
+		EXECUTE format('SELECT array_agg(DISTINCT part), min(seq) || ARRAY[max(seq)]'
+			' FROM ONLY %s', part) INTO found, few;
+		EXECUTE format('ALTER TABLE %s ADD CHECK (part = ANY (%L)) NO INHERIT,'
+			' ADD CHECK (seq BETWEEN %s AND %s) NO INHERIT',
+			part, coalesce(found, '{-1}'), coalesce(few[1], 1), coalesce(few[2], 0));
+	END LOOP;
+END $$;
+END
 }
 
 1;

@@ -42,6 +42,11 @@ sub make_statement
 	  : "UPDATE $target SET " . join(', ', map { "$_->[0] = $_->[1]" } @{ $case->{sets} });
 	$sql .= ($case->{deletes} ? "\nUSING " : "\nFROM ") . $from->{item}
 	  if defined $from->{item};
+	$case->{skips} = !$case->{reads_target} && !$case->{not_row}
+	  && chance($case->{error} || $case->{can_fail} ? 0.9 : 0.1);
+	$case->{one_row} = "$sql\nWHERE "
+	  . (defined $case->{where} ? "($case->{where}\n) AND " : '')
+	  . "$case->{ref}.seq = ";
 	$sql .= "\nWHERE " . $case->{where} if defined $case->{where};
 	$case->{plain} = $sql;
 	return;
@@ -95,6 +100,42 @@ sub make_from
 			item => 's, top',
 			join => 's.seq = Q AND s.seq < top.seq'
 		},
+		{ item => '(SELECT DISTINCT seq, val FROM dup) AS s' },
+		{ item => '(SELECT DISTINCT ON (x.seq / 2) x.* FROM src AS x'
+			  . ' ORDER BY x.seq / 2, x.seq DESC) AS s' },
+		{ item => '(SELECT x.seq, x.val FROM src AS x ORDER BY x.val'
+			  . ' FETCH FIRST 9 ROWS WITH TIES) AS s' },
+		{ item => '(SELECT seq, val FROM src WHERE val > 50 UNION'
+			  . ' SELECT seq, 7 FROM @T@ WHERE seq % 3 = 0 EXCEPT'
+			  . ' SELECT seq, 7 FROM src) AS s', join => 's.seq = Q AND s.val > 50' },
+		{ item => '(SELECT seq, 1 AS val FROM src INTERSECT ALL'
+			  . ' SELECT seq, 1 FROM dup) AS s' },
+		{ item => '(SELECT seq, lag(val) OVER (ORDER BY seq) AS val FROM src) AS s' },
+		{ item => '(SELECT x.seq, count(*)::int AS val FROM dup AS x'
+			  . ' GROUP BY GROUPING SETS ((x.seq), ())) AS s' },
+		{ item => 'src AS s LEFT JOIN (SELECT x.seq % 5 AS m, max(x.touched) AS v'
+			  . ' FROM @T@ AS x GROUP BY 1) AS l ON l.m = s.seq % 5', int => 'l.v' },
+		{ item => 'src AS s CROSS JOIN LATERAL (SELECT y.val AS v FROM dup AS y'
+			  . ' WHERE y.seq >= s.seq ORDER BY y.seq LIMIT 1) AS l', int => 'l.v' },
+		{ item => 'src AS a FULL JOIN more AS m ON m.grp = a.seq',
+			join => 'a.seq = Q', int => 'coalesce(m.val, a.val)' },
+		{ item => 'unnest(ARRAY(SELECT x.seq FROM @T@ AS x ORDER BY x.seq LIMIT 50))'
+			  . ' WITH ORDINALITY AS s(seq, val)', int => 's.val::int' },
+		{ item => '(VALUES (1, NULL), (2, 6), (NULL, 7), (77, 5)) AS s(seq, val)' },
+		{ item => '@T@ AS s LEFT JOIN src AS b USING (seq)', int => 'b.val' },
+		{
+			with => 'a AS (SELECT seq, val FROM src ORDER BY seq LIMIT 99),'
+			  . ' b AS NOT MATERIALIZED (SELECT * FROM a WHERE seq % 2 = 0),'
+			  . ' s AS (SELECT * FROM b UNION ALL SELECT seq, 0 FROM a'
+			  . ' WHERE seq NOT IN (SELECT b.seq FROM b WHERE b.seq IS NOT NULL))',
+			item => 's'
+		},
+		{
+			with => 'RECURSIVE s(seq, val) AS (SELECT min(x.seq), 0 FROM @T@ AS x'
+			  . ' UNION ALL SELECT s.seq + 3, s.val + 1 FROM s'
+			  . ' WHERE EXISTS (SELECT FROM @T@ AS y WHERE y.seq >= s.seq + 3))',
+			item => 's'
+		},
 		{ item => 'src_view AS s' },
 		{ item => 'src AS s TABLESAMPLE system (100)' },
 		{ item => 'eq.t', join => 'eq.t.seq = Q', int => 'eq.t.val' },
@@ -110,8 +151,10 @@ sub make_from
 	my $from = {};
 
 	$from = { %{ pick(@forms) } } if chance(0.5);
-	s/\@T\@/$case->{name}/g
-	  foreach grep { defined } @{$from}{qw(item with)};
+	foreach my $text (grep { defined } @{$from}{qw(item with)})
+	{
+		$case->{reads_target} = 1 if $text =~ s/\@T\@/$case->{name}/g;
+	}
 	if (defined $from->{item})
 	{
 		$from->{join} = 's.seq = Q' if !exists $from->{join};
@@ -135,13 +178,44 @@ sub integer
 		'(SELECT x.val FROM src AS x WHERE x.seq = (SELECT min(y.seq) FROM @T@ AS y))',
 		'(SELECT max(x.val) FROM src AS x WHERE x.seq % 10 = Q % 10'
 		  . ' AND x.seq <= (SELECT max(y.seq) - 9 FROM @T@ AS y))',
-		'CASE WHEN Q % 2 = 0 THEN 1 WHEN touched > 3 THEN Q END');
+		'CASE WHEN Q % 2 = 0 THEN 1 WHEN touched > 3 THEN Q END',
+		'(SELECT x.val FROM src AS x WHERE x.seq >= Q ORDER BY x.seq LIMIT 1)',
+		'(SELECT x.val FROM src AS x WHERE x.seq < Q ORDER BY x.seq DESC OFFSET 2 LIMIT 1)',
+		'(SELECT count(DISTINCT x.val)::int FROM dup AS x WHERE x.val < Q)',
+		'(ARRAY(SELECT x.val FROM dup AS x WHERE x.seq <= Q ORDER BY x.val, x.seq))[2]',
+		'(SELECT y.r FROM (SELECT x.seq, rank() OVER (ORDER BY x.val)::int AS r'
+		  . ' FROM src AS x) AS y WHERE y.seq = Q)',
+		'(SELECT sum(x.val)::int FROM src AS x JOIN more AS y ON y.grp = x.val % 4'
+		  . ' WHERE x.seq BETWEEN Q AND Q + 9)',
+		'(WITH y AS (SELECT x.val FROM src AS x WHERE x.seq % 9 = Q % 9)'
+		  . ' SELECT max(a.val) - min(b.val) FROM y AS a, y AS b)',
+		'(SELECT max(l.v) FROM src AS x, LATERAL (SELECT x.val + y.val AS v'
+		  . ' FROM more AS y WHERE y.grp = Q % 4 ORDER BY y.val LIMIT 1) AS l'
+		  . ' WHERE x.seq = Q)',
+		'(SELECT x.val FROM src_view AS x WHERE x.seq = Q)');
+
+	push @forms, target_integers($case) if chance(0.3);
 
 	push @forms, ref_to($case, $int->{name}) if $int;
 	push @forms, ($case->{from}{int}) x 8 if defined $case->{from}{int};
 	push @forms, '(SELECT w.val FROM w WHERE w.seq = Q)'
 	  if defined $case->{from}{with} && !defined $case->{from}{item};
 	return fill($case, pick(@forms));
+}
+
+# Subqueries that depend on the row and read the target: what they say is the
+# same before and after other rows have been changed.
+sub target_integers
+{
+	my ($case) = @_;
+
+	return (
+		'(SELECT count(*)::int FROM @T@ AS each WHERE each.seq <= Q)',
+		'(SELECT max(each.seq) FROM @T@ AS each WHERE each.seq < Q)',
+		'(SELECT each.seq FROM @T@ AS each WHERE each.seq > Q ORDER BY each.seq LIMIT 1)',
+		'(SELECT count(*)::int FROM @T@ AS each JOIN src AS x ON x.seq = each.seq'
+		  . ' WHERE each.seq % 9 = Q % 9)') if !$case->{deletes};
+	return '(SELECT each.seq FROM @T@ AS each WHERE each.seq = Q)';
 }
 
 # What a column is set to.

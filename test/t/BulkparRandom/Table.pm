@@ -205,6 +205,11 @@ sub make_columns
 		push @{ $case->{columns} }, $column;
 	}
 
+	special_column($case, 'part', 'int', 'i % 4', '', [])
+	  if $case->{form} eq 'tree';
+	$case->{part}{fixed} = 1 if $case->{part};
+	push @{ $case->{constraints} }, 'CHECK (seq BETWEEN 1 AND 1000)'
+	  if chance(0.2);
 	special_column($case, 'gen', 'int', undef,
 		'GENERATED ALWAYS AS (coalesce(touched, 0) * 2 + seq) STORED', [])
 	  if chance(0.25);
@@ -256,12 +261,12 @@ sub make_indexes
 		my $method =
 		    $column->{kind} =~ /^(jsonb|int\[\]|text\[\])$/ ? 'gin'
 		  : $column->{kind} =~ /^(int4range|point)$/ ? 'gist'
-		  : $column->{kind} =~ /^(long|json)$/ ? undef
+		  : $column->{kind} =~ /^(long|json|eq\.pair\[\]|tsvector)$/ ? undef
 		  : pick('btree', 'btree', 'brin', 'hash');
 
 		$method = 'btree'
 		  if defined $method
-		  && $column->{kind} =~ /^(bool|bit\(8\)|eq\.mood|eq\.pair|ident|gen)$/;
+		  && $column->{kind} =~ /^(bool|bit\(8\)|eq\.mood|eq\.pair|ident|gen|part)$/;
 		push @$list, "CREATE INDEX ON \@T\@ USING $method ($column->{name})"
 		  if defined $method && chance(0.15);
 		push @$list, "CREATE INDEX ON \@T\@ (lower($column->{name}))"

@@ -30,6 +30,15 @@ our %types = (
 		set => [ '(E) / 4.0', 'C + 0.01', 'C * 1.1', 'round(C)' ]
 	},
 	float8 => { value => 'R(1000) / 8.0', set => [ '(E) / 8.0', 'C + 0.5' ] },
+	float4 => {
+		value => q{(ARRAY['NaN', '-0', '0', 'Infinity', '0.1'])[1 + R(5)]::float4},
+		set => [ '(E) / 3.0', 'C + 0', '-C', q{nullif(C, 'NaN')}, 'C * 0' ]
+	},
+	numeric => {
+		value => q{(ARRAY['NaN', '1.0', '1.000', '-Infinity', '0.1'])[1 + R(5)]}
+		  . '::numeric',
+		set => [ '(E) / 3.0', 'C + 0.00', '-C', 'trim_scale(C)', 'C * 1.0' ]
+	},
 	text => {
 		value => q{(ARRAY['', 'a', 'Ab', 'ß', E'q''\\\\\n', 'x"y'])[1 + R(6)]}
 		  . q{ || R(50)},
@@ -119,6 +128,32 @@ our %types = (
 	},
 	'bit(8)' => { value => 'R(256)::bit(8)', set => [ '((E) % 256)::bit(8)', '~C' ] },
 	point => { value => 'point(R(9), 1)', set => [ 'point((E) % 100, Q)' ] },
+	'eq.citext' => {
+		value => q{(ARRAY['é', 'É', 'b'])[1 + R(3)]},
+		set => [ q{'T' || (E)}, 'upper(C)', 'lower(C)', q{C || 'x'} ]
+	},
+	'eq.pair[]' => {
+		value => q{ARRAY[ROW(R(9), 'a,"b'), NULL]::eq.pair[]},
+		set => [ q{ARRAY[ROW(E, NULL)::eq.pair]}, q{C || ROW(1, '{}')::eq.pair}, 'C[2:]' ]
+	},
+	tstzrange => {
+		value => q{tstzrange('-infinity', timestamptz '2020-03-29 00:30+00'}
+		  . ' + R(99) * interval \'1 h\')',
+		set => [
+			q{tstzrange(timestamptz '2020-03-01 12:00' - abs(E) % 9 * interval '1 h',}
+			  . q{ '2021-01-01')},
+			q{'empty'}, q{C * tstzrange('2020-03-30', NULL)}
+		]
+	},
+	regclass => {
+		value => '(1247 + R(10))::oid::regclass',
+		set => [ '(abs(E) % 3000)::oid::regclass', q{'pg_class'}, '1249::oid::regclass' ]
+	},
+	name => { value => q{'n' || R(99)}, set => [ q{'N' || (E)}, 'C' ] },
+	tsvector => {
+		value => q{to_tsvector('simple', 'a b ' || R(9))},
+		set => [ q{to_tsvector('simple', (E)::text)}, q{C || 'x:1'} ]
+	},
 	long => {
 		type => 'text',
 		value => q{(SELECT string_agg(md5(g || 'SALT' || i), '')}
