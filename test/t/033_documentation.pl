@@ -15,7 +15,8 @@ use Test::More;
 
 my $top = "$FindBin::RealBin/../..";
 my @files =
-  qw(README.md doc/reference.md doc/figures.md doc/operations.md);
+  qw(README.md doc/reference.md doc/clients.md doc/patterns.md doc/figures.md
+  doc/operations.md);
 my %text = map { $_ => slurp_file("$top/$_") } @files;
 my $reference = $text{'doc/reference.md'};
 my $flat_reference = $reference =~ s/\s+/ /gr;
@@ -254,6 +255,9 @@ while ($reference =~ /^\| ([0-9A-Z]{5}(?:, [0-9A-Z]{5})*) \| (.*?) \| /mg)
 	}
 }
 cmp_ok($rows, '>', 30, 'the reference has messages');
+
+cmp_ok(run_file('doc/clients.md'), '>', 1, 'so have the clients');
+cmp_ok(run_file('doc/patterns.md'), '>', 10, 'so have the patterns');
 
 # In the end the extension is removed.
 run_file('doc/figures.md');
