@@ -30,7 +30,7 @@ public class Client {
 	public static void main(String[] args) throws Exception {
 		Connection c = DriverManager.getConnection("jdbc:postgresql://127.0.0.1:"
 			+ System.getenv("PGPORT") + "/postgres?user=app");
-		String call = "SELECT status FROM bulkpar_update(?::regclass, ?, ?, 20, 2)";
+		String call = "SELECT status FROM bulkpar_update(?, ?, ?, 20, 2)";
 		PreparedStatement s = c.prepareStatement(call);
 
 		s.setString(1, "t");

@@ -1,5 +1,7 @@
 """doc/clients.md for Django: migrations, views, tests and commands."""
 import os
+import threading
+import time
 import unittest
 
 try:
@@ -7,12 +9,12 @@ try:
     from django.conf import settings
     from django.core.management.base import BaseCommand
     from django.db import connection, migrations, transaction
-    from django.db.utils import InternalError
+    from django.db.utils import InternalError, OperationalError
 except ImportError:
     print('1..0 # SKIP needs Django')
     raise SystemExit(0)
 
-from lib.tap import equal, finish, make_table, ok
+from lib.tap import connect, equal, finish, make_table, ok
 
 settings.configure(
     DATABASES={'default': {
@@ -105,6 +107,31 @@ class Command(BaseCommand):
 
 call_command(Command())
 equal(total(), 3000, 'a management command')
+
+
+# A call that another thread cancels.
+def cancel(driver):
+    watcher = connect().cursor()
+    end = time.monotonic() + 180
+    while time.monotonic() < end:
+        watcher.execute("SELECT count(*) FROM bulkpar_progress WHERE status ="
+                        " 'running' AND target = 'deploy_item'::regclass")
+        if watcher.fetchone()[0]:
+            break
+        time.sleep(0.05)
+    driver.cancel()
+
+
+with connection.cursor() as cursor:
+    thread = threading.Thread(target=cancel, args=(connection.connection,))
+    thread.start()
+    try:
+        cursor.execute("SELECT bulkpar_update('deploy_item', 'n', %s, 1, 1)",
+                       ["n + (pg_sleep(0.1)::text <> '')::integer"])
+        ok(False, 'connection.connection.cancel()', 'no error')
+    except OperationalError as error:
+        equal(error.__cause__.pgcode, '57014', 'connection.connection.cancel()')
+    thread.join()
 
 
 # Tests, which here run in the database as it is.
