@@ -31,7 +31,7 @@ typedef struct Search
 	Bitmapset  *columns;		/* by their numbers */
 } Search;
 
-static bool find_column(Node *node, void *context);
+static bool find_used(Node *node, void *context);
 static bool find_cte(Node *node, void *context);
 static void find_cte_in(Search *search, const Query *query);
 
@@ -56,7 +56,7 @@ bulkpar_used_of_item(const Query *query, int rti)
 		.natts = list_length(rt_fetch(rti, query->rtable)->eref->colnames)
 	};
 
-	(void) query_tree_walker((Query *) query, find_column, &search, 0);
+	(void) query_tree_walker((Query *) query, find_used, &search, 0);
 	return search.columns;
 }
 
@@ -75,7 +75,7 @@ bulkpar_used_of_cte(const Query *top, const CommonTableExpr *cte)
 }
 
 static bool
-find_column(Node *node, void *context)
+find_used(Node *node, void *context)
 {
 	Search	   *search = context;
 
@@ -84,7 +84,7 @@ find_column(Node *node, void *context)
 	if (IsA(node, Query))
 	{
 		search->level++;
-		(void) query_tree_walker((Query *) node, find_column, context, 0);
+		(void) query_tree_walker((Query *) node, find_used, context, 0);
 		search->level--;
 		return false;
 	}
@@ -101,7 +101,7 @@ find_column(Node *node, void *context)
 			search->columns = bms_add_range(search->columns, 1, search->natts);
 		return false;
 	}
-	return expression_tree_walker(node, find_column, context);
+	return expression_tree_walker(node, find_used, context);
 }
 
 static bool
