@@ -63,12 +63,14 @@ static ErrorData *try_batch(BulkparChunkRun *run, BulkparBatch *batch,
 							BulkparBatchResult *result);
 static BulkparBatchResult skip_errors(BulkparChunkRun *run, BulkparBatch *batch,
 									  ErrorData *error);
+static bool has_one_row(BulkparChunkRun *run, const BulkparBatch *batch);
 static BulkparBatchResult split(BulkparChunkRun *run, BulkparBatch *batch,
 								ErrorData *error);
 static void note_done(BulkparChunkRun *run, const BulkparBatch *batch);
 static void collect_batches(BulkparChunkRun *run, const Datum *hi,
 							int batch_size, int max_batches,
 							BulkparBounds *bounds);
+static void start_collecting(BulkparChunkRun *run);
 static void check_interrupts(void);
 static char *key_list(const BulkparStoredKey *key);
 
@@ -314,17 +316,11 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 static BulkparBatchResult
 skip_errors(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 {
-	BulkparBounds bounds;
 	BulkparBatchResult result;
 
-	if (batch->row_key == NULL || batch->rows != 1)
-		return split(run, batch, error);
-
-	/* Others may have inserted rows before it, and one of them fails. */
-	collect_batches(run, batch->hi, 1, 1, &bounds);
-	if (!bounds.complete || bounds.rows != 1 ||
-		bulkpar_keyvalue_compare(run->target->key, bounds.last_row,
-								 batch->row_key) != 0)
+	/* Others may have inserted rows before its row, and one of them fails. */
+	if (batch->row_key == NULL || batch->rows != 1 ||
+		!has_one_row(run, batch))
 		return split(run, batch, error);
 
 	MemoryContextReset(run->batch_context);
@@ -333,6 +329,27 @@ skip_errors(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 								batch, error);
 	if (result == BULKPAR_BATCH_DONE)
 		note_done(run, batch);
+	return result;
+}
+
+/*
+ * Whether the row of row_key is all that there is in a batch.  Keys are compared
+ * within the transaction: the functions of some types, composite ones and enums
+ * among them, look into the catalogs.
+ */
+static bool
+has_one_row(BulkparChunkRun *run, const BulkparBatch *batch)
+{
+	BulkparBounds bounds;
+	bool		result;
+
+	start_collecting(run);
+	bulkpar_bounds_collect(run->target, run->claim.lo, batch->hi,
+						   &run->claim.chunk.stripe, 1, 1, &bounds);
+	result = bounds.complete && bounds.rows == 1 &&
+		bulkpar_keyvalue_compare(run->target->key, bounds.last_row,
+								 batch->row_key) == 0;
+	CommitTransactionCommand();
 	return result;
 }
 
@@ -382,15 +399,22 @@ static void
 collect_batches(BulkparChunkRun *run, const Datum *hi, int batch_size,
 				int max_batches, BulkparBounds *bounds)
 {
+	start_collecting(run);
+	bulkpar_bounds_collect(run->target, run->claim.lo, hi,
+						   &run->claim.chunk.stripe, batch_size, max_batches,
+						   bounds);
+	CommitTransactionCommand();
+}
+
+/* Start the transaction for that; what it allocates lives as long as the chunk. */
+static void
+start_collecting(BulkparChunkRun *run)
+{
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(run->chunk_context);
 	bulkpar_target_lock(run->target, run->job, run->claim.chunk.part,
 						AccessShareLock);
-	bulkpar_bounds_collect(run->target, run->claim.lo, hi,
-						   &run->claim.chunk.stripe, batch_size, max_batches,
-						   bounds);
-	CommitTransactionCommand();
 }
 
 /*

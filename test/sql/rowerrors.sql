@@ -50,6 +50,23 @@ SELECT rows_updated, rows_failed FROM bulkpar_update('item', 'n', '1', 10, 2, on
 SELECT * FROM failed;
 DROP TRIGGER refuse ON item;
 
+-- keys whose comparison looks into the catalogs
+CREATE TYPE pair AS (a int, b text);
+CREATE TYPE size AS ENUM ('small', 'large');
+ALTER TYPE size ADD VALUE 'medium' BEFORE 'large';
+CREATE TABLE by_pair AS SELECT ROW(g % 5, 'a,' || g)::pair AS k, g AS n FROM generate_series(1, 50) g;
+ALTER TABLE by_pair ADD PRIMARY KEY (k);
+CREATE TABLE by_pairs AS SELECT ARRAY[k, NULL] AS k, n FROM by_pair;
+ALTER TABLE by_pairs ADD PRIMARY KEY (k);
+CREATE TABLE by_size AS SELECT s, r, 10 * (row_number() OVER (ORDER BY s, r))::int AS n FROM unnest(enum_range(NULL::size)) s, generate_series(1, 2) r;
+ALTER TABLE by_size ADD PRIMARY KEY (s, r);
+SELECT rows_updated, rows_failed FROM bulkpar_update('by_pair', 'n', '100 / (n % 10)', 7, 2, on_error => 'skip');
+SELECT sqlstate, key FROM bulkpar_errors WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs) ORDER BY key;
+SELECT rows_updated, rows_failed FROM bulkpar_update('by_pairs', 'n', '100 / (n % 10)', 7, 2, on_error => 'skip');
+SELECT sqlstate, key FROM bulkpar_errors WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs) ORDER BY key;
+SELECT rows_updated, rows_failed FROM bulkpar_update('by_size', 'n', '100 / (n - 40)', 7, 2, on_error => 'skip');
+SELECT sqlstate, key FROM bulkpar_errors WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs) ORDER BY key;
+
 -- What is wrong for all rows stops the job at once, also while it runs
 CREATE FUNCTION missing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
 	IF NEW.id > 20 THEN NEW.n := no_such_function(NEW.n); END IF; RETURN NEW; END$$;
@@ -84,6 +101,7 @@ RESET ROLE;
 SELECT count(*) FROM bulkpar_errors WHERE job_id = :job;
 
 DROP VIEW failed;
-DROP TABLE item;
+DROP TABLE item, by_pair, by_pairs, by_size;
+DROP TYPE pair, size;
 DROP FUNCTION refuse(), missing(), plus(int, int);
 DROP ROLE regress_rowerrors_owner;

@@ -204,8 +204,10 @@ sub make_error
 		my $error = pick(@errors);
 		my ($raw) = grep { $_->{name} eq $error->[0] } @{ $case->{columns} };
 
-		# which of several rows with the same value comes first is open
-		$case->{not_row} = 1 if $error->[0] eq 'u1';
+		# Which of several rows with the same value comes first is open, and
+		# some errors are never taken for one of the row.
+		$case->{not_row} = 1
+		  if $error->[0] eq 'u1' || $error->[1] =~ /count_of|'(0A|2B|55)/;
 		$case->{sets} =
 		  [ [ $error->[0], $error->[1], $raw ? $raw->{raw} : $error->[0] ] ];
 	}

@@ -86,12 +86,7 @@ sub make_others
 		  'GRANT SELECT, UPDATE, DELETE ON @T@ TO eq_user',
 		  'GRANT SELECT ON src, dup, more, src_view TO eq_user',
 		  'GRANT INSERT ON log, sums, failed TO eq_user';
-		push @later, pick('REVOKE UPDATE, DELETE ON @T@ FROM eq_user',
-			'REVOKE SELECT ON src, dup FROM eq_user',
-			'REVOKE UPDATE ON @T@ FROM eq_user',
-			'REVOKE UPDATE ON @T@ FROM eq_user;'
-			  . ' GRANT UPDATE (touched) ON @T@ TO eq_user')
-		  if chance(0.1);
+		push @later, missing_right($case) if chance(0.1);
 		push @later, policies($case) if chance(0.7);
 	}
 	push @later, 'ALTER TABLE @T@ ADD late int DEFAULT 5' if chance(0.2);
@@ -101,6 +96,18 @@ sub make_others
 	  if $case->{few} && chance(0.5);
 	$case->{later} = \@later;
 	return;
+}
+
+# Then it is the statement that fails, not a row.
+sub missing_right
+{
+	my ($case) = @_;
+
+	$case->{not_row} = 1;
+	return pick('REVOKE UPDATE, DELETE ON @T@ FROM eq_user',
+		'REVOKE SELECT ON src, dup FROM eq_user',
+		'REVOKE UPDATE ON @T@ FROM eq_user;'
+		  . ' GRANT UPDATE (touched) ON @T@ TO eq_user');
 }
 
 # Row level security.  Without a column of the target in its conditions plain

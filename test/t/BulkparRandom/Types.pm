@@ -32,7 +32,7 @@ our %types = (
 	float8 => { value => 'R(1000) / 8.0', set => [ '(E) / 8.0', 'C + 0.5' ] },
 	float4 => {
 		value => q{(ARRAY['NaN', '-0', '0', 'Infinity', '0.1'])[1 + R(5)]::float4},
-		set => [ '(E) / 3.0', 'C + 0', '-C', q{nullif(C, 'NaN')}, 'C * 0' ]
+		set => [ '(E) / 3.0', q{CASE WHEN C <> 'NaN' THEN -C END}, q{nullif(C, 'NaN')} ]
 	},
 	numeric => {
 		value => q{(ARRAY['NaN', '1.0', '1.000', '-Infinity', '0.1'])[1 + R(5)]}
