@@ -6,7 +6,7 @@
  * Workers hinder each other where the batches of several want the same rows:
  * the child rows of two keys that a cascade deletes, a row of sums that a
  * trigger keeps.  A worker whose tries fail so often that one worker less would
- * do as much leaves its chunk to the others, and ends.  That may go on until one
+ * do more leaves its chunk to the others, and ends.  That may go on until one
  * is left, which no other can hinder.
  *
  * Copyright (c) 2026, bulkpar contributors
@@ -46,9 +46,6 @@
 
 /* From so many tries on the earlier ones count half. */
 #define TALLY_SIZE 64
-
-/* Fewer failures than that may be chance. */
-#define MIN_FAILURES 2
 
 static bool is_of_no_help(const BulkparRetryTally *tally, int workers);
 static void leave(const BulkparJob *job, const BulkparLedgerChunk *chunk,
@@ -119,14 +116,15 @@ bulkpar_retry_count_failure(BulkparRetryTally *tally, const BulkparJob *job,
 }
 
 /*
- * Whether one worker less would do as much: of n, of whose tries a share f fails,
- * n * (1 - f) do something, and without us n - 1 at the most.
+ * Whether one worker less would do more: of n, of whose tries a share f fails,
+ * n * (1 - f) do something, and n - 1 if none fails without us.  A failure in
+ * the first batch is enough for that: it is rare by chance, and where it is not,
+ * each one more costs about as much as a batch.
  */
 static bool
 is_of_no_help(const BulkparRetryTally *tally, int workers)
 {
-	return tally->failed >= MIN_FAILURES &&
-		(int64) tally->failed * (workers - 1) >= tally->committed;
+	return (int64) tally->failed * (workers - 1) > tally->committed;
 }
 
 /* Leave the chunk to the other workers, and say so. */
