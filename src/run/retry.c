@@ -117,14 +117,15 @@ bulkpar_retry_count_failure(BulkparRetryTally *tally, const BulkparJob *job,
 
 /*
  * Whether one worker less would do more: of n, of whose tries a share f fails,
- * n * (1 - f) do something, and n - 1 if none fails without us.  A failure in
- * the first batch is enough for that: it is rare by chance, and where it is not,
- * each one more costs about as much as a batch.
+ * n * (1 - f) do something, and n - 1 if none fails without us.  A try that
+ * fails counts twice, for it takes longer than one that does not, by the wait
+ * until it does; and where each second one fails it would else be left to chance
+ * how long that goes on.
  */
 static bool
 is_of_no_help(const BulkparRetryTally *tally, int workers)
 {
-	return (int64) tally->failed * (workers - 1) > tally->committed;
+	return (int64) tally->failed * 2 * (workers - 1) > tally->committed;
 }
 
 /* Leave the chunk to the other workers, and say so. */
