@@ -176,15 +176,16 @@ start_interrupted(FunctionCallInfo fcinfo, const BulkparJob *job,
 	dsm_segment *segment;
 	BulkparCall *call = prepare_resume(job, &change, &segment);
 
-	bulkpar_wait_for_call(fcinfo, call, bulkpar_handover_launch(segment), true);
+	/* No longer: code of its owner runs before it has started, and may hang. */
+	bulkpar_wait_for_call(fcinfo, call, bulkpar_handover_launch(segment),
+						  BULKPAR_WAIT_UNTIL_OWNED);
 	if (pg_atomic_read_u64(&call->job_id) == 0)
 		warn(job->job_id, bulkpar_subxact_try(raise_error, call));
 	else
 	{
-		int			workers = pg_atomic_read_u32(&call->workers_started);
 		Datum		result = bulkpar_result_form(fcinfo, job->job_id,
 												 bulkpar_result_status(job->job_id),
-												 workers);
+												 job->workers);
 		HeapTupleHeader row = DatumGetHeapTupleHeader(result);
 		HeapTupleData tuple = {
 			.t_len = HeapTupleHeaderGetDatumLength(row),
@@ -310,7 +311,9 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 	if (wait && !bulkpar_snapshot_is_free(fcinfo))
 		call->snapshot_holder = MyProcPid;
 	handle = bulkpar_handover_launch(segment);
-	bulkpar_wait_for_call(fcinfo, call, handle, !wait);
+	bulkpar_wait_for_call(fcinfo, call, handle, wait ?
+						  BULKPAR_WAIT_UNTIL_ENDED :
+						  BULKPAR_WAIT_UNTIL_STARTED);
 	job_id = pg_atomic_read_u64(&call->job_id);
 	workers = pg_atomic_read_u32(&call->workers_started);
 	if (job_id == 0)

@@ -36,7 +36,7 @@ typedef struct Wait
 	int64		job_id;			/* if there is no call */
 	BulkparCall *call;			/* NULL in a wait for another's job */
 	BackgroundWorkerHandle *handle; /* of the call's coordinator */
-	bool		until_started;	/* do not wait for the end */
+	BulkparWaitUntil until;		/* of the call */
 	TimestampTz deadline;
 	TimestampTz next_report;
 	TimestampTz next_check;
@@ -61,20 +61,20 @@ static void cancel_at_exit(int code, Datum arg);
 
 /*
  * Wait until the job is over and its coordinator has ended (unless a worker does
- * not, which then is not the job's business any more), or if asked so until it has
- * started the job.  On a cancel, a timeout or the end of this session the job
- * is cancelled, and nothing of it commits any more when this returns.  The
- * function that waits is the one of fcinfo.
+ * not, which then is not the job's business any more), or for what else was
+ * asked.  On a cancel, a timeout or the end of this session the job is cancelled,
+ * and nothing of it commits any more when this returns.  The function that waits
+ * is the one of fcinfo.
  */
 void
 bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
-					  BackgroundWorkerHandle *handle, bool until_started)
+					  BackgroundWorkerHandle *handle, BulkparWaitUntil until)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Wait		wait = {
 		.call = call,
 		.handle = handle,
-		.until_started = until_started,
+		.until = until,
 		.deadline = DT_NOEND
 	};
 	volatile bool given_back = false;
@@ -160,7 +160,9 @@ has_ended(const Wait *wait)
 		return true;
 	if (wait->call == NULL)
 		return !bulkpar_joblock_is_held(wait->job_id);
-	if (wait->until_started &&
+	if (wait->until == BULKPAR_WAIT_UNTIL_OWNED && job_of(wait) != 0)
+		return true;
+	if (wait->until == BULKPAR_WAIT_UNTIL_STARTED &&
 		pg_atomic_read_u32(&wait->call->workers_started) > 0)
 		return true;
 	if (((volatile BulkparCall *) wait->call)->over)

@@ -19,9 +19,17 @@
 
 #include "run/handover.h"
 
+/* What a call waits for. */
+typedef enum BulkparWaitUntil
+{
+	BULKPAR_WAIT_UNTIL_OWNED,	/* the job has its coordinator */
+	BULKPAR_WAIT_UNTIL_STARTED, /* its workers are at work */
+	BULKPAR_WAIT_UNTIL_ENDED
+} BulkparWaitUntil;
+
 extern void bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
 								  BackgroundWorkerHandle *handle,
-								  bool until_started);
+								  BulkparWaitUntil until);
 extern void bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,
 								 TimestampTz deadline);
 

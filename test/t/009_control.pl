@@ -208,10 +208,14 @@ my $clock = "SELECT extract(epoch FROM clock_timestamp())";
 my $epoch = 'round(extract(epoch FROM time_at_work), 3)';
 my $begin = sql($clock);
 make_table($node, 't', 2000);
-$job = sql("SELECT job_id FROM"
-	  . " bulkpar_update('t', 'n', 'n + 1 + slow(5)', 20, 2, wait => false)");
-wait_for_rows($node, 500, $job - 1);
+$gate = close_gate($node);
+my $last_gate = close_gate($node, 1);
+$job = sql("SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1 + CASE"
+	  . " WHEN id > 1500 THEN gate(1) WHEN id > 500 THEN gate() ELSE 0 END',"
+	  . ' 20, 2, wait => false)');
+wait_for_rows($node, 100, $job - 1);
 sql("SELECT bulkpar_pause($job)");
+open_gate($gate);
 my $paused = sql($clock);
 my $worked = sql("SELECT $epoch FROM bulkpar_jobs WHERE job_id = $job");
 cmp_ok($worked, '<=', $paused - $begin, 'the time at work of a paused job');
@@ -236,6 +240,7 @@ cmp_ok($rate + 1, '>=', ($done - $before) / $seconds,
 	'the rate is that of the run');
 cmp_ok($left, '<=', (2000 - $before) * $seconds / ($done - $before) + 1,
 	'and so is the time left');
+open_gate($last_gate);
 $worked = sql("SELECT extract(epoch FROM elapsed) FROM bulkpar_wait($job)");
 cmp_ok($worked, '<=', $paused - $begin + sql($clock) - $resumed,
 	'elapsed is the time at work of all runs');
@@ -265,6 +270,35 @@ foreach my $action (qw(resume pause))
 }
 is(sql('SELECT count(*) FROM bulkpar_resume_interrupted()'), '0',
 	'no job is interrupted');
+
+# What one of them does before it is planned must not keep the others waiting.
+sql("CREATE FUNCTION held() RETURNS integer STABLE LANGUAGE plpgsql AS"
+	  . " 'BEGIN RETURN gate(1); END'");
+make_table($node, 't', 2000);
+make_table($node, 'other', 2000);
+$gate = close_gate($node);
+my $planning = close_gate($node, 1);
+my $hanging = start_call($node,
+	"SELECT bulkpar_update('t', 'n', 'n + 1 + (SELECT max(held()) FROM other)')");
+wait_for_workers($node, 1);
+my $hangs = sql('SELECT max(job_id) FROM bulkpar_jobs');
+$job = sql('SELECT job_id FROM ' . $half =~ s/'t'/'other'/r . ', 20, 1, wait => false)');
+sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+	  . " WHERE backend_type = 'bulkpar coordinator'");
+stop_call($hanging);
+wait_until($node, "NOT $alive");
+open_gate($gate);
+is( sql("SET statement_timeout = '$PostgreSQL::Test::Utils::timeout_default s';"
+		  . " SELECT string_agg(job_id || ' ' || status, ',') FROM bulkpar_resume_interrupted()"),
+	"$hangs running,$job running",
+	'bulkpar_resume_interrupted() waits for none of them');
+is(sql("SELECT status FROM bulkpar_wait($job)"), 'succeeded',
+	'and one that hangs does not hinder another');
+status_is($hangs, 'running', 'which goes on to wait');
+open_gate($planning);
+sql("SELECT bulkpar_wait($hangs)");
+is_exactly($node, $_, 1, "interrupted beside another, table $_")
+  foreach qw(t other);
 
 # Who may see and control a job.
 sql(<<'END');
