@@ -35,8 +35,8 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
-#include "utils/lsyscache.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -79,9 +79,10 @@ static void watch_workers(Coordinator *coordinator);
 static void stop_workers(Coordinator *coordinator);
 static void outlast_workers(Coordinator *coordinator);
 static void stop_at_exit(int code, Datum arg);
-static void report_failure(int64 job_id);
 static void end_job(Coordinator *coordinator, const ErrorData *error);
 static void drop_results(const Coordinator *coordinator);
+static void report_failure(const Coordinator *coordinator,
+						   const ErrorData *error);
 
 /*
  * The main function of a coordinator.  The segment whose handle main_arg is
@@ -209,6 +210,7 @@ take_over_job(Coordinator *coordinator)
 	CommitTransactionCommand();
 	coordinator->job_id = job_id;
 	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
+	SetLatch(&coordinator->call->caller->procLatch);
 }
 
 /* There is nothing to go on with. */
@@ -424,7 +426,8 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
 	pg_atomic_write_u64(&call->batches, status->batches);
 	if (outcome == BULKPAR_JOBSTATE_FAILED)
-		report_failure(job_id);
+		report_failure(coordinator,
+					   status->error != NULL ? status->error : error);
 	CommitTransactionCommand();
 	call->succeeded = error == NULL;
 	call->ended = true;
@@ -457,21 +460,18 @@ drop_results(const Coordinator *coordinator)
 
 /* One line in the server log for a job that has failed, whoever waits for it. */
 static void
-report_failure(int64 job_id)
+report_failure(const Coordinator *coordinator, const ErrorData *error)
 {
-	const BulkparJob *job = bulkpar_job_load(job_id);
-	const ErrorData *error = bulkpar_jobstatus_read(job_id)->error;
-	const char *table = get_rel_name(job->target);
+	const char *table = coordinator->job == NULL ? NULL :
+		get_rel_name(coordinator->job->target);
+	char	   *job = psprintf("bulkpar job " INT64_FORMAT "%s",
+							   coordinator->job_id, table == NULL ? "" :
+							   psprintf(" on table \"%s\"", table));
 
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
-			 table == NULL ?
-			 errmsg("bulkpar job " INT64_FORMAT " has failed with SQLSTATE %s: %s",
-					job_id, unpack_sql_state(error->sqlerrcode),
-					error->message) :
-			 errmsg("bulkpar job " INT64_FORMAT " on table \"%s\" has failed with SQLSTATE %s: %s",
-					job_id, table, unpack_sql_state(error->sqlerrcode),
-					error->message),
+			 errmsg("%s has failed with SQLSTATE %s: %s", job,
+					unpack_sql_state(error->sqlerrcode), error->message),
 			 error->detail == NULL ? 0 :
 			 errdetail_internal("%s", error->detail),
 			 error->context == NULL ? 0 :
