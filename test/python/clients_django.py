@@ -1,30 +1,19 @@
 """doc/clients.md for Django: migrations, views, tests and commands."""
-import os
 import threading
 import time
 import unittest
 
-try:
-    import django
-    from django.conf import settings
-    from django.core.management.base import BaseCommand
-    from django.db import connection, migrations, transaction
-    from django.db.utils import InternalError, OperationalError
-except ImportError:
-    print('1..0 # SKIP needs Django')
-    raise SystemExit(0)
-
+from lib.django_database import DATABASE
 from lib.tap import connect, equal, finish, make_table, ok
 
+import django
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import connection, migrations, transaction
+from django.db.utils import InternalError, OperationalError
+
 settings.configure(
-    DATABASES={'default': {
-        'ENGINE': 'django.db.backends.postgresql',
-        'HOST': os.environ.get('PGHOST', ''),
-        'PORT': os.environ.get('PGPORT', ''),
-        'USER': os.environ.get('PGUSER', ''),
-        'NAME': os.environ.get('PGDATABASE', ''),
-        'ATOMIC_REQUESTS': True,
-    }},
+    DATABASES={'default': {**DATABASE, 'ATOMIC_REQUESTS': True}},
     ROOT_URLCONF=__name__, ALLOWED_HOSTS=['testserver'], SECRET_KEY='a')
 django.setup()
 

@@ -1,28 +1,18 @@
 """A value per row from Django: COPY to a table, from which a job takes it."""
 import io
-import os
-
-try:
-    import django
-    from django.conf import settings
-    from django.db import connection
-    from django.db.utils import Error
-except ImportError:
-    print('1..0 # SKIP needs Django')
-    raise SystemExit(0)
 
 import psycopg2
 
+from lib.django_database import DATABASE
 from lib.tap import equal, finish, ok
 
+import django
+from django.conf import settings
+from django.db import connection
+from django.db.utils import Error
+
 settings.configure(
-    DATABASES={'default': {
-        'ENGINE': 'django.db.backends.postgresql',
-        'HOST': os.environ.get('PGHOST', ''),
-        'PORT': os.environ.get('PGPORT', ''),
-        'USER': os.environ.get('PGUSER', ''),
-        'NAME': os.environ.get('PGDATABASE', ''),
-    }},
+    DATABASES={'default': DATABASE},
     INSTALLED_APPS=['django.contrib.contenttypes', 'django.contrib.auth'],
     USE_TZ=True,
 )

@@ -1,24 +1,13 @@
 """Calls through Django's connection.cursor()."""
-import os
-
-try:
-    import django
-    from django.conf import settings
-    from django.db import connection, transaction
-    from django.db.utils import DataError, InternalError
-except ImportError:
-    print('1..0 # SKIP needs Django')
-    raise SystemExit(0)
-
+from lib.django_database import DATABASE
 from lib.tap import equal, finish, make_table, ok
 
-settings.configure(DATABASES={'default': {
-    'ENGINE': 'django.db.backends.postgresql',
-    'HOST': os.environ.get('PGHOST', ''),
-    'PORT': os.environ.get('PGPORT', ''),
-    'USER': os.environ.get('PGUSER', ''),
-    'NAME': os.environ.get('PGDATABASE', ''),
-}})
+import django
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.utils import DataError, InternalError
+
+settings.configure(DATABASES={'default': DATABASE})
 django.setup()
 
 UPDATE = 'SELECT status, rows_updated FROM bulkpar_update(%s, %s, %s)'
