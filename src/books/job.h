@@ -54,6 +54,8 @@ typedef struct BulkparJob
 	bool		only;			/* the target itself, no partition or child */
 	int			nparts;
 	BulkparJobPart *parts;
+	int			npruned;		/* tables that cannot have rows for the
+								 * statement; known in the caller's session */
 	bool		deletes;		/* else it updates */
 	int			ncolumns;		/* that are set */
 	char	  **column_names;

@@ -48,6 +48,9 @@
  * the end key without a gap, and each has succeeded.  NULL if there is no such
  * job.
  *
+ * Chunks are grouped by their parts before these are looked up, so that no plan,
+ * however old it is and small the tables were, reads all chunks for each part.
+ *
  * Must be called in a transaction, and takes no lock on the job: what it says
  * is what is committed, or ours.  The result is allocated in the current memory
  * context.
@@ -67,20 +70,27 @@ bulkpar_jobstatus_read(int64 job_id)
 		"(extract(epoch FROM j.time_before + greatest('0', "
 		"clock_timestamp() - j.running_since)) * 1000000)::int8 AS at_work, "
 		RATE " AS rows_per_hour, "
-		"(j.started_at IS NOT NULL AND NOT EXISTS (SELECT FROM "
-		"@bulkpar_part p LEFT JOIN LATERAL ("
-		"SELECT bool_and(k.status = 'succeeded' AND k.last_bytes = k.hi_bytes "
+		"(j.started_at IS NOT NULL AND (SELECT "
+		"coalesce(bool_and(coalesce(d.gone OR (d.complete "
+		"AND d.last_hi = d.end_bytes), false)), true) "
+		"AND count(*) FILTER (WHERE NOT d.gone) = "
+		"(SELECT count(*) FROM @bulkpar_part p WHERE p.job_id = j.job_id "
+		"AND NOT p.gone AND p.end_bytes IS NOT NULL) "
+		"FROM (SELECT g.complete, g.last_hi, "
+		"(SELECT p.gone FROM @bulkpar_part p WHERE p.job_id = j.job_id "
+		"AND p.part_no = g.part_no) AS gone, "
+		"(SELECT p.end_bytes FROM @bulkpar_part p WHERE p.job_id = j.job_id "
+		"AND p.part_no = g.part_no) AS end_bytes "
+		"FROM (SELECT k.part_no, "
+		"bool_and(k.status = 'succeeded' AND k.last_bytes = k.hi_bytes "
 		"AND k.lo_bytes IS NOT DISTINCT FROM k.previous_hi) AS complete, "
 		"(array_agg(k.hi_bytes) FILTER (WHERE k.is_last))[1] AS last_hi "
-		"FROM (SELECT i.status, i.lo_bytes, i.hi_bytes, i.last_bytes, "
+		"FROM (SELECT i.part_no, i.status, i.lo_bytes, i.hi_bytes, i.last_bytes, "
 		"lag(i.hi_bytes) OVER w AS previous_hi, "
 		"lead(i.chunk_no) OVER w IS NULL AS is_last "
-		"FROM @bulkpar_chunk i WHERE i.job_id = p.job_id "
-		"AND i.part_no = p.part_no "
-		"WINDOW w AS (ORDER BY i.chunk_no)) k) d ON true "
-		"WHERE p.job_id = j.job_id AND NOT p.gone AND NOT "
-		"coalesce(CASE WHEN p.end_bytes IS NULL THEN d.complete IS NULL "
-		"ELSE d.complete AND d.last_hi = p.end_bytes END, false))) AS complete "
+		"FROM @bulkpar_chunk i WHERE i.job_id = j.job_id "
+		"WINDOW w AS (PARTITION BY i.part_no ORDER BY i.chunk_no)) k "
+		"GROUP BY k.part_no) g) d)) AS complete "
 		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
 		"SELECT "
 		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "

@@ -41,6 +41,7 @@
 #include "table/assigned.h"
 #include "table/key.h"
 #include "table/keyindex.h"
+#include "table/prune.h"
 #include "table/statement.h"
 #include "table/stripe.h"
 #include "table/target.h"
@@ -121,23 +122,35 @@ check_target(void *arg)
 
 /*
  * The tables that the job goes through: the target itself, or where it has
- * partitions or children those of them that have rows.
+ * partitions or children those of them that have rows, and may have some for the
+ * statement.
  */
 static void
 find_parts(Relation rel, BulkparJob *job)
 {
 	List	   *relids = list_make1_oid(job->target);
+	List	   *reached = NIL;
+	bool		pruned = false;
 	ListCell   *lc;
 
 	if (!job->only)
-		relids = find_all_inheritors(job->target, AccessShareLock, NULL);
+		relids = find_all_inheritors(job->target, NoLock, NULL);
 	job->only = list_length(relids) == 1 && linitial_oid(relids) == job->target;
+	if (!job->only)
+		pruned = bulkpar_prune_parts(job, &reached);
+	if (!job->only && !pruned)
+		relids = find_all_inheritors(job->target, AccessShareLock, NULL);
 	job->parts = palloc0(sizeof(BulkparJobPart) * list_length(relids));
 	foreach(lc, relids)
 	{
 		Oid			relid = lfirst_oid(lc);
 		char		relkind = get_rel_relkind(relid);
 
+		if (pruned && !list_member_oid(reached, relid))
+		{
+			job->npruned += relkind != RELKIND_PARTITIONED_TABLE;
+			continue;
+		}
 		if (relkind == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -55,6 +55,7 @@ static int	compare_parts(const void *a, const void *b, void *arg);
 static void explain_table(Explanation *explanation, int number);
 static void explain_rest(Explanation *explanation, const int *numbers,
 						 int count);
+static const char *kind_of_parts(const Explanation *explanation);
 static void explain_once(Explanation *explanation);
 static void explain_batches(Explanation *explanation);
 static char *show_batches(const Explanation *explanation);
@@ -112,8 +113,9 @@ explain(void *arg)
 	explanation->plan = bulkpar_plan_decide(job, target, 0);
 	if (explanation->plan->largest < 0)
 		bulkpar_lines_add(&explanation->lines,
-						  "Table: %s has no partitions, there is nothing to do",
-						  get_rel_name(job->target));
+						  "Table: %s has no partitions%s, there is nothing to do",
+						  get_rel_name(job->target), job->npruned == 0 ? "" :
+						  " in which a row can match");
 	else
 	{
 		if (explanation->plan->expected < 0)
@@ -192,6 +194,12 @@ explain_tables(Explanation *explanation)
 		explain_table(explanation, numbers[i]);
 	if (shown < count)
 		explain_rest(explanation, &numbers[shown], count - shown);
+	if (explanation->job->npruned > 0)
+		bulkpar_lines_add(&explanation->lines,
+						  "Left out: %d of %d %s, in which no row can match",
+						  explanation->job->npruned,
+						  explanation->job->npruned + plan->nparts,
+						  kind_of_parts(explanation));
 }
 
 /* The larger first, and otherwise in the order of the job. */
@@ -237,10 +245,15 @@ explain_rest(Explanation *explanation, const int *numbers, int count)
 		pages += part->pages;
 	}
 	bulkpar_lines_add(&explanation->lines, "Table: ... and %d more %s, %s, %s",
-					  count,
-					  get_rel_relkind(explanation->job->target) ==
-					  RELKIND_PARTITIONED_TABLE ? "partitions" : "tables",
-					  show_rows(rows, counted), show_size(pages));
+					  count, kind_of_parts(explanation), show_rows(rows, counted), show_size(pages));
+}
+
+/* What the tables of the job are called. */
+static const char *
+kind_of_parts(const Explanation *explanation)
+{
+	return get_rel_relkind(explanation->job->target) ==
+		RELKIND_PARTITIONED_TABLE ? "partitions" : "tables";
 }
 
 /* What is evaluated once. */

@@ -26,6 +26,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "optimizer/restrictinfo.h"
@@ -57,6 +58,8 @@ static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   BULKPAR_PLANNER_EXTRA_PARAM);
 static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
+static void note_reached(BulkparReached *reached, RelOptInfo *rel,
+						 const RangeTblEntry *rte);
 static bool is_of_target(PlannerInfo *root, Index rti);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 static bool promote(RelOptInfo *rel);
@@ -179,6 +182,8 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		return;
 	}
 	bulkpar_part_require(planning->condition.relid, rte->relid);
+	if (planning->reached.context != NULL)
+		note_reached(&planning->reached, rel, rte);
 	if (!bulkpar_condition_is_of_piece(&planning->condition))
 		return;
 	if (planning->batch_size > 0)
@@ -190,6 +195,25 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		use_key_index(root, rel);
 	else
 		mark_dummy_rel(rel);
+}
+
+/*
+ * Note a table of the target, which itself comes last.  A parent that has rows of
+ * its own comes twice, once as one of its children.
+ */
+static void
+note_reached(BulkparReached *reached, RelOptInfo *rel,
+			 const RangeTblEntry *rte)
+{
+	MemoryContext oldcontext;
+
+	reached->known |= rte->relid == planning->condition.relid;
+	if (IS_DUMMY_REL(rel) ||
+		(rte->inh && rte->relkind != RELKIND_PARTITIONED_TABLE))
+		return;
+	oldcontext = MemoryContextSwitchTo(reached->context);
+	reached->relids = list_append_unique_oid(reached->relids, rte->relid);
+	MemoryContextSwitchTo(oldcontext);
 }
 
 /* Whether a table of the query is the target, or a part of it. */

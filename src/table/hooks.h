@@ -15,6 +15,14 @@
 
 #include "table/condition.h"
 
+/* The tables of the target that a plan has not left out. */
+typedef struct BulkparReached
+{
+	MemoryContext context;		/* of the list; NULL: not wanted */
+	bool		known;			/* the planner came to the target */
+	List	   *relids;			/* those with rows, and the partitioned ones */
+} BulkparReached;
+
 /* What the hooks know of a statement. */
 typedef struct BulkparHooks
 {
@@ -23,6 +31,7 @@ typedef struct BulkparHooks
 	const char *plan_sql;		/* ... and the copy that its plan has, if any */
 	int			batch_size;		/* rows to expect, or 0 */
 	bool		without_key_index;	/* had the last plan to do */
+	BulkparReached reached;
 } BulkparHooks;
 
 extern void bulkpar_hooks_start(BulkparHooks *hooks);
