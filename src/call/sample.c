@@ -18,6 +18,7 @@
 #include "call/sample.h"
 #include "run/list.h"
 #include "table/bounds.h"
+#include "table/endkey.h"
 
 /* How many batches are run. */
 #define MAX_BATCHES 3
@@ -83,7 +84,7 @@ static void
 run_range(const BulkparJob *job, BulkparTarget *target, BulkparSample *sample)
 {
 	BulkparStripe all = {.count = 1};
-	Datum	   *end = bulkpar_target_end_key(target);
+	Datum	   *end = bulkpar_endkey_read(target);
 	Datum	   *lo = NULL;
 	BulkparBounds bounds;
 	instr_time	start;

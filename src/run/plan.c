@@ -36,6 +36,7 @@
 #include "run/plan.h"
 #include "session/settings.h"
 #include "table/bounds.h"
+#include "table/endkey.h"
 #include "table/keyvalue.h"
 #include "table/measure.h"
 #include "table/part.h"
@@ -175,7 +176,7 @@ look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
 	part->rows = bulkpar_measure_rows(known->relid, &part->pages,
 									  &planner_rows);
 	plan->planner_rows += planner_rows;
-	end = bulkpar_target_end_key(target);
+	end = bulkpar_endkey_read(target);
 	if (end == NULL)
 	{
 		part->rows = 0;

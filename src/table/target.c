@@ -195,39 +195,6 @@ bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
 }
 
 /*
- * The largest key, in the current memory context; NULL if there is none.  SPI
- * must not be connected, and the target must be locked.
- */
-Datum *
-bulkpar_target_end_key(BulkparTarget *target)
-{
-	MemoryContext context = CurrentMemoryContext;
-	BulkparStatement *statement = bulkpar_statement_end_key(target->relid,
-															target->part,
-															target->key);
-	Datum	   *end = NULL;
-	Datum		values[INDEX_MAX_KEYS];
-	bool		isnull;
-
-	SPI_connect();
-	bulkpar_statement_prepare(statement);
-	if (SPI_execute_plan(statement->plan, NULL, NULL, false,
-						 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the largest key");
-	if (SPI_processed > 0)
-	{
-		for (int i = 0; i < target->key->ncolumns; i++)
-			values[i] = SPI_getbinval(SPI_tuptable->vals[0],
-									  SPI_tuptable->tupdesc, i + 1, &isnull);
-		MemoryContextSwitchTo(context);
-		end = bulkpar_keyvalue_copy(target->key, values);
-	}
-	bulkpar_statement_forget(statement);
-	SPI_finish();
-	return end;
-}
-
-/*
  * How many rows the planner expects the statement of the job to change in all
  * parts, and whether they are the same whenever it looks for them.  SPI must
  * be connected and the target locked.

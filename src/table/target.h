@@ -46,7 +46,6 @@ extern void bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 								   const Datum *hi,
 								   const BulkparStripe *stripe, int64 limit,
 								   DestReceiver *dest);
-extern Datum *bulkpar_target_end_key(BulkparTarget *target);
 extern int64 bulkpar_target_update(BulkparTarget *target,
 								   const BulkparJob *job, const Datum *lo,
 								   const Datum *hi,
