@@ -300,14 +300,15 @@ explain_batches(Explanation *explanation)
 
 /*
  * The number of batches, as exactly as it is known.  They get larger where less
- * than half of the rows change, and smaller if a small chunk has stripes.
+ * than half of the rows change, and smaller if a small chunk has stripes.  Where
+ * rows are listed, it is not known in how many of the parts they are.
  */
 static char *
 show_batches(const Explanation *explanation)
 {
 	const BulkparPlan *plan = explanation->plan;
-	bool		larger = !plan->listed &&
-		(explanation->job->skip_unchanged || plan->expected < plan->rows / 2);
+	bool		larger = plan->listed ? plan->nparts > 1 :
+		explanation->job->skip_unchanged || plan->expected < plan->rows / 2;
 	bool		smaller = plan->stripes > 1;
 
 	return psprintf("%s%.0f%s", plan->batches_known ? "" : "about ",

@@ -92,7 +92,8 @@ bulkpar_measure_xmin_holders(int pid)
 		.read_only = true,
 		.sql =
 		"SELECT string_agg(h.holder, ', ' ORDER BY h.since) AS holders FROM ("
-		"SELECT format(CASE WHEN r.sees OR a.pid = $pid "
+		"SELECT format(CASE WHEN a.pid = $pid "
+		"THEN 'session %1$s, which waits for the job (%2$s s)' WHEN r.sees "
 		"THEN 'session %1$s (%2$s s)' "
 		"ELSE 'a session of another role (%2$s s)' END, a.pid, "
 		"extract(epoch FROM clock_timestamp() - a.xact_start)::int8), "

@@ -152,6 +152,9 @@ sub run_wide
 	$options{meanwhile}->() if $options{meanwhile};
 	open_gate($gate);
 	stop_call($call);
+	like($call->{err}, qr/held by session $caller, which waits for the job/,
+		"$name: the notice says whose session that is")
+	  if $expected =~ /which waits/;
 	if ($expected eq '')
 	{
 		unlike($call->{err}, qr/NOTICE/, "$name: no notice");
@@ -232,7 +235,9 @@ foreach my $case (
 {
 	my ($name, $form) = @$case;
 
-	like(run_wide($name, 'session CALLER \(\d+ s\)', form => $form),
+	like(run_wide($name,
+			'session CALLER(, which waits for the job)? \(\d+ s\)',
+			form => $form),
 		qr/^1(,1)+$/, "$name: no stripes");
 }
 
