@@ -118,6 +118,44 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparLedgerChunk *chunk)
 }
 
 /*
+ * The same for a bundle of new chunks: from that of the first on the whole of
+ * each part that has rows, up to the last part.
+ */
+void
+bulkpar_ledger_insert_bundle(int64 job_id, int worker,
+							 const BulkparLedgerChunk *first, int last_part,
+							 int nchunks)
+{
+	static BulkparQuery insert = {
+		.sql =
+		"INSERT INTO @bulkpar_chunk (job_id, chunk_no, part_no, hi_bytes, hi, "
+		"rows_before, rows_found, stripes, status, worker, worker_pid, "
+		"attempts, started_at, claimed_at) "
+		"SELECT job_id, $chunk_no + row_number() OVER w - 1, part_no, "
+		"end_bytes, end_key, "
+		"$rows_before + (sum(estimated_rows) OVER w)::int8 - estimated_rows, "
+		"estimated_rows, 1, 'running', $worker, $worker_pid, 1, "
+		"clock_timestamp(), clock_timestamp() FROM @bulkpar_part "
+		"WHERE job_id = $job_id AND part_no BETWEEN $part_no AND $last_part_no "
+		"AND NOT gone AND end_bytes IS NOT NULL "
+		"WINDOW w AS (ORDER BY part_no)"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_int64(&books, "chunk_no", first->chunk_no);
+	bulkpar_argument_int32(&books, "part_no", first->part + 1);
+	bulkpar_argument_int32(&books, "last_part_no", last_part + 1);
+	bulkpar_argument_int64(&books, "rows_before", first->rows_before);
+	bulkpar_argument_int32(&books, "worker", worker);
+	bulkpar_argument_int32(&books, "worker_pid", MyProcPid);
+	if (bulkpar_bookkeeping_run(&books, &insert) != (uint64) nchunks)
+		elog(ERROR, "the parts of bulkpar job " INT64_FORMAT " have changed",
+			 job_id);
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/*
  * Advance a chunk by the batch that this transaction has done.  False means
  * that another worker has taken the chunk over: the transaction must not
  * commit.
@@ -163,6 +201,46 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 	changed = bulkpar_bookkeeping_run(&books, &update);
 	bulkpar_bookkeeping_leave(&books);
 	return changed == 1;
+}
+
+/*
+ * Finish the chunks of a bundle, which this transaction has done in one batch; it
+ * counts for the first of them.  Otherwise as above.
+ */
+bool
+bulkpar_ledger_finish_bundle(int64 job_id, const BulkparLedgerChunk *first,
+							 const BulkparLedgerBundle *bundle)
+{
+	static BulkparQuery update = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET last_bytes = hi_bytes, last_key = hi, "
+		"rows_found = ($rows_done::int8[])[chunk_no - $chunk_no + 1], "
+		"rows_done = ($rows_done::int8[])[chunk_no - $chunk_no + 1], "
+		"rows_updated = ($rows_updated::int8[])[chunk_no - $chunk_no + 1], "
+		"rows_hot = ($rows_hot::int8[])[chunk_no - $chunk_no + 1], "
+		"wal_bytes = CASE WHEN chunk_no = $chunk_no THEN $wal_bytes ELSE 0 END, "
+		"messages = CASE WHEN chunk_no = $chunk_no THEN $messages::jsonb END, "
+		"batches = (chunk_no = $chunk_no)::int4, "
+		"progressed_at = clock_timestamp(), "
+		"status = 'succeeded', finished_at = clock_timestamp() "
+		"WHERE job_id = $job_id AND chunk_no BETWEEN $chunk_no "
+		"AND $chunk_no + $nchunks - 1 AND epoch = $epoch "
+		"AND status = 'running'"
+	};
+	BulkparBookkeeping books;
+	uint64		changed;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	argument_chunk(&books, first);
+	bulkpar_argument_int32(&books, "nchunks", bundle->nchunks);
+	bulkpar_argument_text(&books, "rows_done", bundle->rows_done);
+	bulkpar_argument_text(&books, "rows_updated", bundle->rows_updated);
+	bulkpar_argument_text(&books, "rows_hot", bundle->rows_hot);
+	bulkpar_argument_int64(&books, "wal_bytes", bundle->wal_bytes);
+	bulkpar_argument_text(&books, "messages", bundle->messages);
+	changed = bulkpar_bookkeeping_run(&books, &update);
+	bulkpar_bookkeeping_leave(&books);
+	return changed == (uint64) bundle->nchunks;
 }
 
 /* Record the error of a chunk that is still ours. */

@@ -65,6 +65,17 @@ typedef struct BulkparLedgerAdvance
 	char	   *messages;		/* of user code, as JSON; or NULL */
 } BulkparLedgerAdvance;
 
+/* The same of a bundle of chunks, each one a whole part. */
+typedef struct BulkparLedgerBundle
+{
+	int			nchunks;
+	const char *rows_done;		/* of each in order, as an array in SQL */
+	const char *rows_updated;
+	const char *rows_hot;
+	int64		wal_bytes;		/* and what follows of all of them */
+	char	   *messages;
+} BulkparLedgerBundle;
+
 typedef enum BulkparLedgerWork
 {
 	BULKPAR_LEDGER_NOTHING,		/* no work is left, or the job has ended */
@@ -78,8 +89,14 @@ extern BulkparLedgerWork bulkpar_ledger_claim(const BulkparJob *job, int worker,
 extern bool bulkpar_ledger_lock(const BulkparJob *job);
 extern void bulkpar_ledger_insert(int64 job_id, int worker,
 								  const BulkparLedgerChunk *chunk);
+extern void bulkpar_ledger_insert_bundle(int64 job_id, int worker,
+										 const BulkparLedgerChunk *first,
+										 int last_part, int nchunks);
 extern bool bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 								   const BulkparLedgerAdvance *advance);
+extern bool bulkpar_ledger_finish_bundle(int64 job_id,
+										 const BulkparLedgerChunk *first,
+										 const BulkparLedgerBundle *bundle);
 extern void bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 								const ErrorData *error,
 								const char *messages);

@@ -30,6 +30,10 @@
 #include "table/unchanged.h"
 #include "table/untouched.h"
 
+/* WAL of this process that is in the books, and that the last look has seen. */
+static uint64 wal_noted = 0;
+static uint64 wal_seen = 0;
+
 static void start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 						BulkparTarget *target, LOCKMODE lockmode);
 static void cut_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
@@ -93,6 +97,21 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	MemoryContextSwitchTo(context);
 	pgstat_report_stat(false);
 	return result;
+}
+
+/* The WAL that this process has written and that is not yet in the books. */
+uint64
+bulkpar_batch_wal(void)
+{
+	wal_seen = pgWalUsage.wal_bytes;
+	return wal_seen - wal_noted;
+}
+
+/* Now it is: what bulkpar_batch_wal said last has committed. */
+void
+bulkpar_batch_note_wal(void)
+{
+	wal_noted = wal_seen;
 }
 
 /*
@@ -180,13 +199,10 @@ static BulkparBatchResult
 finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 			 const BulkparBatch *batch, BulkparLedgerAdvance *advance)
 {
-	static uint64 wal_noted = 0;
-	uint64		wal = pgWalUsage.wal_bytes;
-
 	advance->stripe = chunk->stripe.number;
 	advance->last_key = batch->last_key;
 	advance->rows_done = batch->rows;
-	advance->wal_bytes = wal - wal_noted;
+	advance->wal_bytes = bulkpar_batch_wal();
 	advance->retries = batch->retries + batch->retried;
 	Assert(advance->stripe < chunk->stripe.count);
 	if (batch->finishes_stripe)
@@ -210,6 +226,6 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		bulkpar_message_reported();
 	else
 		bulkpar_message_keep();
-	wal_noted = wal;
+	bulkpar_batch_note_wal();
 	return BULKPAR_BATCH_DONE;
 }

@@ -44,6 +44,8 @@ extern BulkparBatchResult bulkpar_batch_run(const BulkparJob *job,
 											const BulkparLedgerChunk *chunk,
 											BulkparTarget *target,
 											BulkparBatch *batch);
+extern uint64 bulkpar_batch_wal(void);
+extern void bulkpar_batch_note_wal(void);
 extern BulkparBatchResult bulkpar_batch_skip(const BulkparJob *job,
 											 const BulkparLedgerChunk *chunk,
 											 BulkparTarget *target,

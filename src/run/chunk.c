@@ -71,7 +71,6 @@ static void collect_batches(BulkparChunkRun *run, const Datum *hi,
 							int batch_size, int max_batches,
 							BulkparBounds *bounds);
 static void start_collecting(BulkparChunkRun *run);
-static void check_interrupts(void);
 static char *key_list(const BulkparStoredKey *key);
 
 /*
@@ -151,7 +150,7 @@ run_list(BulkparChunkRun *run, const Datum *keys, int nkeys, int batch_size,
 		};
 		BulkparBatchResult result;
 
-		check_interrupts();
+		bulkpar_chunk_check_interrupts();
 		result = run_batch(run, &batch);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
@@ -181,7 +180,7 @@ run_cut(BulkparChunkRun *run)
 		};
 		BulkparBatchResult result;
 
-		check_interrupts();
+		bulkpar_chunk_check_interrupts();
 		result = run_batch(run, &batch);
 		if (result == BULKPAR_BATCH_LOST ||
 			(result == BULKPAR_BATCH_DONE && batch.finishes_stripe))
@@ -213,7 +212,7 @@ run_bounds(BulkparChunkRun *run, const BulkparBounds *bounds, int batch_size,
 		};
 		BulkparBatchResult result;
 
-		check_interrupts();
+		bulkpar_chunk_check_interrupts();
 		result = run_batch(run, &batch);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
@@ -258,7 +257,7 @@ run_batch(BulkparChunkRun *run, BulkparBatch *batch)
 		{
 			FreeErrorData(error);
 			bulkpar_retry_pause(batch->retries++);
-			check_interrupts();
+			bulkpar_chunk_check_interrupts();
 			continue;
 		}
 		if (run->job->skip_errors &&
@@ -422,8 +421,8 @@ start_collecting(BulkparChunkRun *run)
  * any transaction.  Throws when it was cancelled or terminated, ends the
  * process if the server has died, and reads a changed configuration.
  */
-static void
-check_interrupts(void)
+void
+bulkpar_chunk_check_interrupts(void)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (!PostmasterIsAlive())

@@ -33,6 +33,7 @@ typedef struct BulkparChunkRun
 } BulkparChunkRun;
 
 extern bool bulkpar_chunk_run(BulkparChunkRun *run);
+extern void bulkpar_chunk_check_interrupts(void);
 extern void bulkpar_chunk_error_context(void *arg);
 
 #endif							/* BULKPAR_CHUNK_H */

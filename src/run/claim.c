@@ -29,6 +29,7 @@
 #include "bulkpar.h"
 #include "run/claim.h"
 #include "table/keyvalue.h"
+#include "table/several.h"
 
 /*
  * The batches of a stripe in a small chunk, where they are made smaller for
@@ -62,6 +63,8 @@
 #define MATCHING_SHARE 0.5
 
 static bool go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk);
+static bool cut_bundle(const BulkparJob *job, int worker,
+					   BulkparTarget *target, BulkparClaim *claim);
 static void cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 					  const BulkparLedgerTrend *trend, BulkparClaim *claim);
 static int	choose_batch_size(const BulkparJob *job,
@@ -93,6 +96,9 @@ bulkpar_claim_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 
 	bulkpar_target_lock(target, job, chunk->part, AccessShareLock);
 	claim->batch_size = job->batch_size;
+	if (work == BULKPAR_LEDGER_NEW && chunk->lo == NULL &&
+		cut_bundle(job, worker, target, claim))
+		return true;
 	claim->start = restore_key(target, chunk->lo);
 	claim->lo = restore_key(target, chunk->done);
 	if (work == BULKPAR_LEDGER_NEW)
@@ -122,6 +128,87 @@ go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk)
 		chunk->lo = chunk->done = NULL;
 	}
 	return false;
+}
+
+/*
+ * Take several parts at once, as whole chunks, and store these: the one that is
+ * next and those that follow, as long as they are small.  False if that is none
+ * or just one.
+ */
+static bool
+cut_bundle(const BulkparJob *job, int worker, BulkparTarget *target,
+		   BulkparClaim *claim)
+{
+	BulkparLedgerChunk *chunk = &claim->chunk;
+	double		limit =
+		bulkpar_claim_bundle_limit(job, job->estimated_rows -
+								   chunk->rows_before, job->workers);
+	double		rows = 0;
+
+	if (job->parts[chunk->part].estimated_rows >= limit)
+		return false;
+	claim->parts = palloc(sizeof(int) * BULKPAR_BUNDLE_MAX_PARTS);
+	claim->nparts = 0;
+	for (int i = chunk->part; i < job->nparts; i++)
+	{
+		const BulkparJobPart *part = &job->parts[i];
+
+		if (part->gone || part->end_key == NULL)
+			continue;
+		if (!bulkpar_claim_adds(claim->nparts, rows, part->estimated_rows,
+								limit))
+			break;
+		claim->parts[claim->nparts++] = i;
+		rows += part->estimated_rows;
+	}
+	if (claim->nparts > 1 && bulkpar_several_is_possible(target, job))
+	{
+		chunk->stripe.count = 1;
+		bulkpar_ledger_insert_bundle(job->job_id, worker, chunk,
+									 claim->parts[claim->nparts - 1],
+									 claim->nparts);
+		return true;
+	}
+	claim->nparts = 0;
+	return false;
+}
+
+/*
+ * How many rows a bundle may have when so many are left: not more than a batch,
+ * and so few that each worker gets one.
+ */
+double
+bulkpar_claim_bundle_limit(const BulkparJob *job, double left, int workers)
+{
+	return Max(1, Min(job->batch_size, left / workers));
+}
+
+/*
+ * Whether a part of so many rows is taken together with others, so many parts
+ * with so many rows.
+ */
+bool
+bulkpar_claim_adds(int nparts, double rows, double more, double limit)
+{
+	return nparts < BULKPAR_BUNDLE_MAX_PARTS && rows + more <= limit;
+}
+
+/*
+ * Make the chunk of one part of a bundle a claim of its own, counted from 0, as
+ * if it had been claimed alone.  Must be called in a transaction.
+ */
+void
+bulkpar_claim_part(const BulkparJob *job, BulkparTarget *target,
+				   const BulkparClaim *bundle, int number, BulkparClaim *claim)
+{
+	memset(claim, 0, sizeof(BulkparClaim));
+	claim->chunk = bundle->chunk;
+	claim->chunk.chunk_no += number;
+	claim->chunk.part = bundle->parts[number];
+	claim->chunk.hi = job->parts[claim->chunk.part].end_key;
+	claim->batch_size = bundle->batch_size;
+	bulkpar_target_lock(target, job, claim->chunk.part, AccessShareLock);
+	claim->hi = restore_key(target, claim->chunk.hi);
 }
 
 /* Cut a new chunk off what is left of the part, and store it. */

@@ -18,6 +18,12 @@
 #include "table/bounds.h"
 #include "table/target.h"
 
+/*
+ * So many parts are taken together at the most: all of them are locked until the
+ * batch has committed, and beyond that there is little to gain.
+ */
+#define BULKPAR_BUNDLE_MAX_PARTS 64
+
 /* What a worker has claimed, in keys. */
 typedef struct BulkparClaim
 {
@@ -30,9 +36,18 @@ typedef struct BulkparClaim
 	Datum	   *keys;			/* or NULL: all keys of the range */
 	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be
 								 * collected */
+	int			nparts;			/* of a bundle, or 0 */
+	int		   *parts;			/* of which each is a chunk, from this one on */
 } BulkparClaim;
 
 extern bool bulkpar_claim_chunk(const BulkparJob *job, int worker,
 								BulkparTarget *target, BulkparClaim *claim);
+extern double bulkpar_claim_bundle_limit(const BulkparJob *job, double left,
+										 int workers);
+extern bool bulkpar_claim_adds(int nparts, double rows, double more,
+							   double limit);
+extern void bulkpar_claim_part(const BulkparJob *job, BulkparTarget *target,
+							   const BulkparClaim *bundle, int number,
+							   BulkparClaim *claim);
 
 #endif							/* BULKPAR_CLAIM_H */

@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "run/claim.h"
 #include "run/evaluate.h"
 #include "run/list.h"
 #include "run/plan.h"
@@ -40,6 +41,7 @@
 #include "table/keyvalue.h"
 #include "table/measure.h"
 #include "table/part.h"
+#include "table/several.h"
 #include "table/stripe.h"
 
 /*
@@ -295,8 +297,12 @@ decide_walk(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target,
 	plan->listed = false;
 	plan->workers = is_empty(plan) ? 1 : count_workers(plan, job, target);
 	choose_stripes(plan, job, target, snapshot_holder);
+	plan->bundled = plan->nparts > 1 && plan->largest >= 0 &&
+		bulkpar_several_is_possible(target, job);
 	plan->batches = count_batches(plan, job, 1);
 	plan->batches_known = plan->counted && plan->stripes == 1;
+	if (plan->bundled && !job->prepared)
+		plan->workers = Max(1, Min(plan->workers, plan->batches));
 }
 
 /*
@@ -362,19 +368,39 @@ choose_stripes(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target,
 
 /*
  * The batches of a share of the rows in each part: none reaches into the next
- * part.
+ * part, unless it takes all of several.
  */
 static double
 count_batches(const BulkparPlan *plan, const BulkparJob *job, double share)
 {
 	double		batches = 0;
+	double		rows_before = 0;
+	double		limit = 0;
+	double		bundle_rows = 0;
+	int			bundle_parts = 0;	/* of the last batch, if it takes others */
 
 	for (int i = 0; i < plan->nparts; i++)
 	{
 		const BulkparPlanPart *part = &plan->parts[i];
+		double		rows = part->rows * share;
 
-		if (!part->gone && part->end_key != NULL)
-			batches += Max(1, ceil(part->rows * share / job->batch_size));
+		if (part->gone || part->end_key == NULL)
+			continue;
+		if (bundle_parts == 0 ||
+			!bulkpar_claim_adds(bundle_parts, bundle_rows, rows, limit))
+		{
+			batches += Max(1, ceil(rows / job->batch_size));
+			limit = bulkpar_claim_bundle_limit(job, plan->rows - rows_before,
+											   plan->workers);
+			bundle_rows = 0;
+			bundle_parts = 0;
+		}
+		if (plan->bundled && (bundle_parts > 0 || rows < limit))
+		{
+			bundle_rows += rows;
+			bundle_parts++;
+		}
+		rows_before += rows;
 	}
 	return batches;
 }

@@ -39,6 +39,7 @@ typedef struct BulkparPlan
 	double		expected;		/* rows that change, or -1: not looked at */
 	bool		repeatable;		/* each time that they are looked for */
 	bool		listed;			/* the rows that change, before the batches */
+	bool		bundled;		/* small parts are taken together */
 	double		batches;
 	bool		batches_known;	/* there will be exactly that many */
 	int			workers;		/* at the most, if the rows are listed */

@@ -32,6 +32,7 @@
 #include "books/joblock.h"
 #include "books/jobstate.h"
 #include "books/ledger.h"
+#include "run/bundle.h"
 #include "run/chunk.h"
 #include "run/claim.h"
 #include "run/launch.h"
@@ -133,7 +134,9 @@ bulkpar_worker_main(Datum main_arg)
 			/* We work in parallel already. */
 			SetConfigOption("max_parallel_workers_per_gather", "0",
 							PGC_SUSET, PGC_S_OVERRIDE);
-			while (claim_next(run, args.number) && bulkpar_chunk_run(run))
+			while (claim_next(run, args.number) &&
+				   (run->claim.nparts > 0 ? bulkpar_bundle_run(run) :
+					bulkpar_chunk_run(run)))
 				;
 		}
 	}

@@ -19,7 +19,6 @@
 #include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "parser/parsetree.h"
@@ -27,9 +26,7 @@
 #include "rewrite/rowsecurity.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/partcache.h"
 #include "utils/rls.h"
 
 #include "compat.h"
@@ -38,6 +35,7 @@
 #include "table/keyquery.h"
 #include "table/leakproof.h"
 #include "table/member.h"
+#include "table/partbounds.h"
 #include "table/unchanged.h"
 #include "table/values.h"
 
@@ -62,8 +60,8 @@ static List *key_columns(ParseState *pstate, const BulkparCondition *condition,
 						 const Query *query);
 static List *key_targets(const BulkparCondition *condition, List *columns);
 static AttrNumber key_attnum(const BulkparCondition *condition, int i);
-static Node *part_condition(const BulkparCondition *condition);
-static bool can_prune(const Node *clause);
+static void return_tables(Query *query);
+static Node *table_of_row(const Query *query);
 static void select_versions(Query *query);
 static void select_listed(ParseState *pstate,
 						  const BulkparCondition *condition, Query *query);
@@ -165,6 +163,9 @@ restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
 {
 	FromExpr   *from = query->jointree;
 	List	   *columns = key_columns(pstate, condition, query);
+	List	   *parts = condition->parts != NIL ? condition->parts :
+		list_make1_oid(condition->part);
+	Node	   *bounds;
 
 	Assert((condition->use == BULKPAR_CONDITION_CHANGE) ==
 		   (query->resultRelation > 0));
@@ -172,8 +173,11 @@ restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
 	/* The range comes first: nothing is evaluated for rows beyond it. */
 	from->quals = make_and_qual(range_condition(condition, query, columns),
 								from->quals);
-	from->quals = make_and_qual(from->quals, part_condition(condition));
-	if (condition->use == BULKPAR_CONDITION_CHANGE)
+	bounds = bulkpar_partbounds_condition(condition->relid, parts);
+	from->quals = make_and_qual(from->quals, bounds);
+	if (condition->parts != NIL)
+		return_tables(query);
+	if (condition->use == BULKPAR_CONDITION_CHANGE || condition->parts != NIL)
 		return;
 	if (condition->use == BULKPAR_CONDITION_VERSIONS)
 	{
@@ -196,7 +200,7 @@ use_results(const BulkparCondition *condition, Query *query, List *columns)
 {
 	const List *members = condition->once.members;
 
-	if (members == NIL)
+	if (members == NIL || condition->parts != NIL)
 		return;
 	bulkpar_member_restrict(members, condition->key, &condition->shape,
 							columns);
@@ -352,47 +356,25 @@ key_attnum(const BulkparCondition *condition, int i)
 	return attnum;
 }
 
-/*
- * What holds for all rows of a partition, if the part is one: so that the
- * planner, who would otherwise look at all partitions, need not.
- */
-static Node *
-part_condition(const BulkparCondition *condition)
+/* Let a SELECT, or an UPDATE or DELETE, return the table of each of its rows. */
+static void
+return_tables(Query *query)
 {
-	List	   *conditions = NIL;
-	Relation	target;
-	Relation	part;
-	ListCell   *lc;
+	List	   *targets = NIL;
 
-	if (condition->part == condition->relid ||
-		!get_rel_relispartition(condition->part))
-		return NULL;
-	foreach(lc, make_ands_implicit(get_partition_qual_relid(condition->part)))
-	{
-		if (can_prune(lfirst(lc)))
-			conditions = lappend(conditions, lfirst(lc));
-	}
-	target = table_open(condition->relid, NoLock);
-	part = table_open(condition->part, NoLock);
-	conditions = map_partition_varattnos(conditions, 1, target, part);
-	table_close(part, NoLock);
-	table_close(target, NoLock);
-	return conditions == NIL ? NULL : (Node *) make_ands_explicit(conditions);
+	bulkpar_values_add(&targets, table_of_row(query), "tableoid");
+	if (query->commandType == CMD_SELECT)
+		query->targetList = targets;
+	else
+		query->returningList = targets;
 }
 
-/*
- * Whether the planner can compare a condition with others, so that it is worth
- * being evaluated for each row: not one on a hash, nor that of the default
- * partition, which is that no other one fits.
- */
-static bool
-can_prune(const Node *clause)
+/* The table of a row, by its OID. */
+static Node *
+table_of_row(const Query *query)
 {
-	return !(IsA(clause, FuncExpr) &&
-			 ((const FuncExpr *) clause)->funcid ==
-			 F_SATISFIES_HASH_PARTITION) &&
-		!(IsA(clause, BoolExpr) &&
-		  ((const BoolExpr *) clause)->boolop == NOT_EXPR);
+	return (Node *) makeVar(target_index(query), TableOidAttributeNumber,
+							OIDOID, -1, InvalidOid, 0);
 }
 
 /* Where the rows are, by the only table of the query. */
@@ -432,10 +414,7 @@ select_listed(ParseState *pstate, const BulkparCondition *condition,
 	}
 	else
 	{
-		bulkpar_values_add(&targets, (Node *)
-						   makeVar(query->resultRelation,
-								   TableOidAttributeNumber, OIDOID, -1,
-								   InvalidOid, 0), "tableoid");
+		bulkpar_values_add(&targets, table_of_row(query), "tableoid");
 		bulkpar_values_after(pstate, query, condition->new_columns, &targets);
 	}
 	bulkpar_compat_read_only(query, rte);

@@ -39,6 +39,8 @@ typedef struct BulkparCondition
 	BulkparConditionUse use;
 	Oid			relid;			/* the target */
 	Oid			part;			/* of the target, that is to be reached */
+	List	   *parts;			/* or all rows of each of several; without a
+								 * key then */
 	const BulkparKey *key;		/* along which it must be reached */
 	BulkparKeyShape shape;		/* the parameters say which keys */
 	BulkparOnce once;			/* what is evaluated once */

@@ -191,7 +191,13 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	/* What the planner has proven to be empty stays so. */
 	if (rte->inh || IS_DUMMY_REL(rel))
 		return;
-	if (rte->relid == planning->condition.part)
+	if (planning->condition.parts != NIL)
+	{
+		/* All of each part is wanted, by whatever path is best. */
+		if (!list_member_oid(planning->condition.parts, rte->relid))
+			mark_dummy_rel(rel);
+	}
+	else if (rte->relid == planning->condition.part)
 		use_key_index(root, rel);
 	else
 		mark_dummy_rel(rel);

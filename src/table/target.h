@@ -32,6 +32,8 @@ typedef struct BulkparTarget
 	BulkparKey *key;
 	char	   *sql;			/* the statement, to show it */
 	bool		whole;			/* it has no condition of its own */
+	bool		looked_alone;	/* it is known whether it ... */
+	bool		alone;			/* ... reads no other table, see several.c */
 
 	/* the statements on the part that were needed so far, of each shape one */
 	List	   *updates;

@@ -1,0 +1,171 @@
+/*-------------------------------------------------------------------------
+ *
+ * bundle.c
+ *		Running several small parts in one batch.
+ *
+ * Each part of a bundle is a chunk of its own in the books, claimed with the
+ * others.  One transaction changes the rows of all of them and finishes these
+ * chunks.  When that fails, whatever the reason, nothing of it has happened, and
+ * the chunks are run one after the other, as if each had been claimed alone:
+ * chunk.c knows what can be tried again, and which rows are to be skipped.  So
+ * are those that a worker leaves which dies.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/bundle.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "run/bundle.h"
+#include "session/message.h"
+#include "session/settings.h"
+#include "table/several.h"
+
+static bool try_together(BulkparChunkRun *run);
+static bool run_together(BulkparChunkRun *run);
+static bool finish(const BulkparClaim *claim, int64 job_id,
+				   const BulkparSeveralPart *parts);
+static void claim_part(BulkparChunkRun *run, const BulkparClaim *bundle,
+					   int number);
+
+/*
+ * Run the claimed bundle, in one batch or chunk by chunk.  False if a chunk was
+ * taken from us, as of bulkpar_chunk_run.
+ */
+bool
+bulkpar_bundle_run(BulkparChunkRun *run)
+{
+	BulkparClaim bundle = run->claim;
+
+	Assert(bundle.nparts > 1);
+	bulkpar_chunk_check_interrupts();
+	if (try_together(run))
+		return true;
+	for (int i = 0; i < bundle.nparts; i++)
+	{
+		claim_part(run, &bundle, i);
+		if (!bulkpar_chunk_run(run))
+			return false;
+	}
+	return true;
+}
+
+/* Run the batch; false if nothing has changed.  A cancel is thrown. */
+static bool
+try_together(BulkparChunkRun *run)
+{
+	volatile bool done = false;
+
+	MemoryContextReset(run->batch_context);
+	MemoryContextSwitchTo(run->batch_context);
+	bulkpar_message_discard();
+	PG_TRY();
+	{
+		done = run_together(run);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(run->chunk_context);
+		if (geterrcode() == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/* Run the batch in a transaction of its own; false if it was rolled back. */
+static bool
+run_together(BulkparChunkRun *run)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const BulkparClaim *claim = &run->claim;
+	BulkparSeveralPart *parts = palloc0(sizeof(BulkparSeveralPart) *
+										claim->nparts);
+	bool		done;
+
+	for (int i = 0; i < claim->nparts; i++)
+		parts[i].number = claim->parts[i];
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	MemoryContextSwitchTo(context);
+	done = bulkpar_several_lock(run->target, run->job, parts, claim->nparts);
+	if (done)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		SPI_connect();
+		done = bulkpar_several_update(run->target, run->job, parts,
+									  claim->nparts);
+		SPI_finish();
+		PopActiveSnapshot();
+	}
+	if (done)
+		done = finish(claim, run->job->job_id, parts);
+	if (!done)
+		AbortCurrentTransaction();
+	MemoryContextSwitchTo(context);
+	pgstat_report_stat(false);
+	return done;
+}
+
+/* Note what the rows have come to, and commit; false if that must not be. */
+static bool
+finish(const BulkparClaim *claim, int64 job_id,
+	   const BulkparSeveralPart *parts)
+{
+	StringInfoData rows_done;
+	StringInfoData rows_updated;
+	StringInfoData rows_hot;
+	BulkparLedgerBundle bundle = {
+		.nchunks = claim->nparts,
+		.wal_bytes = bulkpar_batch_wal(),
+		.messages = bulkpar_message_report()
+	};
+
+	initStringInfo(&rows_done);
+	initStringInfo(&rows_updated);
+	initStringInfo(&rows_hot);
+	for (int i = 0; i < claim->nparts; i++)
+	{
+		char		begin = i == 0 ? '{' : ',';
+
+		appendStringInfo(&rows_done, "%c" INT64_FORMAT, begin, parts[i].rows);
+		appendStringInfo(&rows_updated, "%c" INT64_FORMAT, begin,
+						 parts[i].rows_updated);
+		appendStringInfo(&rows_hot, "%c" INT64_FORMAT, begin,
+						 parts[i].rows_hot);
+	}
+	appendStringInfoChar(&rows_done, '}');
+	appendStringInfoChar(&rows_updated, '}');
+	appendStringInfoChar(&rows_hot, '}');
+	bundle.rows_done = rows_done.data;
+	bundle.rows_updated = rows_updated.data;
+	bundle.rows_hot = rows_hot.data;
+	if (!bulkpar_ledger_finish_bundle(job_id, &claim->chunk, &bundle))
+		return false;
+	CommitTransactionCommand();
+	bulkpar_message_reported();
+	bulkpar_batch_note_wal();
+	return true;
+}
+
+/* Make the chunk of one part the claim that is run. */
+static void
+claim_part(BulkparChunkRun *run, const BulkparClaim *bundle, int number)
+{
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	MemoryContextSwitchTo(run->chunk_context);
+	bulkpar_claim_part(run->job, run->target, bundle, number, &run->claim);
+	CommitTransactionCommand();
+}

@@ -1,0 +1,201 @@
+/*-------------------------------------------------------------------------
+ *
+ * several.c
+ *		Several small parts of a target in one statement.
+ *
+ * A statement on a part costs about a millisecond before it has changed a row:
+ * it is analyzed and planned for this part alone.  Where parts have fewer rows
+ * than a batch, one statement changes all rows of several.  It needs no range,
+ * so it reaches each part by whatever path is best.
+ *
+ * That is not done where the statement reads other tables: the keys of a batch
+ * tell which of their rows it needs, and here are no keys.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/several.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "storage/lmgr.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "table/part.h"
+#include "table/several.h"
+
+static const BulkparKey no_key;
+static const BulkparKeyShape all_rows;
+
+static int64 count_rows(BulkparTarget *target, const BulkparJob *job,
+						List *relids, BulkparSeveralPart *parts, int nparts);
+static int64 change_rows(BulkparTarget *target, const BulkparJob *job,
+						 List *relids, BulkparSeveralPart *parts, int nparts);
+static BulkparSeveralPart *part_of_row(const BulkparJob *job,
+									   BulkparSeveralPart *parts, int nparts,
+									   uint64 row);
+
+/*
+ * Whether the statement of a job can be run on several parts at once.  SPI must
+ * not be connected, and the target must be locked.
+ */
+bool
+bulkpar_several_is_possible(BulkparTarget *target, const BulkparJob *job)
+{
+	BulkparKeyShape shape;
+	BulkparStatement *statement;
+
+	if (job->skip_unchanged || job->from_item != NULL ||
+		job->subqueries.count > 0 ||
+		(job->stripes > 1 && !job->stripes_chosen))
+		return false;
+	if (!target->looked_alone)
+	{
+		shape = bulkpar_key_usual_shape(target->key);
+		statement = bulkpar_statement_batch(job, target->part, target->key,
+											&shape);
+		SPI_connect();
+		bulkpar_statement_prepare(statement);
+		target->alone =
+			list_length(bulkpar_statement_relations(statement)) == 1;
+		bulkpar_statement_forget(statement);
+		SPI_finish();
+		target->looked_alone = true;
+	}
+	return target->alone;
+}
+
+/*
+ * Lock the target and the parts to the end of the transaction, to change rows.
+ * False if one of them is no longer a part.
+ */
+bool
+bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
+					 const BulkparSeveralPart *parts, int nparts)
+{
+	bulkpar_target_lock(target, job, parts[0].number, RowExclusiveLock);
+	for (int i = 1; i < nparts; i++)
+	{
+		Oid			relid = job->parts[parts[i].number].relid;
+
+		LockRelationOid(relid, RowExclusiveLock);
+		if (!bulkpar_part_belongs(job->target, relid))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Update all rows of the parts, as the active snapshot sees them, and say how
+ * many each has.  False if they are more than a batch may have, or if some were
+ * left as they were by a statement that should change all: then the transaction
+ * must not commit.  SPI must be connected and the parts locked.
+ */
+bool
+bulkpar_several_update(BulkparTarget *target, const BulkparJob *job,
+					   BulkparSeveralPart *parts, int nparts)
+{
+	List	   *relids = NIL;
+	int64		rows;
+	int64		changed;
+
+	for (int i = 0; i < nparts; i++)
+	{
+		Oid			relid = job->parts[parts[i].number].relid;
+
+		relids = lappend_oid(relids, relid);
+		parts[i].rows_hot = -bulkpar_compat_hot_updates(relid);
+	}
+	rows = count_rows(target, job, relids, parts, nparts);
+	if (rows > job->batch_size)
+		return false;
+	changed = change_rows(target, job, relids, parts, nparts);
+	for (int i = 0; i < nparts; i++)
+	{
+		Oid			relid = job->parts[parts[i].number].relid;
+
+		parts[i].rows_hot += bulkpar_compat_hot_updates(relid);
+		/* A trigger may have updated rows of the table as well. */
+		parts[i].rows_hot = Min(parts[i].rows_hot, parts[i].rows_updated);
+	}
+	return changed <= job->batch_size && !(target->whole && changed < rows);
+}
+
+/* Count the rows of each part, up to one more than a batch may have. */
+static int64
+count_rows(BulkparTarget *target, const BulkparJob *job, List *relids,
+		   BulkparSeveralPart *parts, int nparts)
+{
+	BulkparStatement *statement =
+		bulkpar_statement_collect(target->relid, InvalidOid, &no_key,
+								  &all_rows);
+	Datum		values[1];
+	int64		rows;
+
+	values[0] = Int64GetDatum((int64) job->batch_size + 1);
+	statement->hooks.condition.parts = relids;
+	bulkpar_statement_prepare(statement);
+	if (SPI_execute_snapshot(statement->plan, values, NULL,
+							 GetActiveSnapshot(), InvalidSnapshot, true,
+							 false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not count the rows of several parts");
+	rows = (int64) SPI_processed;
+	for (uint64 i = 0; i < SPI_processed; i++)
+		part_of_row(job, parts, nparts, i)->rows++;
+	SPI_freetuptable(SPI_tuptable);
+	bulkpar_statement_forget(statement);
+	return rows;
+}
+
+/* Run the statement of the job, and note what it has changed in each part. */
+static int64
+change_rows(BulkparTarget *target, const BulkparJob *job, List *relids,
+			BulkparSeveralPart *parts, int nparts)
+{
+	BulkparStatement *statement =
+		bulkpar_statement_batch(job, target->part, &no_key, &all_rows);
+	int64		changed;
+	int			result;
+
+	statement->hooks.condition.parts = relids;
+	bulkpar_statement_prepare(statement);
+	bulkpar_statement_verify(statement);
+	target->whole = statement->hooks.condition.whole;
+	result = SPI_execute_snapshot(statement->plan, NULL, NULL,
+								  GetActiveSnapshot(), InvalidSnapshot, false,
+								  true, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
+			 SPI_result_code_string(result));
+	changed = (int64) SPI_processed;
+	for (uint64 i = 0; i < SPI_processed; i++)
+		part_of_row(job, parts, nparts, i)->rows_updated++;
+	SPI_freetuptable(SPI_tuptable);
+	bulkpar_statement_forget(statement);
+	return changed;
+}
+
+/*
+ * The part of a row that the last statement has returned.  A trigger may have
+ * moved it to a part that is not one of ours; then it is noted with the first.
+ */
+static BulkparSeveralPart *
+part_of_row(const BulkparJob *job, BulkparSeveralPart *parts, int nparts,
+			uint64 row)
+{
+	bool		isnull;
+	Oid			relid =
+		DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[row],
+									   SPI_tuptable->tupdesc, 1, &isnull));
+
+	for (int i = 0; i < nparts; i++)
+	{
+		if (job->parts[parts[i].number].relid == relid)
+			return &parts[i];
+	}
+	return &parts[0];
+}
