@@ -243,6 +243,32 @@ bulkpar_ledger_finish_bundle(int64 job_id, const BulkparLedgerChunk *first,
 	return changed == (uint64) bundle->nchunks;
 }
 
+/*
+ * Free the chunks of a bundle, so that each is claimed alone.  False if they are
+ * no longer ours.
+ */
+bool
+bulkpar_ledger_give_back(int64 job_id, const BulkparLedgerChunk *first,
+						 int nchunks)
+{
+	static BulkparQuery release = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
+		"epoch = epoch + 1 WHERE job_id = $job_id AND chunk_no "
+		"BETWEEN $chunk_no AND $chunk_no + $nchunks - 1 AND epoch = $epoch "
+		"AND status = 'running'"
+	};
+	BulkparBookkeeping books;
+	uint64		changed;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	argument_chunk(&books, first);
+	bulkpar_argument_int32(&books, "nchunks", nchunks);
+	changed = bulkpar_bookkeeping_run(&books, &release);
+	bulkpar_bookkeeping_leave(&books);
+	return changed == (uint64) nchunks;
+}
+
 /* Record the error of a chunk that is still ours. */
 void
 bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,

@@ -97,6 +97,9 @@ extern bool bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk
 extern bool bulkpar_ledger_finish_bundle(int64 job_id,
 										 const BulkparLedgerChunk *first,
 										 const BulkparLedgerBundle *bundle);
+extern bool bulkpar_ledger_give_back(int64 job_id,
+									 const BulkparLedgerChunk *first,
+									 int nchunks);
 extern void bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 								const ErrorData *error,
 								const char *messages);

@@ -6,9 +6,9 @@
  * Each part of a bundle is a chunk of its own in the books, claimed with the
  * others.  One transaction changes the rows of all of them and finishes these
  * chunks.  When that fails, whatever the reason, nothing of it has happened, and
- * the chunks are run one after the other, as if each had been claimed alone:
- * chunk.c knows what can be tried again, and which rows are to be skipped.  So
- * are those that a worker leaves which dies.
+ * the chunks are given back, as those of a worker are that dies: each is then
+ * claimed alone, and chunk.c knows what can be tried again, and which rows are
+ * to be skipped.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -34,29 +34,18 @@ static bool try_together(BulkparChunkRun *run);
 static bool run_together(BulkparChunkRun *run);
 static bool finish(const BulkparClaim *claim, int64 job_id,
 				   const BulkparSeveralPart *parts);
-static void claim_part(BulkparChunkRun *run, const BulkparClaim *bundle,
-					   int number);
+static bool give_back(const BulkparChunkRun *run);
 
 /*
- * Run the claimed bundle, in one batch or chunk by chunk.  False if a chunk was
- * taken from us, as of bulkpar_chunk_run.
+ * Run the claimed bundle in one batch, or give its chunks back.  False if they
+ * were taken from us, as of bulkpar_chunk_run.
  */
 bool
 bulkpar_bundle_run(BulkparChunkRun *run)
 {
-	BulkparClaim bundle = run->claim;
-
-	Assert(bundle.nparts > 1);
+	Assert(run->claim.nparts > 1);
 	bulkpar_chunk_check_interrupts();
-	if (try_together(run))
-		return true;
-	for (int i = 0; i < bundle.nparts; i++)
-	{
-		claim_part(run, &bundle, i);
-		if (!bulkpar_chunk_run(run))
-			return false;
-	}
-	return true;
+	return try_together(run) || give_back(run);
 }
 
 /* Run the batch; false if nothing has changed.  A cancel is thrown. */
@@ -159,13 +148,17 @@ finish(const BulkparClaim *claim, int64 job_id,
 	return true;
 }
 
-/* Make the chunk of one part the claim that is run. */
-static void
-claim_part(BulkparChunkRun *run, const BulkparClaim *bundle, int number)
+/* Let each chunk be claimed alone; false if they are no longer ours. */
+static bool
+give_back(const BulkparChunkRun *run)
 {
+	const BulkparClaim *claim = &run->claim;
+	bool		ours;
+
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
-	MemoryContextSwitchTo(run->chunk_context);
-	bulkpar_claim_part(run->job, run->target, bundle, number, &run->claim);
+	ours = bulkpar_ledger_give_back(run->job->job_id, &claim->chunk,
+									claim->nparts);
 	CommitTransactionCommand();
+	return ours;
 }

@@ -193,24 +193,6 @@ bulkpar_claim_adds(int nparts, double rows, double more, double limit)
 	return nparts < BULKPAR_BUNDLE_MAX_PARTS && rows + more <= limit;
 }
 
-/*
- * Make the chunk of one part of a bundle a claim of its own, counted from 0, as
- * if it had been claimed alone.  Must be called in a transaction.
- */
-void
-bulkpar_claim_part(const BulkparJob *job, BulkparTarget *target,
-				   const BulkparClaim *bundle, int number, BulkparClaim *claim)
-{
-	memset(claim, 0, sizeof(BulkparClaim));
-	claim->chunk = bundle->chunk;
-	claim->chunk.chunk_no += number;
-	claim->chunk.part = bundle->parts[number];
-	claim->chunk.hi = job->parts[claim->chunk.part].end_key;
-	claim->batch_size = bundle->batch_size;
-	bulkpar_target_lock(target, job, claim->chunk.part, AccessShareLock);
-	claim->hi = restore_key(target, claim->chunk.hi);
-}
-
 /* Cut a new chunk off what is left of the part, and store it. */
 static void
 cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,

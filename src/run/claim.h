@@ -46,8 +46,5 @@ extern double bulkpar_claim_bundle_limit(const BulkparJob *job, double left,
 										 int workers);
 extern bool bulkpar_claim_adds(int nparts, double rows, double more,
 							   double limit);
-extern void bulkpar_claim_part(const BulkparJob *job, BulkparTarget *target,
-							   const BulkparClaim *bundle, int number,
-							   BulkparClaim *claim);
 
 #endif							/* BULKPAR_CLAIM_H */

@@ -31,6 +31,8 @@
 static const BulkparKey no_key;
 static const BulkparKeyShape all_rows;
 
+static bool all_belong(const BulkparJob *job, const BulkparSeveralPart *parts,
+					   int nparts);
 static int64 count_rows(BulkparTarget *target, const BulkparJob *job,
 						List *relids, BulkparSeveralPart *parts, int nparts);
 static int64 change_rows(BulkparTarget *target, const BulkparJob *job,
@@ -79,21 +81,17 @@ bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
 {
 	bulkpar_target_lock(target, job, parts[0].number, RowExclusiveLock);
 	for (int i = 1; i < nparts; i++)
-	{
-		Oid			relid = job->parts[parts[i].number].relid;
-
-		LockRelationOid(relid, RowExclusiveLock);
-		if (!bulkpar_part_belongs(job->target, relid))
-			return false;
-	}
-	return true;
+		LockRelationOid(job->parts[parts[i].number].relid, RowExclusiveLock);
+	return all_belong(job, parts, nparts);
 }
 
 /*
  * Update all rows of the parts, as the active snapshot sees them, and say how
- * many each has.  False if they are more than a batch may have, or if some were
- * left as they were by a statement that should change all: then the transaction
- * must not commit.  SPI must be connected and the parts locked.
+ * many each has.  False if they are more than a batch may have, if some were
+ * left as they were by a statement that should change all, or if a part has
+ * begun to be detached, which our lock does not prevent, so that its rows were
+ * not found: then the transaction must not commit.  SPI must be connected and
+ * the parts locked.
  */
 bool
 bulkpar_several_update(BulkparTarget *target, const BulkparJob *job,
@@ -122,7 +120,21 @@ bulkpar_several_update(BulkparTarget *target, const BulkparJob *job,
 		/* A trigger may have updated rows of the table as well. */
 		parts[i].rows_hot = Min(parts[i].rows_hot, parts[i].rows_updated);
 	}
-	return changed <= job->batch_size && !(target->whole && changed < rows);
+	return changed <= job->batch_size && !(target->whole && changed < rows) &&
+		all_belong(job, parts, nparts);
+}
+
+/* Whether all of them are parts of the target now. */
+static bool
+all_belong(const BulkparJob *job, const BulkparSeveralPart *parts, int nparts)
+{
+	for (int i = 0; i < nparts; i++)
+	{
+		if (!bulkpar_part_belongs(job->target,
+								  job->parts[parts[i].number].relid))
+			return false;
+	}
+	return true;
 }
 
 /* Count the rows of each part, up to one more than a batch may have. */

@@ -243,6 +243,13 @@ is( sql("SELECT status, rows_updated, rows_failed FROM"
 is( sql("SELECT count(*) FILTER (WHERE n = 1), count(*) FILTER (WHERE id * day = 40 AND n = 0) FROM p"),
 	'295|5', 'just these');
 
+# Its chunks are given back for that, and each is claimed alone.
+$job = last_job($node);
+is( chunks($job,
+		"bool_and(attempts = 2 AND epoch > 2) FILTER (WHERE rows_failed > 0),"
+		  . " count(*) FILTER (WHERE status <> 'succeeded')"),
+	't|0', 'each part that fails is claimed alone');
+
 # A worker dies among several parts.
 make_parts(30, 10);
 my $gate = close_gate($node);
