@@ -245,7 +245,8 @@ explain_rest(Explanation *explanation, const int *numbers, int count)
 		pages += part->pages;
 	}
 	bulkpar_lines_add(&explanation->lines, "Table: ... and %d more %s, %s, %s",
-					  count, kind_of_parts(explanation), show_rows(rows, counted), show_size(pages));
+					  count, kind_of_parts(explanation),
+					  show_rows(rows, counted), show_size(pages));
 }
 
 /* What the tables of the job are called. */
