@@ -95,7 +95,7 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 	if (query->commandType == CMD_UPDATE)
 		bulkpar_assigned_check_query(query, condition->relid, condition->part,
 									 condition->key);
-	if (condition->key->ncolumns > 0 &&
+	if ((condition->key->ncolumns > 0 || condition->parts != NIL) &&
 		check_enable_rls(rte->relid, InvalidOid, true) == RLS_ENABLED)
 		check_policies(condition, query, rte);
 	bulkpar_once_apply(&condition->once, pstate, query);
@@ -115,7 +115,8 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
  * See that the range of a batch may be tested before the policies of its table,
  * and that it does not bring others into play.  The condition on the key reads
  * columns, so that policies for SELECT hide rows from a batch.  From a statement
- * that reads no column they would not: it may change more rows than the job.
+ * that reads no column they would not: it may change more rows than the job.  So
+ * does the part of each row that a statement on several parts returns.
  */
 static void
 check_policies(const BulkparCondition *condition, const Query *query,
@@ -124,7 +125,8 @@ check_policies(const BulkparCondition *condition, const Query *query,
 	Relation	rel = table_open(rte->relid, NoLock);
 	ListCell   *lc;
 
-	bulkpar_leakproof_require(rel, condition->key);
+	if (condition->key->ncolumns > 0)
+		bulkpar_leakproof_require(rel, condition->key);
 	foreach(lc, query->commandType == CMD_SELECT ||
 			bulkpar_compat_reads_columns(query, rte) ?
 			NIL : rel->rd_rsdesc->policies)
@@ -135,6 +137,7 @@ check_policies(const BulkparCondition *condition, const Query *query,
 					 errmsg("a statement that reads no column of table \"%s\" cannot be run in batches under its policies",
 							RelationGetRelationName(rel)),
 					 errdetail("Its batches read the key, so that policies for SELECT hide rows from them but not from the statement."),
+					 condition->key->ncolumns == 0 ? 0 :
 					 errhint("Read a column in the condition, such as WHERE %s IS NOT NULL, if these policies are to count.",
 							 quote_identifier(get_attname(rte->relid,
 														  key_attnum(condition, 0),
