@@ -29,6 +29,7 @@ $node->init(extra => [ '--locale=C', '--encoding=UTF8' ]);
 $node->append_conf('postgresql.conf', <<'END');
 autovacuum = off
 fsync = off
+jit = off
 max_worker_processes = 16
 log_statement = none
 log_min_error_statement = panic
@@ -81,6 +82,15 @@ sub differences
 
 	return "SELECT count(*) FROM (($selects[0] EXCEPT ALL $selects[1])"
 	  . " UNION ALL ($selects[1] EXCEPT ALL $selects[0])) AS differences";
+}
+
+# The tables that refer to the target, and those that refer to them.
+sub children
+{
+	my ($case) = @_;
+
+	return ($case->{child} ? ('child', 'grandchild') : (),
+		$case->{child_u} ? 'child_u' : ());
 }
 
 # What a job does that skips rows: those that fail are in table failed.
@@ -138,10 +148,10 @@ sub script
 	}
 	my $compare = "SELECT '\@table', (" . differences($case->{name}, 'x::text')
 	  . ");\nSELECT '\@log', (" . differences('log', 'x::text') . ");\n";
-	foreach my $child ('child', 'child_u')
+	foreach my $child (children($case))
 	{
 		$compare .= "SELECT '\@$child', (" . differences($child, 'x::text')
-		  . ");\n" if $case->{$child};
+		  . ");\n";
 	}
 	$compare .= <<'END';
 SELECT '@sums', count(*) FROM (
@@ -217,7 +227,7 @@ sub verdict
 	push @wrong, "$failed rows failed, not $skipped" if $failed ne $skipped;
 	push @wrong, 'other SQLSTATEs of rows' if $states != $same;
 	$outcomes{'skipped rows'} += $skipped;
-	foreach my $what ('table', 'log', 'sums', 'child', 'child_u')
+	foreach my $what ('table', 'log', 'sums', children($case))
 	{
 		push @wrong, "$got{$what} differences in $what"
 		  if ($got{$what} // 0) ne '0';

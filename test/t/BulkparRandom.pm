@@ -42,7 +42,7 @@ my @settings = (
 	'array_nulls = off', 'constraint_exclusion = on',
 	'constraint_exclusion = off', 'row_security = on',
 	'standard_conforming_strings = off', "xmlbinary = 'hex'",
-	"default_transaction_isolation = 'serializable'", 'jit = off',
+	"default_transaction_isolation = 'serializable'",
 	'enable_bitmapscan = off', 'enable_indexonlyscan = off',
 	'min_parallel_table_scan_size = 0', 'parallel_setup_cost = 0',
 	"lc_monetary = 'C'", "default_tablespace = 'pg_default'",

@@ -67,9 +67,12 @@ sub make_others
 		# then this is what may fail
 		$case->{error} = 0 if $action =~ /NO ACTION|RESTRICT/;
 		$case->{can_fail} = $action =~ /NO ACTION|RESTRICT/;
-		push @later, "CREATE TABLE child (n int, $columns,"
+		push @later, "CREATE TABLE child (n int PRIMARY KEY, $columns,"
 		  . " FOREIGN KEY ($names) REFERENCES \@T\@ ($names) ON DELETE $action)",
 		  "INSERT INTO child SELECT seq, $names FROM \@T\@ WHERE seq % 4 = 1";
+		push @later, 'CREATE TABLE grandchild (n int REFERENCES child'
+		  . pick(' ON DELETE CASCADE)', ' ON DELETE SET NULL)'),
+		  'INSERT INTO grandchild SELECT n FROM child WHERE n % 3 = 1';
 		$case->{child} = 1;
 	}
 	if ($case->{u1} && $case->{u1_constraint} && chance(0.4))
