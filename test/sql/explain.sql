@@ -171,6 +171,10 @@ SELECT bulkpar_update('tree', 'code', '51 - code', 5, 1);
 ALTER TABLE tree DROP CONSTRAINT tree_parent_fkey, ADD FOREIGN KEY (parent) REFERENCES tree ON DELETE CASCADE;
 SELECT status FROM bulkpar_delete('tree', NULL, 5, 1);
 SELECT count(*) FROM tree;
+-- each row goes with the one before it, most of them before their own batch
+INSERT INTO tree (id, twig) SELECT i, nullif(i - 1, 0) FROM generate_series(1, 50) i;
+SELECT status, rows_updated < 50 AS fewer FROM bulkpar_delete('tree', NULL, 5, 1);
+SELECT count(*) FROM tree;
 DROP TABLE tree;
 DROP EXTENSION postgres_fdw CASCADE;
 
