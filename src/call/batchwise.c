@@ -117,16 +117,18 @@ check_cascades(BulkparLines *lines, const BulkparJob *job,
 									job->target));
 }
 
-/* Triggers that one statement fires once. */
+/* Triggers that one statement fires once, or when all its rows are done. */
 static void
 check_triggers(BulkparLines *lines, const BulkparJob *job,
 			   const BulkparStatement *statement)
 {
 	bulkpar_lines_add_rows(lines, "Warning",
-						   psprintf("SELECT pg_catalog.format('statement trigger %%I fires once for each batch', tgname) "
+						   psprintf("SELECT pg_catalog.format(CASE WHEN tginitdeferred "
+									"THEN 'constraint trigger %%I is deferred to the end of each batch' "
+									"ELSE 'statement trigger %%I fires once for each batch' END, tgname) "
 									"FROM pg_catalog.pg_trigger c WHERE tgrelid = %u "
 									"AND NOT tgisinternal AND tgenabled <> 'D' "
-									"AND (tgtype & %d) = 0 AND (tgtype & %d) <> 0 "
+									"AND (tginitdeferred OR (tgtype & %d) = 0) AND (tgtype & %d) <> 0 "
 									"AND (tgattr = '' OR %s) ORDER BY tgname",
 									job->target, TRIGGER_TYPE_ROW,
 									job->deletes ? TRIGGER_TYPE_DELETE :
