@@ -11,7 +11,7 @@
  * user's condition, for every batch.  So while one of our statements is
  * planned a hook leaves the target no paths but those along the key index.
  * All the rest of the plan is the planner's own choice, with the batch's size
- * as the number of rows.
+ * as the number of rows, and with pages that are in memory.
  *
  * Under row level security conditions are tested after the policies, unless
  * they are leakproof.  The range of a batch may come before them, see
@@ -27,6 +27,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "optimizer/restrictinfo.h"
@@ -39,6 +41,22 @@
 #include "table/keyquery.h"
 #include "table/leakproof.h"
 #include "table/part.h"
+
+/*
+ * By how much it is cheaper to find a row by an index than the planner thinks.
+ * With this it hashes another table for a batch of 1000 rows if that has less
+ * than some 7,000.  Measured: to look 1000 rows up took 0.75 to 1 ms, to hash
+ * 4,000, 8,000 and 16,000 rows 0.7, 0.9 and 2 ms (the best of twenty each).
+ */
+#define CHEAPER_LOOKUPS 2
+
+/* Settings of the planner that are changed for our statements. */
+typedef struct Costs
+{
+	double		seq_page;
+	double		random_page;
+	double		operator;
+} Costs;
 
 /* The statements that are looked after, and the one that is being planned. */
 static List *statements = NIL;
@@ -56,6 +74,9 @@ static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursorOptions,
 								   ParamListInfo boundParams
 								   BULKPAR_PLANNER_EXTRA_PARAM);
+static Costs get_costs(void);
+static void set_costs(const Costs *costs);
+static Costs batch_costs(const Costs *usual);
 static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
 static void note_reached(BulkparReached *reached, RelOptInfo *rel,
@@ -131,15 +152,25 @@ restrict_query(ParseState *pstate, Query *query, JumbleState *jstate)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
 }
 
-/* planner_hook: note whether the statement is one of ours. */
+/*
+ * planner_hook: note whether the statement is one of ours, and if it is run for
+ * each batch let it have the costs of that.
+ */
 static PlannedStmt *
 plan_statement(Query *parse, const char *query_string, int cursorOptions,
 			   ParamListInfo boundParams BULKPAR_PLANNER_EXTRA_PARAM)
 {
 	BulkparHooks *outer = planning;
+	Costs		usual = get_costs();
 	PlannedStmt *result;
 
 	planning = look_up(query_string);
+	if (planning != NULL && bulkpar_condition_is_of_piece(&planning->condition))
+	{
+		Costs		costs = batch_costs(&usual);
+
+		set_costs(&costs);
+	}
 	PG_TRY();
 	{
 		planner_hook_type plan = prev_planner_hook ? prev_planner_hook :
@@ -151,9 +182,50 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
 	PG_FINALLY();
 	{
 		planning = outer;
+		set_costs(&usual);
 	}
 	PG_END_TRY();
 	return result;
+}
+
+static Costs
+get_costs(void)
+{
+	Costs		costs = {
+		.seq_page = seq_page_cost,
+		.random_page = random_page_cost,
+		.operator = cpu_operator_cost
+	};
+
+	return costs;
+}
+
+static void
+set_costs(const Costs *costs)
+{
+	seq_page_cost = costs->seq_page;
+	random_page_cost = costs->random_page;
+	cpu_operator_cost = costs->operator;
+}
+
+/*
+ * What is expected to be read from disk for one statement is there already when
+ * it is the next of many: each batch finds in memory what those before have
+ * read of another table.  With the costs of a disk the planner would rather
+ * read it whole, in order, and do so in each batch.
+ */
+static Costs
+batch_costs(const Costs *usual)
+{
+	double		page = Min(cpu_tuple_cost,
+						   Min(usual->seq_page, usual->random_page));
+	Costs		costs = {
+		.seq_page = page,
+		.random_page = page,
+		.operator = usual->operator / CHEAPER_LOOKUPS
+	};
+
+	return costs;
 }
 
 /*
