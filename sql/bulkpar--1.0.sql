@@ -195,6 +195,7 @@ CREATE TABLE bulkpar.bulkpar_subquery (
 	relation oid NOT NULL,
 	rows bigint NOT NULL,
 	has_nulls boolean NOT NULL,
+	choice integer NOT NULL,
 	PRIMARY KEY (job_id, number)
 );
 
@@ -229,6 +230,8 @@ COMMENT ON COLUMN bulkpar.bulkpar_subquery.relation IS
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.rows IS
 'How many these are: a crash empties the table';
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.has_nulls IS 'Whether a null is in them';
+COMMENT ON COLUMN bulkpar.bulkpar_subquery.choice IS
+'Which of those it is that could also be part of each batch; 0 if it could not';
 COMMENT ON COLUMN bulkpar.bulkpar_job.sees_batches IS
 'Whether subqueries that depend on the row may see what earlier batches have done';
 COMMENT ON COLUMN bulkpar.bulkpar_job.statement IS

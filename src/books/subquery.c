@@ -33,7 +33,8 @@ bulkpar_subquery_add(int64 job_id, BulkparSubqueries *subqueries,
 	static BulkparQuery insert = {
 		.sql =
 		"INSERT INTO @bulkpar_subquery (job_id, number, relation, rows, "
-		"has_nulls) VALUES ($job_id, $number, $relation, $rows, $has_nulls)"
+		"has_nulls, choice) VALUES ($job_id, $number, $relation, $rows, "
+		"$has_nulls, $choice)"
 	};
 	Size		size = sizeof(BulkparSubquery) * (subqueries->count + 1);
 
@@ -49,6 +50,7 @@ bulkpar_subquery_add(int64 job_id, BulkparSubqueries *subqueries,
 		bulkpar_argument_oid(&books, "relation", subquery->relid);
 		bulkpar_argument_int64(&books, "rows", subquery->rows);
 		bulkpar_argument_bool(&books, "has_nulls", subquery->has_nulls);
+		bulkpar_argument_int32(&books, "choice", subquery->choice);
 		(void) bulkpar_bookkeeping_run(&books, &insert);
 		bulkpar_bookkeeping_leave(&books);
 	}
@@ -61,7 +63,7 @@ bulkpar_subquery_load(int64 job_id, BulkparSubqueries *subqueries)
 	static BulkparQuery read = {
 		.read_only = true,
 		.sql =
-		"SELECT relation, rows, has_nulls FROM @bulkpar_subquery "
+		"SELECT relation, rows, has_nulls, choice FROM @bulkpar_subquery "
 		"WHERE job_id = $job_id ORDER BY number"
 	};
 	BulkparBookkeeping books;
@@ -80,6 +82,7 @@ bulkpar_subquery_load(int64 job_id, BulkparSubqueries *subqueries)
 		subquery->relid = bulkpar_column_oid(&books, "relation");
 		subquery->rows = bulkpar_column_int64(&books, "rows");
 		subquery->has_nulls = bulkpar_column_bool(&books, "has_nulls");
+		subquery->choice = bulkpar_column_int32(&books, "choice");
 	}
 	bulkpar_bookkeeping_leave(&books);
 }

@@ -19,6 +19,8 @@ typedef struct BulkparSubquery
 	Oid			relid;			/* of that table */
 	int64		rows;
 	bool		has_nulls;		/* in some column */
+	int			choice;			/* which of those that need not be evaluated
+								 * once, from 1 on; 0 if it must be */
 } BulkparSubquery;
 
 /* Those of a job, in the order in which they are found in its statement. */

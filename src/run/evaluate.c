@@ -37,6 +37,7 @@
 #include "run/evaluate.h"
 #include "table/bounds.h"
 #include "table/part.h"
+#include "table/reread.h"
 
 /* So many rows or bytes are stored at a time, ... */
 #define ROWS_AT_A_TIME 256
@@ -68,6 +69,9 @@ typedef struct RowReceiver
 	Bitmapset  *too_long;		/* columns with values too long for an index */
 } RowReceiver;
 
+static List *find(const BulkparJob *job, BulkparTarget *target,
+				  bool as_written, double *target_rows);
+static bool has_choice(const List *items);
 static bool lock_some_part(const BulkparJob *job, BulkparTarget *target);
 static void evaluate_item(BulkparJob *job, const BulkparOnceItem *item);
 static PlannedStmt *plan(const Query *query);
@@ -83,19 +87,51 @@ static void flush(RowReceiver *receiver);
 List *
 bulkpar_evaluate_find(const BulkparJob *job, BulkparTarget *target)
 {
-	BulkparStatement *statement;
-	BulkparOnce *once;
+	List	   *found;
+	double		target_rows;
 
 	if (!lock_some_part(job, target))
 		return NIL;
-	statement = bulkpar_statement_list(job, target->part, target->key);
-	once = &statement->hooks.condition.once;
+	found = find(job, target, false, &target_rows);
+	if (has_choice(found) && !bulkpar_reread_is_worth(job, target_rows))
+		found = find(job, target, true, NULL);
+	return found;
+}
+
+/*
+ * Find it, or just what must be evaluated once; and if there is a choice how
+ * many rows of the target are looked at.
+ */
+static List *
+find(const BulkparJob *job, BulkparTarget *target, bool as_written,
+	 double *target_rows)
+{
+	BulkparStatement *statement = bulkpar_statement_list(job, target->part,
+														 target->key);
+	BulkparOnce *once = &statement->hooks.condition.once;
+
 	once->context = CurrentMemoryContext;
+	once->as_written = as_written;
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
+	if (!as_written && has_choice(once->found))
+		*target_rows = bulkpar_statement_target_rows(statement);
 	bulkpar_statement_forget(statement);
 	SPI_finish();
 	return once->found;
+}
+
+static bool
+has_choice(const List *items)
+{
+	ListCell   *lc;
+
+	foreach(lc, items)
+	{
+		if (((const BulkparOnceItem *) lfirst(lc))->choice > 0)
+			return true;
+	}
+	return false;
 }
 
 /* False if nothing of the target is left. */
@@ -166,7 +202,7 @@ bulkpar_evaluate_expect(BulkparJob *job, const BulkparOnceItem *item,
 static void
 evaluate_item(BulkparJob *job, const BulkparOnceItem *item)
 {
-	BulkparSubquery result = {0};
+	BulkparSubquery result = {.choice = item->choice};
 	PlannedStmt *stmt = plan(item->query);
 	TupleDesc	columns = ExecCleanTypeFromTL(stmt->planTree->targetlist);
 	Bitmapset  *too_long;

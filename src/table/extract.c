@@ -28,6 +28,7 @@
 #include "table/extract.h"
 #include "table/values.h"
 
+static bool uses_whole_row(const Bitmapset *columns);
 static Query *select_from(const Query *top, RangeTblEntry *rte);
 static void add_if_used(Query *query, const Bitmapset *used, Var *column,
 						char *name);
@@ -116,44 +117,43 @@ bulkpar_extract_cte(const Query *top, const CommonTableExpr *cte,
 }
 
 /*
- * SELECT ... FROM item: the rows of an item of the FROM list of the statement;
- * of a table just the columns that are used.
+ * SELECT ... FROM item: the rows of an item of the FROM list of the statement,
+ * or of a query in it if the item is a table; of a table just the columns that
+ * are used.
  */
 Query *
-bulkpar_extract_item(const Query *top, int rti)
+bulkpar_extract_item(const Query *top, const Query *query, int rti)
 {
-	RangeTblEntry *rte = copyObject(rt_fetch(rti, top->rtable));
-	Query	   *query;
+	RangeTblEntry *rte = copyObject(rt_fetch(rti, query->rtable));
+	Query	   *own;
 	List	   *columns = NIL;
 	ListCell   *lc;
 
 	if (rte->rtekind == RTE_RELATION)
 	{
-		foreach(lc, bulkpar_extract_used_columns(top, rti))
+		foreach(lc, bulkpar_extract_used_columns(query, rti))
 			columns = lappend(columns, make_column(rte, lfirst_int(lc)));
 	}
 	else
 		expandRTE(rte, 1, 0, -1, true, NULL, &columns);
-	query = select_from(top, rte);
-	bulkpar_compat_take_permissions(top, query, rte);
-	query->hasSubLinks = top->hasSubLinks;
+	own = select_from(top, rte);
+	bulkpar_compat_take_permissions(query, own, rte);
+	own->hasSubLinks = query->hasSubLinks;
 	foreach(lc, columns)
-		bulkpar_values_add(&query->targetList, lfirst(lc), "value");
-	return query;
+		bulkpar_values_add(&own->targetList, lfirst(lc), "value");
+	return own;
 }
 
 /*
- * The numbers of the columns of a table in the statement that are used: all
- * where a whole row is.
+ * The numbers of the columns of a table in a query that are used: all where a
+ * whole row is.
  */
 List *
-bulkpar_extract_used_columns(const Query *top, int rti)
+bulkpar_extract_used_columns(const Query *query, int rti)
 {
-	RangeTblEntry *rte = rt_fetch(rti, top->rtable);
-	Bitmapset  *used = bulkpar_compat_selected_columns(top, rte);
-	bool		whole = bms_is_member(InvalidAttrNumber -
-									  FirstLowInvalidHeapAttributeNumber,
-									  used);
+	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+	Bitmapset  *used = bulkpar_compat_selected_columns(query, rte);
+	bool		whole = uses_whole_row(used);
 	int			natts = list_length(rte->eref->colnames);
 	List	   *columns = NIL;
 
@@ -167,6 +167,24 @@ bulkpar_extract_used_columns(const Query *top, int rti)
 			columns = lappend_int(columns, i);
 	}
 	return columns;
+}
+
+/* Whether more of a table in a query is used than its columns by themselves. */
+bool
+bulkpar_extract_uses_row(const Query *query, int rti)
+{
+	List	   *columns = bulkpar_extract_used_columns(query, rti);
+
+	return columns == NIL || linitial_int(columns) <= 0 ||
+		uses_whole_row(bulkpar_compat_selected_columns(query,
+													   rt_fetch(rti, query->rtable)));
+}
+
+static bool
+uses_whole_row(const Bitmapset *columns)
+{
+	return bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber,
+						 columns);
 }
 
 /* A SELECT from one item, or from none, still without columns. */

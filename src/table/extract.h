@@ -23,7 +23,9 @@ extern Query *bulkpar_extract_subquery(const Query *top, const Query *query,
 									   int level, const Bitmapset *used);
 extern Query *bulkpar_extract_cte(const Query *top, const CommonTableExpr *cte,
 								  const Bitmapset *used);
-extern Query *bulkpar_extract_item(const Query *top, int rti);
-extern List *bulkpar_extract_used_columns(const Query *top, int rti);
+extern Query *bulkpar_extract_item(const Query *top, const Query *query,
+								   int rti);
+extern List *bulkpar_extract_used_columns(const Query *query, int rti);
+extern bool bulkpar_extract_uses_row(const Query *query, int rti);
 
 #endif							/* BULKPAR_EXTRACT_H */

@@ -165,6 +165,8 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
 	PlannedStmt *result;
 
 	planning = look_up(query_string);
+	if (planning != NULL)
+		planning->rows = 0;
 	if (planning != NULL && bulkpar_condition_is_of_piece(&planning->condition))
 	{
 		Costs		costs = batch_costs(&usual);
@@ -256,6 +258,8 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	bulkpar_part_require(planning->condition.relid, rte->relid);
 	if (planning->reached.context != NULL)
 		note_reached(&planning->reached, rel, rte);
+	if (!rte->inh && !IS_DUMMY_REL(rel))
+		planning->rows += rel->rows;
 	if (!bulkpar_condition_is_of_piece(&planning->condition))
 		return;
 	if (planning->batch_size > 0)

@@ -32,6 +32,7 @@ typedef struct BulkparHooks
 	int			batch_size;		/* rows to expect, or 0 */
 	bool		without_key_index;	/* had the last plan to do */
 	BulkparReached reached;
+	double		rows;			/* of the target that it looks at */
 } BulkparHooks;
 
 extern void bulkpar_hooks_start(BulkparHooks *hooks);

@@ -30,12 +30,13 @@
 typedef struct Search
 {
 	int			rti;
+	bool		constants;		/* also if they are compared with those */
 	int			level;			/* of where we are, below the query */
 	Bitmapset  *columns;		/* by their numbers in the item */
 } Search;
 
 static bool find_comparison(Node *node, void *context);
-static void note_column(Search *search, Node *node);
+static void note_column(Search *search, Node *node, const Node *other);
 
 /* The first columns of an extracted subquery that are not just nulls. */
 Bitmapset *
@@ -56,6 +57,20 @@ bulkpar_joined_all(const Query *own)
 }
 
 /*
+ * The columns of an item of a query that are compared with others, or also with
+ * constants, by their numbers in the item.
+ */
+Bitmapset *
+bulkpar_joined_columns(const Query *query, int rti, bool constants)
+{
+	Search		search = {.rti = rti, .constants = constants};
+
+	(void) query_tree_walker((Query *) query, find_comparison, &search,
+							 QTW_IGNORE_CTE_SUBQUERIES);
+	return search.columns;
+}
+
+/*
  * The columns by which an item of a query is joined, by their numbers in what
  * was extracted of it.
  */
@@ -63,21 +78,19 @@ Bitmapset *
 bulkpar_joined_item(const Query *query, int rti, const Query *own)
 {
 	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
-	Search		search = {.rti = rti};
+	Bitmapset  *compared = bulkpar_joined_columns(query, rti, true);
 	Bitmapset  *columns = NULL;
 	int			number = 0;
 	ListCell   *lc;
 
-	(void) query_tree_walker((Query *) query, find_comparison, &search,
-							 QTW_IGNORE_CTE_SUBQUERIES);
-	if (search.columns == NULL)
+	if (compared == NULL)
 		return bulkpar_joined_all(own);
 	if (rte->rtekind != RTE_RELATION)
-		return search.columns;
+		return compared;
 	foreach(lc, bulkpar_extract_used_columns(query, rti))
 	{
 		number++;
-		if (lfirst_int(lc) > 0 && bms_is_member(lfirst_int(lc), search.columns))
+		if (lfirst_int(lc) > 0 && bms_is_member(lfirst_int(lc), compared))
 			columns = bms_add_member(columns, number);
 	}
 	return columns;
@@ -126,8 +139,8 @@ find_comparison(Node *node, void *context)
 
 		if (op_mergejoinable(op->opno, exprType(left)))
 		{
-			note_column(search, left);
-			note_column(search, lsecond(op->args));
+			note_column(search, left, lsecond(op->args));
+			note_column(search, lsecond(op->args), left);
 		}
 	}
 	return expression_tree_walker(node, find_comparison, context);
@@ -135,10 +148,12 @@ find_comparison(Node *node, void *context)
 
 /* Note a side of a comparison, if it is a column of the item. */
 static void
-note_column(Search *search, Node *node)
+note_column(Search *search, Node *node, const Node *other)
 {
 	Var		   *var;
 
+	if (!search->constants && (IsA(other, Const) || IsA(other, Param)))
+		return;
 	while (IsA(node, RelabelType))
 		node = (Node *) ((RelabelType *) node)->arg;
 	var = (Var *) node;

@@ -17,6 +17,8 @@
 #include "nodes/parsenodes.h"
 
 extern Bitmapset *bulkpar_joined_all(const Query *own);
+extern Bitmapset *bulkpar_joined_columns(const Query *query, int rti,
+										 bool constants);
 extern Bitmapset *bulkpar_joined_item(const Query *query, int rti,
 									  const Query *own);
 extern Bitmapset *bulkpar_joined_cte(const Query *top,

@@ -7,7 +7,8 @@
  * what one statement evaluates once is evaluated when the job begins, and its
  * result is kept: CTEs, items of the FROM list and subqueries that do not
  * depend on the row, if they see rows that the batches change, or must have seen
- * all of their rows anyway (reach.c).  What is left are subqueries that depend
+ * all of their rows anyway (reach.c).  Others may be as well, if each batch would
+ * read a large table for them (reread.c).  What is left are subqueries that depend
  * on the row.  Those that would see what earlier batches have done are refused
  * unless the caller allows it.
  *
@@ -42,6 +43,7 @@
 #include "table/member.h"
 #include "table/once.h"
 #include "table/reach.h"
+#include "table/reread.h"
 #include "table/substitute.h"
 #include "table/used.h"
 
@@ -51,8 +53,11 @@ typedef struct Walk
 	BulkparOnce *once;
 	ParseState *pstate;
 	Query	   *top;
-	int			level;			/* below it, of the query that we are in */
+	Query	   *query;			/* that we are in, ... */
+	int			level;			/* ... so many levels below it */
 	int			number;			/* of those that were found */
+	int			choices;		/* that could be evaluated once or not */
+	int			chosen;			/* the number of the one at hand; 0: none */
 } Walk;
 
 static void walk_query(Walk *walk, Query *query);
@@ -60,10 +65,12 @@ static void walk_cte(Walk *walk, CommonTableExpr *cte);
 static void walk_item(Walk *walk, Query *query, int rti);
 static bool walk_expression(Node *node, void *context);
 static void walk_sublink(Walk *walk, SubLink *sublink);
+static bool choose(Walk *walk, int rti, const SubLink *sublink);
 static void walk_dependent(Walk *walk, Query *query, int location);
 static void check_cte(const Walk *walk, const CommonTableExpr *cte);
 static void take_cte(Walk *walk, CommonTableExpr *cte);
 static void take_item(Walk *walk, Query *query, int rti);
+static char *describe_item(const Walk *walk, const Query *query, int rti);
 static void take_sublink(Walk *walk, SubLink *sublink);
 static const BulkparSubquery *take_result(Walk *walk, const char *name,
 										  Query *query, Bitmapset *joined);
@@ -93,8 +100,10 @@ bulkpar_once_apply(BulkparOnce *once, ParseState *pstate, Query *query)
 static void
 walk_query(Walk *walk, Query *query)
 {
+	Query	   *outer = walk->query;
 	ListCell   *lc;
 
+	walk->query = query;
 	foreach(lc, query->cteList)
 		walk_cte(walk, lfirst_node(CommonTableExpr, lc));
 	for (int rti = 1; rti <= list_length(query->rtable); rti++)
@@ -105,6 +114,7 @@ walk_query(Walk *walk, Query *query)
 	(void) query_tree_walker(query, walk_expression, walk,
 							 QTW_IGNORE_RANGE_TABLE |
 							 QTW_IGNORE_CTE_SUBQUERIES);
+	walk->query = outer;
 }
 
 /* A CTE that would be materialized in each batch is evaluated once as well. */
@@ -133,7 +143,7 @@ walk_cte(Walk *walk, CommonTableExpr *cte)
 
 /*
  * An item of a FROM list.  In a subquery that depends on the row, a table and
- * the like are part of that.
+ * the like are part of that, but for a table that is read once.
  */
 static void
 walk_item(Walk *walk, Query *query, int rti)
@@ -141,21 +151,23 @@ walk_item(Walk *walk, Query *query, int rti)
 	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
 	BulkparReach reach;
 	bool		closed;
+	bool		once = false;
 
 	if (rte->rtekind == RTE_CTE || rte->rtekind == RTE_JOIN ||
 		rte->rtekind == RTE_RESULT)
 		return;
 	closed = bulkpar_reach_is_closed_item(rte, walk->level);
+	reach = bulkpar_reach_look_at_item(rte, walk->once->job->target);
 	if (closed && (rte->rtekind == RTE_SUBQUERY || walk->level == 0))
-	{
-		reach = bulkpar_reach_look_at_item(rte, walk->once->job->target);
-		if (bulkpar_reach_needs_once(&reach))
-			take_item(walk, query, rti);
-	}
+		once = bulkpar_reach_needs_once(&reach);
 	else if (rte->rtekind == RTE_SUBQUERY)
 		walk_dependent(walk, rte->subquery, -1);
 	else
 		(void) range_table_walker(list_make1(rte), walk_expression, walk, 0);
+	if (once || (bulkpar_reread_is_table(rte) &&
+				 !bulkpar_reach_needs_once(&reach) &&
+				 choose(walk, rti, NULL)))
+		take_item(walk, query, rti);
 }
 
 static bool
@@ -184,8 +196,37 @@ walk_sublink(Walk *walk, SubLink *sublink)
 		return;
 	}
 	reach = bulkpar_reach_look((Node *) query, walk->once->job->target, true);
-	if (bulkpar_reach_needs_once(&reach))
+	if (bulkpar_reach_needs_once(&reach) ||
+		(walk->level == 0 && bulkpar_reread_is_list(sublink) &&
+		 choose(walk, 0, sublink)))
 		take_sublink(walk, sublink);
+}
+
+/*
+ * Whether a table, or if it is not NULL a subquery, that could also be part of
+ * each batch is evaluated once.  That is decided when the job begins: it holds
+ * for all of the job, whatever becomes of the table meanwhile.
+ */
+static bool
+choose(Walk *walk, int rti, const SubLink *sublink)
+{
+	const BulkparJob *job = walk->once->job;
+	const BulkparSubqueries *subqueries = &job->subqueries;
+	int			number = ++walk->choices;
+	bool		decided = subqueries->evaluated;
+	bool		once = false;
+
+	for (int i = 0; i < subqueries->count; i++)
+	{
+		once |= subqueries->items[i].choice == number;
+		decided |= subqueries->items[i].choice >= number;
+	}
+	if (!decided && !walk->once->as_written)
+		once = sublink != NULL ?
+			bulkpar_reread_list(job, walk->query, sublink) :
+			bulkpar_reread_table(job, walk->query, rti);
+	walk->chosen = once ? number : 0;
+	return once;
 }
 
 /* A subquery that is evaluated for each row, and what is in it. */
@@ -257,17 +298,27 @@ take_item(Walk *walk, Query *query, int rti)
 	Query	   *own = rte->rtekind == RTE_SUBQUERY ?
 		bulkpar_extract_subquery(walk->top, rte->subquery, walk->level,
 								 bulkpar_used_of_item(query, rti)) :
-		bulkpar_extract_item(walk->top, rti);
+		bulkpar_extract_item(walk->top, query, rti);
 	const BulkparSubquery *result =
-		take_result(walk, psprintf("%s %s",
-								   walk->top->commandType == CMD_DELETE ?
-								   "USING" : "FROM",
-								   quote_identifier(rte->eref->aliasname)), own,
+		take_result(walk, describe_item(walk, query, rti), own,
 					bulkpar_joined_item(query, rti, own));
 
 	if (result != NULL)
 		bulkpar_substitute_item(walk->once->job, result, own->targetList,
 								query, rti);
+}
+
+/* An item by its name, with the reason if it need not be evaluated once. */
+static char *
+describe_item(const Walk *walk, const Query *query, int rti)
+{
+	char	   *name = rt_fetch(rti, query->rtable)->eref->aliasname;
+	char	   *text = psprintf("%s %s", query->commandType == CMD_DELETE ?
+								"USING" : "FROM", quote_identifier(name));
+
+	return walk->chosen == 0 ? text :
+		psprintf("%s, which has no index on %s", text,
+				 bulkpar_reread_show(query, rti));
 }
 
 static void
@@ -308,9 +359,15 @@ take_result(Walk *walk, const char *name, Query *query, Bitmapset *joined)
 	const BulkparSubqueries *subqueries = &once->job->subqueries;
 	MemoryContext oldcontext;
 	BulkparOnceItem *item;
+	int			choice = walk->chosen;
 
+	walk->chosen = 0;
 	if (walk->number++ < subqueries->count)
+	{
+		if (subqueries->items[walk->number - 1].choice != choice)
+			bulkpar_substitute_raise_changed(once->job);
 		return &subqueries->items[walk->number - 1];
+	}
 	if (subqueries->evaluated)
 		bulkpar_substitute_raise_changed(once->job);
 	check_types(query);
@@ -321,6 +378,7 @@ take_result(Walk *walk, const char *name, Query *query, Bitmapset *joined)
 	item->name = pstrdup(name);
 	item->query = copyObject(query);
 	item->joined = bms_copy(joined);
+	item->choice = choice;
 	once->found = lappend(once->found, item);
 	MemoryContextSwitchTo(oldcontext);
 	return NULL;

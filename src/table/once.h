@@ -23,6 +23,7 @@ typedef struct BulkparOnceItem
 	char	   *name;			/* to show it */
 	Query	   *query;			/* a statement of its own */
 	Bitmapset  *joined;			/* columns of it that may be looked up */
+	int			choice;			/* as in BulkparSubquery */
 } BulkparOnceItem;
 
 /* Those of the statement of a job. */
@@ -30,6 +31,7 @@ typedef struct BulkparOnce
 {
 	const BulkparJob *job;		/* NULL for a statement of our own */
 	MemoryContext context;		/* for what is found; NULL: not wanted */
+	bool		as_written;		/* find just what must be evaluated once */
 	List	   *found;			/* items that have not been evaluated */
 	List	   *members;		/* IN and NOT IN with a result, see member.h */
 } BulkparOnce;

@@ -268,6 +268,19 @@ bulkpar_statement_rows(const BulkparStatement *statement)
 }
 
 /*
+ * How many rows of the target it looks at, as the planner expects: those for
+ * which all conditions hold that are about nothing else.
+ */
+double
+bulkpar_statement_target_rows(const BulkparStatement *statement)
+{
+	PlannedStmt *stmt;
+
+	ReleaseCachedPlan(plan_once(statement, &stmt), CurrentResourceOwner);
+	return statement->hooks.rows;
+}
+
+/*
  * Whether a prepared SELECT sees the same rows each time that it is run in
  * the same snapshot.
  */

@@ -60,6 +60,7 @@ extern void bulkpar_statement_prepare(BulkparStatement *statement);
 extern void bulkpar_statement_verify(BulkparStatement *statement);
 extern char *bulkpar_statement_explain(BulkparStatement *statement);
 extern double bulkpar_statement_rows(const BulkparStatement *statement);
+extern double bulkpar_statement_target_rows(const BulkparStatement *statement);
 extern bool bulkpar_statement_is_repeatable(const BulkparStatement *statement);
 extern List *bulkpar_statement_relations(const BulkparStatement *statement);
 extern bool bulkpar_statement_uses_key(BulkparStatement *statement);

@@ -196,17 +196,19 @@ bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
 
 /*
  * How many rows the planner expects the statement of the job to change in all
- * parts, and whether they are the same whenever it looks for them.  SPI must
- * be connected and the target locked.
+ * parts, whether they are the same whenever it looks for them, and whether it
+ * looks at other tables for that.  SPI must be connected and the target locked.
  */
 double
 bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job,
-					  bool *repeatable)
+					  bool *repeatable, bool *joins)
 {
 	BulkparStatement *statement = prepare_list(target, job);
 	double		rows = bulkpar_statement_rows(statement);
 
 	*repeatable = bulkpar_statement_is_repeatable(statement);
+	*joins = list_difference_oid(bulkpar_statement_relations(statement),
+								 list_make1_oid(job->target)) != NIL;
 	bulkpar_statement_forget(statement);
 	return rows;
 }

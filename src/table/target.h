@@ -56,7 +56,7 @@ extern int64 bulkpar_target_update_listed(BulkparTarget *target,
 										  const BulkparJob *job,
 										  const Datum *keys, int count);
 extern double bulkpar_target_expect(BulkparTarget *target,
-									const BulkparJob *job, bool *repeatable);
+									const BulkparJob *job, bool *repeatable, bool *joins);
 extern bool bulkpar_target_reaches_list(BulkparTarget *target,
 										const BulkparJob *job);
 extern void bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
