@@ -13,6 +13,7 @@ import machine
 import parts
 import report
 import server
+import shapes
 import writers
 
 # What runs, rows, rounds.
@@ -25,6 +26,7 @@ PARTS = {
     'toast': (parts.run_toast, 50_000, 3),
     'skewed': (parts.run_skewed, 500_000, 3),
     'few': (parts.run_few, 10_000_000, 5),
+    'shapes': (shapes.run_shapes, 500_000, 5),
     'growth': (growth.run_growth, None, 3),
     'latency': (parts.run_latency, 1, 50),
 }
