@@ -58,9 +58,14 @@ typedef struct Costs
 	double		operator;
 } Costs;
 
-/* The statements that are looked after, and the one that is being planned. */
+/*
+ * The statements that are looked after, the one that is being planned, and the
+ * costs of all others meanwhile: a function of the user's may be called then,
+ * and plan what it runs.
+ */
 static List *statements = NIL;
 static BulkparHooks *planning = NULL;
+static Costs usual;
 
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static planner_hook_type prev_planner_hook = NULL;
@@ -74,9 +79,10 @@ static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursorOptions,
 								   ParamListInfo boundParams
 								   BULKPAR_PLANNER_EXTRA_PARAM);
+static void start_planning(const BulkparHooks *outer);
 static Costs get_costs(void);
 static void set_costs(const Costs *costs);
-static Costs batch_costs(const Costs *usual);
+static Costs batch_costs(void);
 static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
 static void note_reached(BulkparReached *reached, RelOptInfo *rel,
@@ -161,18 +167,14 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
 			   ParamListInfo boundParams BULKPAR_PLANNER_EXTRA_PARAM)
 {
 	BulkparHooks *outer = planning;
-	Costs		usual = get_costs();
+	Costs		costs = get_costs();
 	PlannedStmt *result;
 
 	planning = look_up(query_string);
 	if (planning != NULL)
-		planning->rows = 0;
-	if (planning != NULL && bulkpar_condition_is_of_piece(&planning->condition))
-	{
-		Costs		costs = batch_costs(&usual);
-
-		set_costs(&costs);
-	}
+		start_planning(outer);
+	else if (outer != NULL)
+		set_costs(&usual);
 	PG_TRY();
 	{
 		planner_hook_type plan = prev_planner_hook ? prev_planner_hook :
@@ -183,11 +185,26 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
 	}
 	PG_FINALLY();
 	{
+		if (planning != NULL || outer != NULL)
+			set_costs(&costs);
 		planning = outer;
-		set_costs(&usual);
 	}
 	PG_END_TRY();
 	return result;
+}
+
+/* Prepare to plan a statement of ours, while that other one is planned or none. */
+static void
+start_planning(const BulkparHooks *outer)
+{
+	Costs		costs;
+
+	if (outer == NULL)
+		usual = get_costs();
+	planning->rows = 0;
+	costs = bulkpar_condition_is_of_piece(&planning->condition) ?
+		batch_costs() : usual;
+	set_costs(&costs);
 }
 
 static Costs
@@ -217,14 +234,14 @@ set_costs(const Costs *costs)
  * read it whole, in order, and do so in each batch.
  */
 static Costs
-batch_costs(const Costs *usual)
+batch_costs(void)
 {
 	double		page = Min(cpu_tuple_cost,
-						   Min(usual->seq_page, usual->random_page));
+						   Min(usual.seq_page, usual.random_page));
 	Costs		costs = {
 		.seq_page = page,
 		.random_page = page,
-		.operator = usual->operator / CHEAPER_LOOKUPS
+		.operator = usual.operator / CHEAPER_LOOKUPS
 	};
 
 	return costs;
