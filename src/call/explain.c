@@ -42,7 +42,7 @@ typedef struct Explanation
 	BulkparJob *job;
 	BulkparTarget *target;
 	bool		sample;
-	List	   *once;			/* what is to be evaluated once, ... */
+	BulkparOnce once;			/* what is to be evaluated once, ... */
 	double	   *once_rows;		/* ... how many rows it has, ... */
 	double	   *once_pages;		/* ... and how large it is */
 	BulkparPlan *plan;
@@ -130,7 +130,7 @@ explain(void *arg)
 		explain_stripes(explanation);
 		bulkpar_catalog_show(&explanation->lines, job);
 		explain_plan(explanation);
-		if (explanation->once == NIL || explanation->sample)
+		if (explanation->once.found == NIL || explanation->sample)
 			try(explanation, explain_values, "The new values");
 		if (explanation->sample)
 			try(explanation, explain_sample, "A batch of the sample");
@@ -152,11 +152,11 @@ evaluate_once(Explanation *explanation)
 	int			count;
 
 	explanation->once = bulkpar_evaluate_find(job, explanation->target);
-	count = list_length(explanation->once);
+	count = list_length(explanation->once.found);
 	explanation->once_rows = palloc(sizeof(double) * (count + 1));
 	explanation->once_pages = palloc(sizeof(double) * (count + 1));
 	if (explanation->sample)
-		bulkpar_evaluate_run(job, explanation->target);
+		bulkpar_evaluate_run(job, explanation->target, &explanation->once);
 	for (int i = 0; i < count; i++)
 	{
 		if (explanation->sample)
@@ -167,7 +167,7 @@ evaluate_once(Explanation *explanation)
 		}
 		else
 			explanation->once_rows[i] =
-				bulkpar_evaluate_expect(job, list_nth(explanation->once, i),
+				bulkpar_evaluate_expect(job, list_nth(explanation->once.found, i),
 										&explanation->once_pages[i]);
 	}
 }
@@ -257,13 +257,13 @@ kind_of_parts(const Explanation *explanation)
 		RELKIND_PARTITIONED_TABLE ? "partitions" : "tables";
 }
 
-/* What is evaluated once. */
+/* What is evaluated once, and what each batch reads whole. */
 static void
 explain_once(Explanation *explanation)
 {
 	ListCell   *lc;
 
-	foreach(lc, explanation->once)
+	foreach(lc, explanation->once.found)
 	{
 		const BulkparOnceItem *item = lfirst(lc);
 		int			i = foreach_current_index(lc);
@@ -274,6 +274,9 @@ explain_once(Explanation *explanation)
 									explanation->sample),
 						  show_size(explanation->once_pages[i]));
 	}
+	foreach(lc, explanation->once.reread)
+		bulkpar_lines_add(&explanation->lines, "Read whole by each batch: %s",
+						  (char *) lfirst(lc));
 }
 
 /* What is to be expected of batches and workers. */
@@ -287,7 +290,9 @@ explain_batches(Explanation *explanation)
 					  "Rows: the planner expects %.0f of %s to be %s%s",
 					  plan->expected, show_rows(plan->rows, plan->counted),
 					  job->deletes ? "deleted" : "updated",
-					  plan->listed ? ", and they are listed first" : "");
+					  plan->listed ? ", and they are listed first" :
+					  plan->unlisted ?
+					  ", not listed: a volatile function or TABLESAMPLE chooses them" : "");
 	if (plan->batches == 0)
 		bulkpar_lines_add(&explanation->lines, "Batches: none");
 	else
@@ -361,7 +366,7 @@ explain_plan(Explanation *explanation)
 										target->key,
 										explanation->plan->listed ? &list : &shape);
 	bulkpar_lines_add(&explanation->lines, "Plan of a batch%s:",
-					  explanation->once == NIL || explanation->sample ? "" :
+					  explanation->once.found == NIL || explanation->sample ? "" :
 					  ", with the subqueries in the place of their results");
 	bulkpar_lines_add_text(&explanation->lines, bulkpar_statement_explain(statement));
 	SPI_finish();

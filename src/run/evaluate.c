@@ -69,9 +69,8 @@ typedef struct RowReceiver
 	Bitmapset  *too_long;		/* columns with values too long for an index */
 } RowReceiver;
 
-static List *find(const BulkparJob *job, BulkparTarget *target,
-				  bool as_written, double *target_rows);
-static bool has_choice(const List *items);
+static BulkparOnce find(const BulkparJob *job, BulkparTarget *target,
+						const BulkparOnce *choices, double *target_rows);
 static bool lock_some_part(const BulkparJob *job, BulkparTarget *target);
 static void evaluate_item(BulkparJob *job, const BulkparOnceItem *item);
 static PlannedStmt *plan(const Query *query);
@@ -81,29 +80,32 @@ static void look_at_values(RowReceiver *receiver, TupleTableSlot *slot);
 static void flush(RowReceiver *receiver);
 
 /*
- * Find what the statement of a job has that is to be evaluated once and has not
- * been yet, in the current memory context.  The target is locked at some part.
+ * Find what the statement of a job has that is to be evaluated once, with what
+ * could be if that is worth it, in the current memory context.  The target is
+ * locked at some part.
  */
-List *
+BulkparOnce
 bulkpar_evaluate_find(const BulkparJob *job, BulkparTarget *target)
 {
-	List	   *found;
+	BulkparOnce once = {.job = job};
 	double		target_rows;
 
 	if (!lock_some_part(job, target))
-		return NIL;
-	found = find(job, target, false, &target_rows);
-	if (has_choice(found) && !bulkpar_reread_is_worth(job, target_rows))
-		found = find(job, target, true, NULL);
-	return found;
+		return once;
+	once = find(job, target, &once, &target_rows);
+	once.chosen = true;
+	if (once.choices == NULL || bulkpar_reread_is_worth(job, target_rows))
+		return once;
+	once.choices = NULL;
+	return find(job, target, &once, NULL);
 }
 
 /*
- * Find it, or just what must be evaluated once; and if there is a choice how
+ * Find it, with these choices if they are made, and if they are made now how
  * many rows of the target are looked at.
  */
-static List *
-find(const BulkparJob *job, BulkparTarget *target, bool as_written,
+static BulkparOnce
+find(const BulkparJob *job, BulkparTarget *target, const BulkparOnce *choices,
 	 double *target_rows)
 {
 	BulkparStatement *statement = bulkpar_statement_list(job, target->part,
@@ -111,27 +113,15 @@ find(const BulkparJob *job, BulkparTarget *target, bool as_written,
 	BulkparOnce *once = &statement->hooks.condition.once;
 
 	once->context = CurrentMemoryContext;
-	once->as_written = as_written;
+	once->chosen = choices->chosen;
+	once->choices = choices->choices;
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
-	if (!as_written && has_choice(once->found))
+	if (!choices->chosen && once->choices != NULL)
 		*target_rows = bulkpar_statement_target_rows(statement);
 	bulkpar_statement_forget(statement);
 	SPI_finish();
-	return once->found;
-}
-
-static bool
-has_choice(const List *items)
-{
-	ListCell   *lc;
-
-	foreach(lc, items)
-	{
-		if (((const BulkparOnceItem *) lfirst(lc))->choice > 0)
-			return true;
-	}
-	return false;
+	return *once;
 }
 
 /* False if nothing of the target is left. */
@@ -150,13 +140,14 @@ lock_some_part(const BulkparJob *job, BulkparTarget *target)
 }
 
 /*
- * Evaluate all of it in the active snapshot, and note the results in the job, in
- * the current memory context.  Otherwise as above.  The snapshot stays what it
- * is: it sees the results, which are frozen, but not what functions of the user
- * have done meanwhile.
+ * Evaluate what was found in the active snapshot, and note the results in the
+ * job, in the current memory context.  Otherwise as above.  The snapshot stays
+ * what it is: it sees the results, which are frozen, but not what functions of
+ * the user have done meanwhile.
  */
 void
-bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target)
+bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target,
+					 const BulkparOnce *once)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "bulkpar subqueries",
@@ -164,17 +155,13 @@ bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target)
 	MemoryContext oldcontext = CurrentMemoryContext;
 
 	/* What is evaluated later may read the results of the earlier. */
-	for (;;)
+	for (List *found = once->found; found != NIL;)
 	{
-		List	   *found;
-
-		MemoryContextSwitchTo(context);
-		found = bulkpar_evaluate_find(job, target);
-		MemoryContextSwitchTo(oldcontext);
-		if (found == NIL)
-			break;
 		evaluate_item(job, linitial(found));
 		MemoryContextReset(context);
+		MemoryContextSwitchTo(context);
+		found = find(job, target, once, NULL).found;
+		MemoryContextSwitchTo(oldcontext);
 	}
 	MemoryContextDelete(context);
 	job->subqueries.evaluated = true;

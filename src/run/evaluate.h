@@ -14,11 +14,13 @@
 #define BULKPAR_EVALUATE_H
 
 #include "books/job.h"
+#include "table/once.h"
 #include "table/target.h"
 
-extern List *bulkpar_evaluate_find(const BulkparJob *job,
-								   BulkparTarget *target);
-extern void bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target);
+extern BulkparOnce bulkpar_evaluate_find(const BulkparJob *job,
+										 BulkparTarget *target);
+extern void bulkpar_evaluate_run(BulkparJob *job, BulkparTarget *target,
+								 const BulkparOnce *once);
 extern double bulkpar_evaluate_expect(BulkparJob *job,
 									  const BulkparOnceItem *item,
 									  double *pages);

@@ -68,6 +68,7 @@
  */
 #define MIN_BATCHES 64
 
+static void evaluate_once(BulkparJob *job, BulkparTarget *target);
 static void look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
 						 BulkparTarget *target);
 static void sum_up(BulkparPlan *plan);
@@ -151,12 +152,20 @@ bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder)
 	bulkpar_settings_scan_in_parallel(job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!job->prepared)
-		bulkpar_evaluate_run(job, target);
+		evaluate_once(job, target);
 	plan = bulkpar_plan_decide(job, target, snapshot_holder);
 	if (plan->listed && !list_rows(plan, job, target))
 		decide_walk(plan, job, target, snapshot_holder);
 	PopActiveSnapshot();
 	store(job, plan);
+}
+
+static void
+evaluate_once(BulkparJob *job, BulkparTarget *target)
+{
+	BulkparOnce once = bulkpar_evaluate_find(job, target);
+
+	bulkpar_evaluate_run(job, target, &once);
 }
 
 /*
@@ -243,12 +252,13 @@ is_worth_listing(BulkparPlan *plan, const BulkparJob *job,
 		plan->rows < (double) MIN_BATCHES * job->batch_size)
 		return false;
 	bulkpar_plan_expect(plan, job, target);
-	return plan->repeatable &&
-		plan->expected <= Min(plan->rows /
-							  (plan->joins ? MIN_ROWS_PER_LISTED_JOIN :
-							   MIN_ROWS_PER_LISTED),
-							  BULKPAR_LIST_MAX_ROWS) &&
-		can_reach_list(job, target) &&
+	if (plan->expected > Min(plan->rows /
+							 (plan->joins ? MIN_ROWS_PER_LISTED_JOIN :
+							  MIN_ROWS_PER_LISTED),
+							 BULKPAR_LIST_MAX_ROWS))
+		return false;
+	plan->unlisted = !plan->repeatable;
+	return plan->repeatable && can_reach_list(job, target) &&
 		have_same_columns(plan, job, target);
 }
 

@@ -38,6 +38,7 @@ typedef struct BulkparPlan
 	double		planner_rows;	/* what the planner takes for that */
 	double		expected;		/* rows that change, or -1: not looked at */
 	bool		repeatable;		/* each time that they are looked for */
+	bool		unlisted;		/* just because they are not */
 	bool		joins;			/* other tables are read to find them */
 	bool		listed;			/* the rows that change, before the batches */
 	bool		bundled;		/* small parts are taken together */

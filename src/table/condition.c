@@ -32,6 +32,7 @@
 #include "compat.h"
 #include "table/assigned.h"
 #include "table/condition.h"
+#include "table/exists.h"
 #include "table/keyquery.h"
 #include "table/leakproof.h"
 #include "table/member.h"
@@ -47,8 +48,8 @@ static void check_policies(const BulkparCondition *condition,
 static bool hides_more(const RowSecurityPolicy *policy, CmdType command);
 static void restrict_to_piece(ParseState *pstate,
 							  const BulkparCondition *condition, Query *query);
-static void use_results(const BulkparCondition *condition, Query *query,
-						List *columns);
+static void look_up_members(const BulkparCondition *condition, Query *query,
+							List *columns);
 static int	target_index(const Query *query);
 static Node *range_condition(const BulkparCondition *condition,
 							 const Query *query, List *columns);
@@ -172,7 +173,7 @@ restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
 
 	Assert((condition->use == BULKPAR_CONDITION_CHANGE) ==
 		   (query->resultRelation > 0));
-	use_results(condition, query, columns);
+	look_up_members(condition, query, columns);
 	/* The range comes first: nothing is evaluated for rows beyond it. */
 	from->quals = make_and_qual(range_condition(condition, query, columns),
 								from->quals);
@@ -194,21 +195,18 @@ restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
 }
 
 /*
- * Let IN and NOT IN look up what a batch needs in the results of subqueries.  A
- * look at all rows needs the whole results, and it is guessed better how many
- * rows there are when NOT IN stays what it is.
+ * Let IN and NOT IN look up what a batch needs in their subqueries, and in their
+ * results.  A look at all rows needs them whole, and it is guessed better how
+ * many rows there are when NOT IN stays what it is.
  */
 static void
-use_results(const BulkparCondition *condition, Query *query, List *columns)
+look_up_members(const BulkparCondition *condition, Query *query,
+				List *columns)
 {
-	const List *members = condition->once.members;
-
-	if (members == NIL || condition->parts != NIL)
-		return;
-	bulkpar_member_restrict(members, condition->key, &condition->shape,
-							columns);
-	query->jointree->quals = bulkpar_member_simplify(query->jointree->quals,
-													 members);
+	if (condition->parts == NIL)
+		bulkpar_member_restrict(condition->once.members, condition->key,
+								&condition->shape, columns);
+	query->jointree->quals = bulkpar_exists_convert(query->jointree->quals);
 }
 
 /*

@@ -16,9 +16,15 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_index.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "table/extract.h"
 #include "table/joined.h"
@@ -116,6 +122,29 @@ bulkpar_joined_cte(const Query *top, const CommonTableExpr *cte,
 								  bulkpar_joined_item(top, rti, own));
 	}
 	return references == cte->cterefcount ? columns : bulkpar_joined_all(own);
+}
+
+/* Whether an index of a table, which is locked, finds rows by one of the columns. */
+bool
+bulkpar_joined_has_index(Oid relid, const Bitmapset *columns)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		found |= index->rd_index->indisvalid &&
+			(index->rd_rel->relam == BTREE_AM_OID ||
+			 index->rd_rel->relam == HASH_AM_OID) &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+			bms_is_member(index->rd_index->indkey.values[0], columns);
+		index_close(index, NoLock);
+	}
+	table_close(rel, NoLock);
+	return found;
 }
 
 static bool

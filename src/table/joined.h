@@ -24,5 +24,6 @@ extern Bitmapset *bulkpar_joined_item(const Query *query, int rti,
 extern Bitmapset *bulkpar_joined_cte(const Query *top,
 									 const CommonTableExpr *cte,
 									 const Query *own);
+extern bool bulkpar_joined_has_index(Oid relid, const Bitmapset *columns);
 
 #endif							/* BULKPAR_JOINED_H */

@@ -3,11 +3,9 @@
  * member.c
  *		Looking up keys in the result of a subquery.
  *
- * The planner reads the whole result of a subquery of NOT IN, since there might
- * be a null in it, for each batch.  We know whether there is one.  Where there
- * is none, and the other side is not null either, NOT IN is NOT EXISTS, for
- * which the planner can use the index of the result.  And where it is the key
- * that is looked up, only those of the batch matter.
+ * Where it is the key of the batch that is looked up, only those keys matter, of
+ * which the planner knows nothing in a subquery.  If there is no null in the
+ * result, IN and EXISTS are the same.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -28,11 +26,8 @@
 #include "table/keyquery.h"
 #include "table/member.h"
 
-static Node *simplify(Node *condition, const List *members);
 static bool compares_columns(Node *test, const List *columns);
-static Node *compared_value(Node *test);
 static bool is_of_key(const BulkparMember *member, const BulkparKey *key);
-static void make_exists(const BulkparMember *member);
 static Node *put_columns(Node *node, void *context);
 
 /*
@@ -65,66 +60,8 @@ bulkpar_member_restrict(const List *members, const BulkparKey *key,
 				bulkpar_keyquery_condition(key, &range,
 										   list_make1(column->expr));
 		}
-		make_exists(member);
+		bulkpar_member_make_exists(member->sublink);
 	}
-}
-
-/*
- * Make of each NOT IN among the conditions of a query that is about one column
- * and has no null in its result a NOT EXISTS, and return the conditions.
- */
-Node *
-bulkpar_member_simplify(Node *conditions, const List *members)
-{
-	List	   *simplified = NIL;
-	ListCell   *lc;
-
-	foreach(lc, make_ands_implicit((Expr *) conditions))
-	{
-		Node	   *value = simplify(lfirst(lc), members);
-
-		if (value != NULL)
-		{
-			NullTest   *test = makeNode(NullTest);
-
-			test->arg = (Expr *) value;
-			test->nulltesttype = IS_NOT_NULL;
-			test->argisrow = false;
-			test->location = -1;
-			simplified = lappend(simplified, test);
-		}
-		simplified = lappend(simplified, lfirst(lc));
-	}
-	return simplified == NIL ? NULL : (Node *) make_ands_explicit(simplified);
-}
-
-/*
- * If a condition is such a NOT IN make it NOT EXISTS, and return what must not
- * be null for that.  NULL if it is none.
- */
-static Node *
-simplify(Node *condition, const List *members)
-{
-	ListCell   *lc;
-
-	foreach(lc, is_notclause(condition) ? members : NIL)
-	{
-		const BulkparMember *member = lfirst(lc);
-		Node	   *value;
-
-		if (get_notclausearg(condition) != (Expr *) member->sublink ||
-			member->sublink->subLinkType != ANY_SUBLINK ||
-			member->result->rows == 0 || member->result->has_nulls)
-			continue;
-		value = compared_value(member->sublink->testexpr);
-		if (value == NULL || type_is_rowtype(exprType(value)) ||
-			contain_volatile_functions(value) || checkExprHasSubLink(value))
-			continue;
-		value = copyObject(value);
-		make_exists(member);
-		return value;
-	}
-	return NULL;
 }
 
 /* Whether the test of an IN compares columns of the key, and nothing else. */
@@ -143,26 +80,29 @@ compares_columns(Node *test, const List *columns)
 		}
 		return true;
 	}
-	value = compared_value(test);
+	value = bulkpar_member_value(test);
 	while (value != NULL && IsA(value, RelabelType))
 		value = (Node *) ((RelabelType *) value)->arg;
 	return value != NULL && list_member(columns, value);
 }
 
 /*
- * What a test says is equal to a column of the result; NULL if it says
- * something else.
+ * What the test of an IN says is equal to a column of its subquery, if that can
+ * be said in another place as well; otherwise NULL.
  */
-static Node *
-compared_value(Node *test)
+Node *
+bulkpar_member_value(Node *test)
 {
 	OpExpr	   *op = (OpExpr *) test;
+	Node	   *value;
 
 	if (test == NULL || !IsA(test, OpExpr) || list_length(op->args) != 2 ||
 		!IsA(lsecond(op->args), Param) ||
 		!op_mergejoinable(op->opno, exprType(linitial(op->args))))
 		return NULL;
-	return linitial(op->args);
+	value = linitial(op->args);
+	return type_is_rowtype(exprType(value)) || checkExprHasSubLink(value) ||
+		contain_volatile_functions(value) ? NULL : value;
 }
 
 /*
@@ -186,10 +126,9 @@ is_of_key(const BulkparMember *member, const BulkparKey *key)
 }
 
 /* Make EXISTS of IN. */
-static void
-make_exists(const BulkparMember *member)
+void
+bulkpar_member_make_exists(SubLink *sublink)
 {
-	SubLink    *sublink = member->sublink;
 	Query	   *query = (Query *) sublink->subselect;
 	Node	   *test = copyObject(sublink->testexpr);
 

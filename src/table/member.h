@@ -18,7 +18,7 @@
 #include "books/subquery.h"
 #include "table/key.h"
 
-/* An IN or NOT IN whose subquery was replaced by its result. */
+/* An IN whose subquery was replaced by its result. */
 typedef struct BulkparMember
 {
 	SubLink    *sublink;
@@ -29,6 +29,7 @@ extern void bulkpar_member_restrict(const List *members,
 									const BulkparKey *key,
 									const BulkparKeyShape *shape,
 									List *columns);
-extern Node *bulkpar_member_simplify(Node *conditions, const List *members);
+extern Node *bulkpar_member_value(Node *test);
+extern void bulkpar_member_make_exists(SubLink *sublink);
 
 #endif							/* BULKPAR_MEMBER_H */

@@ -56,7 +56,7 @@ typedef struct Walk
 	Query	   *query;			/* that we are in, ... */
 	int			level;			/* ... so many levels below it */
 	int			number;			/* of those that were found */
-	int			choices;		/* that could be evaluated once or not */
+	int			choices;		/* that might be evaluated once or not */
 	int			chosen;			/* the number of the one at hand; 0: none */
 } Walk;
 
@@ -65,12 +65,15 @@ static void walk_cte(Walk *walk, CommonTableExpr *cte);
 static void walk_item(Walk *walk, Query *query, int rti);
 static bool walk_expression(Node *node, void *context);
 static void walk_sublink(Walk *walk, SubLink *sublink);
-static bool choose(Walk *walk, int rti, const SubLink *sublink);
+static void choose_table(Walk *walk, int rti);
+static void choose_list(Walk *walk, const SubLink *sublink);
+static void choose(Walk *walk, bool is_whole, bool can_keep);
+static void note_reread(Walk *walk, char *name);
 static void walk_dependent(Walk *walk, Query *query, int location);
 static void check_cte(const Walk *walk, const CommonTableExpr *cte);
 static void take_cte(Walk *walk, CommonTableExpr *cte);
 static void take_item(Walk *walk, Query *query, int rti);
-static char *describe_item(const Walk *walk, const Query *query, int rti);
+static char *describe_item(const Query *query, int rti, bool is_choice);
 static void take_sublink(Walk *walk, SubLink *sublink);
 static const BulkparSubquery *take_result(Walk *walk, const char *name,
 										  Query *query, Bitmapset *joined);
@@ -88,7 +91,7 @@ bulkpar_once_apply(BulkparOnce *once, ParseState *pstate, Query *query)
 {
 	Walk		walk = {.once = once, .pstate = pstate, .top = query};
 
-	once->found = once->members = NIL;
+	once->found = once->reread = once->members = NIL;
 	if (once->job == NULL)
 		return;
 	walk_query(&walk, query);
@@ -164,9 +167,13 @@ walk_item(Walk *walk, Query *query, int rti)
 		walk_dependent(walk, rte->subquery, -1);
 	else
 		(void) range_table_walker(list_make1(rte), walk_expression, walk, 0);
-	if (once || (bulkpar_reread_is_table(rte) &&
-				 !bulkpar_reach_needs_once(&reach) &&
-				 choose(walk, rti, NULL)))
+	if (bulkpar_reread_is_table(rte))
+	{
+		walk->choices++;
+		if (!bulkpar_reach_needs_once(&reach))
+			choose_table(walk, rti);
+	}
+	if (once || walk->chosen > 0)
 		take_item(walk, query, rti);
 }
 
@@ -196,37 +203,86 @@ walk_sublink(Walk *walk, SubLink *sublink)
 		return;
 	}
 	reach = bulkpar_reach_look((Node *) query, walk->once->job->target, true);
-	if (bulkpar_reach_needs_once(&reach) ||
-		(walk->level == 0 && bulkpar_reread_is_list(sublink) &&
-		 choose(walk, 0, sublink)))
+	if (walk->level == 0 && bulkpar_reread_is_list(sublink))
+	{
+		walk->choices++;
+		if (!bulkpar_reach_needs_once(&reach))
+			choose_list(walk, sublink);
+	}
+	if (bulkpar_reach_needs_once(&reach) || walk->chosen > 0)
 		take_sublink(walk, sublink);
 }
 
-/*
- * Whether a table, or if it is not NULL a subquery, that could also be part of
- * each batch is evaluated once.  That is decided when the job begins: it holds
- * for all of the job, whatever becomes of the table meanwhile.
- */
-static bool
-choose(Walk *walk, int rti, const SubLink *sublink)
+/* Whether a table that could also be part of each batch is evaluated once. */
+static void
+choose_table(Walk *walk, int rti)
 {
 	const BulkparJob *job = walk->once->job;
-	const BulkparSubqueries *subqueries = &job->subqueries;
-	int			number = ++walk->choices;
-	bool		decided = subqueries->evaluated;
-	bool		once = false;
+	bool		is_whole = !job->subqueries.evaluated &&
+		bulkpar_reread_table(job, walk->query, rti);
 
-	for (int i = 0; i < subqueries->count; i++)
+	choose(walk, is_whole,
+		   is_whole && bulkpar_reread_can_keep_table(walk->query, rti));
+	if (is_whole && walk->chosen == 0)
+		note_reread(walk, describe_item(walk->query, rti, true));
+}
+
+/* The same of a list that does not depend on the row. */
+static void
+choose_list(Walk *walk, const SubLink *sublink)
+{
+	const BulkparJob *job = walk->once->job;
+	bool		is_whole = !job->subqueries.evaluated &&
+		bulkpar_reread_list(job, walk->query, sublink);
+
+	choose(walk, is_whole, is_whole && bulkpar_reread_can_keep_list(sublink));
+	if (is_whole && walk->chosen == 0)
+		note_reread(walk, describe(walk, sublink,
+								   (const Query *) sublink->subselect));
+}
+
+/*
+ * Choose whether the one at hand is evaluated once.  That is decided when the
+ * job begins: it holds for all of the job, whatever becomes of the other table
+ * meanwhile.  Who says that subqueries may see what is new gets it so.
+ */
+static void
+choose(Walk *walk, bool is_whole, bool can_keep)
+{
+	BulkparOnce *once = walk->once;
+	const BulkparSubqueries *subqueries = &once->job->subqueries;
+	bool		chosen = false;
+
+	if (subqueries->evaluated)
 	{
-		once |= subqueries->items[i].choice == number;
-		decided |= subqueries->items[i].choice >= number;
+		for (int i = 0; i < subqueries->count; i++)
+			chosen |= subqueries->items[i].choice == walk->choices;
 	}
-	if (!decided && !walk->once->as_written)
-		once = sublink != NULL ?
-			bulkpar_reread_list(job, walk->query, sublink) :
-			bulkpar_reread_table(job, walk->query, rti);
-	walk->chosen = once ? number : 0;
-	return once;
+	else if (once->chosen)
+		chosen = bms_is_member(walk->choices, once->choices);
+	else if (once->context != NULL && is_whole && can_keep &&
+			 !once->job->sees_batches)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(once->context);
+
+		once->choices = bms_add_member(once->choices, walk->choices);
+		MemoryContextSwitchTo(oldcontext);
+		chosen = true;
+	}
+	walk->chosen = chosen ? walk->choices : 0;
+}
+
+/* Note what each batch reads whole. */
+static void
+note_reread(Walk *walk, char *name)
+{
+	MemoryContext oldcontext;
+
+	if (walk->once->context == NULL)
+		return;
+	oldcontext = MemoryContextSwitchTo(walk->once->context);
+	walk->once->reread = lappend(walk->once->reread, pstrdup(name));
+	MemoryContextSwitchTo(oldcontext);
 }
 
 /* A subquery that is evaluated for each row, and what is in it. */
@@ -300,7 +356,7 @@ take_item(Walk *walk, Query *query, int rti)
 								 bulkpar_used_of_item(query, rti)) :
 		bulkpar_extract_item(walk->top, query, rti);
 	const BulkparSubquery *result =
-		take_result(walk, describe_item(walk, query, rti), own,
+		take_result(walk, describe_item(query, rti, walk->chosen > 0), own,
 					bulkpar_joined_item(query, rti, own));
 
 	if (result != NULL)
@@ -310,13 +366,13 @@ take_item(Walk *walk, Query *query, int rti)
 
 /* An item by its name, with the reason if it need not be evaluated once. */
 static char *
-describe_item(const Walk *walk, const Query *query, int rti)
+describe_item(const Query *query, int rti, bool is_choice)
 {
 	char	   *name = rt_fetch(rti, query->rtable)->eref->aliasname;
 	char	   *text = psprintf("%s %s", query->commandType == CMD_DELETE ?
 								"USING" : "FROM", quote_identifier(name));
 
-	return walk->chosen == 0 ? text :
+	return !is_choice ? text :
 		psprintf("%s, which has no index on %s", text,
 				 bulkpar_reread_show(query, rti));
 }

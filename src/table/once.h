@@ -13,6 +13,7 @@
 #ifndef BULKPAR_ONCE_H
 #define BULKPAR_ONCE_H
 
+#include "nodes/bitmapset.h"
 #include "parser/parse_node.h"
 
 #include "books/job.h"
@@ -31,8 +32,11 @@ typedef struct BulkparOnce
 {
 	const BulkparJob *job;		/* NULL for a statement of our own */
 	MemoryContext context;		/* for what is found; NULL: not wanted */
-	bool		as_written;		/* find just what must be evaluated once */
+	bool		chosen;			/* it is known which of those that could be
+								 * part of each batch are evaluated once: */
+	Bitmapset  *choices;		/* these */
 	List	   *found;			/* items that have not been evaluated */
+	List	   *reread;			/* names of what each batch reads whole */
 	List	   *members;		/* IN and NOT IN with a result, see member.h */
 } BulkparOnce;
 

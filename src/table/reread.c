@@ -5,12 +5,12 @@
  *
  * A batch finds in another table what belongs to its rows by an index of that,
  * or reads it whole.  One statement would do so once, but there are hundreds of
-@, when the job begins: the columns
- * that are used are then kept with an index, as the results of subqueries are,
- * which one statement does not see change either.
+ * batches.  So what has no such index is read once, when the job begins: the
+ * columns that are used are then kept with an index, as the results of
+ * subqueries are, which one statement does not see change either.
  *
- * The planner knows no way but to read the whole list of a NOT IN, or of an IN
- * that is not a condition by itself, whether or not there is an index.
+ * The price is that the job sees the other table as it was when it began.  So
+ * what can be looked up by an index is not kept: see exists.c.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -21,22 +21,19 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "commands/defrem.h"
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "table/exists.h"
 #include "table/extract.h"
 #include "table/joined.h"
 #include "table/measure.h"
@@ -61,11 +58,8 @@
 static bool is_large(const BulkparJob *job, double rows);
 static double count_rows(const RangeTblEntry *rte);
 static double count_query_rows(const Query *query, Oid view);
-static bool has_index(Oid relid, const Bitmapset *columns);
 static bool can_be_indexed(Oid relid, const Bitmapset *columns);
 static bool is_indexable(Oid type, int width);
-static bool is_condition(const Query *query, const SubLink *sublink);
-static RangeTblEntry *listed_column(const Query *list, AttrNumber *attnum);
 
 /*
  * Whether a job whose statement looks at so many rows of the target has so many
@@ -95,18 +89,24 @@ bulkpar_reread_is_list(const SubLink *sublink)
 	return sublink->subLinkType == ANY_SUBLINK;
 }
 
-/* Whether a job does best to read such a table of a query once. */
+/* Whether each batch would read such a table of a query whole. */
 bool
 bulkpar_reread_table(const BulkparJob *job, const Query *query, int rti)
 {
 	const RangeTblEntry *rte = rt_fetch(rti, query->rtable);
-	Bitmapset  *columns = bulkpar_joined_columns(query, rti, true);
 
 	return bulkpar_joined_columns(query, rti, false) != NULL &&
-		!bulkpar_extract_uses_row(query, rti) &&
 		is_large(job, count_rows(rte)) &&
-		!has_index(rte->relid, columns) &&
-		can_be_indexed(rte->relid, columns);
+		!bulkpar_joined_has_index(rte->relid, bulkpar_joined_columns(query, rti, true));
+}
+
+/* Whether what is used of it can be kept, with indexes. */
+bool
+bulkpar_reread_can_keep_table(const Query *query, int rti)
+{
+	return !bulkpar_extract_uses_row(query, rti) &&
+		can_be_indexed(rt_fetch(rti, query->rtable)->relid,
+					   bulkpar_joined_columns(query, rti, true));
 }
 
 /* The same of a list: it is in that query, but does not depend on its rows. */
@@ -115,17 +115,21 @@ bulkpar_reread_list(const BulkparJob *job, const Query *query,
 					const SubLink *sublink)
 {
 	const Query *list = (const Query *) sublink->subselect;
-	const Node *value = (const Node *)
-		linitial_node(TargetEntry, list->targetList)->expr;
-	AttrNumber	attnum;
-	const RangeTblEntry *rte = listed_column(list, &attnum);
 
-	if (!is_large(job, count_query_rows(list, InvalidOid)) ||
-		!is_indexable(exprType(value), rte == NULL ? 0 :
-					  get_attavgwidth(rte->relid, attnum)))
-		return false;
-	return rte == NULL || !is_condition(query, sublink) ||
-		!has_index(rte->relid, bms_make_singleton(attnum));
+	return is_large(job, count_query_rows(list, InvalidOid)) &&
+		!bulkpar_exists_can_look_up(query, sublink);
+}
+
+bool
+bulkpar_reread_can_keep_list(const SubLink *sublink)
+{
+	const Query *list = (const Query *) sublink->subselect;
+	Expr	   *value = linitial_node(TargetEntry, list->targetList)->expr;
+	AttrNumber	attnum;
+	const RangeTblEntry *rte = bulkpar_exists_column(list, &attnum);
+
+	return is_indexable(exprType((Node *) value), rte == NULL ? 0 :
+						get_attavgwidth(rte->relid, attnum));
 }
 
 /* The columns without an index by which a table of a query is joined. */
@@ -206,29 +210,6 @@ count_query_rows(const Query *query, Oid view)
 	return rows;
 }
 
-/* Whether an index of a table finds its rows by one of the columns. */
-static bool
-has_index(Oid relid, const Bitmapset *columns)
-{
-	Relation	rel = table_open(relid, NoLock);
-	bool		found = false;
-	ListCell   *lc;
-
-	foreach(lc, RelationGetIndexList(rel))
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-
-		found |= index->rd_index->indisvalid &&
-			(index->rd_rel->relam == BTREE_AM_OID ||
-			 index->rd_rel->relam == HASH_AM_OID) &&
-			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
-			bms_is_member(index->rd_index->indkey.values[0], columns);
-		index_close(index, NoLock);
-	}
-	table_close(rel, NoLock);
-	return found;
-}
-
 /* Whether what is kept of a table can have an index on each of the columns. */
 static bool
 can_be_indexed(Oid relid, const Bitmapset *columns)
@@ -252,30 +233,4 @@ is_indexable(Oid type, int width)
 	return (type < FirstNormalObjectId || type_is_enum(type)) &&
 		OidIsValid(GetDefaultOpClass(type, BTREE_AM_OID)) &&
 		(get_typlen(type) > 0 || width <= MAX_WIDTH);
-}
-
-/* Whether an IN is one of the conditions of a query, all of which must hold. */
-static bool
-is_condition(const Query *query, const SubLink *sublink)
-{
-	return list_member_ptr(make_ands_implicit((Expr *) query->jointree->quals),
-						   sublink);
-}
-
-/*
- * The table of which the first column of a list is one, with its number; NULL if
- * it is something else.
- */
-static RangeTblEntry *
-listed_column(const Query *list, AttrNumber *attnum)
-{
-	const Var  *column = (const Var *) linitial_node(TargetEntry,
-													 list->targetList)->expr;
-	RangeTblEntry *rte;
-
-	if (!IsA(column, Var) || column->varlevelsup != 0 || column->varattno <= 0)
-		return NULL;
-	*attnum = column->varattno;
-	rte = rt_fetch(column->varno, list->rtable);
-	return bulkpar_reread_is_table(rte) ? rte : NULL;
 }

@@ -23,8 +23,10 @@ extern bool bulkpar_reread_is_table(const RangeTblEntry *rte);
 extern bool bulkpar_reread_is_list(const SubLink *sublink);
 extern bool bulkpar_reread_table(const BulkparJob *job, const Query *query,
 								 int rti);
+extern bool bulkpar_reread_can_keep_table(const Query *query, int rti);
 extern bool bulkpar_reread_list(const BulkparJob *job, const Query *query,
 								const SubLink *sublink);
+extern bool bulkpar_reread_can_keep_list(const SubLink *sublink);
 extern char *bulkpar_reread_show(const Query *query, int rti);
 
 #endif							/* BULKPAR_REREAD_H */

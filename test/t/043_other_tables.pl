@@ -134,8 +134,93 @@ is(sql("SELECT count(*) FROM bulkpar_explain(statement => '$_', batch_size => 50
   'DELETE FROM base USING s WHERE s.id = base.c',
   'DELETE FROM base USING s WHERE s.w > base.c';
 is( sql("SELECT * FROM bulkpar_explain(statement => 'DELETE FROM base USING s x WHERE x.k = base.c',"
-		  . " batch_size => 50) e WHERE e ~ 'Evaluated once'") =~ s/about \d+/about N/r,
-	'Evaluated once: USING x, which has no index on k (about N rows)', 'explain says why');
+		  . " batch_size => 50) e WHERE e ~ 'Evaluated once'") =~ s/about \d+ rows, \d+ kB/about N rows, S/r,
+	'Evaluated once: USING x, which has no index on k (about N rows, S)', 'explain says why');
+
+# What is not, though each batch reads it whole, is named.
+sub explained
+{
+	my ($pattern, $call) = @_;
+
+	return sql("SELECT string_agg(e, '|') FROM bulkpar_explain($call) e WHERE e ~ '$pattern'");
+}
+my $joined = q(statement => $$DELETE FROM base USING s AS x WHERE x.k = base.c%s$$, batch_size => 50);
+is(explained('Read whole', sprintf($joined, ' AND base.id < 100')),
+	'Read whole by each batch: USING x, which has no index on k', 'a table without an index, for few rows');
+is(explained('Read whole', sprintf($joined, q( AND x.ctid <> '(0,0)'))),
+	'Read whole by each batch: USING x, which has no index on k', 'of which more than columns are used');
+is(explained('Read whole', sprintf($joined, '') . ', sees_batches => true'),
+	'Read whole by each batch: USING x, which has no index on k', 'that is to be seen as it is');
+is(explained('Read whole', q('base', condition => 'id < 9 AND c NOT IN (SELECT k FROM s)', batch_size => 50)),
+	'Read whole by each batch: SELECT k FROM s', 'a list');
+is(explained('Read whole|Evaluated once', $_), '', "$_: nothing is read whole")
+  foreach sprintf($joined =~ s/x\.k/x.id/r, ''), q('base', condition => 'c NOT IN (SELECT id FROM s)', batch_size => 50),
+  sprintf($joined =~ s/\bs\b/small/r =~ s/x\.k/x.w/r, '');
+like(explained('Rows:', q(statement => $$DELETE FROM base WHERE id < 50 AND EXISTS (SELECT FROM small
+	WHERE small.id = base.id AND random() < 2)$$, batch_size => 50)),
+	qr/ to be deleted, not listed: a volatile function or TABLESAMPLE chooses them$/, 'a volatile function in a subquery');
+
+# The same rows by EXISTS as by IN and NOT IN, with nulls and without.
+sql(<<"END");
+CREATE TABLE list (k int, w int, PRIMARY KEY (w));
+CREATE INDEX ON list (k);
+CREATE TABLE empty (LIKE list INCLUDING ALL);
+INSERT INTO list SELECT nullif(g, 7), g FROM generate_series(1, $others) g;
+ANALYZE list;
+END
+foreach my $test ('c NOT IN (SELECT k FROM list WHERE w <> 7)',
+	'c NOT IN (SELECT k FROM list)',
+	'c NOT IN (SELECT k FROM list WHERE w < 0)',
+	'c IN (SELECT k FROM list WHERE w % 2 = 0) OR id = 1',
+	'id = 1 OR c NOT IN (SELECT k FROM list WHERE w % 3 = 0)',
+	'id = 1 OR (c NOT IN (SELECT k FROM list WHERE w % 3 = 0) AND id % 5 > 0)',
+	'NOT (c IN (SELECT k FROM list WHERE w % 3 = 0) OR id % 3 = 0)',
+	'(c IN (SELECT k FROM list WHERE w % 3 = 0)) IS NULL',
+	'c::bigint NOT IN (SELECT k FROM list WHERE w % 3 = 0)',
+	'(c IN (SELECT k FROM list WHERE w % 3 = 0)) IS NOT TRUE',
+	'c NOT IN (SELECT l.k FROM small LEFT JOIN list l ON l.w = small.id)',
+	'(c, id) NOT IN (SELECT k, w FROM list WHERE w % 3 = 0)')
+{
+	sql('DROP TABLE IF EXISTS plain, t; CREATE TABLE t (LIKE base INCLUDING ALL); INSERT INTO t SELECT * FROM base;'
+		  . ' UPDATE t SET c = NULL WHERE id % 11 = 0; CREATE TABLE plain AS TABLE t; ANALYZE t;');
+	sql("UPDATE plain SET n = n + 1 WHERE $test");
+	sql("SELECT bulkpar_update('t', 'n', 'n + 1', 50, condition => '$test')");
+	is(checksum('t'), checksum('plain'), $test);
+}
+
+# A list with an index is what it is when a batch looks: who has got a parent
+# while the job runs keeps his.
+sql('DROP TABLE t; CREATE TABLE t (LIKE base INCLUDING ALL); INSERT INTO t SELECT g, -g FROM generate_series(1, 5000) g; ANALYZE t;'
+	  . q( CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.id = 2000 THEN RAISE 'stop'; END IF; RETURN OLD; END $$;)
+	  . ' CREATE TRIGGER stop BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION stop()');
+run_as($node, 'postgres', "SELECT bulkpar_delete('t', 'c NOT IN (SELECT id FROM s)', 50, 1)");
+sql('DROP TRIGGER stop ON t; INSERT INTO s VALUES (-4000, -4000, 1)');
+sql('SELECT bulkpar_resume(' . last_job($node) . ')');
+is(sql('SELECT string_agg(id::text, $$,$$) FROM t'), '4000', 'a parent that came later is seen');
+
+# So is one in a table without an index, if that is wanted.
+sql('CREATE TRIGGER stop BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION stop()');
+foreach my $sees (0, 1)
+{
+	sql('TRUNCATE t; INSERT INTO t SELECT g, -g FROM generate_series(1, 5000) g; ANALYZE t; DELETE FROM s WHERE id = -4000');
+	run_as($node, 'postgres', "SELECT bulkpar_delete('t', 'NOT EXISTS (SELECT FROM s WHERE s.k = t.c)', 50, 1"
+		  . ($sees ? ', sees_batches => true' : '') . ')');
+	sql('ALTER TABLE t DISABLE TRIGGER stop; INSERT INTO s VALUES (-4000, -4000, 1)');
+	sql('SELECT bulkpar_resume(' . last_job($node) . ')');
+	is(sql('SELECT count(*) FROM t'), $sees, "sees_batches $sees: a table without an index");
+	sql('ALTER TABLE t ENABLE TRIGGER stop');
+}
+
+# What a function plans while a batch is planned is no batch.
+sql(<<'END');
+CREATE FUNCTION explained() RETURNS text LANGUAGE plpgsql VOLATILE AS
+$$ DECLARE line text; BEGIN EXECUTE 'EXPLAIN SELECT FROM s' INTO line; RETURN line; END $$;
+CREATE FUNCTION constant() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN explained(); END $$;
+DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v text);
+INSERT INTO t SELECT g FROM generate_series(1, 1000) g;
+SELECT bulkpar_update('t', 'v', 'constant()', 50);
+END
+is(sql('SELECT count(*) FROM t WHERE v <> explained()'), 0, 'a function plans with the costs of the session');
 
 # What was chosen holds for the job, whatever becomes of the table.
 sql("DROP TABLE t; CREATE TABLE t (LIKE base INCLUDING ALL); INSERT INTO t SELECT * FROM base; ANALYZE t");
