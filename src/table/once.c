@@ -232,13 +232,17 @@ static void
 choose_list(Walk *walk, const SubLink *sublink)
 {
 	const BulkparJob *job = walk->once->job;
+	const Query *list = (const Query *) sublink->subselect;
 	bool		is_whole = !job->subqueries.evaluated &&
 		bulkpar_reread_list(job, walk->query, sublink);
 
 	choose(walk, is_whole, is_whole && bulkpar_reread_can_keep_list(sublink));
 	if (is_whole && walk->chosen == 0)
-		note_reread(walk, describe(walk, sublink,
-								   (const Query *) sublink->subselect));
+		note_reread(walk,
+					describe(walk, sublink,
+							 bulkpar_extract_subquery(walk->top, list,
+													  walk->level,
+													  bulkpar_used_all(list))));
 }
 
 /*
