@@ -157,9 +157,9 @@ sub parse
 			$said{rows}{$1} = $3;
 			$said{counted}{$1} = !$2;
 		}
-		elsif (/^Rows: the planner expects (\d+) of (about )?(\d+) rows? to be \w+(.*)/)
+		elsif (/^Rows: the planner expects (\d+) of (about )?(\d+) rows? to be \w+(, and they are listed first)?/)
 		{
-			@said{qw(expected all listed)} = ($1, $3, $4 ne '' ? 1 : 0);
+			@said{qw(expected all listed)} = ($1, $3, defined $4 ? 1 : 0);
 			$said{all_counted} = !$2;
 		}
 		elsif (/^Batches: (about )?(\d+)( or more| or fewer)? of up to (\d+) rows each, by (\d+) workers?( at the most)?$/)
