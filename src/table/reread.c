@@ -56,9 +56,9 @@
 #define MAX_WIDTH 100
 
 static bool is_large(const BulkparJob *job, double rows);
-static double count_rows(const RangeTblEntry *rte);
+static double rows_of_table(const RangeTblEntry *rte);
 static double count_query_rows(const Query *query, Oid view);
-static bool can_be_indexed(Oid relid, const Bitmapset *columns);
+static bool are_indexable(Oid relid, const Bitmapset *columns);
 static bool is_indexable(Oid type, int width);
 
 /*
@@ -96,7 +96,7 @@ bulkpar_reread_table(const BulkparJob *job, const Query *query, int rti)
 	const RangeTblEntry *rte = rt_fetch(rti, query->rtable);
 
 	return bulkpar_joined_columns(query, rti, false) != NULL &&
-		is_large(job, count_rows(rte)) &&
+		is_large(job, rows_of_table(rte)) &&
 		!bulkpar_joined_has_index(rte->relid, bulkpar_joined_columns(query, rti, true));
 }
 
@@ -105,8 +105,8 @@ bool
 bulkpar_reread_can_keep_table(const Query *query, int rti)
 {
 	return !bulkpar_extract_uses_row(query, rti) &&
-		can_be_indexed(rt_fetch(rti, query->rtable)->relid,
-					   bulkpar_joined_columns(query, rti, true));
+		are_indexable(rt_fetch(rti, query->rtable)->relid,
+					  bulkpar_joined_columns(query, rti, true));
 }
 
 /* The same of a list: it is in that query, but does not depend on its rows. */
@@ -157,7 +157,7 @@ is_large(const BulkparJob *job, double rows)
 
 /* The rows of a table with its partitions and children. */
 static double
-count_rows(const RangeTblEntry *rte)
+rows_of_table(const RangeTblEntry *rte)
 {
 	List	   *relids = rte->inh ?
 		find_all_inheritors(rte->relid, AccessShareLock, NULL) :
@@ -197,7 +197,7 @@ count_query_rows(const Query *query, Oid view)
 		if (rte->rtekind == RTE_SUBQUERY)
 			rows += count_query_rows(rte->subquery, InvalidOid);
 		else if (bulkpar_reread_is_table(rte))
-			rows += count_rows(rte);
+			rows += rows_of_table(rte);
 		else if (rte->rtekind == RTE_RELATION &&
 				 rte->relkind == RELKIND_VIEW && rte->relid != view)
 		{
@@ -212,7 +212,7 @@ count_query_rows(const Query *query, Oid view)
 
 /* Whether what is kept of a table can have an index on each of the columns. */
 static bool
-can_be_indexed(Oid relid, const Bitmapset *columns)
+are_indexable(Oid relid, const Bitmapset *columns)
 {
 	int			column = -1;
 
