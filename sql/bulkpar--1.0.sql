@@ -90,6 +90,9 @@ CREATE TABLE bulkpar.bulkpar_job (
 	index_bytes_after bigint,
 	dead_rows bigint,
 	messages jsonb,
+	throttled_by text,
+	throttled_since timestamptz,
+	throttled_at timestamptz,
 	sqlstate text,
 	message text,
 	detail text,
@@ -129,6 +132,7 @@ CREATE TABLE bulkpar.bulkpar_chunk (
 	stripes integer NOT NULL,
 	stripe integer NOT NULL DEFAULT 0,
 	keys bytea,
+	aside bytea,
 	last_key text[],
 	last_bytes bytea,
 	rows_before bigint NOT NULL,
@@ -153,6 +157,10 @@ CREATE TABLE bulkpar.bulkpar_chunk (
 	rows_at_claim bigint NOT NULL DEFAULT 0,
 	progressed_at timestamptz,
 	finished_at timestamptz,
+	throttled_by text,
+	throttled_since timestamptz,
+	throttled_at timestamptz,
+	throttled_until timestamptz,
 	sqlstate text,
 	message text,
 	detail text,
@@ -301,6 +309,18 @@ COMMENT ON COLUMN bulkpar.bulkpar_chunk.lo_bytes IS
 'The same key as it is on disk, which no setting and no name can change';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.keys IS
 'The keys of the listed rows, one after the other; null for all keys';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.aside IS
+'The keys of rows that were locked when their batch came, and that are yet to be done';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.throttled_by IS
+'What keeps it, or rows of it, from going on';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.throttled_at IS
+'When that was last seen';
+COMMENT ON COLUMN bulkpar.bulkpar_chunk.throttled_until IS
+'When it is tried again, by a worker that has nothing else to do';
+COMMENT ON COLUMN bulkpar.bulkpar_job.throttled_by IS
+'What keeps a worker that has no chunk from going on';
+COMMENT ON COLUMN bulkpar.bulkpar_job.throttled_at IS
+'When that was last seen';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.last_key IS
 'The stripe is done up to this key, committed together with its rows';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.rows_before IS
@@ -400,7 +420,7 @@ SELECT c.job_id, c.chunk_no, c.part_no,
 	CASE WHEN r.owns THEN c.hint END AS hint,
 	CASE WHEN r.owns THEN c.context END AS context,
 	c.schema_name, c.table_name, c.column_name, c.datatype_name,
-	c.constraint_name, p.relation
+	c.constraint_name, p.relation, c.throttled_by, c.throttled_since
 FROM bulkpar.bulkpar_chunk c
 JOIN bulkpar.bulkpar_job j USING (job_id)
 CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
@@ -452,7 +472,10 @@ SELECT j.job_id,
 			least(greatest(j.estimated_rows - c.rows_done, 0)
 			/ r.rows_per_second, 1e12))) END AS time_left,
 	CASE WHEN j.status = 'running'
-		THEN @extschema@.bulkpar_xmin_holders() END AS xmin_holders
+		THEN @extschema@.bulkpar_xmin_holders() END AS xmin_holders,
+	CASE WHEN j.status LIKE 'running%' THEN t.throttled_by END AS throttled_by,
+	CASE WHEN j.status LIKE 'running%' THEN t.throttled_since END
+		AS throttled_since
 FROM @extschema@.bulkpar_jobs j
 CROSS JOIN LATERAL (
 	SELECT coalesce(sum(k.rows_done), 0)::bigint AS rows_done,
@@ -460,6 +483,15 @@ CROSS JOIN LATERAL (
 		coalesce(sum(k.rows_failed), 0)::bigint AS rows_failed,
 		coalesce(sum(k.rows_unchanged), 0)::bigint AS rows_unchanged
 	FROM bulkpar.bulkpar_chunk k WHERE k.job_id = j.job_id) c
+CROSS JOIN LATERAL (
+	SELECT string_agg(DISTINCT w.throttled_by, ', ' ORDER BY w.throttled_by)
+			AS throttled_by,
+		min(w.throttled_since) AS throttled_since
+	FROM (SELECT b.throttled_by, b.throttled_since FROM bulkpar.bulkpar_job b
+		WHERE b.job_id = j.job_id
+		UNION ALL
+		SELECT k.throttled_by, k.throttled_since FROM bulkpar.bulkpar_chunk k
+		WHERE k.job_id = j.job_id AND k.status <> 'succeeded') w) t
 -- Of a job that runs, in the last minute of its run.
 CROSS JOIN LATERAL (
 	SELECT CASE WHEN j.status NOT LIKE 'running%'

@@ -32,6 +32,7 @@ PG_MODULE_MAGIC;
 
 char	   *bulkpar_job_id = NULL;
 char	   *bulkpar_job_started_at = NULL;
+int			bulkpar_lock_wait = 1000;
 int			bulkpar_max_workers = -1;
 int			bulkpar_progress_interval = 5000;
 bool		bulkpar_report = true;
@@ -62,6 +63,14 @@ _PG_init(void)
 							   PGC_BACKEND,
 							   GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
 							   check_of_job, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.lock_wait",
+							"How long a batch of a bulkpar job waits for a lock before it gives back all that it has.",
+							"0 means without limit. A shorter \"lock_timeout\" of the session counts instead.",
+							&bulkpar_lock_wait,
+							1000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("bulkpar.max_workers",
 							"Processes that all bulkpar jobs together may have at once.",

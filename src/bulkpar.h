@@ -42,6 +42,7 @@
 /* Settings, see bulkpar.c. */
 extern char *bulkpar_job_id;
 extern char *bulkpar_job_started_at;
+extern int	bulkpar_lock_wait;
 extern int	bulkpar_max_workers;
 extern int	bulkpar_progress_interval;
 extern bool bulkpar_report;

@@ -28,6 +28,12 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/procarray.h"
+#else
+#include "storage/sinvaladt.h"
+#endif
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
@@ -210,6 +216,21 @@ bulkpar_compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
 #else
 	return LockHeldByMe(tag, mode);
 #endif
+}
+
+/* The pid of a transaction's process; 0 if it is prepared or gone. */
+static inline int
+bulkpar_compat_virtual_pid(VirtualTransactionId transaction)
+{
+#if PG_VERSION_NUM >= 170000
+	PGPROC	   *proc = transaction.procNumber == INVALID_PROC_NUMBER ? NULL :
+		ProcNumberGetProc(transaction.procNumber);
+#else
+	PGPROC	   *proc = transaction.backendId == InvalidBackendId ? NULL :
+		BackendIdGetProc(transaction.backendId);
+#endif
+
+	return proc == NULL ? 0 : proc->pid;
 }
 
 /* Whether a column is NOT NULL, in all rows that there are. */

@@ -105,17 +105,44 @@ bulkpar_joblock_mark(int64 job_id)
 		(void) LockAcquire(&tag, AccessShareLock, true, true);
 }
 
+/* Whether the process with this pid is one of the job. */
+bool
+bulkpar_joblock_has_process(int64 job_id, int pid)
+{
+	static BulkparQuery look = {
+		.read_only = true,
+		.sql =
+		PROCESSES "AND l.pid = $pid"
+	};
+	BulkparBookkeeping books;
+	bool		has;
+
+	enter(&books, job_id);
+	bulkpar_argument_int32(&books, "pid", pid);
+	has = bulkpar_bookkeeping_run(&books, &look) > 0;
+	bulkpar_bookkeeping_leave(&books);
+	return has;
+}
+
 /*
  * Whether a process of the job waits for a lock that the process with this pid
- * holds, directly or through others.
+ * holds, directly or through others, or did in the last waited milliseconds and
+ * will again: a worker does not wait for long, see lockwait.c.
  */
 bool
-bulkpar_joblock_waits_for(int64 job_id, int pid)
+bulkpar_joblock_waits_for(int64 job_id, int pid, int64 waited)
 {
 	static BulkparQuery look = {
 		.read_only = true,
 		.sql =
 		"WITH RECURSIVE waiting(pid) AS (" PROCESSES
+		"UNION SELECT substring(t.throttled_by FROM 'process ([0-9]+)')::int4 "
+		"FROM (SELECT j.throttled_by, j.throttled_at FROM @bulkpar_job j "
+		"WHERE j.job_id = $job_id UNION ALL "
+		"SELECT c.throttled_by, c.throttled_at FROM @bulkpar_chunk c "
+		"WHERE c.job_id = $job_id AND c.status = 'running') t "
+		"WHERE t.throttled_at > clock_timestamp() "
+		"- $waited::float8 * '1 millisecond'::interval "
 		"UNION SELECT b.pid FROM waiting w, "
 		"unnest(pg_blocking_pids(w.pid)) b(pid)) "
 		"SELECT FROM waiting w WHERE w.pid = $pid"
@@ -125,6 +152,7 @@ bulkpar_joblock_waits_for(int64 job_id, int pid)
 
 	enter(&books, job_id);
 	bulkpar_argument_int32(&books, "pid", pid);
+	bulkpar_argument_int64(&books, "waited", waited);
 	waits = bulkpar_bookkeeping_run(&books, &look) > 0;
 	bulkpar_bookkeeping_leave(&books);
 	return waits;

@@ -16,7 +16,8 @@
 extern bool bulkpar_joblock_take(int64 job_id);
 extern void bulkpar_joblock_release(void);
 extern void bulkpar_joblock_mark(int64 job_id);
-extern bool bulkpar_joblock_waits_for(int64 job_id, int pid);
+extern bool bulkpar_joblock_has_process(int64 job_id, int pid);
+extern bool bulkpar_joblock_waits_for(int64 job_id, int pid, int64 waited);
 extern bool bulkpar_joblock_is_held(int64 job_id);
 extern int	bulkpar_joblock_holder(int64 job_id);
 

@@ -31,7 +31,7 @@
 static void argument_chunk(BulkparBookkeeping *books,
 						   const BulkparLedgerChunk *chunk);
 static bool lock_running(BulkparBookkeeping *books, const BulkparJob *job);
-static bool take_over(BulkparBookkeeping *books, int worker,
+static bool take_over(BulkparBookkeeping *books, int worker, bool throttled,
 					  BulkparLedgerChunk *chunk);
 static void follow_last(BulkparBookkeeping *books, BulkparLedgerChunk *chunk,
 						BulkparLedgerTrend *trend);
@@ -54,7 +54,7 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparLedgerChunk *chun
 	if (lock_running(&books, job))
 	{
 		claim = BULKPAR_LEDGER_LEFT;
-		if (!take_over(&books, worker, chunk))
+		if (!take_over(&books, worker, false, chunk))
 		{
 			claim = BULKPAR_LEDGER_NEW;
 			follow_last(&books, chunk, trend);
@@ -62,6 +62,24 @@ bulkpar_ledger_claim(const BulkparJob *job, int worker, BulkparLedgerChunk *chun
 	}
 	bulkpar_bookkeeping_leave(&books);
 	return claim;
+}
+
+/*
+ * Take over the chunk that was set back, if there is one, which is to be tried
+ * first.  In the transaction of a bulkpar_ledger_claim.
+ */
+bool
+bulkpar_ledger_claim_throttled(const BulkparJob *job, int worker,
+							   BulkparLedgerChunk *chunk)
+{
+	BulkparBookkeeping books;
+	bool		taken;
+
+	memset(chunk, 0, sizeof(BulkparLedgerChunk));
+	bulkpar_bookkeeping_enter_job(&books, job->job_id);
+	taken = take_over(&books, worker, true, chunk);
+	bulkpar_bookkeeping_leave(&books);
+	return taken;
 }
 
 /*
@@ -176,6 +194,15 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 		"wal_bytes = wal_bytes + $wal_bytes, "
 		"retries = retries + $retries, "
 		"batches = batches + 1, " ADD_MESSAGES ", "
+		"aside = $aside, "
+		"throttled_by = CASE WHEN $aside IS NOT NULL "
+		"THEN coalesce($throttled_by, throttled_by) END, "
+		"throttled_since = CASE WHEN $aside IS NOT NULL "
+		"THEN coalesce(throttled_since, clock_timestamp()) END, "
+		"throttled_at = CASE WHEN $throttled_by IS NOT NULL "
+		"THEN clock_timestamp() WHEN $aside IS NOT NULL THEN throttled_at END, "
+		"throttled_until = CASE WHEN $aside IS NOT NULL "
+		"THEN throttled_until END, "
 		"progressed_at = clock_timestamp(), "
 		"status = CASE WHEN $finished THEN 'succeeded' ELSE status END, "
 		"finished_at = CASE WHEN $finished THEN clock_timestamp() END "
@@ -196,6 +223,8 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 	bulkpar_argument_int64(&books, "rows_hot", advance->rows_hot);
 	bulkpar_argument_int64(&books, "wal_bytes", advance->wal_bytes);
 	bulkpar_argument_int64(&books, "retries", advance->retries);
+	bulkpar_argument_bytes(&books, "aside", advance->aside);
+	bulkpar_argument_text(&books, "throttled_by", advance->throttled_by);
 	bulkpar_argument_bool(&books, "finished", advance->finished);
 	bulkpar_argument_text(&books, "messages", advance->messages);
 	changed = bulkpar_bookkeeping_run(&books, &update);
@@ -295,7 +324,7 @@ bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 /*
  * Free the chunks of a worker that has ended without finishing them, or with
  * 0 for worker those of all, so that another can claim them.  Returns how
- * many there were.
+ * many there were.  What kept the job of all from going on may be gone.
  */
 int64
 bulkpar_ledger_release(int64 job_id, int worker)
@@ -306,12 +335,21 @@ bulkpar_ledger_release(int64 job_id, int worker)
 		"epoch = epoch + 1 WHERE job_id = $job_id AND status = 'running' "
 		"AND worker IS NOT NULL AND (worker = $worker OR $worker = 0)"
 	};
+	static BulkparQuery forget = {
+		.sql =
+		"UPDATE @bulkpar_chunk SET throttled_by = NULL, throttled_since = NULL, "
+		"throttled_at = NULL, throttled_until = NULL "
+		"WHERE job_id = $job_id AND status <> 'succeeded' "
+		"AND (throttled_by IS NOT NULL OR throttled_until IS NOT NULL)"
+	};
 	BulkparBookkeeping books;
 	uint64		changed;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_argument_int32(&books, "worker", worker);
 	changed = bulkpar_bookkeeping_run(&books, &release);
+	if (worker == 0)
+		(void) bulkpar_bookkeeping_run(&books, &forget);
 	bulkpar_bookkeeping_leave(&books);
 	return (int64) changed;
 }
@@ -423,15 +461,19 @@ lock_running(BulkparBookkeeping *books, const BulkparJob *job)
 	return bulkpar_bookkeeping_run(books, &lock) == 1;
 }
 
-/* Take over a chunk that has no worker; false if there is none. */
+/*
+ * Take over a chunk that has no worker, of those that were set back or of the
+ * others; false if there is none.
+ */
 static bool
-take_over(BulkparBookkeeping *books, int worker, BulkparLedgerChunk *chunk)
+take_over(BulkparBookkeeping *books, int worker, bool throttled,
+		  BulkparLedgerChunk *chunk)
 {
 	static BulkparQuery update = {
 		.sql =
 		"UPDATE @bulkpar_chunk SET status = 'running', worker = $worker, "
 		"worker_pid = $worker_pid, epoch = epoch + 1, "
-		"attempts = attempts + 1, "
+		"attempts = attempts + (NOT $throttled)::int4, "
 		"started_at = CASE WHEN attempts = 0 THEN clock_timestamp() "
 		"ELSE started_at END, "
 		"claimed_at = clock_timestamp(), rows_at_claim = rows_done, "
@@ -439,15 +481,20 @@ take_over(BulkparBookkeeping *books, int worker, BulkparLedgerChunk *chunk)
 		"WHERE job_id = $job_id AND chunk_no = "
 		"(SELECT chunk_no FROM @bulkpar_chunk WHERE job_id = $job_id "
 		"AND status <> 'succeeded' AND worker IS NULL "
-		"ORDER BY chunk_no LIMIT 1) "
+		"AND (throttled_until IS NOT NULL) = $throttled "
+		"ORDER BY throttled_until, chunk_no LIMIT 1) "
 		"RETURNING chunk_no, epoch, part_no, rows_before, lo_bytes, lo, "
-		"hi_bytes, hi, stripes, stripe, keys, "
+		"hi_bytes, hi, stripes, stripe, keys, aside, throttled_by, "
+		"coalesce(extract(epoch FROM throttled_until - throttled_at) * 1000, "
+		"0)::int4 AS pause, coalesce(extract(epoch FROM throttled_until "
+		"- clock_timestamp()) * 1000, 0)::int4 AS left_of_pause, "
 		"coalesce(last_bytes, lo_bytes) AS done_bytes, "
 		"coalesce(last_key, lo) AS done"
 	};
 
 	bulkpar_argument_int32(books, "worker", worker);
 	bulkpar_argument_int32(books, "worker_pid", MyProcPid);
+	bulkpar_argument_bool(books, "throttled", throttled);
 	bulkpar_argument_error(books, NULL);
 	if (bulkpar_bookkeeping_run(books, &update) == 0)
 		return false;
@@ -460,6 +507,11 @@ take_over(BulkparBookkeeping *books, int worker, BulkparLedgerChunk *chunk)
 	chunk->stripe.count = bulkpar_column_int32(books, "stripes");
 	chunk->stripe.number = bulkpar_column_int32(books, "stripe");
 	chunk->keys = bulkpar_column_bytes(books, "keys");
+	chunk->aside = bulkpar_column_bytes(books, "aside");
+	chunk->throttled = throttled;
+	chunk->throttled_by = bulkpar_column_text(books, "throttled_by");
+	chunk->pause = bulkpar_column_int32(books, "pause");
+	chunk->left = bulkpar_column_int32(books, "left_of_pause");
 	chunk->done = bulkpar_column_key(books, "done_bytes", "done");
 	return true;
 }

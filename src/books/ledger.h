@@ -37,6 +37,11 @@ typedef struct BulkparLedgerChunk
 	BulkparStripe stripe;		/* the one to do; those before are done */
 	BulkparStoredKey *done;		/* up to where it is done; may be NULL */
 	bytea	   *keys;			/* of the rows to do, or NULL for all */
+	bytea	   *aside;			/* of rows before done, not done; or NULL */
+	bool		throttled;		/* it was set back, and is to wait: */
+	char	   *throttled_by;	/* why */
+	int			pause;			/* so long, in milliseconds, ... */
+	int			left;			/* ... of which so much is left */
 	int64		rows_before;
 	int64		rows_found;		/* in a new one */
 } BulkparLedgerChunk;
@@ -61,6 +66,9 @@ typedef struct BulkparLedgerAdvance
 	int64		rows_hot;
 	int64		wal_bytes;
 	int64		retries;
+	bytea	   *aside;			/* keys of rows that are yet to be done, or
+								 * NULL */
+	const char *throttled_by;	/* why, where that is new; or NULL */
 	bool		finished;		/* the chunk ends here */
 	char	   *messages;		/* of user code, as JSON; or NULL */
 } BulkparLedgerAdvance;
@@ -86,6 +94,8 @@ typedef enum BulkparLedgerWork
 extern BulkparLedgerWork bulkpar_ledger_claim(const BulkparJob *job, int worker,
 											  BulkparLedgerChunk *chunk,
 											  BulkparLedgerTrend *trend);
+extern bool bulkpar_ledger_claim_throttled(const BulkparJob *job, int worker,
+										   BulkparLedgerChunk *chunk);
 extern bool bulkpar_ledger_lock(const BulkparJob *job);
 extern void bulkpar_ledger_insert(int64 job_id, int worker,
 								  const BulkparLedgerChunk *chunk);

@@ -25,6 +25,7 @@
 #include "books/job.h"
 #include "books/joblock.h"
 #include "books/jobstatus.h"
+#include "books/throttle.h"
 #include "bulkpar.h"
 #include "call/snapshot.h"
 #include "call/wait.h"
@@ -41,11 +42,19 @@ typedef struct Wait
 	TimestampTz next_report;
 	TimestampTz next_check;
 	bool		start_reported;
+	TimestampTz begun;
 	bool		deadlock;
+	char	   *throttled_by;	/* what keeps the job, or NULL; in the context */
+	int64		throttled;		/* and for how many seconds */
+	MemoryContext context;
+	bool		throttle_reported;
 } Wait;
 
 /* Milliseconds between two looks at what the workers wait for. */
 #define DEADLOCK_INTERVAL 2000
+
+/* Seconds after which we say that something keeps the job from going on. */
+#define THROTTLE_REPORT 5
 
 static void wait_for_end(Wait *wait);
 static bool has_ended(const Wait *wait);
@@ -54,7 +63,8 @@ static void report_start(Wait *wait);
 static void report_progress(Wait *wait);
 static void show_progress(void *arg);
 static void check_deadlock(Wait *wait);
-static void look_for_deadlock(void *arg);
+static void look_at_workers(void *arg);
+static void report_throttle(Wait *wait);
 static long time_to_wait(const Wait *wait);
 static void rethrow_cancelled(BulkparCall *call, ErrorData *error);
 static void cancel_at_exit(int code, Datum arg);
@@ -127,6 +137,8 @@ wait_for_end(Wait *wait)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	wait->begun = now;
+	wait->context = CurrentMemoryContext;
 	wait->next_report = TimestampTzPlusMilliseconds(now,
 													bulkpar_progress_interval);
 	wait->next_check = TimestampTzPlusMilliseconds(now, DEADLOCK_INTERVAL);
@@ -263,7 +275,8 @@ check_deadlock(Wait *wait)
 		return;
 	wait->next_check = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												   DEADLOCK_INTERVAL);
-	bulkpar_subxact_run(look_for_deadlock, wait);
+	bulkpar_subxact_run(look_at_workers, wait);
+	report_throttle(wait);
 	if (wait->deadlock)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
@@ -274,11 +287,34 @@ check_deadlock(Wait *wait)
 }
 
 static void
-look_for_deadlock(void *arg)
+look_at_workers(void *arg)
 {
 	Wait	   *wait = arg;
+	char	   *reason = NULL;
 
-	wait->deadlock = bulkpar_joblock_waits_for(job_of(wait), MyProcPid);
+	wait->deadlock =
+		bulkpar_joblock_waits_for(job_of(wait), MyProcPid,
+								  TimestampDifferenceMilliseconds(wait->begun,
+																  GetCurrentTimestamp()));
+	if (!wait->throttle_reported)
+		reason = bulkpar_throttle_read(job_of(wait), &wait->throttled);
+	wait->throttled_by = reason == NULL ? NULL :
+		MemoryContextStrdup(wait->context, reason);
+}
+
+/* Say once what keeps the job, or some of its rows. */
+static void
+report_throttle(Wait *wait)
+{
+	if (wait->throttled_by == NULL || wait->throttled < THROTTLE_REPORT)
+		return;
+	wait->throttle_reported = true;
+	ereport(NOTICE,
+			(errmsg("bulkpar job " INT64_FORMAT " cannot change some rows yet",
+					job_of(wait)),
+			 errdetail("For " INT64_FORMAT " s: %s.", wait->throttled,
+					   wait->throttled_by),
+			 errhint("It does all others first, and then tries again until it can or is cancelled.")));
 }
 
 /* Milliseconds until there is something to do or to look at. */

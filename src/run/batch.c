@@ -150,6 +150,43 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	return result;
 }
 
+/*
+ * Go past the only row of a batch, which is locked, and note it as one that is
+ * yet to be done, in a transaction of its own; "blocked" if there can be no list
+ * of such keys.
+ */
+BulkparBatchResult
+bulkpar_batch_put_aside(const BulkparJob *job, const BulkparLedgerChunk *chunk,
+						BulkparTarget *target, BulkparBatch *batch)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BulkparLedgerAdvance advance = {0};
+	BulkparBatchResult result;
+
+	Assert(batch->puts_aside && batch->aside_after != NULL);
+	start_batch(job, chunk, target, AccessShareLock);
+	if (bulkpar_keyvalue_can_be_listed(target->key))
+	{
+		batch->last_key = last_key(chunk, target, batch);
+		result = finish_batch(job, chunk, batch, &advance);
+	}
+	else
+	{
+		AbortCurrentTransaction();
+		result = BULKPAR_BATCH_BLOCKED;
+	}
+	MemoryContextSwitchTo(context);
+	return result;
+}
+
+/* Whether all rows of a chunk are done but those that were put aside. */
+bool
+bulkpar_batch_was_last(const BulkparLedgerChunk *chunk)
+{
+	return chunk->stripe.number == chunk->stripe.count - 1 &&
+		chunk->hi != NULL && bulkpar_storedkey_same(chunk->done, chunk->hi);
+}
+
 static void
 start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 			BulkparTarget *target, LOCKMODE lockmode)
@@ -182,11 +219,13 @@ cut_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	batch->finishes_stripe = bounds.complete;
 }
 
-/* Up to where the stripe is done with this batch. */
+/* Up to where the stripe is done with this batch, or which row it is. */
 static BulkparStoredKey *
 last_key(const BulkparLedgerChunk *chunk, BulkparTarget *target,
 		 const BulkparBatch *batch)
 {
+	if (batch->aside)
+		return bulkpar_keyvalue_store(target->key, batch->keys);
 	return batch->finishes_stripe ? chunk->hi :
 		bulkpar_keyvalue_store(target->key, batch->hi);
 }
@@ -200,19 +239,24 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 			 const BulkparBatch *batch, BulkparLedgerAdvance *advance)
 {
 	advance->stripe = chunk->stripe.number;
-	advance->last_key = batch->last_key;
-	advance->rows_done = batch->rows;
+	advance->last_key = batch->aside ? chunk->done : batch->last_key;
+	advance->rows_done = batch->puts_aside ? 0 : batch->rows;
+	advance->aside = batch->aside || batch->puts_aside ? batch->aside_after :
+		chunk->aside;
+	advance->throttled_by = batch->throttled_by;
 	advance->wal_bytes = bulkpar_batch_wal();
 	advance->retries = batch->retries + batch->retried;
 	Assert(advance->stripe < chunk->stripe.count);
-	if (batch->finishes_stripe)
+	if (batch->aside)
+		advance->finished = advance->aside == NULL &&
+			bulkpar_batch_was_last(chunk);
+	else if (batch->finishes_stripe &&
+			 chunk->stripe.number == chunk->stripe.count - 1)
+		advance->finished = advance->aside == NULL;
+	else if (batch->finishes_stripe)
 	{
-		advance->finished = chunk->stripe.number == chunk->stripe.count - 1;
-		if (!advance->finished)
-		{
-			advance->stripe++;
-			advance->last_key = NULL;
-		}
+		advance->stripe++;
+		advance->last_key = NULL;
 	}
 	if (advance->finished)
 		advance->messages = bulkpar_message_report();

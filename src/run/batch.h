@@ -27,6 +27,12 @@ typedef struct BulkparBatch
 	int64		rows;			/* that were counted in the range */
 	const Datum *keys;			/* of listed rows; or NULL */
 	bool		finishes_stripe;	/* of the chunk */
+	bool		puts_aside;		/* its only row is left for later */
+	bool		aside;			/* it is a row that was: the only one of keys */
+	bytea	   *aside_after;	/* of either, all that are left for later then */
+	const char *throttled_by;	/* why it puts a row aside */
+	bool		patient;		/* it waits for locks as long as it may */
+	int			pause;			/* the last one in which it has waited */
 	int			retries;		/* how often it was tried before */
 	int			retried;		/* and how often as part of a larger one */
 	BulkparStoredKey *last_key; /* hi as it is kept, once the batch runs; or
@@ -37,6 +43,7 @@ typedef enum BulkparBatchResult
 {
 	BULKPAR_BATCH_DONE,
 	BULKPAR_BATCH_TOO_LARGE,	/* others have inserted rows: cut it anew */
+	BULKPAR_BATCH_BLOCKED,		/* locks of others are in the way */
 	BULKPAR_BATCH_LOST			/* the chunk is no longer ours */
 } BulkparBatchResult;
 
@@ -51,5 +58,11 @@ extern BulkparBatchResult bulkpar_batch_skip(const BulkparJob *job,
 											 BulkparTarget *target,
 											 BulkparBatch *batch,
 											 const ErrorData *error);
+extern BulkparBatchResult bulkpar_batch_put_aside(const BulkparJob *job,
+												  const BulkparLedgerChunk *chunk,
+												  BulkparTarget *target,
+												  BulkparBatch *batch);
+
+extern bool bulkpar_batch_was_last(const BulkparLedgerChunk *chunk);
 
 #endif							/* BULKPAR_BATCH_H */

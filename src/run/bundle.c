@@ -57,6 +57,7 @@ try_together(BulkparChunkRun *run)
 	MemoryContextReset(run->batch_context);
 	MemoryContextSwitchTo(run->batch_context);
 	bulkpar_message_discard();
+	bulkpar_lockwait_begin(bulkpar_lockwait_limit(false, 0));
 	PG_TRY();
 	{
 		done = run_together(run);
@@ -65,11 +66,15 @@ try_together(BulkparChunkRun *run)
 	{
 		MemoryContextSwitchTo(run->chunk_context);
 		if (geterrcode() == ERRCODE_QUERY_CANCELED)
+		{
+			bulkpar_lockwait_end();
 			PG_RE_THROW();
+		}
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
+	bulkpar_lockwait_end();
 	return done;
 }
 

@@ -7,6 +7,12 @@
  * skips errors, a batch that fails is halved until the rows that fail are
  * alone; these are recorded, and all others are updated.
  *
+ * So is one that waits too long for the locks of others.  The row that is locked
+ * is put aside, and what else there is comes first.  A chunk that has nothing
+ * left but such rows, or too many of them, is set back, for a worker that has
+ * nothing else to do.  That one tries it again and again: there are few ways to
+ * go wrong in waiting, and whoever asked for it can cancel the job.
+ *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
@@ -19,6 +25,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
@@ -27,6 +34,7 @@
 #include "utils/memutils.h"
 
 #include "books/storedkey.h"
+#include "books/throttle.h"
 #include "bulkpar.h"
 #include "run/chunk.h"
 #include "run/retry.h"
@@ -49,6 +57,45 @@
  */
 #define MAX_DEADLOCKS 3
 
+/*
+ * How many rows of a chunk are put aside, and how many one after the other.
+ * Where somebody has locked all rows, or the one that all of them need, it is of
+ * no use to find that out of each.
+ */
+#define MAX_ASIDE 100
+#define MAX_ASIDE_RUN 10
+
+/*
+ * How much longer the pauses between the tries of rows that were put aside are
+ * than these.  A worker has a snapshot while it waits for a lock; and if it did
+ * not wait for a row that others lock in turn, it would not get it.
+ */
+#define PAUSES_PER_WAIT 4
+
+/* A look at the keys of a range. */
+typedef struct Look
+{
+	BulkparChunkRun *run;
+	const Datum *hi;
+	int			batch_size;
+	int			max_batches;
+	BulkparBounds *bounds;
+	const Datum *row_key;		/* to compare with the only row, or NULL */
+	bool		is_one_row;		/* and whether it is that */
+} Look;
+
+/* A row that is not changed: put aside, or else skipped for its error. */
+typedef struct Pass
+{
+	BulkparChunkRun *run;
+	BulkparBatch *batch;
+	const ErrorData *error;		/* or NULL */
+	BulkparBatchResult result;
+} Pass;
+
+static BulkparBatchResult run_stripes(BulkparChunkRun *run);
+static BulkparBatchResult run_aside(BulkparChunkRun *run);
+static bool set_back(BulkparChunkRun *run);
 static BulkparBatchResult run_stripe(BulkparChunkRun *run);
 static BulkparBatchResult run_list(BulkparChunkRun *run, const Datum *keys,
 								   int nkeys, int batch_size, int retried,
@@ -61,39 +108,157 @@ static BulkparBatchResult run_cut(BulkparChunkRun *run);
 static BulkparBatchResult run_batch(BulkparChunkRun *run, BulkparBatch *batch);
 static ErrorData *try_batch(BulkparChunkRun *run, BulkparBatch *batch,
 							BulkparBatchResult *result);
+static bool is_of_others(BulkparChunkRun *run, BulkparBatch *batch);
+static bool evade(BulkparChunkRun *run, BulkparBatch *batch,
+				  BulkparBatchResult *result);
+static void wait_in_place(BulkparChunkRun *run, BulkparBatch *batch);
+static BulkparBatchResult put_aside(BulkparChunkRun *run, BulkparBatch *batch);
 static BulkparBatchResult skip_errors(BulkparChunkRun *run, BulkparBatch *batch,
 									  ErrorData *error);
+static BulkparBatchResult pass_row(BulkparChunkRun *run, BulkparBatch *batch,
+								   const ErrorData *error);
+static void pass(void *arg);
 static bool has_one_row(BulkparChunkRun *run, const BulkparBatch *batch);
 static BulkparBatchResult split(BulkparChunkRun *run, BulkparBatch *batch,
 								ErrorData *error);
+static bool run_halves(BulkparChunkRun *run, BulkparBatch *batch,
+					   BulkparBatchResult *result);
 static void note_done(BulkparChunkRun *run, const BulkparBatch *batch);
 static void collect_batches(BulkparChunkRun *run, const Datum *hi,
 							int batch_size, int max_batches,
 							BulkparBounds *bounds);
-static void start_collecting(BulkparChunkRun *run);
+static void look(void *arg);
 static char *key_list(const BulkparStoredKey *key);
 
 /*
- * Run the batches of the claimed chunk, stripe after stripe.  False if the
- * chunk was taken from us: then somebody thinks that we are dead, and so we
- * had better be.
+ * Run the batches of the claimed chunk, or set it back as far as it cannot go on
+ * now.  False if the chunk was taken from us: then somebody thinks that we are
+ * dead, and so we had better be.
  */
 bool
 bulkpar_chunk_run(BulkparChunkRun *run)
 {
-	BulkparClaim *claim = &run->claim;
-	BulkparLedgerChunk *chunk = &claim->chunk;
+	BulkparLedgerChunk *chunk = &run->claim.chunk;
+	BulkparBatchResult result;
+	BulkparBatchResult aside;
 
 	Assert(chunk->chunk_no != 0);
 	Assert(chunk->stripe.number < chunk->stripe.count);
-	while (run_stripe(run) == BULKPAR_BATCH_DONE)
+	run->cornering = false;
+	run->put_aside = 0;
+	if (chunk->throttled)
 	{
-		if (++chunk->stripe.number == chunk->stripe.count)
-			return true;
+		bulkpar_lockwait_sleep(run->job, chunk->throttled_by, chunk->left);
+		bulkpar_chunk_check_interrupts();
+		if (!bulkpar_batch_was_last(chunk))
+			bulkpar_chunk_report(run);
+	}
+	result = run_stripes(run);
+	if (result == BULKPAR_BATCH_LOST)
+		return false;
+	aside = run_aside(run);
+	if (aside == BULKPAR_BATCH_LOST)
+		return false;
+	return (result == BULKPAR_BATCH_DONE && aside == BULKPAR_BATCH_DONE) ||
+		set_back(run);
+}
+
+/* Run the batches, stripe after stripe. */
+static BulkparBatchResult
+run_stripes(BulkparChunkRun *run)
+{
+	BulkparClaim *claim = &run->claim;
+	BulkparLedgerChunk *chunk = &claim->chunk;
+
+	while (!bulkpar_batch_was_last(chunk))
+	{
+		BulkparBatchResult result = run_stripe(run);
+
+		if (result != BULKPAR_BATCH_DONE ||
+			chunk->stripe.number == chunk->stripe.count - 1)
+			return result;
+		chunk->stripe.number++;
 		claim->lo = claim->start;
 		chunk->done = chunk->lo;
 	}
-	return false;
+	return BULKPAR_BATCH_DONE;
+}
+
+/* Try the rows that were put aside, one by one. */
+static BulkparBatchResult
+run_aside(BulkparChunkRun *run)
+{
+	BulkparLedgerChunk *chunk = &run->claim.chunk;
+	const BulkparKey *key = run->target->key;
+	Size		size = sizeof(Datum) * key->ncolumns;
+	BulkparBatchResult result = BULKPAR_BATCH_DONE;
+	Datum	   *keys;
+	int			nkeys;
+	int			first = 0;
+
+	if (chunk->aside == NULL)
+		return result;
+	MemoryContextSwitchTo(run->chunk_context);
+	keys = bulkpar_keyvalue_restore_list(key, chunk->aside, &nkeys);
+	run->aside_wait = chunk->pause / PAUSES_PER_WAIT / nkeys;
+	while (first < nkeys)
+	{
+		Datum	   *row = palloc(size);
+		Datum	   *next = &keys[first * key->ncolumns];
+		BulkparBatch batch = {
+			.keys = row,
+			.row_key = row,
+			.rows = 1,
+			.aside = true
+		};
+
+		/* Those before first stay, so take this one out of the rest. */
+		memcpy(row, next, size);
+		memmove(next, next + key->ncolumns, size * (nkeys - first - 1));
+		if (nkeys > 1)
+			batch.aside_after = bulkpar_keyvalue_store_list(key, keys,
+															nkeys - 1);
+		bulkpar_chunk_check_interrupts();
+		switch (run_batch(run, &batch))
+		{
+			case BULKPAR_BATCH_LOST:
+				return BULKPAR_BATCH_LOST;
+			case BULKPAR_BATCH_DONE:
+				nkeys--;
+				break;
+			default:
+				memmove(next + key->ncolumns, next,
+						size * (nkeys - first - 1));
+				memcpy(next, row, size);
+				first++;
+				result = BULKPAR_BATCH_BLOCKED;
+				break;
+		}
+		MemoryContextSwitchTo(run->chunk_context);
+	}
+	return result;
+}
+
+/*
+ * Leave the chunk to whoever has nothing else to do, after a pause that grows.
+ * False if it is not ours.
+ */
+static bool
+set_back(BulkparChunkRun *run)
+{
+	BulkparLedgerChunk *chunk = &run->claim.chunk;
+	bool		ours;
+
+	bulkpar_message_discard();
+	bulkpar_settings_start_transaction();
+	ours = bulkpar_throttle_set_back(run->job->job_id, chunk,
+									 run->wait.reason,
+									 bulkpar_lockwait_pause(chunk->pause),
+									 bulkpar_message_report());
+	CommitTransactionCommand();
+	if (ours)
+		bulkpar_message_reported();
+	return ours;
 }
 
 /* Run the batches of a stripe from claim.lo on. */
@@ -120,7 +285,7 @@ run_stripe(BulkparChunkRun *run)
 		result = run_bounds(run, &bounds, claim->batch_size, 0, true);
 		if (result == BULKPAR_BATCH_TOO_LARGE)
 			return run_cut(run);
-		if (result == BULKPAR_BATCH_LOST || bounds.complete)
+		if (result != BULKPAR_BATCH_DONE || bounds.complete)
 			return result;
 		collect_batches(run, claim->hi, claim->batch_size,
 						BULKPAR_CHUNK_BATCHES, &bounds);
@@ -182,7 +347,7 @@ run_cut(BulkparChunkRun *run)
 
 		bulkpar_chunk_check_interrupts();
 		result = run_batch(run, &batch);
-		if (result == BULKPAR_BATCH_LOST ||
+		if (result == BULKPAR_BATCH_LOST || result == BULKPAR_BATCH_BLOCKED ||
 			(result == BULKPAR_BATCH_DONE && batch.finishes_stripe))
 			return result;
 		if (result == BULKPAR_BATCH_DONE)
@@ -236,10 +401,19 @@ run_batch(BulkparChunkRun *run, BulkparBatch *batch)
 		BulkparBatchResult result;
 		ErrorData  *error = try_batch(run, batch, &result);
 		int			workers = 1;
+		bool		may_help;
 
 		if (error == NULL)
 			return result;
-		if (bulkpar_retry_may_help(error))
+		if (bulkpar_lockwait_exceeded() && is_of_others(run, batch))
+		{
+			FreeErrorData(error);
+			if (evade(run, batch, &result))
+				return result;
+			continue;
+		}
+		may_help = bulkpar_lockwait_exceeded() || bulkpar_retry_may_help(error);
+		if (may_help)
 			workers = bulkpar_retry_count_failure(&run->tally, run->job,
 												  &run->claim.chunk, error,
 												  batch->retries +
@@ -253,7 +427,7 @@ run_batch(BulkparChunkRun *run, BulkparBatch *batch)
 		if (error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED &&
 			batch->retries >= MAX_DEADLOCKS && batch->rows > 1 && !batch->cut)
 			return split(run, batch, error);
-		if (bulkpar_retry_may_help(error) && (workers > 1 || alone++ < MAX_RETRIES))
+		if (may_help && (workers > 1 || alone++ < MAX_RETRIES))
 		{
 			FreeErrorData(error);
 			bulkpar_retry_pause(batch->retries++);
@@ -261,7 +435,7 @@ run_batch(BulkparChunkRun *run, BulkparBatch *batch)
 			continue;
 		}
 		if (run->job->skip_errors &&
-			(bulkpar_retry_may_help(error) ||
+			(may_help ||
 			 bulkpar_rowerror_is_one(run, error)))
 			return skip_errors(run, batch, error);
 		ReThrowError(error);
@@ -288,6 +462,11 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 	MemoryContextSwitchTo(run->batch_context);
 	bulkpar_message_discard();
 	run->batch = batch;
+	bulkpar_lockwait_begin(bulkpar_lockwait_limit(!batch->patient &&
+												  (run->cornering ||
+												   batch->aside),
+												  batch->aside ?
+												  run->aside_wait : 0));
 	PG_TRY();
 	{
 		*result = bulkpar_batch_run(run->job, &run->claim.chunk, run->target,
@@ -304,8 +483,103 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
+	bulkpar_lockwait_end();
 	run->batch = NULL;
 	return error;
+}
+
+/*
+ * Whether a batch has waited too long for others than workers of the job.  If
+ * it is one of these, then for the whole of their batch.
+ */
+static bool
+is_of_others(BulkparChunkRun *run, BulkparBatch *batch)
+{
+	BulkparLockWait wait;
+
+	bulkpar_lockwait_find(run->job, &wait);
+	if (wait.fellow)
+	{
+		batch->patient = true;
+		return false;
+	}
+	run->wait = wait;
+	return true;
+}
+
+/*
+ * Of a batch that has waited too long for others, do what can be done.  False
+ * if it is to be tried again as it is.
+ */
+static bool
+evade(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
+{
+	bool		cornering = run->cornering;
+	bool		done;
+
+	if (batch->aside)
+	{
+		*result = BULKPAR_BATCH_BLOCKED;
+		return true;
+	}
+	if (run->wait.whole)
+	{
+		wait_in_place(run, batch);
+		return false;
+	}
+	if (batch->rows == 1 && !batch->cut &&
+		(batch->keys != NULL ||
+		 (batch->row_key != NULL && has_one_row(run, batch))))
+	{
+		*result = put_aside(run, batch);
+		return true;
+	}
+	run->cornering = true;
+	done = run_halves(run, batch, result);
+	run->cornering = cornering;
+	if (!done)
+		wait_in_place(run, batch);
+	return done;
+}
+
+/* Wait with nothing held before a batch is tried again as it is. */
+static void
+wait_in_place(BulkparChunkRun *run, BulkparBatch *batch)
+{
+	bulkpar_throttle_note(run->job->job_id, &run->claim.chunk,
+						  run->wait.reason);
+	batch->pause = bulkpar_lockwait_pause(batch->pause);
+	bulkpar_lockwait_sleep(run->job, run->wait.reason, batch->pause);
+	bulkpar_chunk_check_interrupts();
+	bulkpar_chunk_report(run);
+}
+
+/* Leave the only row of a batch for later, unless there are too many of them. */
+static BulkparBatchResult
+put_aside(BulkparChunkRun *run, BulkparBatch *batch)
+{
+	const BulkparKey *key = run->target->key;
+	const Datum *row = batch->keys != NULL ? batch->keys : batch->row_key;
+	bytea	   *before = run->claim.chunk.aside;
+	int			count = 0;
+	Datum	   *keys;
+
+	if (run->put_aside >= MAX_ASIDE_RUN)
+		return BULKPAR_BATCH_BLOCKED;
+	MemoryContextSwitchTo(run->chunk_context);
+	if (before != NULL)
+		keys = bulkpar_keyvalue_restore_list(key, before, &count);
+	else
+		keys = palloc(sizeof(Datum) * key->ncolumns);
+	if (count >= MAX_ASIDE)
+		return BULKPAR_BATCH_BLOCKED;
+	keys = repalloc(keys, sizeof(Datum) * key->ncolumns * (count + 1));
+	memcpy(&keys[count * key->ncolumns], row, sizeof(Datum) * key->ncolumns);
+	batch->puts_aside = true;
+	batch->aside_after = bulkpar_keyvalue_store_list(key, keys, count + 1);
+	batch->throttled_by = run->wait.reason;
+	run->put_aside++;
+	return pass_row(run, batch, NULL);
 }
 
 /*
@@ -315,20 +589,47 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 static BulkparBatchResult
 skip_errors(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 {
-	BulkparBatchResult result;
-
 	/* Others may have inserted rows before its row, and one of them fails. */
 	if (batch->row_key == NULL || batch->rows != 1 ||
-		!has_one_row(run, batch))
+		(!batch->aside && !has_one_row(run, batch)))
 		return split(run, batch, error);
+	return pass_row(run, batch, error);
+}
+
+/* Go past the only row of a batch, which is not changed. */
+static BulkparBatchResult
+pass_row(BulkparChunkRun *run, BulkparBatch *batch, const ErrorData *error)
+{
+	Pass		arg = {
+		.run = run,
+		.batch = batch,
+		.error = error
+	};
+	int			put_aside = run->put_aside;
+
+	bulkpar_lockwait_insist(run->job, &run->claim.chunk, pass, &arg);
+	if (arg.result == BULKPAR_BATCH_DONE)
+		note_done(run, batch);
+	if (error == NULL)
+		run->put_aside = put_aside;
+	return arg.result;
+}
+
+static void
+pass(void *arg)
+{
+	Pass	   *pass = arg;
+	BulkparChunkRun *run = pass->run;
 
 	MemoryContextReset(run->batch_context);
 	MemoryContextSwitchTo(run->batch_context);
-	result = bulkpar_batch_skip(run->job, &run->claim.chunk, run->target,
-								batch, error);
-	if (result == BULKPAR_BATCH_DONE)
-		note_done(run, batch);
-	return result;
+	if (pass->error != NULL)
+		pass->result = bulkpar_batch_skip(run->job, &run->claim.chunk,
+										  run->target, pass->batch,
+										  pass->error);
+	else
+		pass->result = bulkpar_batch_put_aside(run->job, &run->claim.chunk,
+											   run->target, pass->batch);
 }
 
 /*
@@ -340,54 +641,72 @@ static bool
 has_one_row(BulkparChunkRun *run, const BulkparBatch *batch)
 {
 	BulkparBounds bounds;
-	bool		result;
+	Look		arg = {
+		.run = run,
+		.hi = batch->hi,
+		.batch_size = 1,
+		.max_batches = 1,
+		.bounds = &bounds,
+		.row_key = batch->row_key
+	};
 
-	start_collecting(run);
-	bulkpar_bounds_collect(run->target, run->claim.lo, batch->hi,
-						   &run->claim.chunk.stripe, 1, 1, &bounds);
-	result = bounds.complete && bounds.rows == 1 &&
-		bulkpar_keyvalue_compare(run->target->key, bounds.last_row,
-								 batch->row_key) == 0;
-	CommitTransactionCommand();
-	return result;
+	bulkpar_lockwait_insist(run->job, &run->claim.chunk, look, &arg);
+	return arg.is_one_row;
 }
 
 /* Run the two halves of a batch that has failed. */
 static BulkparBatchResult
 split(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 {
+	BulkparBatchResult result;
+
+	/* The error is not of a row if there is none. */
+	if (!run_halves(run, batch, &result))
+		ReThrowError(error);
+	FreeErrorData(error);
+	return result;
+}
+
+/* The same; false, and nothing is done, if there is no row in it. */
+static bool
+run_halves(BulkparChunkRun *run, BulkparBatch *batch,
+		   BulkparBatchResult *result)
+{
 	int			half = Max((batch->rows + 1) / 2, 1);
 	int			retried = batch->retries + batch->retried;
 	BulkparBounds bounds;
-	BulkparBatchResult result;
 
 	Assert(!batch->cut || batch->keys == NULL);
 	if (batch->keys != NULL)
 	{
-		FreeErrorData(error);
-		return run_list(run, batch->keys, batch->rows, half, retried,
-						batch->finishes_stripe);
+		*result = run_list(run, batch->keys, batch->rows, half, retried,
+						   batch->finishes_stripe);
+		return true;
 	}
-
-	/* The error is not of a row if there is none. */
 	collect_batches(run, batch->hi, half, 2, &bounds);
 	if (bounds.rows == 0)
-		ReThrowError(error);
-	FreeErrorData(error);
-	result = run_bounds(run, &bounds, half, retried, batch->finishes_stripe);
-	if (result == BULKPAR_BATCH_DONE && !bounds.complete)
-		result = BULKPAR_BATCH_TOO_LARGE;
-	return result;
+		return false;
+	*result = run_bounds(run, &bounds, half, retried, batch->finishes_stripe);
+	if (*result == BULKPAR_BATCH_DONE && !bounds.complete)
+		*result = BULKPAR_BATCH_TOO_LARGE;
+	return true;
 }
 
 /* The batch has committed: remember up to which key the chunk is done. */
 static void
 note_done(BulkparChunkRun *run, const BulkparBatch *batch)
 {
+	BulkparLedgerChunk *chunk = &run->claim.chunk;
+
 	Assert(batch->last_key != NULL);
 	bulkpar_retry_count_commit(&run->tally);
+	run->put_aside = 0;
+	if (batch->aside || batch->puts_aside)
+		chunk->aside = batch->aside_after;
+	if (batch->aside)
+		return;
 	MemoryContextSwitchTo(run->chunk_context);
-	run->claim.chunk.done = bulkpar_storedkey_copy(batch->last_key);
+	chunk->done = bulkpar_storedkey_copy(batch->last_key);
 }
 
 /*
@@ -398,22 +717,37 @@ static void
 collect_batches(BulkparChunkRun *run, const Datum *hi, int batch_size,
 				int max_batches, BulkparBounds *bounds)
 {
-	start_collecting(run);
-	bulkpar_bounds_collect(run->target, run->claim.lo, hi,
-						   &run->claim.chunk.stripe, batch_size, max_batches,
-						   bounds);
-	CommitTransactionCommand();
+	Look		arg = {
+		.run = run,
+		.hi = hi,
+		.batch_size = batch_size,
+		.max_batches = max_batches,
+		.bounds = bounds
+	};
+
+	bulkpar_lockwait_insist(run->job, &run->claim.chunk, look, &arg);
 }
 
-/* Start the transaction for that; what it allocates lives as long as the chunk. */
+/* A look in a transaction; what it allocates lives as long as the chunk. */
 static void
-start_collecting(BulkparChunkRun *run)
+look(void *arg)
 {
+	Look	   *look = arg;
+	BulkparChunkRun *run = look->run;
+
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(run->chunk_context);
 	bulkpar_target_lock(run->target, run->job, run->claim.chunk.part,
 						AccessShareLock);
+	bulkpar_bounds_collect(run->target, run->claim.lo, look->hi,
+						   &run->claim.chunk.stripe, look->batch_size,
+						   look->max_batches, look->bounds);
+	if (look->row_key != NULL)
+		look->is_one_row = look->bounds->complete && look->bounds->rows == 1 &&
+			bulkpar_keyvalue_compare(run->target->key, look->bounds->last_row,
+									 look->row_key) == 0;
+	CommitTransactionCommand();
 }
 
 /*
@@ -434,6 +768,20 @@ bulkpar_chunk_check_interrupts(void)
 	}
 }
 
+/* Show in pg_stat_activity what we are at. */
+void
+bulkpar_chunk_report(const BulkparChunkRun *run)
+{
+	char	   *activity = psprintf("bulkpar job " INT64_FORMAT ", chunk "
+									INT64_FORMAT ": %s",
+									run->job->job_id,
+									run->claim.chunk.chunk_no,
+									run->target->sql);
+
+	pgstat_report_activity(STATE_RUNNING, activity);
+	pfree(activity);
+}
+
 /* Error context: name the job, the chunk and the keys of the batch. */
 void
 bulkpar_chunk_error_context(void *arg)
@@ -444,7 +792,12 @@ bulkpar_chunk_error_context(void *arg)
 
 	if (batch == NULL || batch->last_key == NULL)
 		return;
-	if (chunk->done == NULL)
+	if (batch->aside)
+		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
+				   " of table \"%s\", key (%s)",
+				   run->job->job_id, chunk->chunk_no,
+				   NameStr(run->target->name), key_list(batch->last_key));
+	else if (chunk->done == NULL)
 		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
 				   " of table \"%s\", keys up to (%s)",
 				   run->job->job_id, chunk->chunk_no,

@@ -16,6 +16,7 @@
 #include "books/job.h"
 #include "run/batch.h"
 #include "run/claim.h"
+#include "run/lockwait.h"
 #include "run/retry.h"
 #include "table/target.h"
 
@@ -28,12 +29,17 @@ typedef struct BulkparChunkRun
 	BulkparClaim claim;			/* chunk_no is 0 when nothing is claimed */
 	const BulkparBatch *batch;	/* the running one, for the error context */
 	BulkparRetryTally tally;	/* of the batches it has tried */
+	BulkparLockWait wait;		/* the last one for a lock of others */
+	bool		cornering;		/* a row that is locked by halves */
+	int			put_aside;		/* rows since the last batch that committed */
+	int			aside_wait;		/* for each row put aside, in milliseconds */
 	MemoryContext chunk_context;	/* reset for each chunk */
 	MemoryContext batch_context;	/* reset for each batch */
 } BulkparChunkRun;
 
 extern bool bulkpar_chunk_run(BulkparChunkRun *run);
 extern void bulkpar_chunk_check_interrupts(void);
+extern void bulkpar_chunk_report(const BulkparChunkRun *run);
 extern void bulkpar_chunk_error_context(void *arg);
 
 #endif							/* BULKPAR_CHUNK_H */

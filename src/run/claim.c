@@ -90,8 +90,10 @@ bulkpar_claim_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 	BulkparLedgerTrend trend;
 	BulkparLedgerWork work = bulkpar_ledger_claim(job, worker, chunk, &trend);
 
-	if (work == BULKPAR_LEDGER_NOTHING ||
-		(work == BULKPAR_LEDGER_NEW && !go_to_part(job, chunk)))
+	if (work == BULKPAR_LEDGER_NEW && !go_to_part(job, chunk))
+		work = bulkpar_ledger_claim_throttled(job, worker, chunk) ?
+			BULKPAR_LEDGER_LEFT : BULKPAR_LEDGER_NOTHING;
+	if (work == BULKPAR_LEDGER_NOTHING)
 		return false;
 
 	bulkpar_target_lock(target, job, chunk->part, AccessShareLock);

@@ -36,6 +36,7 @@
 #include "run/chunk.h"
 #include "run/claim.h"
 #include "run/launch.h"
+#include "run/lockwait.h"
 #include "run/plan.h"
 #include "run/retry.h"
 #include "run/worker.h"
@@ -58,15 +59,27 @@ typedef struct WorkerArgs
 StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
 				 "worker arguments do not fit");
 
+/* What is done until nobody's lock keeps it any more. */
+typedef struct Work
+{
+	BulkparChunkRun *run;
+	const WorkerArgs *args;
+	int			number;			/* of the worker */
+	int			tries;
+	bool		done;
+} Work;
+
 static void start_run(BulkparChunkRun *run, const WorkerArgs *args);
 static void show_statement(const BulkparChunkRun *run);
 static void show_job(const BulkparJob *job);
 static bool plan_run(BulkparChunkRun *run, const WorkerArgs *args);
+static void plan(void *arg);
+static void load_anew(BulkparChunkRun *run, const WorkerArgs *args);
 static bool claim_next(BulkparChunkRun *run, int number);
+static void claim(void *arg);
 static void name_error(void *arg);
 static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 						 const ErrorData *error);
-static void report_chunk(const BulkparChunkRun *run);
 
 /*
  * Launch a worker of a job, which may have to plan it first.  NULL if no slot
@@ -121,6 +134,7 @@ bulkpar_worker_main(Datum main_arg)
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
 					PGC_USERSET, PGC_S_OVERRIDE);
 
+	bulkpar_lockwait_start();
 	callback.callback = bulkpar_chunk_error_context;
 	callback.arg = run;
 	callback.previous = error_context_stack;
@@ -186,6 +200,7 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 	job->runs = args->runs;
 	bulkpar_settings_adopt(&job->settings);
 	bulkpar_retry_start();
+	bulkpar_lockwait_configure();
 	run->job = job;
 	run->job_context = context;
 	show_statement(run);
@@ -224,40 +239,85 @@ show_job(const BulkparJob *job)
 static bool
 plan_run(BulkparChunkRun *run, const WorkerArgs *args)
 {
+	Work		work = {
+		.run = run,
+		.args = args
+	};
+
+	bulkpar_lockwait_insist(run->job, NULL, plan, &work);
+	if (work.done)
+		bulkpar_launch_wake_launcher();
+	return work.done;
+}
+
+static void
+plan(void *arg)
+{
+	Work	   *work = arg;
+	BulkparChunkRun *run = work->run;
+
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	if (!bulkpar_ledger_lock(run->job))
 	{
 		AbortCurrentTransaction();
-		return false;
+		return;
 	}
+	if (work->tries++ > 0)
+		load_anew(run, work->args);
 	MemoryContextSwitchTo(run->job_context);
-	bulkpar_plan_job(run->job, run->target, args->snapshot_holder);
+	bulkpar_plan_job(run->job, run->target, work->args->snapshot_holder);
 	CommitTransactionCommand();
-	bulkpar_launch_wake_launcher();
-	return true;
+	work->done = true;
+}
+
+/*
+ * Forget what was planned of the job and was rolled back.  What it has allocated
+ * stays: the statement that current_query() shows is among it.
+ */
+static void
+load_anew(BulkparChunkRun *run, const WorkerArgs *args)
+{
+	MemoryContextSwitchTo(run->job_context);
+	run->job = bulkpar_job_load(args->job_id);
+	run->job->runs = args->runs;
+	run->target = bulkpar_target_create(TopMemoryContext);
 }
 
 /* Claim a chunk; false when there is nothing more to do. */
 static bool
 claim_next(BulkparChunkRun *run, int number)
 {
-	bool		claimed;
+	Work		work = {
+		.run = run,
+		.number = number
+	};
+
+	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
+	bulkpar_lockwait_insist(run->job, NULL, claim, &work);
+	if (work.done)
+		bulkpar_chunk_report(run);
+	else
+		memset(&run->claim, 0, sizeof(BulkparClaim));
+	return work.done;
+}
+
+static void
+claim(void *arg)
+{
+	Work	   *work = arg;
+	BulkparChunkRun *run = work->run;
 
 	memset(&run->claim, 0, sizeof(BulkparClaim));
 	MemoryContextReset(run->chunk_context);
-	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
-
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
+	bulkpar_lockwait_configure();
 	bulkpar_joblock_mark(run->job->job_id);
 	MemoryContextSwitchTo(run->chunk_context);
-	claimed = bulkpar_joblock_is_held(run->job->job_id) &&
-		bulkpar_claim_chunk(run->job, number, run->target, &run->claim);
+	work->done = bulkpar_joblock_is_held(run->job->job_id) &&
+		bulkpar_claim_chunk(run->job, work->number, run->target, &run->claim);
 	CommitTransactionCommand();
-	if (claimed)
-		report_chunk(run);
-	return claimed;
 }
 
 /* Context of an error for which that of the job cannot be recorded. */
@@ -284,18 +344,4 @@ record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 							bulkpar_message_report());
 	(void) bulkpar_jobstate_fail(args->job_id, args->runs, error);
 	CommitTransactionCommand();
-}
-
-/* Show in pg_stat_activity what we are at. */
-static void
-report_chunk(const BulkparChunkRun *run)
-{
-	char	   *activity = psprintf("bulkpar job " INT64_FORMAT ", chunk "
-									INT64_FORMAT ": %s",
-									run->job->job_id,
-									run->claim.chunk.chunk_no,
-									run->target->sql);
-
-	pgstat_report_activity(STATE_RUNNING, activity);
-	pfree(activity);
 }

@@ -32,6 +32,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -40,6 +41,7 @@
 #include "utils/guc_tables.h"
 #include "utils/rel.h"
 
+#include "bulkpar.h"
 #include "compat.h"
 #include "session/identity.h"
 #include "session/settings.h"
@@ -82,6 +84,7 @@ static bool is_set(const struct config_generic *setting);
 static bool is_carried(const struct config_generic *setting);
 static bool is_session_setting(const char *name);
 static bool has_default(const char *name, const List *defaults);
+static void add_lock_wait(BulkparSettings *settings);
 static List *read_defaults(Oid owner, Oid session_role);
 static void read_defaults_of(Relation rel, Oid database, Oid role,
 							 List **defaults);
@@ -108,7 +111,7 @@ bulkpar_settings_collect(BulkparSettings *settings, Oid owner,
 
 	settings->count = 0;
 	settings->items = palloc(sizeof(BulkparSetting) *
-							 (nvariables + list_length(defaults)));
+							 (nvariables + list_length(defaults) + 1));
 	for (int i = 0; i < nvariables; i++)
 	{
 		if (is_carried(variables[i]) &&
@@ -125,6 +128,7 @@ bulkpar_settings_collect(BulkparSettings *settings, Oid owner,
 		if (GetConfigOption(lfirst(lc), true, false) == NULL)
 			add_setting(settings, lfirst(lc), "", PGC_USERSET, owner);
 	}
+	add_lock_wait(settings);
 }
 
 /*
@@ -168,6 +172,9 @@ bulkpar_settings_differ(const BulkparSettings *a, const BulkparSettings *b)
 			const BulkparSetting *other = find_setting(lists[1 - k],
 													   setting->name);
 
+			/* Ours do not change what a job does. */
+			if (pg_strncasecmp(setting->name, "bulkpar.", 8) == 0)
+				continue;
 			if (other == NULL || strcmp(other->value, setting->value) != 0)
 				return setting->name;
 		}
@@ -293,6 +300,23 @@ has_default(const char *name, const List *defaults)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * How long the session wants to wait for locks, if it says so: for rows of its
+ * own statements, or of a job.
+ */
+static void
+add_lock_wait(BulkparSettings *settings)
+{
+	int			wait = bulkpar_lock_wait;
+	const struct config_generic *variable = find_variable("bulkpar.lock_wait");
+
+	if (LockTimeout > 0 && (wait == 0 || LockTimeout < wait))
+		wait = LockTimeout;
+	if (wait != bulkpar_lock_wait || is_set(variable))
+		add_setting(settings, variable->name, psprintf("%d", wait),
+					PGC_USERSET, GetUserId());
 }
 
 /*

@@ -152,7 +152,7 @@ SELECT name, setting, unit, min_val, max_val, context FROM pg_settings WHERE nam
 
 --
 -- What belongs to the session, or limits the role's own sessions, does not
--- break a job
+-- break a job; lock_timeout says how long a batch waits before it gives way
 --
 \set VERBOSITY sqlstate
 SET default_transaction_isolation = serializable;

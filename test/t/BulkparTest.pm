@@ -2,7 +2,8 @@
 # count how often they were updated, and calls in the background.
 #
 # Expressions can call gate(), which waits while the test holds that gate
-# closed, and slow(milliseconds).  Both return 0.
+# closed, and slow(milliseconds).  Both return 0.  A gate is a lock, for which
+# jobs wait without limit here.
 
 package BulkparTest;
 
@@ -42,6 +43,7 @@ sub start_server
 	$node->init(%options);
 	$node->append_conf('postgresql.conf', <<"END");
 autovacuum = off
+bulkpar.lock_wait = 0
 max_worker_processes = 16
 $settings
 END
