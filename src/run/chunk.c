@@ -127,7 +127,7 @@ static void note_done(BulkparChunkRun *run, const BulkparBatch *batch);
 static void collect_batches(BulkparChunkRun *run, const Datum *hi,
 							int batch_size, int max_batches,
 							BulkparBounds *bounds);
-static void look(void *arg);
+static void look_at_keys(void *arg);
 static char *key_list(const BulkparStoredKey *key);
 
 /*
@@ -650,7 +650,7 @@ has_one_row(BulkparChunkRun *run, const BulkparBatch *batch)
 		.row_key = batch->row_key
 	};
 
-	bulkpar_lockwait_insist(run->job, &run->claim.chunk, look, &arg);
+	bulkpar_lockwait_insist(run->job, &run->claim.chunk, look_at_keys, &arg);
 	return arg.is_one_row;
 }
 
@@ -725,12 +725,12 @@ collect_batches(BulkparChunkRun *run, const Datum *hi, int batch_size,
 		.bounds = bounds
 	};
 
-	bulkpar_lockwait_insist(run->job, &run->claim.chunk, look, &arg);
+	bulkpar_lockwait_insist(run->job, &run->claim.chunk, look_at_keys, &arg);
 }
 
 /* A look in a transaction; what it allocates lives as long as the chunk. */
 static void
-look(void *arg)
+look_at_keys(void *arg)
 {
 	Look	   *look = arg;
 	BulkparChunkRun *run = look->run;

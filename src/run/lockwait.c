@@ -71,7 +71,7 @@ static int	configured = 0;		/* bulkpar.lock_wait, not as user code set it */
 static int	limit = 0;			/* of the transaction, or 0 */
 static bool exceeded = false;	/* in the last one that had a limit */
 
-static void look(void);
+static void look_at_lock(void);
 static void note_error(void *arg);
 static void refuse_commit(XactEvent event, void *arg);
 static void set_lock_timeout(int ms);
@@ -87,7 +87,7 @@ bulkpar_lockwait_start(void)
 {
 	static ErrorContextCallback callback = {.callback = note_error};
 
-	timer = RegisterTimeout(USER_TIMEOUT, look);
+	timer = RegisterTimeout(USER_TIMEOUT, look_at_lock);
 	RegisterXactCallback(refuse_commit, NULL);
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -277,7 +277,7 @@ try_work(void (*work) (void *arg), void *arg)
  * that is of one that was not too long.
  */
 static void
-look(void)
+look_at_lock(void)
 {
 	LOCK	   *lock = MyProc == NULL ? NULL : MyProc->waitLock;
 

@@ -73,7 +73,7 @@ static void start_run(BulkparChunkRun *run, const WorkerArgs *args);
 static void show_statement(const BulkparChunkRun *run);
 static void show_job(const BulkparJob *job);
 static bool plan_run(BulkparChunkRun *run, const WorkerArgs *args);
-static void plan(void *arg);
+static void plan_in_transaction(void *arg);
 static void load_anew(BulkparChunkRun *run, const WorkerArgs *args);
 static bool claim_next(BulkparChunkRun *run, int number);
 static void claim(void *arg);
@@ -244,14 +244,14 @@ plan_run(BulkparChunkRun *run, const WorkerArgs *args)
 		.args = args
 	};
 
-	bulkpar_lockwait_insist(run->job, NULL, plan, &work);
+	bulkpar_lockwait_insist(run->job, NULL, plan_in_transaction, &work);
 	if (work.done)
 		bulkpar_launch_wake_launcher();
 	return work.done;
 }
 
 static void
-plan(void *arg)
+plan_in_transaction(void *arg)
 {
 	Work	   *work = arg;
 	BulkparChunkRun *run = work->run;
