@@ -207,6 +207,16 @@ CREATE TABLE bulkpar.bulkpar_subquery (
 	PRIMARY KEY (job_id, number)
 );
 
+CREATE TABLE bulkpar.bulkpar_throttle (
+	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
+	reason text NOT NULL,
+	message text,
+	since timestamptz,
+	lost interval NOT NULL,
+	work_share real NOT NULL,
+	PRIMARY KEY (job_id, reason)
+) WITH (fillfactor = 70);
+
 -- Not on the key, which may be longer than an entry of an index.
 CREATE INDEX bulkpar_error_job ON bulkpar.bulkpar_error (job_id);
 
@@ -221,6 +231,7 @@ ALTER TABLE bulkpar.bulkpar_part ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_error ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_subquery ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bulkpar.bulkpar_throttle ENABLE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE bulkpar.bulkpar_job IS
 'One row for each bulkpar job; people read the view bulkpar_jobs';
@@ -240,6 +251,14 @@ COMMENT ON COLUMN bulkpar.bulkpar_subquery.rows IS
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.has_nulls IS 'Whether a null is in them';
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.choice IS
 'Which of those it is that could also be part of each batch; 0 if it could not';
+COMMENT ON TABLE bulkpar.bulkpar_throttle IS
+'One row for each reason that has slowed a job down; that of '''' is for all of them together';
+COMMENT ON COLUMN bulkpar.bulkpar_throttle.message IS
+'The reason with its value and limit, while it slows the job down; else null';
+COMMENT ON COLUMN bulkpar.bulkpar_throttle.since IS 'When that began';
+COMMENT ON COLUMN bulkpar.bulkpar_throttle.lost IS 'How much time the job has lost by it';
+COMMENT ON COLUMN bulkpar.bulkpar_throttle.work_share IS
+'Which share of their time the workers of the job work';
 COMMENT ON COLUMN bulkpar.bulkpar_job.sees_batches IS
 'Whether subqueries that depend on the row may see what earlier batches have done';
 COMMENT ON COLUMN bulkpar.bulkpar_job.statement IS
@@ -473,9 +492,14 @@ SELECT j.job_id,
 			/ r.rows_per_second, 1e12))) END AS time_left,
 	CASE WHEN j.status = 'running'
 		THEN @extschema@.bulkpar_xmin_holders() END AS xmin_holders,
-	CASE WHEN j.status LIKE 'running%' THEN t.throttled_by END AS throttled_by,
-	CASE WHEN j.status LIKE 'running%' THEN t.throttled_since END
-		AS throttled_since
+	CASE WHEN j.status LIKE 'running%'
+		THEN nullif(concat_ws(', ', s.reasons, l.reasons), '')
+		END AS throttled_by,
+	CASE WHEN j.status LIKE 'running%'
+		THEN least(s.since, l.since) END AS throttled_since,
+	s.lost AS throttled_time,
+	CASE WHEN j.status LIKE 'running%'
+		THEN coalesce(s.work_share, 1) END AS work_share
 FROM @extschema@.bulkpar_jobs j
 CROSS JOIN LATERAL (
 	SELECT coalesce(sum(k.rows_done), 0)::bigint AS rows_done,
@@ -484,14 +508,21 @@ CROSS JOIN LATERAL (
 		coalesce(sum(k.rows_unchanged), 0)::bigint AS rows_unchanged
 	FROM bulkpar.bulkpar_chunk k WHERE k.job_id = j.job_id) c
 CROSS JOIN LATERAL (
+	SELECT string_agg(i.message, ', ' ORDER BY i.reason)
+			FILTER (WHERE i.reason <> '') AS reasons,
+		max(i.since) FILTER (WHERE i.reason = '') AS since,
+		coalesce(max(i.lost) FILTER (WHERE i.reason = ''), '0') AS lost,
+		max(i.work_share) FILTER (WHERE i.reason = '') AS work_share
+	FROM bulkpar.bulkpar_throttle i WHERE i.job_id = j.job_id) s
+CROSS JOIN LATERAL (
 	SELECT string_agg(DISTINCT w.throttled_by, ', ' ORDER BY w.throttled_by)
-			AS throttled_by,
-		min(w.throttled_since) AS throttled_since
+			AS reasons,
+		min(w.throttled_since) AS since
 	FROM (SELECT b.throttled_by, b.throttled_since FROM bulkpar.bulkpar_job b
 		WHERE b.job_id = j.job_id
 		UNION ALL
 		SELECT k.throttled_by, k.throttled_since FROM bulkpar.bulkpar_chunk k
-		WHERE k.job_id = j.job_id AND k.status <> 'succeeded') w) t
+		WHERE k.job_id = j.job_id AND k.status <> 'succeeded') w) l
 -- Of a job that runs, in the last minute of its run.
 CROSS JOIN LATERAL (
 	SELECT CASE WHEN j.status NOT LIKE 'running%'

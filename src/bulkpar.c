@@ -30,16 +30,32 @@ PG_MODULE_MAGIC_EXT(
 PG_MODULE_MAGIC;
 #endif
 
+char	   *bulkpar_ignore_replicas = NULL;
 char	   *bulkpar_job_id = NULL;
 char	   *bulkpar_job_started_at = NULL;
 int			bulkpar_lock_wait = 1000;
+int			bulkpar_max_replica_lag = 10000;
+int			bulkpar_max_rows_per_second = 0;
+int			bulkpar_max_wal_backlog = 2048;
+int			bulkpar_max_wal_rate = 0;
 int			bulkpar_max_workers = -1;
+int			bulkpar_min_free_disk = 5;
+double		bulkpar_nice = 0;
 int			bulkpar_progress_interval = 5000;
+int			bulkpar_replica_position = BULKPAR_REPLICA_REPLAY;
 bool		bulkpar_report = true;
+int			bulkpar_throttle_timeout = 3600;
 int			bulkpar_workers = 0;
+
+static const struct config_enum_entry replica_positions[] = {
+	{"replay", BULKPAR_REPLICA_REPLAY, false},
+	{"flush", BULKPAR_REPLICA_FLUSH, false},
+	{NULL, 0, false}
+};
 
 void		_PG_init(void);
 
+static void define_limits(void);
 static bool check_of_job(char **value, void **extra, GucSource source);
 
 void
@@ -104,7 +120,85 @@ _PG_init(void)
 							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 
+	define_limits();
 	MarkGUCPrefixReserved("bulkpar");
+}
+
+/* The settings that a job carries, see run/limits.c. */
+static void
+define_limits(void)
+{
+	DefineCustomStringVariable("bulkpar.ignore_replicas",
+							   "Application names of the standbys that may lag behind a bulkpar job.",
+							   "A list, separated by commas.",
+							   &bulkpar_ignore_replicas,
+							   "",
+							   PGC_USERSET, 0,
+							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.max_replica_lag",
+							"How far a bulkpar job lets standbys lag behind.",
+							"0 is no limit.",
+							&bulkpar_max_replica_lag,
+							10000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.max_rows_per_second",
+							"How many rows per second all workers of a bulkpar job may change.",
+							"0 is no limit.",
+							&bulkpar_max_rows_per_second,
+							0, 0, INT_MAX,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.max_wal_backlog",
+							"How much WAL may wait for its archiving or a replication slot while a bulkpar job runs.",
+							"What has waited before the job does not count. 0 is no limit.",
+							&bulkpar_max_wal_backlog,
+							2048, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_MB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.max_wal_rate",
+							"How much WAL per second all workers of a bulkpar job may write.",
+							"0 is no limit.",
+							&bulkpar_max_wal_rate,
+							0, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.min_free_disk",
+							"How many percent of a disk a bulkpar job leaves free.",
+							"That of the WAL, and those of its table. 0 is no limit.",
+							&bulkpar_min_free_disk,
+							5, 0, 100,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomRealVariable("bulkpar.nice",
+							 "How much longer a bulkpar job takes, to leave others more of the server.",
+							 "1 means that its workers work half of the time.",
+							 &bulkpar_nice,
+							 0, 0, 1000,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("bulkpar.replica_position",
+							 "Up to where a standby must be not to lag behind a bulkpar job.",
+							 "What it has replayed, or what it has flushed to its disk.",
+							 &bulkpar_replica_position,
+							 BULKPAR_REPLICA_REPLAY, replica_positions,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.throttle_timeout",
+							"How long a bulkpar job is held without a break before it is paused.",
+							"0 means that it waits as long as it takes.",
+							&bulkpar_throttle_timeout,
+							3600, 0, INT_MAX / 1000,
+							PGC_USERSET, GUC_UNIT_S,
+							NULL, NULL, NULL);
 }
 
 /* Only a worker itself says which job it works for, not a client or a role. */

@@ -39,13 +39,29 @@
  */
 #define BULKPAR_CHUNK_BATCHES 16
 
+/* The values of bulkpar.replica_position. */
+typedef enum BulkparReplicaPosition
+{
+	BULKPAR_REPLICA_REPLAY,
+	BULKPAR_REPLICA_FLUSH
+} BulkparReplicaPosition;
+
 /* Settings, see bulkpar.c. */
+extern char *bulkpar_ignore_replicas;
 extern char *bulkpar_job_id;
 extern char *bulkpar_job_started_at;
 extern int	bulkpar_lock_wait;
+extern int	bulkpar_max_replica_lag;
+extern int	bulkpar_max_rows_per_second;
+extern int	bulkpar_max_wal_backlog;
+extern int	bulkpar_max_wal_rate;
 extern int	bulkpar_max_workers;
+extern int	bulkpar_min_free_disk;
+extern double bulkpar_nice;
 extern int	bulkpar_progress_interval;
+extern int	bulkpar_replica_position;
 extern bool bulkpar_report;
+extern int	bulkpar_throttle_timeout;
 extern int	bulkpar_workers;
 
 #endif							/* BULKPAR_H */

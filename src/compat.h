@@ -27,14 +27,16 @@
 #include "parser/parse_relation.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
+#include "replication/slot.h"
+#include "replication/walsender_private.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
-#if PG_VERSION_NUM >= 170000
 #include "storage/procarray.h"
-#else
+#if PG_VERSION_NUM < 170000
 #include "storage/sinvaladt.h"
 #endif
 #include "tcop/tcopprot.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/relcache.h"
@@ -301,6 +303,55 @@ bulkpar_compat_hot_updates(Oid relid)
 	return entry->counts.tuples_hot_updated;
 #else
 	return entry->t_counts.t_tuples_hot_updated;
+#endif
+}
+
+/* What a process reports of itself, with a number from 1 on; see its caller. */
+static inline const PgBackendStatus *
+bulkpar_compat_backend_status(int number)
+{
+#if PG_VERSION_NUM >= 160000
+	LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(number);
+#else
+	LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(number);
+#endif
+
+	return local == NULL ? NULL : &local->backendStatus;
+}
+
+/* Whether WAL is sent as it is, not decoded. */
+static inline bool
+bulkpar_compat_sends_physically(const WalSnd *sender)
+{
+#if PG_VERSION_NUM >= 160000
+	return sender->kind == REPLICATION_KIND_PHYSICAL;
+#else
+	PGPROC	   *proc = BackendPidGetProc(sender->pid);
+
+	return proc != NULL && proc->databaseId == InvalidOid;
+#endif
+}
+
+/* Who uses a slot; 0 for nobody. */
+static inline int
+bulkpar_compat_slot_user(const ReplicationSlot *slot)
+{
+#if PG_VERSION_NUM >= 190000
+	return slot->active_proc == INVALID_PROC_NUMBER ? 0 :
+		GetPGProcByNumber(slot->active_proc)->pid;
+#else
+	return slot->active_pid;
+#endif
+}
+
+/* Whether a slot is of no use any more, and holds nothing back. */
+static inline bool
+bulkpar_compat_slot_is_lost(const ReplicationSlot *slot)
+{
+#if PG_VERSION_NUM >= 160000
+	return slot->data.invalidated != RS_INVAL_NONE;
+#else
+	return slot->data.invalidated_at != InvalidXLogRecPtr;
 #endif
 }
 

@@ -56,6 +56,7 @@ static const char *const names[BULKPAR_NBOOKS] = {
 	"bulkpar_error",
 	"bulkpar_counter",
 	"bulkpar_subquery",
+	"bulkpar_throttle",
 };
 
 /* Goes up when a relation or a schema may have changed. */

@@ -70,6 +70,7 @@ bulkpar_jobstatus_read(int64 job_id)
 		"(extract(epoch FROM j.time_before + greatest('0', "
 		"clock_timestamp() - j.running_since)) * 1000000)::int8 AS at_work, "
 		RATE " AS rows_per_hour, "
+		"t.throttled_by, t.throttled_time, t.throttled_for, "
 		"(j.started_at IS NOT NULL AND (SELECT "
 		"coalesce(bool_and(coalesce(d.gone OR (d.complete "
 		"AND d.last_hi = d.end_bytes), false)), true) "
@@ -101,6 +102,21 @@ bulkpar_jobstatus_read(int64 job_id)
 		"coalesce(sum(k.rows_hot), 0)::int8 AS rows_hot, "
 		"coalesce(sum(k.wal_bytes), 0)::int8 AS wal_bytes "
 		"FROM @bulkpar_chunk k WHERE k.job_id = j.job_id) c "
+		"CROSS JOIN LATERAL ("
+		"SELECT nullif(concat_ws(', ', "
+		"string_agg(i.message, ', ' ORDER BY i.reason) "
+		"FILTER (WHERE i.reason <> ''), "
+		"(SELECT string_agg(DISTINCT k.throttled_by, ', ' "
+		"ORDER BY k.throttled_by) FROM @bulkpar_chunk k "
+		"WHERE k.job_id = j.job_id AND k.status = 'running')), '') "
+		"AS throttled_by, "
+		"coalesce(sum(extract(epoch FROM i.lost) * 1000000) "
+		"FILTER (WHERE i.reason = ''), 0)::int8 AS throttled_time, "
+		"string_agg(concat(i.reason, ' ', "
+		"round(extract(epoch FROM i.lost), 1), ' s'), ', ' "
+		"ORDER BY i.lost DESC, i.reason) "
+		"FILTER (WHERE i.reason <> '') AS throttled_for "
+		"FROM @bulkpar_throttle i WHERE i.job_id = j.job_id) t "
 		"WHERE j.job_id = $job_id"
 	};
 	BulkparJobStatus *status = NULL;
@@ -131,6 +147,9 @@ bulkpar_jobstatus_read(int64 job_id)
 		status->batches = bulkpar_column_int64(&books, "batches");
 		status->rows_hot = bulkpar_column_int64(&books, "rows_hot");
 		status->wal_bytes = bulkpar_column_int64(&books, "wal_bytes");
+		status->throttled_by = bulkpar_column_text(&books, "throttled_by");
+		status->throttled_time = bulkpar_column_int64(&books, "throttled_time");
+		status->throttled_for = bulkpar_column_text(&books, "throttled_for");
 		status->time_at_work = bulkpar_column_int64(&books, "at_work");
 		status->rows_per_second =
 			bulkpar_column_int64(&books, "rows_per_hour") / 3600.0;

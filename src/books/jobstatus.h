@@ -33,6 +33,9 @@ typedef struct BulkparJobStatus
 	double		rows_per_second;	/* in the last minute, if it runs */
 	int64		rows_hot;
 	int64		wal_bytes;
+	char	   *throttled_by;	/* what slows it down now; or NULL */
+	int64		throttled_time; /* lost by that, in microseconds */
+	char	   *throttled_for;	/* and by what, with times; or NULL */
 	BulkparJobSpace before;
 	BulkparJobSpace after;
 	bool		complete;		/* the chunks cover all keys and are done */

@@ -55,6 +55,13 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 						status->batches,
 						status->batches == 1 ? "batch" : "batches"),
 				 cost_detail(status)));
+	if (bulkpar_report && status->throttled_time > status->time_at_work / 100)
+		ereport(INFO,
+				(errmsg("bulkpar job " INT64_FORMAT
+						" was throttled %.0f %% of the time: %s", job_id,
+						100.0 * status->throttled_time /
+						Max(status->time_at_work, 1),
+						status->throttled_for)));
 	if (status->rows_failed > 0)
 		ereport(NOTICE,
 				(errmsg("bulkpar job " INT64_FORMAT " has skipped "

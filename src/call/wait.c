@@ -43,6 +43,7 @@ typedef struct Wait
 	TimestampTz next_check;
 	bool		start_reported;
 	TimestampTz begun;
+	uint32		heard;			/* notices of the coordinator */
 	bool		deadlock;
 	char	   *throttled_by;	/* what keeps the job, or NULL; in the context */
 	int64		throttled;		/* and for how many seconds */
@@ -60,6 +61,7 @@ static void wait_for_end(Wait *wait);
 static bool has_ended(const Wait *wait);
 static int64 job_of(const Wait *wait);
 static void report_start(Wait *wait);
+static void report_notice(Wait *wait);
 static void report_progress(Wait *wait);
 static void show_progress(void *arg);
 static void check_deadlock(Wait *wait);
@@ -147,6 +149,7 @@ wait_for_end(Wait *wait)
 		bool		ended = has_ended(wait);
 
 		report_start(wait);
+		report_notice(wait);
 		if (ended)
 			return;
 
@@ -228,6 +231,19 @@ report_start(Wait *wait)
 				 errhint("The table grows less if nobody holds the horizon while the job runs.")));
 }
 
+/* Pass on what the coordinator has to say. */
+static void
+report_notice(Wait *wait)
+{
+	char		notice[BULKPAR_NOTICE_SIZE];
+
+	if (wait->call != NULL &&
+		bulkpar_handover_hear(wait->call, &wait->heard, notice))
+		ereport(NOTICE,
+				(errmsg("bulkpar job " INT64_FORMAT ": %s", job_of(wait),
+						notice)));
+}
+
 /* Show how far the job is, when it is time. */
 static void
 report_progress(Wait *wait)
@@ -248,19 +264,24 @@ show_progress(void *arg)
 	double		rate;
 	double		estimated;
 	char	   *left = "";
+	char	   *throttled = "";
 
-	if (status == NULL || status->rows_done == 0)
+	if (status == NULL ||
+		(status->rows_done == 0 && status->throttled_by == NULL))
 		return;
 	rate = status->rows_per_second;
 	estimated = Max(status->estimated_rows, status->rows_done);
 	if (rate > 0)
 		left = psprintf(", about %.0f s left",
 						(estimated - status->rows_done) / rate);
+	if (status->throttled_by != NULL)
+		throttled = psprintf(", throttled: %s", status->throttled_by);
 	ereport(INFO,
 			(errmsg("bulkpar job " INT64_FORMAT ": %.1f %%, " INT64_FORMAT
-					" of about %.0f rows, %.0f rows/s%s",
-					job_id, Min(99.9, 100 * status->rows_done / estimated),
-					status->rows_done, estimated, rate, left)));
+					" of about %.0f rows, %.0f rows/s%s%s",
+					job_id,
+					Min(99.9, 100 * status->rows_done / Max(estimated, 1)),
+					status->rows_done, estimated, rate, left, throttled)));
 }
 
 /*

@@ -26,6 +26,7 @@
 #include "utils/snapmgr.h"
 
 #include "run/bundle.h"
+#include "run/pace.h"
 #include "session/message.h"
 #include "session/settings.h"
 #include "table/several.h"
@@ -44,7 +45,7 @@ bool
 bulkpar_bundle_run(BulkparChunkRun *run)
 {
 	Assert(run->claim.nparts > 1);
-	bulkpar_chunk_check_interrupts();
+	bulkpar_chunk_await_turn(run);
 	return try_together(run) || give_back(run);
 }
 
@@ -120,6 +121,7 @@ finish(const BulkparClaim *claim, int64 job_id,
 	StringInfoData rows_done;
 	StringInfoData rows_updated;
 	StringInfoData rows_hot;
+	int64		rows = 0;
 	BulkparLedgerBundle bundle = {
 		.nchunks = claim->nparts,
 		.wal_bytes = bulkpar_batch_wal(),
@@ -150,6 +152,9 @@ finish(const BulkparClaim *claim, int64 job_id,
 	CommitTransactionCommand();
 	bulkpar_message_reported();
 	bulkpar_batch_note_wal();
+	for (int i = 0; i < claim->nparts; i++)
+		rows += parts[i].rows;
+	bulkpar_pace_count(rows);
 	return true;
 }
 

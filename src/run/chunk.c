@@ -37,6 +37,7 @@
 #include "books/throttle.h"
 #include "bulkpar.h"
 #include "run/chunk.h"
+#include "run/pace.h"
 #include "run/retry.h"
 #include "run/rowerror.h"
 #include "session/message.h"
@@ -128,6 +129,7 @@ static void collect_batches(BulkparChunkRun *run, const Datum *hi,
 							int batch_size, int max_batches,
 							BulkparBounds *bounds);
 static void look_at_keys(void *arg);
+static void check_interrupts(void);
 static char *key_list(const BulkparStoredKey *key);
 
 /*
@@ -149,7 +151,7 @@ bulkpar_chunk_run(BulkparChunkRun *run)
 	if (chunk->throttled)
 	{
 		bulkpar_lockwait_sleep(run->job, chunk->throttled_by, chunk->left);
-		bulkpar_chunk_check_interrupts();
+		check_interrupts();
 		if (!bulkpar_batch_was_last(chunk))
 			bulkpar_chunk_report(run);
 	}
@@ -218,7 +220,7 @@ run_aside(BulkparChunkRun *run)
 		if (nkeys > 1)
 			batch.aside_after = bulkpar_keyvalue_store_list(key, keys,
 															nkeys - 1);
-		bulkpar_chunk_check_interrupts();
+		bulkpar_chunk_await_turn(run);
 		switch (run_batch(run, &batch))
 		{
 			case BULKPAR_BATCH_LOST:
@@ -315,7 +317,7 @@ run_list(BulkparChunkRun *run, const Datum *keys, int nkeys, int batch_size,
 		};
 		BulkparBatchResult result;
 
-		bulkpar_chunk_check_interrupts();
+		bulkpar_chunk_await_turn(run);
 		result = run_batch(run, &batch);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
@@ -345,7 +347,7 @@ run_cut(BulkparChunkRun *run)
 		};
 		BulkparBatchResult result;
 
-		bulkpar_chunk_check_interrupts();
+		bulkpar_chunk_await_turn(run);
 		result = run_batch(run, &batch);
 		if (result == BULKPAR_BATCH_LOST || result == BULKPAR_BATCH_BLOCKED ||
 			(result == BULKPAR_BATCH_DONE && batch.finishes_stripe))
@@ -377,7 +379,7 @@ run_bounds(BulkparChunkRun *run, const BulkparBounds *bounds, int batch_size,
 		};
 		BulkparBatchResult result;
 
-		bulkpar_chunk_check_interrupts();
+		bulkpar_chunk_await_turn(run);
 		result = run_batch(run, &batch);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
@@ -431,7 +433,7 @@ run_batch(BulkparChunkRun *run, BulkparBatch *batch)
 		{
 			FreeErrorData(error);
 			bulkpar_retry_pause(batch->retries++);
-			bulkpar_chunk_check_interrupts();
+			bulkpar_chunk_await_turn(run);
 			continue;
 		}
 		if (run->job->skip_errors &&
@@ -550,7 +552,7 @@ wait_in_place(BulkparChunkRun *run, BulkparBatch *batch)
 						  run->wait.reason);
 	batch->pause = bulkpar_lockwait_pause(batch->pause);
 	bulkpar_lockwait_sleep(run->job, run->wait.reason, batch->pause);
-	bulkpar_chunk_check_interrupts();
+	check_interrupts();
 	bulkpar_chunk_report(run);
 }
 
@@ -700,6 +702,7 @@ note_done(BulkparChunkRun *run, const BulkparBatch *batch)
 
 	Assert(batch->last_key != NULL);
 	bulkpar_retry_count_commit(&run->tally);
+	bulkpar_pace_count(batch->rows);
 	run->put_aside = 0;
 	if (batch->aside || batch->puts_aside)
 		chunk->aside = batch->aside_after;
@@ -751,12 +754,23 @@ look_at_keys(void *arg)
 }
 
 /*
- * Look what others want of this worker.  Called before each batch, outside of
- * any transaction.  Throws when it was cancelled or terminated, ends the
- * process if the server has died, and reads a changed configuration.
+ * Wait until the next batch, or another try of one, may start: the job may be
+ * throttled.  Called outside of any transaction.
  */
 void
-bulkpar_chunk_check_interrupts(void)
+bulkpar_chunk_await_turn(const BulkparChunkRun *run)
+{
+	check_interrupts();
+	if (bulkpar_pace_wait(run->job->job_id))
+		bulkpar_chunk_report(run);
+}
+
+/*
+ * Look what others want of this worker.  Throws when it was cancelled or terminated, ends the
+ * process if the server has died, and reads a changed configuration.
+ */
+static void
+check_interrupts(void)
 {
 	CHECK_FOR_INTERRUPTS();
 	if (!PostmasterIsAlive())

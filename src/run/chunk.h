@@ -38,7 +38,7 @@ typedef struct BulkparChunkRun
 } BulkparChunkRun;
 
 extern bool bulkpar_chunk_run(BulkparChunkRun *run);
-extern void bulkpar_chunk_check_interrupts(void);
+extern void bulkpar_chunk_await_turn(const BulkparChunkRun *run);
 extern void bulkpar_chunk_report(const BulkparChunkRun *run);
 extern void bulkpar_chunk_error_context(void *arg);
 

@@ -48,6 +48,7 @@
 #include "books/ledger.h"
 #include "run/coordinator.h"
 #include "run/crew.h"
+#include "run/governor.h"
 #include "run/handover.h"
 #include "run/launch.h"
 #include "session/clip.h"
@@ -60,7 +61,11 @@ typedef struct Coordinator
 	int64		job_id;
 	BulkparJob *job;
 	BulkparCrew *crew;			/* NULL before there is work for it */
+	BulkparGovernor *governor;	/* the same */
 } Coordinator;
+
+/* How often it looks around, in milliseconds. */
+#define LOOK_INTERVAL 100
 
 /* Set by SIGUSR2, when the job is to be paused. */
 static volatile sig_atomic_t pause_requested = false;
@@ -76,6 +81,7 @@ static void load_job(Coordinator *coordinator);
 static bool is_planned(const Coordinator *coordinator);
 static void launch_workers(Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
+static void look_around(Coordinator *coordinator);
 static void stop_workers(Coordinator *coordinator);
 static void outlast_workers(Coordinator *coordinator);
 static void stop_at_exit(int code, Datum arg);
@@ -162,6 +168,8 @@ bulkpar_coordinator_main(Datum main_arg)
 					PGC_USERSET, PGC_S_OVERRIDE);
 	if (coordinator->job_id != 0)
 	{
+		if (coordinator->governor != NULL)
+			bulkpar_governor_note(coordinator->governor, true);
 		end_job(coordinator, error);
 		outlast_workers(coordinator);
 		drop_results(coordinator);
@@ -256,11 +264,14 @@ static void
 run_job(Coordinator *coordinator)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	dsm_handle	pace;
 
 	load_job(coordinator);
+	coordinator->governor = bulkpar_governor_create(coordinator->job,
+													&pace);
 	coordinator->crew =
 		bulkpar_crew_create(&coordinator->call->identity, coordinator->job,
-							coordinator->call->snapshot_holder);
+							coordinator->call->snapshot_holder, pace);
 	MemoryContextSwitchTo(oldcontext);
 	(void) bulkpar_crew_launch(coordinator->crew, 1);
 	watch_workers(coordinator);
@@ -301,6 +312,7 @@ launch_workers(Coordinator *coordinator)
 		bulkpar_clip(call->xmin_holders, sizeof(call->xmin_holders),
 					 coordinator->job->xmin_holders);
 	bulkpar_crew_follow(coordinator->crew, coordinator->job);
+	bulkpar_governor_follow(coordinator->governor, coordinator->job);
 	if (bulkpar_job_is_empty(coordinator->job))
 		return;
 
@@ -334,16 +346,39 @@ watch_workers(Coordinator *coordinator)
 		if (!bulkpar_crew_look_after(coordinator->crew,
 									 events & WL_LATCH_SET))
 			return;
+		look_around(coordinator);
 		events = WaitLatch(MyLatch,
 						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						   1000, PG_WAIT_EXTENSION);
+						   LOOK_INTERVAL, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			bulkpar_governor_follow(coordinator->governor, coordinator->job);
 		}
+	}
+}
+
+/* See what the job does to the server around it, and what that does to it. */
+static void
+look_around(Coordinator *coordinator)
+{
+	bool		goes_on = bulkpar_governor_look(coordinator->governor);
+	const char *notice = bulkpar_governor_notice(coordinator->governor);
+
+	if (notice != NULL)
+		bulkpar_handover_tell(coordinator->call, notice);
+	bulkpar_governor_note(coordinator->governor, false);
+	if (!goes_on)
+	{
+		bulkpar_handover_tell(coordinator->call,
+							  "paused, since it was throttled for too long");
+		pause_requested = true;
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("job was throttled for too long")));
 	}
 }
 

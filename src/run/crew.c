@@ -55,6 +55,7 @@ struct BulkparCrew
 	const BulkparIdentity *identity;
 	const BulkparJob *job;
 	int			snapshot_holder;	/* see plan.c */
+	dsm_handle	pace;			/* see pace.c */
 	bool		planned;
 	int			launched;		/* workers, also those that have ended */
 	int			deaths;
@@ -77,7 +78,7 @@ static bool check_progress(int64 job_id);
  */
 BulkparCrew *
 bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job,
-					int snapshot_holder)
+					int snapshot_holder, dsm_handle pace)
 {
 	BulkparCrew *crew = palloc0(add_size(offsetof(BulkparCrew, members),
 										 mul_size(job->workers,
@@ -86,6 +87,7 @@ bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job,
 	crew->identity = identity;
 	crew->job = job;
 	crew->snapshot_holder = snapshot_holder;
+	crew->pace = pace;
 	crew->size = job->workers;
 	return crew;
 }
@@ -237,7 +239,8 @@ launch_member(BulkparCrew *crew, Member *member)
 	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(crew));
 	member->handle = bulkpar_worker_launch(crew->identity, crew->job,
 										   crew->launched + 1, !crew->planned,
-										   crew->snapshot_holder);
+										   crew->snapshot_holder,
+										   crew->pace);
 	MemoryContextSwitchTo(oldcontext);
 	if (member->handle == NULL)
 	{

@@ -25,6 +25,7 @@
 #include "books/books.h"
 #include "run/handover.h"
 #include "run/launch.h"
+#include "session/clip.h"
 
 /*
  * Make the segment through which a coordinator gets its work: a new job as
@@ -51,6 +52,7 @@ bulkpar_handover_prepare(const BulkparJob *job, const char *request,
 	pg_atomic_init_u32(&call->workers_started, 0);
 	pg_atomic_init_u64(&call->rows_updated, 0);
 	pg_atomic_init_u64(&call->batches, 0);
+	SpinLockInit(&call->mutex);
 	memcpy(call->request, request, size);
 	return call;
 }
@@ -70,6 +72,34 @@ bulkpar_handover_launch(dsm_segment *segment)
 	if (handle == NULL)
 		bulkpar_launch_raise_no_slot(BULKPAR_SHORTAGE_SERVER);
 	return handle;
+}
+
+/* Tell the caller something, if it waits; of two at once it hears the last. */
+void
+bulkpar_handover_tell(BulkparCall *call, const char *notice)
+{
+	SpinLockAcquire(&call->mutex);
+	bulkpar_clip(call->notice, sizeof(call->notice), notice);
+	call->notices++;
+	SpinLockRelease(&call->mutex);
+	SetLatch(&call->caller->procLatch);
+}
+
+/*
+ * Whether the coordinator has told its caller something that it has not yet
+ * heard; that is put into notice, of BULKPAR_NOTICE_SIZE bytes.
+ */
+bool
+bulkpar_handover_hear(BulkparCall *call, uint32 *heard, char *notice)
+{
+	bool		new;
+
+	SpinLockAcquire(&call->mutex);
+	new = call->notices != *heard;
+	*heard = call->notices;
+	memcpy(notice, call->notice, sizeof(call->notice));
+	SpinLockRelease(&call->mutex);
+	return new;
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "storage/proc.h"
+#include "storage/spin.h"
 
 #include "books/job.h"
 #include "run/quota.h"
@@ -28,6 +29,9 @@
  * it is terminated: more than it gives its workers.
  */
 #define BULKPAR_CANCEL_TIMEOUT 15000
+
+/* Bytes of what a caller is told while the job runs. */
+#define BULKPAR_NOTICE_SIZE 256
 
 /* What caller and coordinator share, in a DSM segment. */
 typedef struct BulkparCall
@@ -53,6 +57,11 @@ typedef struct BulkparCall
 	bool		succeeded;
 	bool		over;			/* it only waits for a worker that does not
 								 * end */
+
+	/* set by the coordinator while it runs */
+	slock_t		mutex;			/* guards what follows */
+	uint32		notices;		/* how many there were */
+	char		notice[BULKPAR_NOTICE_SIZE];	/* the last one */
 	pg_atomic_uint64 rows_updated;
 	pg_atomic_uint64 batches;
 	BulkparError error;			/* why no job could be stored */
@@ -65,6 +74,9 @@ extern BulkparCall *bulkpar_handover_prepare(const BulkparJob *job,
 											 const char *request,
 											 dsm_segment **segment);
 extern BackgroundWorkerHandle *bulkpar_handover_launch(dsm_segment *segment);
+extern void bulkpar_handover_tell(BulkparCall *call, const char *notice);
+extern bool bulkpar_handover_hear(BulkparCall *call, uint32 *heard,
+								  char *notice);
 extern void bulkpar_handover_cancel(const BulkparCall *call,
 									BackgroundWorkerHandle *handle);
 

@@ -46,6 +46,7 @@
 #include "bulkpar.h"
 #include "compat.h"
 #include "run/lockwait.h"
+#include "run/pace.h"
 #include "run/retry.h"
 #include "session/settings.h"
 
@@ -67,7 +68,9 @@ static volatile sig_atomic_t seen = false;
 
 static TimeoutId timer;
 static int	ticking = 0;		/* its interval, or 0 */
-static int	configured = 0;		/* bulkpar.lock_wait, not as user code set it */
+static int	of_server = 0;		/* bulkpar.lock_wait of the configuration, or
+								 * 0 */
+static int	configured = 0;		/* that of the job, not as user code set it */
 static int	limit = 0;			/* of the transaction, or 0 */
 static bool exceeded = false;	/* in the last one that had a limit */
 
@@ -79,8 +82,8 @@ static bool try_work(void (*work) (void *arg), void *arg);
 static void name_holders(const BulkparJob *job, BulkparLockWait *wait);
 
 /*
- * Prepare this process, once.  What pushes onto the error_context_stack must do
- * so after it.
+ * Prepare this process, once, before it adopts the settings of the job.  What
+ * pushes onto the error_context_stack must do so after it.
  */
 void
 bulkpar_lockwait_start(void)
@@ -91,13 +94,20 @@ bulkpar_lockwait_start(void)
 	RegisterXactCallback(refuse_commit, NULL);
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
+	if (bulkpar_settings_is_configured("bulkpar.lock_wait"))
+		of_server = bulkpar_lock_wait;
 }
 
-/* Take the setting as it is: what user code has set must be undone before. */
+/*
+ * Take the setting as it is, or that of the configuration if it is stricter:
+ * what user code has set must be undone before.
+ */
 void
 bulkpar_lockwait_configure(void)
 {
 	configured = bulkpar_lock_wait;
+	if (of_server > 0 && (configured == 0 || of_server < configured))
+		configured = of_server;
 }
 
 /*
@@ -207,6 +217,7 @@ bulkpar_lockwait_sleep(const BulkparJob *job, const char *reason, int ms)
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
+	bulkpar_pace_start();
 }
 
 /*

@@ -26,6 +26,7 @@
 #include "storage/proc.h"
 #include "utils/guc.h"
 
+#include "run/pace.h"
 #include "run/retry.h"
 #include "session/message.h"
 #include "session/settings.h"
@@ -158,4 +159,5 @@ bulkpar_retry_pause(int retries)
 					 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 Max((long) pause, 1), PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
+	bulkpar_pace_start();
 }

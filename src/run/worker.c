@@ -37,6 +37,7 @@
 #include "run/claim.h"
 #include "run/launch.h"
 #include "run/lockwait.h"
+#include "run/pace.h"
 #include "run/plan.h"
 #include "run/retry.h"
 #include "run/worker.h"
@@ -54,6 +55,7 @@ typedef struct WorkerArgs
 	int64		job_id;
 	bool		plans;			/* plan the job first, see plan.c */
 	int			snapshot_holder;	/* for that */
+	dsm_handle	pace;			/* see pace.c */
 } WorkerArgs;
 
 StaticAssertDecl(sizeof(WorkerArgs) <= BGW_EXTRALEN,
@@ -87,7 +89,8 @@ static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
  */
 BackgroundWorkerHandle *
 bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
-					  int number, bool plans, int snapshot_holder)
+					  int number, bool plans, int snapshot_holder,
+					  dsm_handle pace)
 {
 	WorkerArgs	args = {
 		.identity = *identity,
@@ -95,7 +98,8 @@ bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
 		.runs = job->runs,
 		.job_id = job->job_id,
 		.plans = plans,
-		.snapshot_holder = snapshot_holder
+		.snapshot_holder = snapshot_holder,
+		.pace = pace
 	};
 	BulkparLaunch launch = {
 		.type = "bulkpar worker",
@@ -142,6 +146,7 @@ bulkpar_worker_main(Datum main_arg)
 
 	PG_TRY();
 	{
+		bulkpar_pace_attach(args.pace);
 		start_run(run, &args);
 		if (!args.plans || plan_run(run, &args))
 		{

@@ -14,6 +14,7 @@
 #define BULKPAR_WORKER_H
 
 #include "postmaster/bgworker.h"
+#include "storage/dsm.h"
 
 #include "books/job.h"
 #include "session/identity.h"
@@ -22,7 +23,8 @@ extern BackgroundWorkerHandle *bulkpar_worker_launch(const BulkparIdentity *iden
 													 const BulkparJob *job,
 													 int number,
 													 bool plans,
-													 int snapshot_holder);
+													 int snapshot_holder,
+													 dsm_handle pace);
 extern PGDLLEXPORT void bulkpar_worker_main(Datum main_arg);
 
 #endif							/* BULKPAR_WORKER_H */

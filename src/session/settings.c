@@ -49,6 +49,10 @@
 /* Settings of the session that are not the job's business. */
 static const char *const session_settings[] = {
 	"application_name",
+	"bulkpar.lock_wait",		/* see add_lock_wait */
+	"bulkpar.progress_interval",
+	"bulkpar.report",
+	"bulkpar.workers",
 	"client_encoding",
 	"client_min_messages",
 	"default_transaction_deferrable",
@@ -172,7 +176,7 @@ bulkpar_settings_differ(const BulkparSettings *a, const BulkparSettings *b)
 			const BulkparSetting *other = find_setting(lists[1 - k],
 													   setting->name);
 
-			/* Ours do not change what a job does. */
+			/* Ours say how gently the work is done, not which. */
 			if (pg_strncasecmp(setting->name, "bulkpar.", 8) == 0)
 				continue;
 			if (other == NULL || strcmp(other->value, setting->value) != 0)
@@ -180,6 +184,24 @@ bulkpar_settings_differ(const BulkparSettings *a, const BulkparSettings *b)
 		}
 	}
 	return NULL;
+}
+
+/* The value of a setting; NULL if it is not in the list. */
+const char *
+bulkpar_settings_value(const BulkparSettings *settings, const char *name)
+{
+	const BulkparSetting *setting = find_setting(settings, name);
+
+	return setting == NULL ? NULL : setting->value;
+}
+
+/* Whether a setting of this process is other than by default. */
+bool
+bulkpar_settings_is_configured(const char *name)
+{
+	const struct config_generic *variable = find_variable(name);
+
+	return variable != NULL && variable->source > PGC_S_DYNAMIC_DEFAULT;
 }
 
 /* Set what every process of bulkpar runs with. */
@@ -274,7 +296,6 @@ is_carried(const struct config_generic *setting)
 	return (setting->context == PGC_USERSET ||
 			setting->context == PGC_SUSET) &&
 		(setting->flags & GUC_NO_RESET_ALL) == 0 &&
-		pg_strncasecmp(setting->name, "bulkpar.", 8) != 0 &&
 		!is_session_setting(setting->name);
 }
 

@@ -34,6 +34,9 @@ extern void bulkpar_settings_check(const BulkparSettings *settings,
 								   int64 job_id);
 extern const char *bulkpar_settings_differ(const BulkparSettings *a,
 										   const BulkparSettings *b);
+extern const char *bulkpar_settings_value(const BulkparSettings *settings,
+										  const char *name);
+extern bool bulkpar_settings_is_configured(const char *name);
 extern void bulkpar_settings_start_process(void);
 extern void bulkpar_settings_adopt(const BulkparSettings *settings);
 extern void bulkpar_settings_scan_in_parallel(int workers);

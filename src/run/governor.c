@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ *
+ * governor.c
+ *		How much a job works, by what the server around it says.
+ *
+ * The coordinator of a job looks ten times a second at what its limits are about,
+ * and tells the workers how much of their time they may work (see law.c and
+ * pace.c).  It keeps account of what has slowed the job down, so that whoever
+ * waits for it need not guess.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/governor.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "books/slowdown.h"
+#include "run/backlog.h"
+#include "run/governor.h"
+#include "run/lag.h"
+#include "run/law.h"
+#include "run/limits.h"
+#include "run/reasons.h"
+#include "run/room.h"
+#include "run/pace.h"
+#include "session/clip.h"
+#include "session/settings.h"
+
+/* In microseconds: how soon a change is noted, and how often at least. */
+#define NOTE_CHANGE (1 * USECS_PER_SEC)
+#define NOTE_INTERVAL (5 * USECS_PER_SEC)
+
+/* How long a job is held before whoever waits for it is told why. */
+#define NOTICE_AFTER (5 * USECS_PER_SEC)
+
+/* By how much the share of time must change to be noted at once. */
+#define SHARE_CHANGE 0.1
+
+/* More than one has at once, for they come and go. */
+#define MAX_ACCOUNTS (4 * BULKPAR_MAX_REASONS)
+
+/* What one reason has cost. */
+typedef struct Account
+{
+	char		name[BULKPAR_REASON_NAME];
+	char		text[BULKPAR_REASON_TEXT];
+	TimestampTz since;			/* when it began, if it is there now; or 0 */
+	int64		time;			/* in microseconds, that is not yet noted */
+	bool		noted;			/* as it is now */
+	bool		told;			/* to whoever waits */
+} Account;
+
+struct BulkparGovernor
+{
+	const BulkparJob *job;
+	BulkparPace *pace;
+	BulkparLimits limits;
+	BulkparLag *lag;
+	BulkparBacklog *backlog;
+	BulkparRoom *room;
+	BulkparReasons reasons;
+	TimestampTz looked_at;
+	TimestampTz noted_at;
+	TimestampTz held_since;		/* 0 while batches may start */
+	double		share;
+	double		noted_share;
+	Account		all;
+	int			naccounts;
+	Account		accounts[MAX_ACCOUNTS];
+	char		notice[BULKPAR_REASON_TEXT + 16];
+};
+
+static BulkparRoom *find_room(const BulkparJob *job);
+static void take_account(BulkparGovernor *governor, TimestampTz now);
+static Account *find_account(BulkparGovernor *governor, const char *name);
+static bool must_note(const BulkparGovernor *governor, TimestampTz now);
+static void note_account(BulkparGovernor *governor, Account *account);
+static const char *describe_reasons(const BulkparGovernor *governor);
+
+/*
+ * Watch over a job, in the current memory context, which must live as long as
+ * this process.  The workers attach to the handle.
+ */
+BulkparGovernor *
+bulkpar_governor_create(const BulkparJob *job, dsm_handle *handle)
+{
+	BulkparGovernor *governor = palloc0(sizeof(BulkparGovernor));
+
+	governor->pace = bulkpar_pace_create(handle);
+	governor->looked_at = GetCurrentTimestamp();
+	governor->share = governor->noted_share = 1;
+	governor->all.noted = true;
+	governor->lag = bulkpar_lag_create();
+	governor->backlog = bulkpar_backlog_create();
+	governor->room = find_room(job);
+	bulkpar_governor_follow(governor, job);
+	return governor;
+}
+
+/* See which disks the job fills. */
+static BulkparRoom *
+find_room(const BulkparJob *job)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BulkparRoom *room;
+
+	bulkpar_settings_start_transaction();
+	MemoryContextSwitchTo(context);
+	room = bulkpar_room_create(job);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return room;
+}
+
+/* The job or the configuration has changed: find its limits anew. */
+void
+bulkpar_governor_follow(BulkparGovernor *governor, const BulkparJob *job)
+{
+	governor->job = job;
+	bulkpar_limits_find(&governor->limits, &job->settings);
+	bulkpar_pace_limit(governor->pace, &governor->limits);
+}
+
+/*
+ * Look around, and tell the workers.  False if the job has been held for so long
+ * that it is to be paused.  Neither throws nor needs a transaction.
+ */
+bool
+bulkpar_governor_look(BulkparGovernor *governor)
+{
+	const BulkparLimits *limits = &governor->limits;
+	TimestampTz now = GetCurrentTimestamp();
+
+	bulkpar_reasons_reset(&governor->reasons);
+	bulkpar_lag_look(governor->lag, limits, now, &governor->reasons);
+	bulkpar_backlog_look(governor->backlog, limits, &governor->reasons);
+	bulkpar_room_look(governor->room, limits, now, &governor->reasons);
+	governor->share = bulkpar_law_share(governor->reasons.load, limits->nice);
+	bulkpar_pace_set(governor->pace, governor->share,
+					 describe_reasons(governor));
+	take_account(governor, now);
+
+	if (governor->share > 0)
+		governor->held_since = 0;
+	else if (governor->held_since == 0)
+		governor->held_since = now;
+	return governor->held_since == 0 || limits->throttle_timeout == 0 ||
+		now - governor->held_since < limits->throttle_timeout * 1000;
+}
+
+/* What slows the job down, for people. */
+static const char *
+describe_reasons(const BulkparGovernor *governor)
+{
+	static char text[BULKPAR_MAX_REASONS * (BULKPAR_REASON_TEXT + 2)];
+	const BulkparReasons *reasons = &governor->reasons;
+
+	text[0] = '\0';
+	for (int i = 0; i < reasons->count; i++)
+	{
+		if (i > 0)
+			strlcat(text, ", ", sizeof(text));
+		strlcat(text, reasons->items[i].text, sizeof(text));
+	}
+	if (reasons->count == 0 && governor->limits.nice > 0)
+		snprintf(text, sizeof(text), "nice %g", governor->limits.nice);
+	else if (reasons->count == 0)
+		strlcpy(text, "as fast as its limits allow", sizeof(text));
+	return text;
+}
+
+/* Add the time since the last look to what slows the job down now. */
+static void
+take_account(BulkparGovernor *governor, TimestampTz now)
+{
+	const BulkparReasons *reasons = &governor->reasons;
+	int64		passed = now - governor->looked_at;
+
+	governor->looked_at = now;
+	for (int i = 0; i < governor->naccounts; i++)
+		governor->accounts[i].text[0] = '\0';
+	governor->all.text[0] = '\0';
+
+	for (int i = 0; i < reasons->count; i++)
+	{
+		const BulkparReason *reason = &reasons->items[i];
+		Account    *account = find_account(governor, reason->name);
+
+		if (account == NULL)
+			continue;
+		strlcpy(account->text, reason->text, sizeof(account->text));
+		account->time += passed * (1 - bulkpar_law_share(reason->load, 0));
+	}
+	if (reasons->count > 0)
+	{
+		strlcpy(governor->all.text, "throttled", sizeof(governor->all.text));
+		governor->all.time += passed *
+			(1 - bulkpar_law_share(reasons->load, 0));
+	}
+	for (int i = -1; i < governor->naccounts; i++)
+	{
+		Account    *account = i < 0 ? &governor->all : &governor->accounts[i];
+		bool		present = account->text[0] != '\0';
+
+		if (present == (account->since != 0))
+			continue;
+		account->since = present ? now : 0;
+		account->noted = false;
+	}
+}
+
+/* The account of a reason, a new one if need be; NULL if there are too many. */
+static Account *
+find_account(BulkparGovernor *governor, const char *name)
+{
+	Account    *account = governor->accounts;
+
+	for (int i = 0; i < governor->naccounts; i++, account++)
+	{
+		if (strcmp(account->name, name) == 0)
+			return account;
+	}
+	if (governor->naccounts == MAX_ACCOUNTS)
+		return NULL;
+	governor->naccounts++;
+	memset(account, 0, sizeof(Account));
+	strlcpy(account->name, name, sizeof(account->name));
+	account->noted = true;
+	return account;
+}
+
+/*
+ * What whoever waits for the job should know, once for each reason that holds
+ * it for a while; or NULL.
+ */
+const char *
+bulkpar_governor_notice(BulkparGovernor *governor)
+{
+	if (governor->reasons.notice[0] != '\0')
+		return governor->reasons.notice;
+	if (governor->held_since == 0 ||
+		governor->looked_at - governor->held_since < NOTICE_AFTER)
+		return NULL;
+	for (int i = 0; i < governor->reasons.count; i++)
+	{
+		const BulkparReason *reason = &governor->reasons.items[i];
+		Account    *account = find_account(governor, reason->name);
+
+		if (account == NULL || account->told || reason->load < 1)
+			continue;
+		account->told = true;
+		snprintf(governor->notice, sizeof(governor->notice),
+				 "throttled: %s", reason->text);
+		return governor->notice;
+	}
+	return NULL;
+}
+
+/*
+ * Write into the books what has changed, if it is time, or if the run of the job
+ * has ended, after which nothing slows it down.  In a transaction of its own.
+ */
+void
+bulkpar_governor_note(BulkparGovernor *governor, bool ended)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext context = CurrentMemoryContext;
+
+	if (ended)
+	{
+		bulkpar_reasons_reset(&governor->reasons);
+		take_account(governor, now);
+	}
+	else if (!must_note(governor, now))
+		return;
+	bulkpar_settings_start_transaction();
+	for (int i = 0; i < governor->naccounts; i++)
+		note_account(governor, &governor->accounts[i]);
+	if (governor->share != governor->noted_share)
+		governor->all.noted = false;
+	note_account(governor, &governor->all);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	governor->noted_at = now;
+	governor->noted_share = governor->share;
+}
+
+static bool
+must_note(const BulkparGovernor *governor, TimestampTz now)
+{
+	int64		passed = now - governor->noted_at;
+	bool		changed = !governor->all.noted;
+
+	for (int i = 0; i < governor->naccounts; i++)
+		changed |= !governor->accounts[i].noted;
+	changed |= fabs(governor->share - governor->noted_share) > SHARE_CHANGE;
+	return (changed && passed >= NOTE_CHANGE) ||
+		(governor->all.since != 0 && passed >= NOTE_INTERVAL);
+}
+
+static void
+note_account(BulkparGovernor *governor, Account *account)
+{
+	BulkparSlowdown slowdown = {
+		.reason = account->name,
+		.message = account->since == 0 ? NULL : account->text,
+		.since = governor->looked_at - account->since,
+		.time = account->time,
+		.share = governor->share
+	};
+
+	if (account->noted && account->time == 0 && account->since == 0)
+		return;
+	bulkpar_slowdown_note(governor->job->job_id, &slowdown);
+	account->noted = true;
+	account->time = 0;
+}

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * governor.h
+ *		How much a job works, by what the server around it says.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/governor.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_GOVERNOR_H
+#define BULKPAR_GOVERNOR_H
+
+#include "storage/dsm.h"
+
+#include "books/job.h"
+
+typedef struct BulkparGovernor BulkparGovernor;
+
+extern BulkparGovernor *bulkpar_governor_create(const BulkparJob *job,
+												dsm_handle *handle);
+extern void bulkpar_governor_follow(BulkparGovernor *governor,
+									const BulkparJob *job);
+extern bool bulkpar_governor_look(BulkparGovernor *governor);
+extern void bulkpar_governor_note(BulkparGovernor *governor, bool ended);
+extern const char *bulkpar_governor_notice(BulkparGovernor *governor);
+
+#endif							/* BULKPAR_GOVERNOR_H */

@@ -1,0 +1,290 @@
+/*-------------------------------------------------------------------------
+ *
+ * pace.c
+ *		How much a worker works, as its coordinator says.
+ *
+ * The coordinator writes into shared memory which share of their time its workers
+ * may work, ten times a second, and the workers look there before each batch.  They
+ * wait outside of any transaction and hold nothing.  If a worker sees that nobody
+ * has written there for long, it starts no batch: what it would go by is no longer
+ * true.
+ *
+ * The caps of a job are kept by a moment that all workers push on: each batch by
+ * as long as its rows may take for the whole job, from when it began at the
+ * earliest.  Its worker goes on when that moment has come.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/pace.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/instrument.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/atomics.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+#include "storage/spin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "books/joblock.h"
+#include "run/pace.h"
+#include "session/clip.h"
+#include "session/settings.h"
+
+/* How long what was written counts, and between looks, in milliseconds. */
+#define MAX_AGE 5000
+#define LOOK_INTERVAL 100
+
+/* A share of the time is written in such parts. */
+#define SHARE_UNIT 10000
+
+/* A cap: how long a unit may take, and the moment up to which it is used. */
+typedef struct Cap
+{
+	pg_atomic_uint64 nanoseconds;	/* per row or kB; 0 for no cap */
+	pg_atomic_uint64 used_until;	/* a TimestampTz */
+} Cap;
+
+struct BulkparPace
+{
+	pg_atomic_uint64 looked_at; /* by the coordinator; a TimestampTz */
+	pg_atomic_uint32 share;
+	Cap			rows;
+	Cap			wal;
+	slock_t		mutex;			/* guards what follows */
+	char		reason[BULKPAR_REASON_TEXT];
+};
+
+/* Of this worker. */
+static BulkparPace *attached = NULL;
+static TimestampTz work_started = 0;
+static uint64 wal_counted = 0;
+static TimestampTz rows_until = 0;
+static TimestampTz wal_until = 0;
+
+static void cap_init(Cap *cap);
+static void cap_limit(Cap *cap, double units_per_second);
+static TimestampTz cap_use(Cap *cap, int64 units);
+static TimestampTz end_of_wait(TimestampTz now, TimestampTz work_ended);
+static void show_wait(void);
+static void check_coordinator(int64 job_id);
+
+/*
+ * Create what a coordinator shares with its workers, who attach by the handle.
+ * It lives as long as the process.
+ */
+BulkparPace *
+bulkpar_pace_create(dsm_handle *handle)
+{
+	dsm_segment *segment = dsm_create(sizeof(BulkparPace), 0);
+	BulkparPace *pace = dsm_segment_address(segment);
+
+	dsm_pin_mapping(segment);
+	memset(pace, 0, sizeof(BulkparPace));
+	pg_atomic_init_u64(&pace->looked_at, GetCurrentTimestamp());
+	pg_atomic_init_u32(&pace->share, SHARE_UNIT);
+	cap_init(&pace->rows);
+	cap_init(&pace->wal);
+	SpinLockInit(&pace->mutex);
+	*handle = dsm_segment_handle(segment);
+	return pace;
+}
+
+/* Set the caps of the job. */
+void
+bulkpar_pace_limit(BulkparPace *pace, const BulkparLimits *limits)
+{
+	cap_limit(&pace->rows, limits->max_rows_per_second);
+	cap_limit(&pace->wal, limits->max_wal_rate / 1024.0);
+}
+
+/*
+ * Let the workers work for this share of their time, from 0 to 1.  The reason
+ * is what they show while they wait.
+ */
+void
+bulkpar_pace_set(BulkparPace *pace, double share,
+				 const char *reason)
+{
+	SpinLockAcquire(&pace->mutex);
+	bulkpar_clip(pace->reason, sizeof(pace->reason), reason);
+	SpinLockRelease(&pace->mutex);
+	pg_atomic_write_u32(&pace->share, (uint32) (share * SHARE_UNIT));
+	pg_atomic_write_u64(&pace->looked_at, GetCurrentTimestamp());
+}
+
+/* Let this process be a worker of that coordinator. */
+void
+bulkpar_pace_attach(dsm_handle handle)
+{
+	dsm_segment *segment = dsm_attach(handle);
+
+	if (segment == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("could not map the dynamic shared memory segment of a bulkpar job")));
+	dsm_pin_mapping(segment);
+	attached = dsm_segment_address(segment);
+	work_started = GetCurrentTimestamp();
+}
+
+/* The worker was asleep, and begins to work now. */
+void
+bulkpar_pace_start(void)
+{
+	work_started = GetCurrentTimestamp();
+}
+
+/* A batch has committed, which counts for the caps. */
+void
+bulkpar_pace_count(int64 rows)
+{
+	uint64		wal_bytes = pgWalUsage.wal_bytes - wal_counted;
+
+	wal_counted += wal_bytes;
+	rows_until = cap_use(&attached->rows, rows);
+	wal_until = cap_use(&attached->wal, (wal_bytes + 1023) / 1024);
+}
+
+/*
+ * Wait until the next batch may start.  Must be called outside of a
+ * transaction.  Returns whether pg_stat_activity says now that we wait.  Throws
+ * when the worker was told to end, also by the end of its coordinator.
+ */
+bool
+bulkpar_pace_wait(int64 job_id)
+{
+	TimestampTz work_ended = GetCurrentTimestamp();
+	TimestampTz now = work_ended;
+	bool		shown = false;
+
+	Assert(!IsTransactionState());
+	for (;;)
+	{
+		TimestampTz end = end_of_wait(now, work_ended);
+		long		left = TimestampDifferenceMilliseconds(now, end);
+
+		if (now >= end)
+			break;
+		if (!shown && left >= LOOK_INTERVAL)
+		{
+			show_wait();
+			shown = true;
+		}
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Max(Min(left, LOOK_INTERVAL), 1), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		now = GetCurrentTimestamp();
+		if (end == DT_NOEND)
+			check_coordinator(job_id);
+	}
+	work_started = now;
+	return shown;
+}
+
+/* When the wait is over, as it looks now; DT_NOEND while the job is held. */
+static TimestampTz
+end_of_wait(TimestampTz now, TimestampTz work_ended)
+{
+	TimestampTz looked_at = pg_atomic_read_u64(&attached->looked_at);
+	double		share = pg_atomic_read_u32(&attached->share) /
+		(double) SHARE_UNIT;
+	TimestampTz end = work_ended;
+
+	if (share <= 0 || now - looked_at > MAX_AGE * INT64CONST(1000))
+		return DT_NOEND;
+	end += (work_ended - work_started) * (1 / share - 1);
+	if (pg_atomic_read_u64(&attached->rows.nanoseconds) > 0)
+		end = Max(end, rows_until);
+	if (pg_atomic_read_u64(&attached->wal.nanoseconds) > 0)
+		end = Max(end, wal_until);
+	return end;
+}
+
+/* Show in pg_stat_activity why nothing is done. */
+static void
+show_wait(void)
+{
+	char		activity[BULKPAR_REASON_TEXT + 16] = "throttled: ";
+	char		reason[BULKPAR_REASON_TEXT];
+
+	SpinLockAcquire(&attached->mutex);
+	memcpy(reason, attached->reason, sizeof(reason));
+	SpinLockRelease(&attached->mutex);
+	strlcat(activity, reason, sizeof(activity));
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+/* A job that is held is at an end when its coordinator has gone. */
+static void
+check_coordinator(int64 job_id)
+{
+	static TimestampTz last = 0;
+	MemoryContext context = CurrentMemoryContext;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		alive;
+
+	if (now - last < USECS_PER_SEC)
+		return;
+	last = now;
+	bulkpar_settings_start_transaction();
+	alive = bulkpar_joblock_is_held(job_id);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	if (!alive)
+		ereport(FATAL,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("the coordinator of bulkpar job " INT64_FORMAT
+						" has ended", job_id)));
+}
+
+static void
+cap_init(Cap *cap)
+{
+	pg_atomic_init_u64(&cap->nanoseconds, 0);
+	pg_atomic_init_u64(&cap->used_until, 0);
+}
+
+/* So many units per second; 0 for as many as can be. */
+static void
+cap_limit(Cap *cap, double units_per_second)
+{
+	uint64		nanoseconds = units_per_second == 0 ? 0 :
+		Max((uint64) (1e9 / units_per_second), 1);
+
+	if (pg_atomic_read_u64(&cap->nanoseconds) == nanoseconds)
+		return;
+	pg_atomic_write_u64(&cap->used_until, 0);
+	pg_atomic_write_u64(&cap->nanoseconds, nanoseconds);
+}
+
+/* Use so many units, and return when that is paid for. */
+static TimestampTz
+cap_use(Cap *cap, int64 units)
+{
+	uint64		nanoseconds = pg_atomic_read_u64(&cap->nanoseconds);
+	uint64		old = pg_atomic_read_u64(&cap->used_until);
+	uint64		new;
+
+	if (nanoseconds == 0)
+		return 0;
+	do
+		new = Max(old, (uint64) work_started) + units * nanoseconds / 1000;
+	while (!pg_atomic_compare_exchange_u64(&cap->used_until, &old, new));
+	return new;
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * pace.h
+ *		How much a worker works, as its coordinator says.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/pace.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_PACE_H
+#define BULKPAR_PACE_H
+
+#include "storage/dsm.h"
+
+#include "run/limits.h"
+#include "run/reasons.h"
+
+typedef struct BulkparPace BulkparPace;
+
+extern BulkparPace *bulkpar_pace_create(dsm_handle *handle);
+extern void bulkpar_pace_limit(BulkparPace *pace,
+							   const BulkparLimits *limits);
+extern void bulkpar_pace_set(BulkparPace *pace, double share,
+							 const char *reason);
+extern void bulkpar_pace_attach(dsm_handle handle);
+extern void bulkpar_pace_count(int64 rows);
+extern void bulkpar_pace_start(void);
+extern bool bulkpar_pace_wait(int64 job_id);
+
+#endif							/* BULKPAR_PACE_H */

@@ -1,0 +1,193 @@
+# WAL that a slot or the archive does not get, and a disk with little room, hold
+# a job until there is an end to that.
+#
+# The small disk is mounted in a namespace of this test, which needs no
+# privileges where the kernel allows it; elsewhere that part is left out.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use Test::More;
+
+BEGIN
+{
+	my @namespace =
+	  ('unshare', '--user', '--mount', '--map-current-user', '--keep-caps');
+
+	if (!$ENV{BULKPAR_NAMESPACE}
+		&& system("@namespace mount -t tmpfs none /tmp >/dev/null 2>&1") == 0)
+	{
+		$ENV{BULKPAR_NAMESPACE} = 1;
+		exec(@namespace, $^X, (map { "-I$_" } @INC), $0)
+		  or die "could not enter a namespace: $!";
+	}
+}
+
+use BulkparFaults;
+use BulkparTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+
+my $megabyte = 1024 * 1024;
+my $node = start_fault_server(
+	'primary', <<'END',
+archive_mode = on
+archive_command = 'true'
+max_replication_slots = 5
+bulkpar.max_wal_backlog = 8MB
+END
+	allows_streaming => 1,
+	extra => ['--wal-segsize=1']);
+
+# Where WAL ended before the last large job.
+my $before;
+
+# A job whose rows take more WAL than the limit.
+sub start_large_job
+{
+	my ($prepare) = @_;
+	my $after = last_job($node);
+	my $call;
+
+	make_table($node, 't', 40000);
+	$node->safe_psql('postgres', <<'END');
+ALTER TABLE t ADD COLUMN filler text;
+UPDATE t SET filler = repeat('x', 700);
+VACUUM t;
+CHECKPOINT;
+END
+	$node->safe_psql('postgres', $prepare) if $prepare;
+	$before = $node->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
+	$call = start_call($node,
+		"SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 100, 2)");
+	wait_until($node, "max(job_id) > $after FROM bulkpar_jobs");
+	return ($call, last_job($node));
+}
+
+# Wait until the job hardly does any more for that reason.
+sub is_slowed
+{
+	my ($job, $reason, $name) = @_;
+
+	wait_until($node,
+		"throttled_by LIKE '$reason' AND work_share < 0.1"
+		  . " FROM bulkpar_progress WHERE job_id = $job",
+		"$name: slowed down");
+	is(job_status($node, $job), 'running', "$name: it waits");
+	return;
+}
+
+# It stopped long before its end: what is waiting is told, since how much can be
+# written between two looks depends on the machine.
+sub is_unfinished
+{
+	my ($job, $name) = @_;
+
+	note($node->safe_psql('postgres',
+			"SELECT pg_size_pretty(pg_current_wal_lsn() - '$before')"));
+	is( $node->safe_psql('postgres', <<"END"),
+SELECT sum(rows_updated) < 40000 FROM bulkpar.bulkpar_chunk
+WHERE job_id = $job
+END
+		't', "$name: there is more to do");
+	return;
+}
+
+sub finish
+{
+	my ($call, $name) = @_;
+
+	is(stop_call($call), 'succeeded', "$name: succeeds");
+	is_exactly($node, 't', 1, "$name: each row once");
+	return;
+}
+
+my ($call, $job);
+
+# The archive.  Batches that have begun may end.
+$node->safe_psql('postgres',
+	"ALTER SYSTEM SET archive_command = 'false'; SELECT pg_reload_conf()");
+($call, $job) = start_large_job();
+is_slowed($job, 'archive % MB of 8.0 MB', 'archive');
+is_unfinished($job, 'archive');
+$node->safe_psql('postgres',
+	"ALTER SYSTEM SET archive_command = 'true'; SELECT pg_reload_conf()");
+finish($call, 'archive');
+wait_until($node,
+	"last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - $megabyte)"
+	  . ' FROM pg_stat_archiver');
+
+# A slot, which holds back more than the limit before the job already.
+$node->safe_psql('postgres',
+	"SELECT pg_create_physical_replication_slot('idle', true)");
+make_table($node, 'waste', 200000);
+is( $node->safe_psql('postgres',
+		"SELECT pg_current_wal_insert_lsn() - restart_lsn > 8 * $megabyte"
+		  . ' FROM pg_replication_slots'),
+	't', 'slot: it is old');
+($call, $job) = start_slow_job($node);
+is( $node->safe_psql('postgres',
+		"SELECT throttled_by IS NULL FROM bulkpar_progress WHERE job_id = $job"),
+	't', 'slot: what was there before does not count');
+set_tempo($node, 0);
+finish($call, 'old slot');
+
+($call, $job) = start_large_job();
+is_slowed($job, 'slot "idle" % MB of 8.0 MB', 'slot');
+is_unfinished($job, 'slot');
+$node->safe_psql('postgres', "SELECT pg_drop_replication_slot('idle')");
+finish($call, 'slot');
+
+# Half of what slots may hold back is less than the limit.
+($call, $job) = start_large_job(<<'END');
+ALTER SYSTEM SET max_slot_wal_keep_size = '8MB';
+SELECT pg_reload_conf();
+SELECT pg_create_physical_replication_slot('idle', true);
+END
+is_slowed($job, 'slot "idle" % MB of 4.0 MB', 'small slot');
+is( $node->safe_psql('postgres',
+		"SELECT wal_status <> 'lost' FROM pg_replication_slots"),
+	't', 'small slot: it is not lost');
+$node->safe_psql('postgres', "SELECT pg_drop_replication_slot('idle')");
+finish($call, 'small slot');
+
+SKIP:
+{
+	skip 'the user cannot mount a file system of its own', 1
+	  if !$ENV{BULKPAR_NAMESPACE};
+	my $disk = PostgreSQL::Test::Utils::tempdir_short();
+
+	system_or_bail('mount', '-t', 'tmpfs', '-o', 'size=64m,mode=700', 'none',
+		$disk);
+	$node->safe_psql('postgres',
+		"CREATE TABLESPACE small LOCATION '$disk'");
+	($call, $job) = start_slow_job($node,
+		prepare => 'ALTER TABLE t SET TABLESPACE small');
+	$node->safe_psql('postgres',
+		"LOAD 'bulkpar'; ALTER SYSTEM SET bulkpar.min_free_disk = 40;"
+		  . ' SELECT pg_reload_conf()');
+	system_or_bail('dd', 'if=/dev/zero', "of=$disk/filler", 'bs=1M',
+		'count=42', 'status=none');
+	wait_until($node,
+		q(throttled_by LIKE '%disk of tablespace "small" % free of 40 \%%')
+		  . " AND work_share = 0 FROM bulkpar_progress WHERE job_id = $job",
+		'disk: held');
+	unlink "$disk/filler";
+	wait_until($node,
+		"coalesce(throttled_by NOT LIKE '%small%', true)"
+		  . " FROM bulkpar_progress WHERE job_id = $job",
+		'disk: there is room again');
+	$node->safe_psql('postgres',
+		"LOAD 'bulkpar'; ALTER SYSTEM RESET bulkpar.min_free_disk;"
+		  . ' SELECT pg_reload_conf()');
+	set_tempo($node, 0);
+	finish($call, 'disk');
+	$node->safe_psql('postgres', 'DROP TABLE t; DROP TABLESPACE small');
+	system_or_bail('umount', $disk);
+}
+
+$node->stop;
+done_testing();
