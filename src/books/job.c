@@ -81,9 +81,24 @@ bulkpar_job_serialize(const BulkparJob *job)
 		append_number(&buf, "stripes", job->stripes);
 	append_text(&buf, "on_error", job->skip_errors ? "skip" : "stop");
 	append_number(&buf, "max_errors", job->max_errors);
+	append_name(&buf, "settings");
 	append_settings(&buf, &job->settings);
 	append_parts(&buf, job);
 	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}
+
+/*
+ * Settings as JSON, as a resumed job takes them instead of its own of the same
+ * names, in the current memory context.
+ */
+char *
+bulkpar_job_serialize_settings(const BulkparSettings *settings)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	append_settings(&buf, settings);
 	return buf.data;
 }
 
@@ -106,7 +121,6 @@ append_parts(StringInfo buf, const BulkparJob *job)
 static void
 append_settings(StringInfo buf, const BulkparSettings *settings)
 {
-	append_name(buf, "settings");
 	appendStringInfoChar(buf, '[');
 	for (int i = 0; i < settings->count; i++)
 	{

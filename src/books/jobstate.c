@@ -77,11 +77,13 @@ bulkpar_jobstate_of(const char *name)
 }
 
 /*
- * Make a job that has stopped run again, with what is changed.  False if it
- * has succeeded or is gone.  The caller holds the job's lock.
+ * Make a job that has stopped run again, with what is changed, and with these
+ * settings (see bulkpar_job_serialize_settings) instead of those of their names.
+ * False if it has succeeded or is gone.  The caller holds the job's lock.
  */
 bool
-bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
+bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes,
+						 const char *settings)
 {
 	static BulkparQuery restart = {
 		.sql =
@@ -94,6 +96,12 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
 		"stripes_chosen = stripes_chosen AND $stripes = 0, "
 		"on_error = coalesce($on_error, on_error), "
 		"max_errors = coalesce($max_errors, max_errors), "
+		"settings = (SELECT coalesce(jsonb_agg(s.value), '[]') FROM ("
+		"SELECT o.value FROM jsonb_array_elements(settings) o "
+		"WHERE NOT EXISTS (SELECT FROM "
+		"jsonb_array_elements($settings::jsonb) n "
+		"WHERE n.value ->> 'name' = o.value ->> 'name') UNION ALL "
+		"SELECT n.value FROM jsonb_array_elements($settings::jsonb) n) s), "
 		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
 		"WHERE job_id = $job_id"
 	};
@@ -112,6 +120,7 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes)
 							  changes->skip_errors ? "skip" : "stop");
 		bulkpar_argument_int64_if(&books, changes->errors, "max_errors",
 								  changes->max_errors);
+		bulkpar_argument_text(&books, "settings", settings);
 		bulkpar_argument_error(&books, NULL);
 		(void) bulkpar_bookkeeping_run(&books, &restart);
 	}

@@ -32,7 +32,8 @@ extern const char *bulkpar_jobstate_name(BulkparJobState state);
 extern BulkparJobState bulkpar_jobstate_of(const char *name);
 
 extern bool bulkpar_jobstate_restart(int64 job_id,
-									 const BulkparJobChange *changes);
+									 const BulkparJobChange *changes,
+									 const char *settings);
 extern bool bulkpar_jobstate_fail(int64 job_id, int runs,
 								  const ErrorData *error);
 extern void bulkpar_jobstate_end(int64 job_id, BulkparJobState state,

@@ -292,8 +292,13 @@ static BulkparCall *
 prepare_resume(const BulkparJob *job, const BulkparJobChange *change,
 			   dsm_segment **segment)
 {
-	BulkparCall *call = bulkpar_handover_prepare(job, "", segment);
+	BulkparSettings limits;
+	BulkparCall *call;
 
+	bulkpar_settings_collect_limits(&limits);
+	call = bulkpar_handover_prepare(job,
+									bulkpar_job_serialize_settings(&limits),
+									segment);
 	call->resumed = job->job_id;
 	call->change = *change;
 	return call;

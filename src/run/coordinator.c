@@ -212,7 +212,8 @@ take_over_job(Coordinator *coordinator)
 
 	bulkpar_settings_start_transaction();
 	lock_job(job_id);
-	if (!bulkpar_jobstate_restart(job_id, &coordinator->call->change))
+	if (!bulkpar_jobstate_restart(job_id, &coordinator->call->change,
+								  coordinator->call->request))
 		raise_not_resumed(job_id);
 	(void) bulkpar_ledger_release(job_id, 0);
 	CommitTransactionCommand();

@@ -66,7 +66,7 @@ typedef struct BulkparCall
 	pg_atomic_uint64 batches;
 	BulkparError error;			/* why no job could be stored */
 
-	/* a new job as JSON, immutable */
+	/* a new job, or limits for a resumed one, as JSON; immutable */
 	char		request[FLEXIBLE_ARRAY_MEMBER];
 } BulkparCall;
 

@@ -136,6 +136,30 @@ bulkpar_settings_collect(BulkparSettings *settings, Oid owner,
 }
 
 /*
+ * Read those of our own that the calling session or its client has set, with
+ * which a job goes on when it is resumed, into the current memory context.
+ */
+void
+bulkpar_settings_collect_limits(BulkparSettings *limits)
+{
+	int			nvariables;
+	struct config_generic **variables = bulkpar_compat_guc_variables(&nvariables);
+
+	limits->count = 0;
+	limits->items = palloc(sizeof(BulkparSetting) * (nvariables + 1));
+	for (int i = 0; i < nvariables; i++)
+	{
+		if (pg_strncasecmp(variables[i]->name, "bulkpar.", 8) == 0 &&
+			variables[i]->source >= PGC_S_CLIENT && is_carried(variables[i]))
+			add_setting(limits, variables[i]->name,
+						GetConfigOption(variables[i]->name, true, false),
+						variables[i]->scontext, variables[i]->srole);
+	}
+	if (find_variable("bulkpar.lock_wait")->source >= PGC_S_CLIENT)
+		add_lock_wait(limits);
+}
+
+/*
  * Check that the current user may go on with a job under the settings that it
  * carries, some of which may be the work of a more powerful role.  An error if
  * not.

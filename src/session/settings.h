@@ -30,6 +30,7 @@ typedef struct BulkparSettings
 
 extern void bulkpar_settings_collect(BulkparSettings *settings, Oid owner,
 									 Oid session_role);
+extern void bulkpar_settings_collect_limits(BulkparSettings *limits);
 extern void bulkpar_settings_check(const BulkparSettings *settings,
 								   int64 job_id);
 extern const char *bulkpar_settings_differ(const BulkparSettings *a,

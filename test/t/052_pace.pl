@@ -1,0 +1,151 @@
+# How fast a job is: it is held, it gets a share of its time, it has caps.  What
+# holds it here is a limit that no server keeps: all of its disks must be free.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use BulkparTest;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = start_server('pace', 'bulkpar.progress_interval = 200');
+my $held = "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10, 2)";
+my $worker = "FROM pg_stat_activity WHERE backend_type = 'bulkpar worker'";
+
+sub super { return $node->safe_psql('postgres', $_[0]); }
+
+sub await_hold
+{
+	wait_until($node, "EXISTS (SELECT FROM bulkpar_progress WHERE throttled_by ~ 'disk')"
+		  . " AND count(*) > 0 $worker AND query ~ '^throttled: disk'", $_[0]);
+	return;
+}
+
+sub set_limit
+{
+	super("LOAD 'bulkpar'; ALTER SYSTEM $_[0]; SELECT pg_reload_conf()");
+	return;
+}
+
+# What a held job is like.
+make_table($node, 't', 1000);
+my $call = start_call($node, $held, 'bulkpar.min_free_disk' => 100);
+await_hold('a job is held');
+is(super('SELECT rows_done, work_share, throttled_since < clock_timestamp() FROM bulkpar_progress'),
+	'0|0|t', 'nothing is done');
+is(super("SELECT count(*) $worker AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)"),
+	'0', 'a worker that waits has no snapshot and no transaction');
+is( super("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND pid IN (SELECT pid $worker)"),
+	'0', 'and no lock');
+wait_until($node, "max(throttled_time) > interval '5 s' FROM bulkpar_progress");
+super('SELECT status FROM bulkpar_cancel(1)');
+like(call_error($call), qr/NOTICE:  [^\n]*bulkpar job 1: throttled: disk of .* free of 100 %/,
+	'the caller is told why');
+like($call->{err}, qr/INFO:  [^\n]*bulkpar job 1: 0.0 %, 0 of about 1000 rows, .*, throttled: disk/,
+	'and in the messages of its progress');
+is_exactly($node, 't', 0, 'and nothing has changed');
+
+# What ends a hold.
+foreach my $what ('pause', 'terminate')
+{
+	my $job;
+
+	make_table($node, 't', 1000);
+	$call = start_call($node, $held, 'bulkpar.min_free_disk' => 100);
+	await_hold("$what: held");
+	$job = last_job($node);
+	if ($what eq 'pause')
+	{
+		is(super("SELECT status FROM bulkpar_pause($job)"), 'paused', 'a held job is paused');
+		is(stop_call($call), 'paused', 'and its caller is told');
+	}
+	else
+	{
+		super("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'");
+		like(call_error($call), qr/was interrupted/, 'a held job is interrupted');
+	}
+	wait_until($node, "NOT EXISTS (SELECT $worker)", 'its workers end');
+	is(super("SELECT throttled_by IS NULL AND throttled_since IS NULL FROM bulkpar_progress WHERE job_id = $job"),
+		't', 'nothing holds what does not run');
+	is(super("SELECT rows_updated FROM bulkpar_update('t', 'n', 'n + 1')"),
+		'1000', 'and another job is not held');
+	is_exactly($node, 't', 1, "$what: exactly once");
+}
+
+# The configuration counts beside the session, and at once.
+make_table($node, 't', 1000);
+set_limit('SET bulkpar.min_free_disk = 100');
+$call = start_call($node, $held, 'bulkpar.min_free_disk' => 0);
+await_hold('a session cannot lift a limit of the configuration');
+set_limit('RESET bulkpar.min_free_disk');
+is(stop_call($call), 'succeeded', 'but who changes the configuration can');
+is_exactly($node, 't', 1, 'exactly once');
+like($call->{err}, qr/INFO:  [^\n]*bulkpar job \d+ was throttled \d+ % of the time: .*disk of /,
+	'the caller is told what that has cost');
+
+# A job that is held for too long.
+make_table($node, 't', 1000);
+$call = start_call($node, $held, 'bulkpar.min_free_disk' => 100, 'bulkpar.throttle_timeout' => 1);
+is(stop_call($call), 'paused', 'a job that is held for too long is paused');
+like($call->{err}, qr/NOTICE:  [^\n]*paused, since it was throttled for too long/, 'with a notice');
+is_exactly($node, 't', 0, 'and nothing has changed');
+super('SELECT status FROM bulkpar_resume(' . last_job($node) . ', wait => false)');
+await_hold('it keeps its limits when it is resumed');
+super('SELECT bulkpar_cancel(' . last_job($node) . ')');
+
+# Nobody knows how the server is while the coordinator does not look.
+make_table($node, 't', 1000);
+$call = start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n + 1 + slow(20)', 1, 1)");
+wait_for_rows($node, 1, last_job($node) - 1);
+my $coordinator = super("SELECT pid FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'");
+kill 'STOP', $coordinator;
+wait_until($node, "EXISTS (SELECT $worker AND query ~ '^throttled: ')",
+	'no batch begins while the coordinator does not look');
+my $done = super('SELECT sum(n) FROM t');
+cmp_ok($done, '<', 1000, 'which comes before the end');
+kill 'CONT', $coordinator;
+is(stop_call($call), 'succeeded', 'the job goes on with it');
+is_exactly($node, 't', 1, 'exactly once');
+
+make_table($node, 't', 1000);
+$call = start_call($node, $held, 'bulkpar.min_free_disk' => 100);
+await_hold('held');
+$coordinator = super("SELECT pid FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'");
+kill 'STOP', $coordinator;
+is(super("SELECT count(*) > 0 $worker"), 't', 'workers wait for a coordinator that is stopped');
+kill 'KILL', $coordinator;
+call_error($call);
+$node->stop('immediate', fail_ok => 1);
+$node->start;
+is_exactly($node, 't', 0, 'nothing has changed when it is killed');
+is( super('SET bulkpar.min_free_disk = 0; SELECT status, rows_updated FROM bulkpar_resume('
+		  . last_job($node) . ')'),
+	'succeeded|1000', 'who resumes it can set another limit');
+is_exactly($node, 't', 1, 'exactly once');
+
+# A share of the time, and caps.  That they are kept shows on any machine: it
+# cannot take less time than this.
+sub seconds
+{
+	my ($sql, %settings) = @_;
+	my $set = join('', map { "SET bulkpar.$_ = '$settings{$_}';" } sort keys %settings);
+	my $start = time();
+
+	make_table($node, 't', 2000);
+	$start = time();
+	is(super("$set $sql"), 'succeeded', 'succeeded');
+	is_exactly($node, 't', 1, 'exactly once');
+	return time() - $start;
+}
+cmp_ok(seconds("SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 100, 2)", max_rows_per_second => 1000),
+	'>=', 1.9, 'no more rows per second than the cap');
+cmp_ok(seconds("SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 100, 2)", max_wal_rate => '64kB'),
+	'>=', 1.9, 'no more WAL per second than the cap');
+cmp_ok(seconds("SELECT status FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 100, 1)", nice => 1),
+	'>=', 3.9, 'half of the time where it is nice');
+is(super("SELECT work_share FROM bulkpar_progress ORDER BY job_id DESC LIMIT 1"), '', 'which ends with the job');
+
+done_testing();
