@@ -366,20 +366,19 @@ watch_workers(Coordinator *coordinator)
 static void
 look_around(Coordinator *coordinator)
 {
-	bool		goes_on = bulkpar_governor_look(coordinator->governor);
+	const char *pause = bulkpar_governor_look(coordinator->governor);
 	const char *notice = bulkpar_governor_notice(coordinator->governor);
 
 	if (notice != NULL)
 		bulkpar_handover_tell(coordinator->call, notice);
 	bulkpar_governor_note(coordinator->governor, false);
-	if (!goes_on)
+	if (pause != NULL)
 	{
-		bulkpar_handover_tell(coordinator->call,
-							  "paused, since it was throttled for too long");
+		bulkpar_handover_tell(coordinator->call, pause);
 		pause_requested = true;
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("job was throttled for too long")));
+				 errmsg_internal("%s", pause)));
 	}
 }
 

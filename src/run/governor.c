@@ -69,6 +69,7 @@ struct BulkparGovernor
 	BulkparBacklog *backlog;
 	BulkparRoom *room;
 	BulkparReasons reasons;
+	TimestampTz started_at;
 	TimestampTz looked_at;
 	TimestampTz noted_at;
 	TimestampTz held_since;		/* 0 while batches may start */
@@ -81,6 +82,8 @@ struct BulkparGovernor
 };
 
 static BulkparRoom *find_room(const BulkparJob *job);
+static const char *reason_to_pause(const BulkparGovernor *governor,
+								   TimestampTz now);
 static void take_account(BulkparGovernor *governor, TimestampTz now);
 static Account *find_account(BulkparGovernor *governor, const char *name);
 static bool must_note(const BulkparGovernor *governor, TimestampTz now);
@@ -97,7 +100,7 @@ bulkpar_governor_create(const BulkparJob *job, dsm_handle *handle)
 	BulkparGovernor *governor = palloc0(sizeof(BulkparGovernor));
 
 	governor->pace = bulkpar_pace_create(handle);
-	governor->looked_at = GetCurrentTimestamp();
+	governor->started_at = governor->looked_at = GetCurrentTimestamp();
 	governor->share = governor->noted_share = 1;
 	governor->all.noted = true;
 	governor->lag = bulkpar_lag_create();
@@ -132,10 +135,10 @@ bulkpar_governor_follow(BulkparGovernor *governor, const BulkparJob *job)
 }
 
 /*
- * Look around, and tell the workers.  False if the job has been held for so long
- * that it is to be paused.  Neither throws nor needs a transaction.
+ * Look around, and tell the workers.  NULL, or why the job is to be paused, for
+ * people.  Neither throws nor needs a transaction.
  */
-bool
+const char *
 bulkpar_governor_look(BulkparGovernor *governor)
 {
 	const BulkparLimits *limits = &governor->limits;
@@ -154,8 +157,21 @@ bulkpar_governor_look(BulkparGovernor *governor)
 		governor->held_since = 0;
 	else if (governor->held_since == 0)
 		governor->held_since = now;
-	return governor->held_since == 0 || limits->throttle_timeout == 0 ||
-		now - governor->held_since < limits->throttle_timeout * 1000;
+	return reason_to_pause(governor, now);
+}
+
+static const char *
+reason_to_pause(const BulkparGovernor *governor, TimestampTz now)
+{
+	const BulkparLimits *limits = &governor->limits;
+
+	if (limits->max_time > 0 &&
+		now - governor->started_at >= limits->max_time * 1000)
+		return "paused, since the time is over that it may take";
+	if (governor->held_since != 0 && limits->throttle_timeout > 0 &&
+		now - governor->held_since >= limits->throttle_timeout * 1000)
+		return "paused, since it was throttled for too long";
+	return NULL;
 }
 
 /* What slows the job down, for people. */

@@ -55,6 +55,9 @@ bulkpar_limits_find(BulkparLimits *limits, const BulkparSettings *settings)
 	limits->throttle_timeout = (int64)
 		stricter("bulkpar.throttle_timeout", bulkpar_throttle_timeout,
 				 settings, GUC_UNIT_S, false) * 1000;
+	limits->max_time = (int64)
+		stricter("bulkpar.max_time", bulkpar_max_time,
+				 settings, GUC_UNIT_S, false) * 1000;
 	limits->min_free_disk = (int)
 		stricter("bulkpar.min_free_disk", bulkpar_min_free_disk,
 				 settings, 0, true);

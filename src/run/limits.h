@@ -27,6 +27,7 @@ typedef struct BulkparLimits
 	int			max_rows_per_second;
 	int64		max_wal_rate;	/* in bytes per second */
 	int64		throttle_timeout;	/* in milliseconds */
+	int64		max_time;		/* of a run, in milliseconds */
 } BulkparLimits;
 
 extern void bulkpar_limits_find(BulkparLimits *limits,
