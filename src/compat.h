@@ -355,6 +355,21 @@ bulkpar_compat_slot_is_lost(const ReplicationSlot *slot)
 #endif
 }
 
+/* The columns of the only table of a query as Vars. */
+static inline List *
+bulkpar_compat_columns(RangeTblEntry *rte, bool include_dropped)
+{
+	List	   *columns;
+
+#if PG_VERSION_NUM >= 180000
+	expandRTE(rte, 1, 0, VAR_RETURNING_DEFAULT, -1, include_dropped, NULL,
+			  &columns);
+#else
+	expandRTE(rte, 1, 0, -1, include_dropped, NULL, &columns);
+#endif
+	return columns;
+}
+
 /* All settings of the server; the array must not be changed. */
 static inline struct config_generic **
 bulkpar_compat_guc_variables(int *nvariables)

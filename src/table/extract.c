@@ -109,7 +109,7 @@ bulkpar_extract_cte(const Query *top, const CommonTableExpr *cte,
 	rte->colcollations = cte->ctecolcollations;
 	rte->eref = makeAlias(cte->ctename, copyObject(cte->ctecolnames));
 	query = select_from(top, rte);
-	expandRTE(rte, 1, 0, -1, false, NULL, &columns);
+	columns = bulkpar_compat_columns(rte, false);
 	forboth(name, cte->ctecolnames, column, columns)
 		add_if_used(query, used, lfirst_node(Var, column),
 					strVal(lfirst(name)));
@@ -135,7 +135,7 @@ bulkpar_extract_item(const Query *top, const Query *query, int rti)
 			columns = lappend(columns, make_column(rte, lfirst_int(lc)));
 	}
 	else
-		expandRTE(rte, 1, 0, -1, true, NULL, &columns);
+		columns = bulkpar_compat_columns(rte, true);
 	own = select_from(top, rte);
 	bulkpar_compat_take_permissions(query, own, rte);
 	own->hasSubLinks = query->hasSubLinks;
