@@ -26,6 +26,8 @@ INSERT INTO mixed SELECT 1, g / 7000, 5, g FROM generate_series(1, 20000) g;
 INSERT INTO word SELECT CASE WHEN g < 9000 THEN 'äpfel' ELSE 'zebra' END, g FROM generate_series(1, 20000) g;
 VACUUM ANALYZE one, same, three, mixed, word;
 
+-- What this session itself has read is counted before.
+SELECT pg_stat_force_next_flush() \g /dev/null
 -- In batches of 100, so that what begins alike is many batches.
 SELECT blocks('one_pkey') AS one, blocks('same_pkey') AS same, blocks('three_pkey') AS three,
 	blocks('mixed_key') AS mixed, blocks('word_pkey') AS word \gset before_
