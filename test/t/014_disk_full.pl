@@ -1,4 +1,5 @@
-# The disk of the table, or the one of the WAL, is full in the middle of a job.
+# The disk of the table, or the one of the WAL, is full in the middle of a job
+# that has no limit for that; 051_backlog.pl has one.
 #
 # The small disks are mounted in a namespace of this test, which needs no
 # privileges where the kernel allows it.
@@ -57,6 +58,7 @@ sub fill_disk
 }
 
 my $node = start_fault_server('disk', <<'END');
+bulkpar.min_free_disk = 0
 wal_recycle = off
 max_wal_size = 64MB
 END
