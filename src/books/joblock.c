@@ -127,7 +127,9 @@ bulkpar_joblock_has_process(int64 job_id, int pid)
 /*
  * Whether a process of the job waits for a lock that the process with this pid
  * holds, directly or through others, or did in the last waited milliseconds and
- * will again: a worker does not wait for long, see lockwait.c.
+ * will again: a worker does not wait for long, see lockwait.c.  For whom it has
+ * waited then may have nothing to do with the job any more, unless that one has
+ * waited for somebody in turn ever since.
  */
 bool
 bulkpar_joblock_waits_for(int64 job_id, int pid, int64 waited)
@@ -143,6 +145,10 @@ bulkpar_joblock_waits_for(int64 job_id, int pid, int64 waited)
 		"WHERE c.job_id = $job_id AND c.status = 'running') t "
 		"WHERE t.throttled_at > clock_timestamp() "
 		"- $waited::float8 * '1 millisecond'::interval "
+		"AND (substring(t.throttled_by FROM 'process ([0-9]+)')::int4 = $pid "
+		"OR EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND l.pid = "
+		"substring(t.throttled_by FROM 'process ([0-9]+)')::int4 "
+		"AND l.waitstart < t.throttled_at)) "
 		"UNION SELECT b.pid FROM waiting w, "
 		"unnest(pg_blocking_pids(w.pid)) b(pid)) "
 		"SELECT FROM waiting w WHERE w.pid = $pid"

@@ -379,6 +379,25 @@ SELECT bulkpar_update('t', 'n', 'n + 1 + gate(7)');
 END
 like($error, qr/ERROR:  deadlock detected/, 'deadlock: it is noticed');
 
+# Who has had a lock that the job needs may wait for its caller later.
+($call, $job) = start_slow_job($node, settings => \%soon, workers => 1);
+my $waiting = start_call($node,
+	"SELECT pg_advisory_lock(7) IS NULL, (SELECT status FROM bulkpar_wait($job))");
+wait_until($node,
+	"EXISTS (SELECT FROM pg_locks WHERE objid = 7 AND locktype = 'advisory')");
+($session, $pid) = hold('SELECT FROM t WHERE id % 50 = 0 FOR UPDATE');
+wait_until($node, "bool_or(throttled_by ~ '$pid') FROM bulkpar_progress");
+$session->query_safe('COMMIT');
+$session->query_until(qr/waits/,
+	"\\echo waits\nSELECT pg_advisory_lock(7);\n");
+wait_until($node,
+	"EXISTS (SELECT FROM pg_locks WHERE pid = $pid AND NOT granted)");
+sleep 5;
+set_tempo($node, 0);
+is(stop_call($waiting), 'f|succeeded', 'no deadlock: none is noticed');
+is(stop_call($call), 'succeeded', 'no deadlock: the job succeeds');
+$session->quit;
+
 # A notice says once who it is.
 make_table($node, 't', 100);
 ($session, $pid) = hold('SELECT FROM t WHERE id = 3 FOR UPDATE');
