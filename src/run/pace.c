@@ -73,6 +73,7 @@ static TimestampTz wal_until = 0;
 static void cap_init(Cap *cap);
 static void cap_limit(Cap *cap, double units_per_second);
 static TimestampTz cap_use(Cap *cap, int64 units);
+static TimestampTz cap_end(Cap *cap, TimestampTz until);
 static TimestampTz end_of_wait(TimestampTz now, TimestampTz work_ended);
 static void show_wait(void);
 static void check_coordinator(int64 job_id);
@@ -104,6 +105,14 @@ bulkpar_pace_limit(BulkparPace *pace, const BulkparLimits *limits)
 {
 	cap_limit(&pace->rows, limits->max_rows_per_second);
 	cap_limit(&pace->wal, limits->max_wal_rate / 1024.0);
+}
+
+/* Forget what is used of the caps: that was by another clock. */
+void
+bulkpar_pace_forget(BulkparPace *pace)
+{
+	pg_atomic_write_u64(&pace->rows.used_until, 0);
+	pg_atomic_write_u64(&pace->wal.used_until, 0);
 }
 
 /*
@@ -190,6 +199,8 @@ bulkpar_pace_wait(int64 job_id)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 		now = GetCurrentTimestamp();
+		/* The clock may have been set back. */
+		work_ended = Min(work_ended, now);
 		if (end == DT_NOEND)
 			check_coordinator(job_id);
 	}
@@ -209,10 +220,8 @@ end_of_wait(TimestampTz now, TimestampTz work_ended)
 	if (share <= 0 || now - looked_at > MAX_AGE * INT64CONST(1000))
 		return DT_NOEND;
 	end += (work_ended - work_started) * (1 / share - 1);
-	if (pg_atomic_read_u64(&attached->rows.nanoseconds) > 0)
-		end = Max(end, rows_until);
-	if (pg_atomic_read_u64(&attached->wal.nanoseconds) > 0)
-		end = Max(end, wal_until);
+	end = Max(end, cap_end(&attached->rows, rows_until));
+	end = Max(end, cap_end(&attached->wal, wal_until));
 	return end;
 }
 
@@ -269,22 +278,37 @@ cap_limit(Cap *cap, double units_per_second)
 
 	if (pg_atomic_read_u64(&cap->nanoseconds) == nanoseconds)
 		return;
-	pg_atomic_write_u64(&cap->used_until, 0);
 	pg_atomic_write_u64(&cap->nanoseconds, nanoseconds);
+	pg_atomic_write_u64(&cap->used_until, 0);
 }
 
 /* Use so many units, and return when that is paid for. */
 static TimestampTz
 cap_use(Cap *cap, int64 units)
 {
-	uint64		nanoseconds = pg_atomic_read_u64(&cap->nanoseconds);
 	uint64		old = pg_atomic_read_u64(&cap->used_until);
+	uint64		start;
 	uint64		new;
 
-	if (nanoseconds == 0)
+	if (pg_atomic_read_u64(&cap->nanoseconds) == 0)
 		return 0;
+	start = Min(work_started, GetCurrentTimestamp());
 	do
-		new = Max(old, (uint64) work_started) + units * nanoseconds / 1000;
+		new = Max(old, start) +
+			units * pg_atomic_read_u64(&cap->nanoseconds) / 1000;
 	while (!pg_atomic_compare_exchange_u64(&cap->used_until, &old, new));
 	return new;
+}
+
+/*
+ * When what was paid for at that time is: sooner if the cap has been forgotten
+ * since, or is no more.
+ */
+static TimestampTz
+cap_end(Cap *cap, TimestampTz until)
+{
+	TimestampTz used_until = pg_atomic_read_u64(&cap->used_until);
+
+	return pg_atomic_read_u64(&cap->nanoseconds) == 0 ? 0 :
+		Min(until, used_until);
 }

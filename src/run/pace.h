@@ -23,6 +23,7 @@ typedef struct BulkparPace BulkparPace;
 extern BulkparPace *bulkpar_pace_create(dsm_handle *handle);
 extern void bulkpar_pace_limit(BulkparPace *pace,
 							   const BulkparLimits *limits);
+extern void bulkpar_pace_forget(BulkparPace *pace);
 extern void bulkpar_pace_set(BulkparPace *pace, double share,
 							 const char *reason);
 extern void bulkpar_pace_attach(dsm_handle handle);

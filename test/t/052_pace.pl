@@ -86,6 +86,16 @@ is_exactly($node, 't', 1, 'exactly once');
 like($call->{err}, qr/INFO:  [^\n]*bulkpar job \d+ was throttled \d+ % of the time: .*disk of /,
 	'the caller is told what that has cost');
 
+# A cap that is raised counts at once, also for what is waited for already.
+make_table($node, 't', 1000);
+set_limit('SET bulkpar.max_rows_per_second = 1');
+$call = start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 400, 2)");
+wait_until($node, "count(*) > 0 $worker AND query ~ '^throttled: as fast as'");
+set_limit('SET bulkpar.max_rows_per_second = 1000000');
+is(stop_call($call), 'succeeded', 'a cap is raised');
+is_exactly($node, 't', 1, 'exactly once');
+set_limit('RESET bulkpar.max_rows_per_second');
+
 # A job that is held for too long.
 make_table($node, 't', 1000);
 $call = start_call($node, $held, 'bulkpar.min_free_disk' => 100, 'bulkpar.throttle_timeout' => 1);
