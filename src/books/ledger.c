@@ -487,7 +487,8 @@ take_over(BulkparBookkeeping *books, int worker, bool throttled,
 		"hi_bytes, hi, stripes, stripe, keys, aside, throttled_by, "
 		"coalesce(extract(epoch FROM throttled_until - throttled_at) * 1000, "
 		"0)::int4 AS pause, coalesce(extract(epoch FROM throttled_until "
-		"- clock_timestamp()) * 1000, 0)::int4 AS left_of_pause, "
+		"- greatest(throttled_at, clock_timestamp())) * 1000, 0)::int4 "
+		"AS left_of_pause, "
 		"coalesce(last_bytes, lo_bytes) AS done_bytes, "
 		"coalesce(last_key, lo) AS done"
 	};

@@ -82,6 +82,7 @@ struct BulkparGovernor
 };
 
 static BulkparRoom *find_room(const BulkparJob *job);
+static void turn_back_clock(BulkparGovernor *governor, TimestampTz now);
 static const char *reason_to_pause(const BulkparGovernor *governor,
 								   TimestampTz now);
 static void take_account(BulkparGovernor *governor, TimestampTz now);
@@ -144,6 +145,7 @@ bulkpar_governor_look(BulkparGovernor *governor)
 	const BulkparLimits *limits = &governor->limits;
 	TimestampTz now = GetCurrentTimestamp();
 
+	turn_back_clock(governor, now);
 	bulkpar_reasons_reset(&governor->reasons);
 	bulkpar_lag_look(governor->lag, limits, now, &governor->reasons);
 	bulkpar_backlog_look(governor->backlog, limits, &governor->reasons);
@@ -158,6 +160,29 @@ bulkpar_governor_look(BulkparGovernor *governor)
 	else if (governor->held_since == 0)
 		governor->held_since = now;
 	return reason_to_pause(governor, now);
+}
+
+/* Where the clock was set back, keep the ages. */
+static void
+turn_back_clock(BulkparGovernor *governor, TimestampTz now)
+{
+	int64		shift = now - governor->looked_at;
+
+	if (shift >= 0)
+		return;
+	governor->started_at += shift;
+	governor->looked_at += shift;
+	governor->noted_at += shift;
+	if (governor->held_since != 0)
+		governor->held_since += shift;
+	if (governor->all.since != 0)
+		governor->all.since += shift;
+	for (int i = 0; i < governor->naccounts; i++)
+	{
+		if (governor->accounts[i].since != 0)
+			governor->accounts[i].since += shift;
+	}
+	bulkpar_pace_forget(governor->pace);
 }
 
 static const char *

@@ -211,9 +211,12 @@ bulkpar_lockwait_sleep(const BulkparJob *job, const char *reason, int ms)
 	while ((left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 												   until)) > 0)
 	{
+		/* The clock was set back. */
+		if (left > ms)
+			until -= (left - ms) * INT64CONST(1000);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 left, PG_WAIT_EXTENSION);
+						 Min(left, ms), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
