@@ -55,7 +55,8 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 						status->batches,
 						status->batches == 1 ? "batch" : "batches"),
 				 cost_detail(status)));
-	if (bulkpar_report && status->throttled_time > status->time_at_work / 100)
+	if (bulkpar_report && status->state != BULKPAR_JOBSTATE_RUNNING &&
+		status->throttled_time > status->time_at_work / 100)
 		ereport(INFO,
 				(errmsg("bulkpar job " INT64_FORMAT
 						" was throttled %.0f %% of the time: %s", job_id,

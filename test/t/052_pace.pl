@@ -102,7 +102,9 @@ $call = start_call($node, $held, 'bulkpar.min_free_disk' => 100, 'bulkpar.thrott
 is(stop_call($call), 'paused', 'a job that is held for too long is paused');
 like($call->{err}, qr/NOTICE:  [^\n]*paused, since it was throttled for too long/, 'with a notice');
 is_exactly($node, 't', 0, 'and nothing has changed');
-super('SELECT status FROM bulkpar_resume(' . last_job($node) . ', wait => false)');
+$call = start_call($node, 'SELECT status FROM bulkpar_resume(' . last_job($node) . ', wait => false)');
+is(stop_call($call), 'running', 'it is resumed');
+unlike($call->{err}, qr/was throttled/, 'and not at its end yet');
 await_hold('it keeps its limits when it is resumed');
 super('SELECT bulkpar_cancel(' . last_job($node) . ')');
 
