@@ -174,6 +174,9 @@ CREATE TABLE bulkpar.bulkpar_chunk (
 	PRIMARY KEY (job_id, chunk_no)
 ) WITH (fillfactor = 90);
 
+-- to compress a list takes longer than to delete its rows
+ALTER TABLE bulkpar.bulkpar_chunk ALTER COLUMN keys SET STORAGE EXTERNAL;
+
 -- A claim looks for a chunk that a dead worker has left; few rows are here.
 CREATE INDEX bulkpar_chunk_unfinished ON bulkpar.bulkpar_chunk (job_id, chunk_no)
 	WHERE status <> 'succeeded';
@@ -327,7 +330,7 @@ COMMENT ON COLUMN bulkpar.bulkpar_chunk.lo IS 'A key as text, to be shown';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.lo_bytes IS
 'The same key as it is on disk, which no setting and no name can change';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.keys IS
-'The keys of the listed rows, one after the other; null for all keys';
+'The listed rows in the order of the disk, with key and place; null for all rows';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.aside IS
 'The keys of rows that were locked when their batch came, and that are yet to be done';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.throttled_by IS

@@ -290,7 +290,9 @@ explain_batches(Explanation *explanation)
 					  "Rows: the planner expects %.0f of %s to be %s%s",
 					  plan->expected, show_rows(plan->rows, plan->counted),
 					  job->deletes ? "deleted" : "updated",
-					  plan->listed ? ", and they are listed first" :
+					  plan->listed ?
+					  psprintf(", and they are listed first unless more than %d match",
+							   plan->max_listed) :
 					  plan->unlisted ?
 					  ", not listed: a volatile function or TABLESAMPLE chooses them" : "");
 	if (plan->batches == 0)
@@ -438,18 +440,26 @@ explain_sample(void *arg)
 	Explanation *explanation = arg;
 	const BulkparJob *job = explanation->job;
 	const BulkparPlan *plan = explanation->plan;
-	double		rows = plan->listed ? plan->expected : plan->rows;
-	int			workers = Max(1, Min(plan->workers, plan->batches));
+	double		rows = plan->rows;
+	int			workers = job->workers;
 	BulkparSample sample;
 
 	bulkpar_target_lock(explanation->target, job, plan->largest,
 						RowExclusiveLock);
-	bulkpar_sample_run(job, explanation->target, plan->largest, plan->listed,
-					   &sample);
-	if (sample.listing_ms > 0)
+	bulkpar_sample_run(job, explanation->target, plan, &sample);
+	if (sample.listed < 0)
+		bulkpar_lines_add(&explanation->lines,
+						  "Sample: more than %d rows match, found in %.1f ms, so that they are not listed first",
+						  plan->max_listed, sample.listing_ms);
+	else
+		workers = Max(1, Min(plan->workers, plan->batches));
+	if (plan->listed && sample.listed >= 0)
+	{
+		rows = plan->expected;
 		bulkpar_lines_add(&explanation->lines,
 						  "Sample: listing %d rows took %.1f ms",
 						  sample.listed, sample.listing_ms);
+	}
 	if (sample.rows == 0)
 		return;
 	bulkpar_lines_add(&explanation->lines,

@@ -19,45 +19,51 @@
 #include "run/list.h"
 #include "table/bounds.h"
 #include "table/endkey.h"
+#include "table/keyvalue.h"
 
 /* How many batches are run. */
 #define MAX_BATCHES 3
 
-static bool run_listed(const BulkparJob *job, BulkparTarget *target, int part,
-					   BulkparSample *sample);
+static bool run_listed(const BulkparJob *job, BulkparTarget *target,
+					   const BulkparPlan *plan, BulkparSample *sample);
 static void run_range(const BulkparJob *job, BulkparTarget *target,
 					  BulkparSample *sample);
 static double milliseconds_since(instr_time start);
 
 /*
- * Run the first batches of a part, which the target is locked at for writing,
- * with its rows listed first or not, in the current transaction, which the
- * caller rolls back.
+ * Run the first batches of the largest part, which the target is locked at for
+ * writing, with its rows listed first or not, in the current transaction, which
+ * the caller rolls back.
  */
 void
-bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target, int part,
-				   bool listed, BulkparSample *sample)
+bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target,
+				   const BulkparPlan *plan, BulkparSample *sample)
 {
 	memset(sample, 0, sizeof(BulkparSample));
-	if (!listed || !run_listed(job, target, part, sample))
+	if (!plan->listed || !run_listed(job, target, plan, sample))
 		run_range(job, target, sample);
 }
 
 /* False if there are too many rows to be listed. */
 static bool
-run_listed(const BulkparJob *job, BulkparTarget *target, int part,
-		   BulkparSample *sample)
+run_listed(const BulkparJob *job, BulkparTarget *target,
+		   const BulkparPlan *plan, BulkparSample *sample)
 {
+	int			width = bulkpar_keyvalue_row_width(target->key);
 	instr_time	start;
 	BulkparList *list;
 
 	INSTR_TIME_SET_CURRENT(start);
-	list = bulkpar_list_find(job, target);
+	list = bulkpar_list_find(job, target, plan->max_listed);
+	sample->listing_ms = milliseconds_since(start);
 	if (list == NULL)
+	{
+		sample->listed = -1;
 		return false;
+	}
 	for (int i = 0; i < job->nparts; i++)
 		sample->listed += list[i].count;
-	list += part;
+	list += plan->largest;
 	bulkpar_list_sort(target->key, list);
 	sample->listing_ms = milliseconds_since(start);
 
@@ -69,8 +75,7 @@ run_listed(const BulkparJob *job, BulkparTarget *target, int part,
 		SPI_connect();
 		sample->rows_changed +=
 			bulkpar_target_update_listed(target, job,
-										 &list->keys[sample->rows *
-													 target->key->ncolumns],
+										 &list->keys[sample->rows * width],
 										 rows);
 		SPI_finish();
 		sample->rows += rows;

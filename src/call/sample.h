@@ -13,7 +13,7 @@
 #ifndef BULKPAR_SAMPLE_H
 #define BULKPAR_SAMPLE_H
 
-#include "table/target.h"
+#include "run/plan.h"
 
 typedef struct BulkparSample
 {
@@ -21,11 +21,12 @@ typedef struct BulkparSample
 	int64		rows;			/* in them */
 	int64		rows_changed;
 	double		batches_ms;
-	int			listed;			/* rows of all parts, before the batches */
+	int			listed;			/* rows of all parts, before the batches; -1
+								 * for too many */
 	double		listing_ms;
 } BulkparSample;
 
 extern void bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target,
-							   int part, bool listed, BulkparSample *sample);
+							   const BulkparPlan *plan, BulkparSample *sample);
 
 #endif							/* BULKPAR_SAMPLE_H */

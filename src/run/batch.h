@@ -25,7 +25,7 @@ typedef struct BulkparBatch
 	MemoryContext cut_context;	/* for the key where it is cut */
 	const Datum *row_key;		/* of its only row, if it was cut so; or NULL */
 	int64		rows;			/* that were counted in the range */
-	const Datum *keys;			/* of listed rows; or NULL */
+	const Datum *keys;			/* of listed rows, with places; or NULL */
 	bool		finishes_stripe;	/* of the chunk */
 	bool		puts_aside;		/* its only row is left for later */
 	bool		aside;			/* it is a row that was: the only one of keys */

@@ -192,7 +192,8 @@ run_aside(BulkparChunkRun *run)
 {
 	BulkparLedgerChunk *chunk = &run->claim.chunk;
 	const BulkparKey *key = run->target->key;
-	Size		size = sizeof(Datum) * key->ncolumns;
+	int			width = bulkpar_keyvalue_row_width(key);
+	Size		size = sizeof(Datum) * width;
 	BulkparBatchResult result = BULKPAR_BATCH_DONE;
 	Datum	   *keys;
 	int			nkeys;
@@ -206,7 +207,7 @@ run_aside(BulkparChunkRun *run)
 	while (first < nkeys)
 	{
 		Datum	   *row = palloc(size);
-		Datum	   *next = &keys[first * key->ncolumns];
+		Datum	   *next = &keys[first * width];
 		BulkparBatch batch = {
 			.keys = row,
 			.row_key = row,
@@ -216,7 +217,7 @@ run_aside(BulkparChunkRun *run)
 
 		/* Those before first stay, so take this one out of the rest. */
 		memcpy(row, next, size);
-		memmove(next, next + key->ncolumns, size * (nkeys - first - 1));
+		memmove(next, next + width, size * (nkeys - first - 1));
 		if (nkeys > 1)
 			batch.aside_after = bulkpar_keyvalue_store_list(key, keys,
 															nkeys - 1);
@@ -229,7 +230,7 @@ run_aside(BulkparChunkRun *run)
 				nkeys--;
 				break;
 			default:
-				memmove(next + key->ncolumns, next,
+				memmove(next + width, next,
 						size * (nkeys - first - 1));
 				memcpy(next, row, size);
 				first++;
@@ -275,7 +276,10 @@ run_stripe(BulkparChunkRun *run)
 	{
 		result = run_list(run, claim->keys, claim->nkeys,
 						  run->job->batch_size, 0, true);
-		return result == BULKPAR_BATCH_TOO_LARGE ? run_cut(run) : result;
+		/* They are no range that could be cut anew. */
+		if (result == BULKPAR_BATCH_TOO_LARGE)
+			elog(ERROR, "more rows than keys were changed");
+		return result;
 	}
 	if (claim->bounds != NULL)
 		bounds = claim->bounds[claim->chunk.stripe.number];
@@ -302,14 +306,14 @@ static BulkparBatchResult
 run_list(BulkparChunkRun *run, const Datum *keys, int nkeys, int batch_size,
 		 int retried, bool finishes_stripe)
 {
-	int			ncolumns = run->target->key->ncolumns;
+	int			width = bulkpar_keyvalue_row_width(run->target->key);
 
 	while (nkeys > 0)
 	{
 		int			rows = Min(nkeys, batch_size);
 		BulkparBatch batch = {
 			.lo = run->claim.lo,
-			.hi = &keys[(rows - 1) * ncolumns],
+			.hi = &keys[(rows - 1) * width],
 			.rows = rows,
 			.keys = keys,
 			.retried = retried,
@@ -322,7 +326,7 @@ run_list(BulkparChunkRun *run, const Datum *keys, int nkeys, int batch_size,
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
 		run->claim.lo = (Datum *) batch.hi;
-		keys += rows * ncolumns;
+		keys += rows * width;
 		nkeys -= rows;
 		retried = 0;
 	}
@@ -561,10 +565,11 @@ static BulkparBatchResult
 put_aside(BulkparChunkRun *run, BulkparBatch *batch)
 {
 	const BulkparKey *key = run->target->key;
-	const Datum *row = batch->keys != NULL ? batch->keys : batch->row_key;
+	int			width = bulkpar_keyvalue_row_width(key);
 	bytea	   *before = run->claim.chunk.aside;
 	int			count = 0;
 	Datum	   *keys;
+	Datum	   *row;
 
 	if (run->put_aside >= MAX_ASIDE_RUN)
 		return BULKPAR_BATCH_BLOCKED;
@@ -572,11 +577,19 @@ put_aside(BulkparChunkRun *run, BulkparBatch *batch)
 	if (before != NULL)
 		keys = bulkpar_keyvalue_restore_list(key, before, &count);
 	else
-		keys = palloc(sizeof(Datum) * key->ncolumns);
+		keys = palloc(sizeof(Datum) * width);
 	if (count >= MAX_ASIDE)
 		return BULKPAR_BATCH_BLOCKED;
-	keys = repalloc(keys, sizeof(Datum) * key->ncolumns * (count + 1));
-	memcpy(&keys[count * key->ncolumns], row, sizeof(Datum) * key->ncolumns);
+	keys = repalloc(keys, sizeof(Datum) * width * (count + 1));
+	row = &keys[count * width];
+	if (batch->keys != NULL)
+		memcpy(row, batch->keys, sizeof(Datum) * width);
+	else
+	{
+		/* It was not listed, so nobody knows its place. */
+		memcpy(row, batch->row_key, sizeof(Datum) * key->ncolumns);
+		row[key->ncolumns] = Int64GetDatum(0);
+	}
 	batch->puts_aside = true;
 	batch->aside_after = bulkpar_keyvalue_store_list(key, keys, count + 1);
 	batch->throttled_by = run->wait.reason;
@@ -803,9 +816,12 @@ bulkpar_chunk_error_context(void *arg)
 	const BulkparChunkRun *run = arg;
 	const BulkparLedgerChunk *chunk = &run->claim.chunk;
 	const BulkparBatch *batch = run->batch;
+	const char *rows;
 
 	if (batch == NULL || batch->last_key == NULL)
 		return;
+	/* These are in the order in which they are on disk. */
+	rows = batch->keys != NULL ? "listed rows" : "keys";
 	if (batch->aside)
 		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
 				   " of table \"%s\", key (%s)",
@@ -813,14 +829,15 @@ bulkpar_chunk_error_context(void *arg)
 				   NameStr(run->target->name), key_list(batch->last_key));
 	else if (chunk->done == NULL)
 		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
-				   " of table \"%s\", keys up to (%s)",
+				   " of table \"%s\", %s up to (%s)",
 				   run->job->job_id, chunk->chunk_no,
-				   NameStr(run->target->name), key_list(batch->last_key));
+				   NameStr(run->target->name), rows,
+				   key_list(batch->last_key));
 	else
 		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
-				   " of table \"%s\", keys after (%s) up to (%s)",
+				   " of table \"%s\", %s after (%s) up to (%s)",
 				   run->job->job_id, chunk->chunk_no,
-				   NameStr(run->target->name), key_list(chunk->done),
+				   NameStr(run->target->name), rows, key_list(chunk->done),
 				   key_list(batch->last_key));
 }
 

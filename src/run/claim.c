@@ -316,19 +316,27 @@ choose_batch_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
 	return (int) Max(job->batch_size, Min(size, BULKPAR_MAX_BATCH_SIZE));
 }
 
-/* The keys of the ledger's list, if there is one, that are not yet done. */
+/*
+ * The keys of the ledger's list, if there is one, that are not yet done: those
+ * after the last one that is, or all if that is the last of another list.
+ */
 static void
 restore_list(const BulkparTarget *target, BulkparClaim *claim)
 {
+	int			width = bulkpar_keyvalue_row_width(target->key);
+
 	if (claim->chunk.keys == NULL)
 		return;
 	claim->keys = bulkpar_keyvalue_restore_list(target->key, claim->chunk.keys,
 												&claim->nkeys);
-	while (claim->lo != NULL && claim->nkeys > 0 &&
-		   bulkpar_keyvalue_compare(target->key, claim->keys, claim->lo) <= 0)
+	for (int i = 0; claim->lo != NULL && i < claim->nkeys; i++)
 	{
-		claim->keys += target->key->ncolumns;
-		claim->nkeys--;
+		if (bulkpar_keyvalue_compare(target->key, &claim->keys[i * width],
+									 claim->lo) != 0)
+			continue;
+		claim->keys += (i + 1) * width;
+		claim->nkeys -= i + 1;
+		break;
 	}
 }
 

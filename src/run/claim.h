@@ -33,7 +33,8 @@ typedef struct BulkparClaim
 	Datum	   *lo;				/* up to here the stripe is done; may be NULL */
 	int			batch_size;		/* at the most */
 	int			nkeys;			/* that are listed and not done */
-	Datum	   *keys;			/* or NULL: all keys of the range */
+	Datum	   *keys;			/* with their places; or NULL: all of the
+								 * range */
 	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be
 								 * collected */
 	int			nparts;			/* of a bundle, or 0 */

@@ -82,7 +82,7 @@ struct BulkparGovernor
 };
 
 static BulkparRoom *find_room(const BulkparJob *job);
-static void turn_back_clock(BulkparGovernor *governor, TimestampTz now);
+static void set_clock_back(BulkparGovernor *governor, TimestampTz now);
 static const char *reason_to_pause(const BulkparGovernor *governor,
 								   TimestampTz now);
 static void take_account(BulkparGovernor *governor, TimestampTz now);
@@ -145,7 +145,7 @@ bulkpar_governor_look(BulkparGovernor *governor)
 	const BulkparLimits *limits = &governor->limits;
 	TimestampTz now = GetCurrentTimestamp();
 
-	turn_back_clock(governor, now);
+	set_clock_back(governor, now);
 	bulkpar_reasons_reset(&governor->reasons);
 	bulkpar_lag_look(governor->lag, limits, now, &governor->reasons);
 	bulkpar_backlog_look(governor->backlog, limits, &governor->reasons);
@@ -164,7 +164,7 @@ bulkpar_governor_look(BulkparGovernor *governor)
 
 /* Where the clock was set back, keep the ages. */
 static void
-turn_back_clock(BulkparGovernor *governor, TimestampTz now)
+set_clock_back(BulkparGovernor *governor, TimestampTz now)
 {
 	int64		shift = now - governor->looked_at;
 

@@ -16,23 +16,20 @@
 #include "books/job.h"
 #include "table/target.h"
 
-/*
- * So many keys fit into memory: with 984,375 of a bigint listed, and the chunks
- * made of them, a worker came to 23 MB of its own.
- */
+/* So many keys fit into memory. */
 #define BULKPAR_LIST_MAX_ROWS 1000000
 
 /* The keys of the listed rows of a part. */
 typedef struct BulkparList
 {
 	int			count;
-	int			size;			/* of the array, in keys */
-	Datum	   *keys;
+	int			size;			/* of the array, in rows */
+	Datum	   *keys;			/* each with the place of its row */
 	BulkparStoredKey *end_key;	/* the last one, when they are stored */
 } BulkparList;
 
 extern BulkparList *bulkpar_list_find(const BulkparJob *job,
-									  BulkparTarget *target);
+									  BulkparTarget *target, int max_rows);
 extern void bulkpar_list_sort(const BulkparKey *key, BulkparList *list);
 extern void bulkpar_list_store(const BulkparJob *job, BulkparTarget *target,
 							   BulkparList *lists);

@@ -40,7 +40,8 @@ typedef struct BulkparPlan
 	bool		repeatable;		/* each time that they are looked for */
 	bool		unlisted;		/* just because they are not */
 	bool		joins;			/* other tables are read to find them */
-	bool		listed;			/* the rows that change, before the batches */
+	bool		listed;			/* the rows that change, before the batches, */
+	int			max_listed;		/* unless more than so many do */
 	bool		bundled;		/* small parts are taken together */
 	double		batches;
 	bool		batches_known;	/* there will be exactly that many */

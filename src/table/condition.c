@@ -63,6 +63,7 @@ static List *key_targets(const BulkparCondition *condition, List *columns);
 static AttrNumber key_attnum(const BulkparCondition *condition, int i);
 static void return_tables(Query *query);
 static Node *table_of_row(const Query *query);
+static Node *place_of_row(const Query *query);
 static void select_versions(Query *query);
 static void select_listed(ParseState *pstate,
 						  const BulkparCondition *condition, Query *query);
@@ -227,6 +228,8 @@ range_condition(const BulkparCondition *condition, const Query *query,
 	Oid			argtypes[BULKPAR_KEY_MAX_VALUES];
 	List	   *conditions;
 
+	if (condition->shape.placed)
+		columns = lappend(list_copy(columns), place_of_row(query));
 	if (bulkpar_key_arguments(condition->key, &condition->shape, argtypes) == 0)
 		return NULL;
 	conditions = lcons(bulkpar_keyquery_condition(condition->key,
@@ -249,7 +252,7 @@ joined_ranges(const BulkparCondition *condition, const Query *query)
 
 	if (condition->key->ncolumns != 1)
 		return NIL;
-	shape.striped = false;
+	shape.striped = shape.placed = false;
 	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
 	{
 		Var		   *joined = joined_column(lfirst(lc), condition,
@@ -378,22 +381,29 @@ table_of_row(const Query *query)
 							OIDOID, -1, InvalidOid, 0);
 }
 
+/* Where a row is in that. */
+static Node *
+place_of_row(const Query *query)
+{
+	return (Node *) makeVar(target_index(query),
+							SelfItemPointerAttributeNumber, TIDOID, -1,
+							InvalidOid, 0);
+}
+
 /* Where the rows are, by the only table of the query. */
 static void
 select_versions(Query *query)
 {
 	List	   *targets = NIL;
 
-	bulkpar_values_add(&targets, (Node *)
-					   makeVar(target_index(query),
-							   SelfItemPointerAttributeNumber, TIDOID, -1,
-							   InvalidOid, 0), "ctid");
+	bulkpar_values_add(&targets, place_of_row(query), "ctid");
 	query->targetList = targets;
 }
 
 /*
  * Make of an UPDATE or DELETE the SELECT of the keys of its rows, with the old
- * and new values of a few, or with the table of each and its new columns.
+ * and new values of a few, or with the table of each, where it is there, and
+ * its new columns.
  */
 static void
 select_listed(ParseState *pstate, const BulkparCondition *condition,
@@ -416,6 +426,7 @@ select_listed(ParseState *pstate, const BulkparCondition *condition,
 	else
 	{
 		bulkpar_values_add(&targets, table_of_row(query), "tableoid");
+		bulkpar_values_add(&targets, place_of_row(query), "ctid");
 		bulkpar_values_after(pstate, query, condition->new_columns, &targets);
 	}
 	bulkpar_compat_read_only(query, rte);

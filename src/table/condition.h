@@ -29,7 +29,7 @@ typedef enum BulkparConditionUse
 	BULKPAR_CONDITION_VERSIONS, /* where the rows are, in no order */
 
 	/* of all rows that an UPDATE or DELETE would change, as a SELECT */
-	BULKPAR_CONDITION_LIST,		/* keys and tables, with the new_columns */
+	BULKPAR_CONDITION_LIST,		/* keys and places, with the new_columns */
 	BULKPAR_CONDITION_VALUES	/* keys, old and new values of a few */
 } BulkparConditionUse;
 

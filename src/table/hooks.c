@@ -91,6 +91,7 @@ static bool is_of_target(PlannerInfo *root, Index rti);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 static bool promote(RelOptInfo *rel);
 static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
+static bool is_by_list(const Path *path, Index list);
 static Index find_list(PlannerInfo *root);
 
 /*
@@ -359,7 +360,8 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 	rel->pathlist = NIL;
 	rel->partial_pathlist = NIL;
 	create_index_paths(root, rel);
-	if (condition->shape.listed && condition->key->ncolumns > 1)
+	if (condition->shape.listed &&
+		(condition->key->ncolumns > 1 || condition->shape.placed))
 		prefer_list(root, rel, pathlist);
 	else if (rel->pathlist == NIL)
 	{
@@ -396,32 +398,41 @@ promote(RelOptInfo *rel)
 }
 
 /*
- * A list of keys of several columns is joined, so the paths along the key
- * index that are wanted need the list first.  All others are a last resort,
- * for what cannot be planned otherwise.
+ * A list of keys of several columns is joined, and so is one of places, so the
+ * paths along the key index, or to the places, that are wanted need the list
+ * first.  All others are a last resort, for what cannot be planned otherwise.
  */
 static void
 prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist)
 {
-	Oid			index = planning->condition.key->index;
 	Index		list = find_list(root);
 	bool		found = false;
 	ListCell   *lc;
 
-	foreach(lc, rel->pathlist)
-		found |= bms_is_member(list, PATH_REQ_OUTER((Path *) lfirst(lc)));
 	rel->pathlist = list_concat(rel->pathlist, pathlist);
+	foreach(lc, rel->pathlist)
+		found |= is_by_list(lfirst(lc), list);
 	if (!found)
 		planning->without_key_index = true;
 	foreach(lc, found ? rel->pathlist : NIL)
 	{
-		Path	   *path = lfirst(lc);
-
-		if (!bms_is_member(list, PATH_REQ_OUTER(path)) ||
-			!IsA(path, IndexPath) ||
-			((IndexPath *) path)->indexinfo->indexoid != index)
-			bulkpar_compat_make_expensive(path);
+		if (!is_by_list(lfirst(lc), list))
+			bulkpar_compat_make_expensive(lfirst(lc));
 	}
+}
+
+/* Whether a path looks up what the list has before it. */
+static bool
+is_by_list(const Path *path, Index list)
+{
+	const BulkparCondition *condition = &planning->condition;
+
+	if (!bms_is_member(list, PATH_REQ_OUTER(path)))
+		return false;
+	if (condition->shape.placed)
+		return IsA(path, TidPath);
+	return IsA(path, IndexPath) &&
+		((const IndexPath *) path)->indexinfo->indexoid == condition->key->index;
 }
 
 /* The number of the list in the query. */

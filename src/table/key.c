@@ -215,6 +215,8 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparKeyShape *shape,
 	{
 		for (int i = 0; i < key->ncolumns; i++)
 			argtypes[nargs++] = get_array_type(key->columns[i].input);
+		if (shape->placed)
+			argtypes[nargs++] = TIDARRAYOID;
 		return nargs;
 	}
 	for (int i = 0; i < shape->nprefix; i++)
@@ -237,7 +239,7 @@ bulkpar_key_same_shape(const BulkparKeyShape *a, const BulkparKeyShape *b)
 {
 	return a->nprefix == b->nprefix && a->after == b->after &&
 		a->bound == b->bound && a->striped == b->striped &&
-		a->listed == b->listed;
+		a->listed == b->listed && a->placed == b->placed;
 }
 
 /* The shape that nearly all pieces have. */

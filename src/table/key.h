@@ -65,7 +65,8 @@ typedef enum BulkparKeyEnd
  * The form of a condition on the key: the first nprefix columns equal, the
  * next one after a value and before, or up to, another.  A striped one takes
  * only the keys of one stripe.  A listed one takes the keys of a list, with an
- * array for each column, and nothing of the other fields counts.
+ * array for each column, and nothing of the other fields counts but placed: then
+ * a row must be where it was found, too, and an array of places comes last.
  */
 typedef struct BulkparKeyShape
 {
@@ -74,6 +75,7 @@ typedef struct BulkparKeyShape
 	BulkparKeyEnd bound;
 	bool		striped;
 	bool		listed;
+	bool		placed;
 } BulkparKeyShape;
 
 /* A part of a range of keys that one scan of the index can read. */

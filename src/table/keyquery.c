@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/stratnum.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -46,7 +47,7 @@ static Expr *is_in_array(const BulkparKeyColumn *column, Expr *left,
 						 Expr *array);
 static Expr *is_in_list(const BulkparKey *key, List *columns,
 						Parameters *parameters);
-static RangeTblEntry *make_list(const BulkparKey *key, Parameters *parameters);
+static RangeTblEntry *make_list(int ncolumns, Parameters *parameters);
 static Expr *is_in_stripe(List *columns, Parameters *parameters);
 static Expr *next_parameter(Parameters *parameters);
 static Expr *as_input(const BulkparKeyColumn *column, Expr *expr);
@@ -55,7 +56,8 @@ static bool is_at_hand(const Node *value);
 
 /*
  * The condition of a shape.  The columns are expressions for those of the key,
- * in their order, of the query that the condition is for.
+ * in their order, of the query that the condition is for, and for a placed shape
+ * that of the place.
  */
 Node *
 bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
@@ -66,7 +68,7 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 
 	bulkpar_key_arguments(key, shape, parameters.types);
 	if (shape->listed)
-		return (Node *) (key->ncolumns > 1 ?
+		return (Node *) (key->ncolumns > 1 || shape->placed ?
 						 is_in_list(key, columns, &parameters) :
 						 is_in_array(&key->columns[0], linitial(columns),
 									 next_parameter(&parameters)));
@@ -211,7 +213,7 @@ is_in_array(const BulkparKeyColumn *column, Expr *left, Expr *array)
 
 /*
  * EXISTS (SELECT FROM ROWS FROM (unnest(array), ...) AS list(c0, ...)
- *		   WHERE column = c0 AND ...)
+ *		   WHERE column = c0 AND ...), of which the last column may be a place
  */
 static Expr *
 is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
@@ -221,22 +223,25 @@ is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
 	SubLink    *result = makeNode(SubLink);
 	List	   *conditions = NIL;
 
-	for (int i = 0; i < key->ncolumns; i++)
+	for (int i = 0; i < list_length(columns); i++)
 	{
-		const BulkparKeyColumn *column = &key->columns[i];
+		bool		place = i == key->ncolumns;
+		Oid			type = place ? TIDOID : key->columns[i].input;
 		Expr	   *left = copyObject(list_nth(columns, i));
-		Var		   *right = makeVar(1, i + 1, column->input, -1,
-									get_typcollation(column->input), 0);
+		Expr	   *right = (Expr *) makeVar(1, i + 1, type, -1,
+											 get_typcollation(type), 0);
 
 		IncrementVarSublevelsUp((Node *) left, 1, 0);
-		conditions = lappend(conditions,
-							 compare_column(column, BTEqualStrategyNumber, left,
-											(Expr *) right));
+		conditions = lappend(conditions, place ?
+							 make_opclause(TIDEqualOperator, BOOLOID, false,
+										   left, right, InvalidOid, InvalidOid) :
+							 compare_column(&key->columns[i],
+											BTEqualStrategyNumber, left, right));
 	}
 	list->rtindex = 1;
 	query->commandType = CMD_SELECT;
 	query->canSetTag = true;
-	query->rtable = list_make1(make_list(key, parameters));
+	query->rtable = list_make1(make_list(list_length(columns), parameters));
 	query->jointree = makeFromExpr(list_make1(list), (Node *)
 								   make_ands_explicit(conditions));
 	result->subLinkType = EXISTS_SUBLINK;
@@ -247,16 +252,16 @@ is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
 
 /* ROWS FROM (unnest(array), ...) AS list(c0, ...) */
 static RangeTblEntry *
-make_list(const BulkparKey *key, Parameters *parameters)
+make_list(int ncolumns, Parameters *parameters)
 {
 	RangeTblEntry *result = makeNode(RangeTblEntry);
 	List	   *names = NIL;
 
-	for (int i = 0; i < key->ncolumns; i++)
+	for (int i = 0; i < ncolumns; i++)
 	{
 		RangeTblFunction *function = makeNode(RangeTblFunction);
-		Oid			type = key->columns[i].input;
 		Expr	   *array = next_parameter(parameters);
+		Oid			type = get_element_type(exprType((Node *) array));
 		FuncExpr   *unnest = makeFuncExpr(F_UNNEST_ANYARRAY, type,
 										  list_make1(array),
 										  get_typcollation(type),

@@ -3,8 +3,9 @@
  * keyvalue.c
  *		The values of a key: ranges, lists and text of them.
  *
- * A key is an array with a Datum for each column.  In a list the keys follow
- * one another in one array.
+ * A key is an array with a Datum for each column.  In a list of rows the keys
+ * follow one another in one array, each with a number for where its row was
+ * found.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -30,6 +31,11 @@ static void add_piece(int nprefix, const Datum *prefix,
 					  const Datum *after, BulkparKeyEnd bound,
 					  const Datum *limit, BulkparKeyPiece *piece);
 static int	compare_values(const BulkparKeyColumn *column, Datum a, Datum b);
+static const BulkparKeyColumn *column_of_row(const BulkparKey *key, int i);
+static bytea *store_values(const BulkparKey *key, const Datum *values,
+						   int count, int width);
+static Datum *restore_values(const BulkparKey *key, bytea *bytes, int width,
+							 int *count);
 static Datum value_to_text(const BulkparKeyColumn *column, Datum value);
 static void append_value(StringInfo buf, const BulkparKeyColumn *column,
 						 Datum value);
@@ -102,43 +108,94 @@ bulkpar_keyvalue_copy_to(const BulkparKey *key, Datum *copy,
 	}
 }
 
+/* Free what was copied into an array of the columns. */
+void
+bulkpar_keyvalue_free_values(const BulkparKey *key, const Datum *values)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if (!key->columns[i].typbyval)
+			pfree(DatumGetPointer(values[i]));
+	}
+}
+
 /*
- * Whether there can be lists of the keys: all types have arrays, whose
- * elements unnest returns as such.
+ * Whether there can be lists of the keys: all types have arrays, and where
+ * there are several they can be joined.
  */
 bool
 bulkpar_keyvalue_can_be_listed(const BulkparKey *key)
 {
 	for (int i = 0; i < key->ncolumns; i++)
 	{
-		Oid			type = key->columns[i].input;
+		if (!OidIsValid(get_array_type(key->columns[i].input)))
+			return false;
+	}
+	return key->ncolumns == 1 || bulkpar_keyvalue_can_be_joined(key);
+}
 
-		if (!OidIsValid(get_array_type(type)) ||
-			(key->ncolumns > 1 && type_is_rowtype(type)))
+/* Whether unnest returns the elements of such arrays as they are. */
+bool
+bulkpar_keyvalue_can_be_joined(const BulkparKey *key)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if (type_is_rowtype(key->columns[i].input))
 			return false;
 	}
 	return true;
 }
 
-/* The arguments of a listed shape: an array for each column. */
+/* How many values a row of a list has. */
+int
+bulkpar_keyvalue_row_width(const BulkparKey *key)
+{
+	return key->ncolumns + 1;
+}
+
+/* The last of them: a number in the order of the places. */
+Datum
+bulkpar_keyvalue_of_place(ItemPointer tid)
+{
+	return Int64GetDatum((int64) ItemPointerGetBlockNumber(tid) << 16 |
+						 ItemPointerGetOffsetNumber(tid));
+}
+
+/*
+ * The arguments of a listed shape, placed or not: an array for each column, and
+ * one of the places.
+ */
 void
-bulkpar_keyvalue_list_arguments(const BulkparKey *key, const Datum *keys,
+bulkpar_keyvalue_list_arguments(const BulkparKey *key, const Datum *rows,
 								int count, Datum *arguments)
 {
+	int			width = bulkpar_keyvalue_row_width(key);
 	Datum	   *values = palloc(sizeof(Datum) * count);
+	ItemPointer places = palloc(sizeof(ItemPointerData) * count);
 
 	for (int i = 0; i < key->ncolumns; i++)
 	{
 		const BulkparKeyColumn *column = &key->columns[i];
 
 		for (int k = 0; k < count; k++)
-			values[k] = keys[k * key->ncolumns + i];
+			values[k] = rows[k * width + i];
 		arguments[i] = PointerGetDatum(construct_array(values, count,
 													   column->input,
 													   column->typlen,
 													   column->typbyval,
 													   column->typalign));
 	}
+	for (int k = 0; k < count; k++)
+	{
+		int64		place = DatumGetInt64(rows[k * width + key->ncolumns]);
+
+		ItemPointerSet(&places[k], place >> 16, place & 0xffff);
+		values[k] = PointerGetDatum(&places[k]);
+	}
+	arguments[key->ncolumns] =
+		PointerGetDatum(construct_array(values, count, TIDOID,
+										sizeof(ItemPointerData), false,
+										TYPALIGN_SHORT));
 }
 
 /*
@@ -164,7 +221,7 @@ bulkpar_keyvalue_store(const BulkparKey *key, const Datum *values)
 {
 	BulkparStoredKey *stored = palloc(sizeof(BulkparStoredKey));
 
-	stored->bytes = bulkpar_keyvalue_store_list(key, values, 1);
+	stored->bytes = store_values(key, values, 1, key->ncolumns);
 	stored->text = bulkpar_keyvalue_to_text(key, values);
 	return stored;
 }
@@ -177,56 +234,26 @@ Datum *
 bulkpar_keyvalue_restore(const BulkparKey *key, const BulkparStoredKey *stored)
 {
 	int			count;
-	Datum	   *values = bulkpar_keyvalue_restore_list(key, stored->bytes,
-													   &count);
+	Datum	   *values = restore_values(key, stored->bytes, key->ncolumns,
+										&count);
 
 	if (count != 1)
 		raise_other_key();
 	return values;
 }
 
-/*
- * A list of keys as bytes, one value after the other, each after its length;
- * in the current memory context.
- */
+/* The rows of a list as bytes, in the current memory context. */
 bytea *
-bulkpar_keyvalue_store_list(const BulkparKey *key, const Datum *keys, int count)
+bulkpar_keyvalue_store_list(const BulkparKey *key, const Datum *rows, int count)
 {
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfoSpaces(&buf, VARHDRSZ);
-	for (int i = 0; i < count * key->ncolumns; i++)
-		append_value(&buf, &key->columns[i % key->ncolumns], keys[i]);
-	SET_VARSIZE(buf.data, buf.len);
-	return (bytea *) buf.data;
+	return store_values(key, rows, count, bulkpar_keyvalue_row_width(key));
 }
 
 /* The inverse, in the current memory context. */
 Datum *
 bulkpar_keyvalue_restore_list(const BulkparKey *key, bytea *bytes, int *count)
 {
-	const char *next = VARDATA_ANY(bytes);
-	const char *end = next + VARSIZE_ANY_EXHDR(bytes);
-	int			size = 16;
-	int			nvalues = 0;
-	Datum	   *values = palloc(sizeof(Datum) * size);
-
-	while (next < end)
-	{
-		if (nvalues == size)
-		{
-			size *= 2;
-			values = repalloc(values, sizeof(Datum) * size);
-		}
-		values[nvalues] = read_value(&key->columns[nvalues % key->ncolumns],
-									 &next, end);
-		nvalues++;
-	}
-	if (nvalues % key->ncolumns != 0)
-		raise_other_key();
-	*count = nvalues / key->ncolumns;
-	return values;
+	return restore_values(key, bytes, bulkpar_keyvalue_row_width(key), count);
 }
 
 /*
@@ -270,7 +297,7 @@ add_piece(int nprefix, const Datum *prefix,
 	piece->shape.after = after != NULL;
 	piece->shape.bound = bound;
 	piece->shape.striped = false;
-	piece->shape.listed = false;
+	piece->shape.listed = piece->shape.placed = false;
 	piece->nvalues = 0;
 	for (int i = 0; i < nprefix; i++)
 		piece->values[piece->nvalues++] = prefix[i];
@@ -286,6 +313,60 @@ compare_values(const BulkparKeyColumn *column, Datum a, Datum b)
 {
 	return DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &column->compare,
 										   column->collation, a, b));
+}
+
+/* A column of the key, or what the place after them is kept as. */
+static const BulkparKeyColumn *
+column_of_row(const BulkparKey *key, int i)
+{
+	static const BulkparKeyColumn place = {
+		.type = INT8OID,
+		.typlen = sizeof(int64),
+		.typbyval = FLOAT8PASSBYVAL
+	};
+
+	return i < key->ncolumns ? &key->columns[i] : &place;
+}
+
+/* Rows of so many values as bytes, each value after its length. */
+static bytea *
+store_values(const BulkparKey *key, const Datum *values, int count, int width)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoSpaces(&buf, VARHDRSZ);
+	for (int i = 0; i < count * width; i++)
+		append_value(&buf, column_of_row(key, i % width), values[i]);
+	SET_VARSIZE(buf.data, buf.len);
+	return (bytea *) buf.data;
+}
+
+/* The inverse, in the current memory context. */
+static Datum *
+restore_values(const BulkparKey *key, bytea *bytes, int width, int *count)
+{
+	const char *next = VARDATA_ANY(bytes);
+	const char *end = next + VARSIZE_ANY_EXHDR(bytes);
+	int			size = 16;
+	int			nvalues = 0;
+	Datum	   *values = palloc(sizeof(Datum) * size);
+
+	while (next < end)
+	{
+		if (nvalues == size)
+		{
+			size *= 2;
+			values = repalloc(values, sizeof(Datum) * size);
+		}
+		values[nvalues] = read_value(column_of_row(key, nvalues % width),
+									 &next, end);
+		nvalues++;
+	}
+	if (nvalues % width != 0)
+		raise_other_key();
+	*count = nvalues / width;
+	return values;
 }
 
 static Datum

@@ -55,7 +55,7 @@ bulkpar_member_restrict(const List *members, const BulkparKey *key,
 			TargetEntry *column = linitial_node(TargetEntry,
 												query->targetList);
 
-			range.striped = false;
+			range.striped = range.placed = false;
 			query->jointree->quals =
 				bulkpar_keyquery_condition(key, &range,
 										   list_make1(column->expr));

@@ -123,8 +123,8 @@ bulkpar_statement_batch(const BulkparJob *job, Oid part,
 
 /*
  * The keys of all rows that the statement of a job would change, by whatever
- * plan is best, each with the OID of its table.  There may be more than one of
- * a row.
+ * plan is best, each with the OID of its table and its ctid.  There may be more
+ * than one of a row.
  */
 BulkparStatement *
 bulkpar_statement_list(const BulkparJob *job, Oid part,

@@ -71,7 +71,7 @@
 
 static uint64 spread(TypeCacheEntry *type, int count, Datum value);
 static uint64 sum_digits(uint64 number, int base);
-static bool follows_heap(Relation rel, const BulkparKeyColumn *column);
+static bool column_follows_heap(Relation rel, const BulkparKeyColumn *column);
 
 PG_FUNCTION_INFO_V1(bulkpar_in_stripe);
 
@@ -189,9 +189,16 @@ bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
 		!bulkpar_stripe_possible(key) ||
 		!bulkpar_stripe_can_be_hot(rel, job) ||
 		job->subqueries.joined_rows > (double) MAX_JOINED_BATCHES * job->batch_size ||
-		!follows_heap(rel, &key->columns[0]))
+		!bulkpar_stripe_follows_heap(rel, key))
 		return 1;
 	return DEFAULT_STRIPES;
+}
+
+/* Whether neighbours in the key are neighbours on disk, more or less. */
+bool
+bulkpar_stripe_follows_heap(Relation rel, const BulkparKey *key)
+{
+	return column_follows_heap(rel, &key->columns[0]);
 }
 
 /*
@@ -236,7 +243,7 @@ sum_digits(uint64 number, int base)
  * statistics a key that is no uuid is taken for one that was counted up.
  */
 static bool
-follows_heap(Relation rel, const BulkparKeyColumn *column)
+column_follows_heap(Relation rel, const BulkparKeyColumn *column)
 {
 	HeapTuple	tuple = SearchSysCache3(STATRELATTINH,
 										ObjectIdGetDatum(RelationGetRelid(rel)),

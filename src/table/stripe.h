@@ -26,5 +26,6 @@ extern bool bulkpar_stripe_matters(Relation rel);
 extern bool bulkpar_stripe_can_be_hot(Relation rel, const BulkparJob *job);
 extern int	bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
 								  const BulkparJob *job);
+extern bool bulkpar_stripe_follows_heap(Relation rel, const BulkparKey *key);
 
 #endif							/* BULKPAR_STRIPE_H */

@@ -34,6 +34,7 @@
 
 static int64 run_update(BulkparTarget *target, const BulkparJob *job,
 						const BulkparKeyShape *shape, Datum *values);
+static bool fires_triggers(Oid relid);
 static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparJob *job,
 										const BulkparKeyShape *shape);
@@ -182,16 +183,27 @@ bulkpar_target_update(BulkparTarget *target, const BulkparJob *job,
 	return rows;
 }
 
-/* The same for the rows of a list of keys. */
+/*
+ * The same for the rows of a list.  Those to be deleted are looked for where they
+ * were found, which takes no step down the key index for each, and if any is
+ * missing there, by its key: what is deleted then is no longer seen.
+ */
 int64
 bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
-							 const Datum *keys, int count)
+							 const Datum *rows, int count)
 {
-	BulkparKeyShape shape = {.listed = true};
-	Datum		values[INDEX_MAX_KEYS];
+	BulkparKeyShape by_place = {.listed = true, .placed = true};
+	BulkparKeyShape by_key = {.listed = true};
+	Datum		values[INDEX_MAX_KEYS + 1];
+	int64		changed = 0;
 
-	bulkpar_keyvalue_list_arguments(target->key, keys, count, values);
-	return run_update(target, job, &shape, values);
+	bulkpar_keyvalue_list_arguments(target->key, rows, count, values);
+	if (job->deletes && bulkpar_keyvalue_can_be_joined(target->key) &&
+		!fires_triggers(target->part) && !fires_triggers(target->relid))
+		changed = run_update(target, job, &by_place, values);
+	if (changed < count)
+		changed += run_update(target, job, &by_key, values);
+	return changed;
 }
 
 /*
@@ -224,8 +236,8 @@ bulkpar_target_reaches_list(BulkparTarget *target, const BulkparJob *job)
 
 /*
  * Send the keys of the rows that it would change in all parts to dest, each
- * with the OID of its table, in any order and by any plan, also a parallel one.
- * Otherwise as above.
+ * with the OID of its table and its ctid, in any order and by any plan, also a
+ * parallel one.  Otherwise as above.
  */
 void
 bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
@@ -242,6 +254,24 @@ bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
 		elog(ERROR, "SPI_execute_plan_extended failed: %s",
 			 SPI_result_code_string(result));
 	bulkpar_statement_forget(statement);
+}
+
+/*
+ * Whether a DELETE on a locked table fires triggers.  One could insert a row with
+ * the key of a deleted row, which must not be deleted as well.
+ */
+static bool
+fires_triggers(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	const TriggerDesc *triggers = rel->trigdesc;
+	bool		result = triggers != NULL &&
+		(triggers->trig_delete_before_row || triggers->trig_delete_after_row ||
+		 triggers->trig_delete_before_statement ||
+		 triggers->trig_delete_after_statement);
+
+	table_close(rel, NoLock);
+	return result;
 }
 
 /* Run the statement of the job on a piece, or on listed keys. */

@@ -54,7 +54,7 @@ extern int64 bulkpar_target_update(BulkparTarget *target,
 								   const BulkparStripe *stripe);
 extern int64 bulkpar_target_update_listed(BulkparTarget *target,
 										  const BulkparJob *job,
-										  const Datum *keys, int count);
+										  const Datum *rows, int count);
 extern double bulkpar_target_expect(BulkparTarget *target,
 									const BulkparJob *job, bool *repeatable, bool *joins);
 extern bool bulkpar_target_reaches_list(BulkparTarget *target,

@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 
+import deletes
 import growth
 import machine
 import parts
@@ -27,6 +28,7 @@ PARTS = {
     'skewed': (parts.run_skewed, 500_000, 3),
     'few': (parts.run_few, 10_000_000, 5),
     'shapes': (shapes.run_shapes, 500_000, 5),
+    'delete': (deletes.run_delete, 1_000_000, 5),
     'growth': (growth.run_growth, None, 3),
     'latency': (parts.run_latency, 1, 50),
 }

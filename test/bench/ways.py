@@ -90,13 +90,18 @@ def divided_update(change):
                   f" WHERE {change.condition or 'true'}"
                   f" AND ctid >= '({low},0)' AND ctid < '({high},0)'"
                   for low, high in zip(bounds, bounds[1:])]
-    start = time.perf_counter()
-    with concurrent.futures.ThreadPoolExecutor(LOOPS) as pool:
-        list(pool.map(database.execute, connections, statements))
-    elapsed = time.perf_counter() - start
+    elapsed = run_at_once(connections, statements)
     for connection in connections:
         connection.close()
     return elapsed
+
+
+def run_at_once(connections, statements):
+    """Run a statement in each connection; return the seconds."""
+    start = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(LOOPS) as pool:
+        list(pool.map(database.execute, connections, statements))
+    return time.perf_counter() - start
 
 
 def call_procedure(change, source):

@@ -19,6 +19,31 @@ SELECT n, count(*) FROM crowd GROUP BY n;
 SELECT rows_updated FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 50 = 0', 1, 2);
 SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 SELECT n, count(*) FROM crowd GROUP BY n;
+-- the look-up ends when it has found more than one in 16: with the walk that
+-- follows hardly more rows are looked at than there are
+CREATE SEQUENCE looks;
+CREATE FUNCTION half(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+	'BEGIN PERFORM nextval(''looks''); RETURN $1 % 2; END';
+TRUNCATE crowd;
+INSERT INTO crowd SELECT generate_series(1, 100);
+ANALYZE crowd;
+SELECT bulkpar_explain FROM bulkpar_explain('crowd', 'n', 'n + 1', 1, 2, condition => 'half(id) = 1')
+	WHERE bulkpar_explain LIKE 'Rows:%';
+ALTER SEQUENCE looks RESTART;
+SELECT rows_updated FROM bulkpar_update('crowd', 'n', 'n + 1', 1, 2, condition => 'half(id) = 1');
+SELECT last_value BETWEEN 100 AND 150 AS few_looks FROM looks;
+SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
+SELECT n, count(*) FROM crowd GROUP BY n ORDER BY n;
+SELECT regexp_replace(bulkpar_explain, '[0-9.]+ m?s', '...', 'g') AS sample
+	FROM bulkpar_explain('crowd', 'n', 'n + 1', 1, 2, condition => 'half(id) = 1', sample => true)
+	WHERE bulkpar_explain ~ '^(Sample|Estimate):';
+-- a row that fails may come after that: the walk meets it
+UPDATE crowd SET n = 0;
+\set VERBOSITY terse
+SELECT bulkpar_update('crowd', 'n', 'n + 1', 1, 1, condition => 'half(id) = 1 AND 1 / (id - 99) < 2');
+\set VERBOSITY default
+SELECT count(*), max(id) FROM crowd WHERE n = 1;
+SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 -- nor where they are others each time, or where a row may fail
 CREATE FUNCTION listed() RETURNS bigint LANGUAGE sql AS
 	'SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job)';
@@ -28,8 +53,8 @@ SELECT listed(), sum(n) BETWEEN 1 AND 40 AS some FROM crowd;
 -- but a sample is taken once
 UPDATE crowd SET n = 0;
 SELECT status FROM bulkpar_execute(
-	'UPDATE crowd SET n = crowd.n + 1 FROM (SELECT * FROM crowd TABLESAMPLE bernoulli (50)) o WHERE o.id = crowd.id AND o.id % 2 = 1', 1, 2);
-SELECT listed() > 0 AS listed, sum(n) BETWEEN 1 AND 49 AS some FROM crowd;
+	'UPDATE crowd SET n = crowd.n + 1 FROM (SELECT * FROM crowd TABLESAMPLE bernoulli (90)) o WHERE o.id = crowd.id AND o.id % 20 = 1', 1, 2);
+SELECT listed() > 0 AS listed, sum(n) BETWEEN 1 AND 5 AS some FROM crowd;
 UPDATE crowd SET n = 0;
 SELECT rows_updated, rows_failed FROM bulkpar_execute('UPDATE crowd SET n = n + 1 WHERE 100 / (id - 50) = 20', 1, 2,
 	on_error => 'skip');
@@ -37,6 +62,48 @@ SELECT listed();
 \set VERBOSITY terse
 SELECT bulkpar_execute('UPDATE crowd SET n = n + 1 WHERE 100 / (id - 50) = 20', 1, 2);
 \set VERBOSITY default
+-- where the key is in another order than the rows, they are listed if one in 4
+-- matches: a walk would read a page at random for each of the others, too
+CREATE TABLE at_random (id uuid PRIMARY KEY, n int) WITH (fillfactor = 10);
+INSERT INTO at_random SELECT md5(g::text)::uuid, g % 10 FROM generate_series(1, 20000) g;
+CREATE TABLE in_order (LIKE at_random) WITH (fillfactor = 10);
+INSERT INTO in_order SELECT * FROM at_random ORDER BY id;
+ALTER TABLE in_order ADD PRIMARY KEY (id);
+ANALYZE at_random, in_order;
+SELECT substring(bulkpar_explain, 'and they are.*') AS listed FROM bulkpar_explain('at_random', 'n = 3', batch_size => 100)
+	WHERE bulkpar_explain LIKE 'Rows:%';
+SELECT substring(bulkpar_explain, 'and they are.*') AS listed FROM bulkpar_explain('in_order', 'n = 3', batch_size => 100)
+	WHERE bulkpar_explain LIKE 'Rows:%';
+-- but not for an UPDATE, which would fill the table with new versions
+SELECT substring(bulkpar_explain, 'and they are.*') AS listed FROM bulkpar_explain('at_random', 'n', 'n + 1', condition => 'n = 3', batch_size => 100)
+	WHERE bulkpar_explain LIKE 'Rows:%';
+-- the batches go through them as they are on disk
+CREATE TABLE places AS SELECT id::text, ctid AS place FROM at_random;
+SELECT rows_updated, batches FROM bulkpar_delete('at_random', 'n = 3', 100);
+SELECT listed() > 0 AS listed, count(*), count(*) FILTER (WHERE n = 3) AS left_over FROM at_random;
+SELECT count(*) > 2 AS several, bool_and(place > before) AS ascend
+	FROM (SELECT place, lag(place, 1, '(0,0)') OVER (ORDER BY chunk_no) AS before
+		FROM bulkpar.bulkpar_chunk JOIN places ON id = hi[1]
+		WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job)) c;
+-- and go on with the row after the last one that is done
+ALTER TABLE at_random ADD COLUMN times int DEFAULT 0;
+CREATE TABLE barred AS SELECT id FROM at_random WHERE n = 5 AND id < '66666666-0000-0000-0000-000000000000' ORDER BY ctid OFFSET 305 LIMIT 1;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF EXISTS (SELECT FROM barred WHERE id = NEW.id) THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON at_random FOR EACH ROW EXECUTE FUNCTION refuse();
+\set VERBOSITY terse
+SELECT bulkpar_update('at_random', 'times', 'times + 1', 10, 1,
+	condition => $$n = 5 AND id < '66666666-0000-0000-0000-000000000000'$$);
+\set VERBOSITY default
+SELECT chunk_no, rows_done, rows_found > rows_done AS more FROM bulkpar.bulkpar_chunk
+	WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job) AND status = 'failed' AND keys IS NOT NULL;
+SELECT times, count(*) FROM at_random WHERE n = 5 GROUP BY times ORDER BY times;
+DELETE FROM barred;
+SELECT status FROM bulkpar_resume((SELECT max(job_id) FROM bulkpar.bulkpar_job));
+SELECT n = 5 AND id < '66666666-0000-0000-0000-000000000000' AS matches, times, count(*) FROM at_random
+	GROUP BY 1, 2 ORDER BY 1;
+DROP TABLE at_random, in_order, places, barred;
+DROP FUNCTION refuse;
 -- keys of several columns, whatever the table is called
 CREATE TYPE crowd_key AS (a int, b int);
 CREATE TABLE pairs (key crowd_key, c0 int, n int DEFAULT 0, PRIMARY KEY (key, c0));
@@ -68,5 +135,6 @@ SELECT listed();
 DROP TABLE hidden, pairs, "bulkpar list", crowd;
 DROP TYPE crowd_key;
 DROP ROLE regress_bulkpar_hidden;
-DROP FUNCTION many, listed;
+DROP FUNCTION many, half, listed;
+DROP SEQUENCE looks;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle;

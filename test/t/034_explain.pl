@@ -157,9 +157,10 @@ sub parse
 			$said{rows}{$1} = $3;
 			$said{counted}{$1} = !$2;
 		}
-		elsif (/^Rows: the planner expects (\d+) of (about )?(\d+) rows? to be \w+(, and they are listed first)?/)
+		elsif (/^Rows: the planner expects (\d+) of (about )?(\d+) rows? to be \w+(, and they are listed first unless more than (\d+) match)?/)
 		{
-			@said{qw(expected all listed)} = ($1, $3, defined $4 ? 1 : 0);
+			@said{qw(expected all listed max_listed)} =
+			  ($1, $3, defined $4 ? 1 : 0, $5);
 			$said{all_counted} = !$2;
 		}
 		elsif (/^Batches: (about )?(\d+)( or more| or fewer)? of up to (\d+) rows each, by (\d+) workers?( at the most)?$/)
@@ -328,10 +329,19 @@ sub run_case
 	my $said = parse($explained);
 	sql('SELECT status FROM ' . call($case, 0));
 	my $did = look_at_job();
-	my @wrong = (
-		wrong_rows($said, $did, \%real),
-		wrong_batches($said, $did, \%real, $matching, $case),
-		wrong_rest($said, $did, $matching, $case));
+	my @wrong = wrong_rows($said, $did, \%real);
+	if ($said->{listed} && $matching > $said->{max_listed})
+	{
+		push @wrong, "$matching rows match, and $did->{found} are listed"
+		  if $did->{listed} > 0;
+		$seen{'too many to be listed'}++;
+	}
+	else
+	{
+		push @wrong,
+		  wrong_batches($said, $did, \%real, $matching, $case),
+		  wrong_rest($said, $did, $matching, $case);
+	}
 
 	$seen{listed}++ if $said->{listed};
 	$seen{'several parts'}++ if keys %{ $did->{rows} } > 1;
