@@ -61,7 +61,8 @@ run_isolation()
 # shellcheck disable=SC2317
 run_tap()
 {
-	make -s installcheck REGRESS= ISOLATION= PROVE_TESTS="$*"
+	# A session that a test keeps open may live no longer than that.
+	PG_TEST_TIMEOUT_DEFAULT=600 make -s installcheck REGRESS= ISOLATION= PROVE_TESTS="$*"
 }
 
 # shellcheck disable=SC2317

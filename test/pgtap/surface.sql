@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(126);
+SELECT plan(131);
 
 SET LOCAL search_path = public, bulkpar;
 CREATE ROLE bulkpar_somebody;
@@ -64,6 +64,7 @@ SELECT results_eq(
 		'table bulkpar_job',
 		'table bulkpar_part',
 		'table bulkpar_subquery',
+		'table bulkpar_throttle',
 		'type bulkpar_result',
 		'view bulkpar_chunks',
 		'view bulkpar_errors',
@@ -129,6 +130,9 @@ SELECT results_eq(
 		'index_bytes_after bigint',
 		'dead_rows bigint',
 		'messages jsonb',
+		'throttled_by text',
+		'throttled_since timestamp with time zone',
+		'throttled_at timestamp with time zone',
 		'sqlstate text',
 		'message text',
 		'detail text',
@@ -185,6 +189,7 @@ SELECT results_eq(
 		'stripes integer not null',
 		'stripe integer not null',
 		'keys bytea',
+		'aside bytea',
 		'last_key text[]',
 		'last_bytes bytea',
 		'rows_before bigint not null',
@@ -208,6 +213,10 @@ SELECT results_eq(
 		'rows_at_claim bigint not null',
 		'progressed_at timestamp with time zone',
 		'finished_at timestamp with time zone',
+		'throttled_by text',
+		'throttled_since timestamp with time zone',
+		'throttled_at timestamp with time zone',
+		'throttled_until timestamp with time zone',
 		'sqlstate text',
 		'message text',
 		'detail text',
@@ -234,11 +243,27 @@ SELECT results_eq(
 		'number integer not null',
 		'relation oid not null',
 		'rows bigint not null',
-		'has_nulls boolean not null'
+		'has_nulls boolean not null',
+		'choice integer not null'
 	], 'columns of bulkpar_subquery');
 SELECT col_is_pk('bulkpar_subquery', ARRAY['job_id', 'number'],
 	'bulkpar_subquery has a primary key');
 SELECT fk_ok('bulkpar_subquery', 'job_id', 'bulkpar_job', 'job_id');
+
+-- bulkpar_throttle
+SELECT results_eq(
+	$$SELECT * FROM columns_of('bulkpar_throttle')$$,
+	ARRAY[
+		'job_id bigint not null',
+		'reason text not null',
+		'message text',
+		'since timestamp with time zone',
+		'lost interval not null',
+		'work_share real not null'
+	], 'columns of bulkpar_throttle');
+SELECT col_is_pk('bulkpar_throttle', ARRAY['job_id', 'reason'],
+	'bulkpar_throttle has a primary key');
+SELECT fk_ok('bulkpar_throttle', 'job_id', 'bulkpar_job', 'job_id');
 
 -- bulkpar_error
 SELECT results_eq(
@@ -332,12 +357,16 @@ SELECT results_eq(
 		'percent numeric',
 		'rows_per_second bigint',
 		'time_left interval',
-		'xmin_holders text'
+		'xmin_holders text',
+		'throttled_by text',
+		'throttled_since timestamp with time zone',
+		'throttled_time interval',
+		'work_share real'
 	], 'columns of bulkpar_progress');
 SELECT set_eq(
 	$$SELECT * FROM columns_of('bulkpar_chunks')$$,
 	$$SELECT c FROM (SELECT replace(c, ' not null', '')
-		FROM columns_of('bulkpar_chunk') AS c WHERE c !~ 'bytea'
+		FROM columns_of('bulkpar_chunk') AS c WHERE c !~ 'bytea|^throttled_(at|until) '
 		UNION ALL VALUES ('listed boolean'), ('relation regclass')) AS v(c)$$,
 	'bulkpar_chunks has the columns of bulkpar_chunk that are to be shown, and the table of its part');
 SELECT results_eq(
@@ -530,6 +559,8 @@ SELECT table_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
 SELECT table_privs_are('bulkpar_subquery', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_subquery', 'bulkpar_somebody', '{}');
+SELECT table_privs_are('bulkpar_throttle', 'bulkpar_somebody', '{}');
+SELECT any_column_privs_are('bulkpar_throttle', 'bulkpar_somebody', '{}');
 SELECT table_privs_are(name, 'bulkpar_somebody', '{SELECT}')
 FROM unnest('{bulkpar_jobs,bulkpar_chunks,bulkpar_errors,bulkpar_progress}'::name[]) AS name;
 SELECT table_privs_are('bulkpar_counter', 'bulkpar_somebody', '{}');
@@ -546,11 +577,22 @@ SELECT results_eq(
 	$$SELECT concat_ws(' ', name, vartype, context, boot_val, unit, min_val)
 	FROM pg_settings WHERE name LIKE 'bulkpar.%' ORDER BY name$$,
 	ARRAY[
+		'bulkpar.ignore_replicas string user ',
 		'bulkpar.job_id string backend ',
 		'bulkpar.job_started_at string backend ',
+		'bulkpar.lock_wait integer user 1000 ms 0',
+		'bulkpar.max_replica_lag integer user 10000 ms 0',
+		'bulkpar.max_rows_per_second integer user 0 0',
+		'bulkpar.max_time integer user 0 s 0',
+		'bulkpar.max_wal_backlog integer user 2048 MB 0',
+		'bulkpar.max_wal_rate integer user 0 kB 0',
 		'bulkpar.max_workers integer sighup -1 -1',
+		'bulkpar.min_free_disk integer user 5 0',
+		'bulkpar.nice real user 0 0',
 		'bulkpar.progress_interval integer user 5000 ms 0',
+		'bulkpar.replica_position enum user replay',
 		'bulkpar.report bool user on',
+		'bulkpar.throttle_timeout integer user 3600 s 0',
 		'bulkpar.workers integer user 0 0'
 	], 'the settings');
 SELECT is_empty(
