@@ -78,8 +78,11 @@ bulkpar_handover_launch(dsm_segment *segment)
 void
 bulkpar_handover_tell(BulkparCall *call, const char *notice)
 {
+	char		text[BULKPAR_NOTICE_SIZE] = {0};
+
+	bulkpar_clip(text, sizeof(text), notice);
 	SpinLockAcquire(&call->mutex);
-	bulkpar_clip(call->notice, sizeof(call->notice), notice);
+	memcpy(call->notice, text, sizeof(text));
 	call->notices++;
 	SpinLockRelease(&call->mutex);
 	SetLatch(&call->caller->procLatch);
