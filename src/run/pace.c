@@ -123,10 +123,15 @@ void
 bulkpar_pace_set(BulkparPace *pace, double share,
 				 const char *reason)
 {
+	char		text[BULKPAR_REASON_TEXT] = {0};
+
+	bulkpar_clip(text, sizeof(text), reason);
 	SpinLockAcquire(&pace->mutex);
-	bulkpar_clip(pace->reason, sizeof(pace->reason), reason);
+	memcpy(pace->reason, text, sizeof(text));
 	SpinLockRelease(&pace->mutex);
-	pg_atomic_write_u32(&pace->share, (uint32) (share * SHARE_UNIT));
+	/* None at all means that the job is held, which is another thing. */
+	pg_atomic_write_u32(&pace->share, share <= 0 ? 0 :
+						Max((uint32) (share * SHARE_UNIT), 1));
 	pg_atomic_write_u64(&pace->looked_at, GetCurrentTimestamp());
 }
 
