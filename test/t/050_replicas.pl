@@ -41,6 +41,17 @@ END
 	return $standby;
 }
 
+# Clients of the server that are stopped, which must not outlive a failure.
+my @others;
+
+END
+{
+	my $status = $?;
+
+	$_->kill_kill foreach @others;
+	$? = $status;
+}
+
 # Processes of a standby, which may be stopped already.
 sub process_of
 {
@@ -146,7 +157,7 @@ for my $setting ([ 'replica_position' => 'flush' ],
 }
 
 # Others who take WAL, and do not go on.
-my @others = (
+@others = (
 	IPC::Run::start(
 		[
 			'pg_receivewal', '-D', PostgreSQL::Test::Utils::tempdir(),
@@ -180,6 +191,7 @@ for my $other (@others)
 	$other->signal('INT');
 	$other->finish;
 }
+@others = ();
 
 # A standby is gone, which has a slot.
 ($call, $job) = start_job('10s');
