@@ -7,7 +7,7 @@
  * others.  One transaction changes the rows of all of them and finishes these
  * chunks.  When that fails, whatever the reason, nothing of it has happened, and
  * the chunks are given back, as those of a worker are that dies: each is then
- * claimed alone, and chunk.c knows what can be tried again, and which rows are
+ * claimed alone, and attempt.c knows what can be tried again, and which rows are
  * to be skipped.
  *
  * Copyright (c) 2026, bulkpar contributors

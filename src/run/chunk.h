@@ -39,7 +39,8 @@ typedef struct BulkparChunkRun
 
 extern bool bulkpar_chunk_run(BulkparChunkRun *run);
 extern void bulkpar_chunk_await_turn(const BulkparChunkRun *run);
-extern void bulkpar_chunk_report(const BulkparChunkRun *run);
-extern void bulkpar_chunk_error_context(void *arg);
+extern bool bulkpar_chunk_run_halves(BulkparChunkRun *run,
+									 BulkparBatch *batch,
+									 BulkparBatchResult *result);
 
 #endif							/* BULKPAR_CHUNK_H */

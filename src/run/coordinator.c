@@ -353,12 +353,8 @@ watch_workers(Coordinator *coordinator)
 						   LOOK_INTERVAL, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
+		if (bulkpar_settings_reload())
 			bulkpar_governor_follow(coordinator->governor, coordinator->job);
-		}
 	}
 }
 

@@ -7,7 +7,7 @@
  * snapshot, as long as somebody else likes.  So no transaction of a worker on
  * the table of the user waits longer than bulkpar.lock_wait: then it is rolled
  * back, and the worker sleeps with nothing held.  That is the server's own
- * lock_timeout.  What chunk.c does about it is not a try that has failed.
+ * lock_timeout.  What attempt.c does about it is not a try that has failed.
  *
  * The error of a timeout does not tell whose lock it was, and when it is raised
  * the process has left the queue.  So a timer of our own looks now and then what
@@ -218,7 +218,7 @@ bulkpar_lockwait_sleep(const BulkparJob *job, const char *reason, int ms)
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 Min(left, ms), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		bulkpar_pace_check_interrupts();
 	}
 	bulkpar_pace_start();
 }

@@ -27,10 +27,10 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/atomics.h"
-#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "storage/spin.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -157,6 +157,20 @@ bulkpar_pace_start(void)
 	work_started = GetCurrentTimestamp();
 }
 
+/*
+ * Look what others want of this worker, outside of any transaction.  Throws
+ * when it was cancelled or terminated, ends the process if the server has died,
+ * and reads a changed configuration.
+ */
+void
+bulkpar_pace_check_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (!PostmasterIsAlive())
+		proc_exit(1);
+	(void) bulkpar_settings_reload();
+}
+
 /* A batch has committed, which counts for the caps. */
 void
 bulkpar_pace_count(int64 rows)
@@ -181,6 +195,7 @@ bulkpar_pace_wait(int64 job_id)
 	bool		shown = false;
 
 	Assert(!IsTransactionState());
+	bulkpar_pace_check_interrupts();
 	for (;;)
 	{
 		TimestampTz end = end_of_wait(now, work_ended);
@@ -197,12 +212,7 @@ bulkpar_pace_wait(int64 job_id)
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 Max(Min(left, LOOK_INTERVAL), 1), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-		}
+		bulkpar_pace_check_interrupts();
 		now = GetCurrentTimestamp();
 		/* The clock may have been set back. */
 		work_ended = Min(work_ended, now);

@@ -29,6 +29,7 @@ extern void bulkpar_pace_set(BulkparPace *pace, double share,
 extern void bulkpar_pace_attach(dsm_handle handle);
 extern void bulkpar_pace_count(int64 rows);
 extern void bulkpar_pace_start(void);
+extern void bulkpar_pace_check_interrupts(void);
 extern bool bulkpar_pace_wait(int64 job_id);
 
 #endif							/* BULKPAR_PACE_H */

@@ -40,6 +40,7 @@
 #include "run/pace.h"
 #include "run/plan.h"
 #include "run/retry.h"
+#include "run/show.h"
 #include "run/worker.h"
 #include "session/identity.h"
 #include "session/message.h"
@@ -139,7 +140,7 @@ bulkpar_worker_main(Datum main_arg)
 					PGC_USERSET, PGC_S_OVERRIDE);
 
 	bulkpar_lockwait_start();
-	callback.callback = bulkpar_chunk_error_context;
+	callback.callback = bulkpar_show_error_context;
 	callback.arg = run;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -301,7 +302,7 @@ claim_next(BulkparChunkRun *run, int number)
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 	bulkpar_lockwait_insist(run->job, NULL, claim, &work);
 	if (work.done)
-		bulkpar_chunk_report(run);
+		bulkpar_show_chunk(run);
 	else
 		memset(&run->claim, 0, sizeof(BulkparClaim));
 	return work.done;

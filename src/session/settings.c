@@ -32,6 +32,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
+#include "postmaster/interrupt.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -238,6 +239,17 @@ bulkpar_settings_start_process(void)
 			SetConfigOption(process_settings[i][0], process_settings[i][1],
 							PGC_SUSET, PGC_S_OVERRIDE);
 	}
+}
+
+/* Read the configuration again if that was asked for.  Whether it was. */
+bool
+bulkpar_settings_reload(void)
+{
+	if (!ConfigReloadPending)
+		return false;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	return true;
 }
 
 /*

@@ -39,6 +39,7 @@ extern const char *bulkpar_settings_value(const BulkparSettings *settings,
 										  const char *name);
 extern bool bulkpar_settings_is_configured(const char *name);
 extern void bulkpar_settings_start_process(void);
+extern bool bulkpar_settings_reload(void);
 extern void bulkpar_settings_adopt(const BulkparSettings *settings);
 extern void bulkpar_settings_scan_in_parallel(int workers);
 extern void bulkpar_settings_start_transaction(void);
