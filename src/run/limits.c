@@ -24,8 +24,6 @@
 static double stricter(const char *name, double configured,
 					   const BulkparSettings *settings, int unit,
 					   bool more_is_stricter);
-static bool parse_setting(const char *name, const char *text, int unit,
-						  double *value);
 
 /*
  * Find the limits of a job that carries these settings.  The configuration is
@@ -83,7 +81,7 @@ stricter(const char *name, double configured, const BulkparSettings *settings,
 	const char *text = bulkpar_settings_value(settings, name);
 	double		value;
 
-	if (text == NULL || !parse_setting(name, text, unit, &value))
+	if (text == NULL || !parse_real(text, &value, unit, NULL))
 		return configured;
 	if (!bulkpar_settings_is_configured(name))
 		return value;
@@ -92,18 +90,4 @@ stricter(const char *name, double configured, const BulkparSettings *settings,
 	if (value == 0 || configured == 0)
 		return value + configured;
 	return Min(value, configured);
-}
-
-/* Read a value that was one of the setting in the session of the caller. */
-static bool
-parse_setting(const char *name, const char *text, int unit, double *value)
-{
-	int			whole;
-
-	if (strcmp(name, "bulkpar.nice") == 0)
-		return parse_real(text, value, unit, NULL);
-	if (!parse_int(text, &whole, unit, NULL))
-		return false;
-	*value = whole;
-	return true;
 }
