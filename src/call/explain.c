@@ -49,7 +49,7 @@ typedef struct Explanation
 } Explanation;
 
 static void explain(void *arg);
-static void show_once(Explanation *explanation);
+static void measure_once(Explanation *explanation);
 static void explain_tables(Explanation *explanation);
 static int	compare_parts(const void *a, const void *b, void *arg);
 static void explain_table(Explanation *explanation, int number);
@@ -109,7 +109,7 @@ explain(void *arg)
 	bulkpar_settings_scan_in_parallel(job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	table_close(table_open(job->target, AccessShareLock), NoLock);
-	show_once(explanation);
+	measure_once(explanation);
 	explanation->plan = bulkpar_plan_decide(job, target, 0);
 	if (explanation->plan->largest < 0)
 		bulkpar_lines_add(&explanation->lines,
@@ -146,7 +146,7 @@ explain(void *arg)
  * nothing of the user's runs that may take long.
  */
 static void
-show_once(Explanation *explanation)
+measure_once(Explanation *explanation)
 {
 	BulkparJob *job = explanation->job;
 	int			count;
