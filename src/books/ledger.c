@@ -23,13 +23,6 @@
 #include "books/column.h"
 #include "books/ledger.h"
 
-/* To what user code has said in the batches of a chunk, add some more. */
-#define ADD_MESSAGES \
-	"messages = CASE WHEN $messages IS NULL THEN messages " \
-	"ELSE coalesce(messages, '[]') || $messages::jsonb END"
-
-static void argument_chunk(BulkparBookkeeping *books,
-						   const BulkparLedgerChunk *chunk);
 static bool lock_running(BulkparBookkeeping *books, const BulkparJob *job);
 static bool take_over(BulkparBookkeeping *books, int worker, bool throttled,
 					  BulkparLedgerChunk *chunk);
@@ -193,7 +186,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 		"rows_hot = rows_hot + $rows_hot, "
 		"wal_bytes = wal_bytes + $wal_bytes, "
 		"retries = retries + $retries, "
-		"batches = batches + 1, " ADD_MESSAGES ", "
+		"batches = batches + 1, " BULKPAR_LEDGER_ADD_MESSAGES ", "
 		"aside = $aside, "
 		"throttled_by = CASE WHEN $aside IS NOT NULL "
 		"THEN coalesce($throttled_by, throttled_by) END, "
@@ -205,15 +198,14 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 		"THEN throttled_until END, "
 		"progressed_at = clock_timestamp(), "
 		"status = CASE WHEN $finished THEN 'succeeded' ELSE status END, "
-		"finished_at = CASE WHEN $finished THEN clock_timestamp() END "
-		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
-		"AND status = 'running'"
+		"finished_at = CASE WHEN $finished THEN clock_timestamp() END"
+		BULKPAR_LEDGER_IF_OURS
 	};
 	BulkparBookkeeping books;
 	uint64		changed;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	argument_chunk(&books, chunk);
+	bulkpar_ledger_argument_chunk(&books, chunk);
 	bulkpar_argument_int32(&books, "stripe", advance->stripe);
 	bulkpar_argument_key(&books, "last_bytes", "last_key", advance->last_key);
 	bulkpar_argument_int64(&books, "rows_done", advance->rows_done);
@@ -260,7 +252,7 @@ bulkpar_ledger_finish_bundle(int64 job_id, const BulkparLedgerChunk *first,
 	uint64		changed;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	argument_chunk(&books, first);
+	bulkpar_ledger_argument_chunk(&books, first);
 	bulkpar_argument_int32(&books, "nchunks", bundle->nchunks);
 	bulkpar_argument_text(&books, "rows_done", bundle->rows_done);
 	bulkpar_argument_text(&books, "rows_updated", bundle->rows_updated);
@@ -282,8 +274,8 @@ bulkpar_ledger_give_back(int64 job_id, const BulkparLedgerChunk *first,
 {
 	static BulkparQuery release = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
-		"epoch = epoch + 1 WHERE job_id = $job_id AND chunk_no "
+		"UPDATE @bulkpar_chunk SET " BULKPAR_LEDGER_FREE " "
+		"WHERE job_id = $job_id AND chunk_no "
 		"BETWEEN $chunk_no AND $chunk_no + $nchunks - 1 AND epoch = $epoch "
 		"AND status = 'running'"
 	};
@@ -291,7 +283,7 @@ bulkpar_ledger_give_back(int64 job_id, const BulkparLedgerChunk *first,
 	uint64		changed;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	argument_chunk(&books, first);
+	bulkpar_ledger_argument_chunk(&books, first);
 	bulkpar_argument_int32(&books, "nchunks", nchunks);
 	changed = bulkpar_bookkeeping_run(&books, &release);
 	bulkpar_bookkeeping_leave(&books);
@@ -307,14 +299,13 @@ bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 		.sql =
 		"UPDATE @bulkpar_chunk SET status = 'failed', worker = NULL, "
 		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES "), "
-		ADD_MESSAGES
-		" WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
-		"AND status = 'running'"
+		BULKPAR_LEDGER_ADD_MESSAGES
+		BULKPAR_LEDGER_IF_OURS
 	};
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	argument_chunk(&books, chunk);
+	bulkpar_ledger_argument_chunk(&books, chunk);
 	bulkpar_argument_error(&books, error);
 	bulkpar_argument_text(&books, "messages", messages);
 	(void) bulkpar_bookkeeping_run(&books, &fail);
@@ -331,8 +322,8 @@ bulkpar_ledger_release(int64 job_id, int worker)
 {
 	static BulkparQuery release = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
-		"epoch = epoch + 1 WHERE job_id = $job_id AND status = 'running' "
+		"UPDATE @bulkpar_chunk SET " BULKPAR_LEDGER_FREE " "
+		"WHERE job_id = $job_id AND status = 'running' "
 		"AND worker IS NOT NULL AND (worker = $worker OR $worker = 0)"
 	};
 	static BulkparQuery forget = {
@@ -383,10 +374,9 @@ bulkpar_ledger_leave(int64 job_id, const BulkparLedgerChunk *chunk,
 {
 	static BulkparQuery release = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
-		"epoch = epoch + 1, retries = retries + $retries, " ADD_MESSAGES
-		" WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
-		"AND status = 'running'"
+		"UPDATE @bulkpar_chunk SET " BULKPAR_LEDGER_FREE ", "
+		"retries = retries + $retries, " BULKPAR_LEDGER_ADD_MESSAGES
+		BULKPAR_LEDGER_IF_OURS
 	};
 	static BulkparQuery update = {
 		.sql =
@@ -396,7 +386,7 @@ bulkpar_ledger_leave(int64 job_id, const BulkparLedgerChunk *chunk,
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	argument_chunk(&books, chunk);
+	bulkpar_ledger_argument_chunk(&books, chunk);
 	bulkpar_argument_int64(&books, "retries", retries);
 	bulkpar_argument_text(&books, "messages", messages);
 	(void) bulkpar_bookkeeping_run(&books, &release);
@@ -438,9 +428,10 @@ bulkpar_ledger_record_error(int64 job_id, const BulkparLedgerChunk *chunk,
 	return failed;
 }
 
-/* Which chunk, as long as it is not taken over. */
-static void
-argument_chunk(BulkparBookkeeping *books, const BulkparLedgerChunk *chunk)
+/* The arguments of BULKPAR_LEDGER_IF_OURS. */
+void
+bulkpar_ledger_argument_chunk(BulkparBookkeeping *books,
+							  const BulkparLedgerChunk *chunk)
 {
 	bulkpar_argument_int64(books, "chunk_no", chunk->chunk_no);
 	bulkpar_argument_int64(books, "epoch", chunk->epoch);

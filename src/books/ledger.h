@@ -16,8 +16,23 @@
 #include "utils/array.h"
 #include "utils/elog.h"
 
+#include "books/bookkeeping.h"
 #include "books/job.h"
 #include "books/storedkey.h"
+
+/* What frees a chunk, so that nothing of who has it commits any more, in SQL. */
+#define BULKPAR_LEDGER_FREE \
+	"worker = NULL, worker_pid = NULL, epoch = epoch + 1"
+
+/* To what user code has said in the batches of a chunk, add some more. */
+#define BULKPAR_LEDGER_ADD_MESSAGES \
+	"messages = CASE WHEN $messages IS NULL THEN messages " \
+	"ELSE coalesce(messages, '[]') || $messages::jsonb END"
+
+/* A chunk, as long as it is not taken over. */
+#define BULKPAR_LEDGER_IF_OURS \
+	" WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch " \
+	"AND status = 'running'"
 
 /* Of the keys of a range those that stripe.c puts into one stripe. */
 typedef struct BulkparStripe
@@ -91,6 +106,8 @@ typedef enum BulkparLedgerWork
 	BULKPAR_LEDGER_NEW			/* where the next chunk begins */
 } BulkparLedgerWork;
 
+extern void bulkpar_ledger_argument_chunk(BulkparBookkeeping *books,
+										  const BulkparLedgerChunk *chunk);
 extern BulkparLedgerWork bulkpar_ledger_claim(const BulkparJob *job, int worker,
 											  BulkparLedgerChunk *chunk,
 											  BulkparLedgerTrend *trend);

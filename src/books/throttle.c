@@ -42,9 +42,7 @@ bulkpar_throttle_note(int64 job_id, const BulkparLedgerChunk *chunk,
 {
 	static BulkparQuery note_chunk = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET " NOTE_REASON
-		" WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
-		"AND status = 'running'"
+		"UPDATE @bulkpar_chunk SET " NOTE_REASON BULKPAR_LEDGER_IF_OURS
 	};
 	static BulkparQuery note_job = {
 		.sql =
@@ -57,10 +55,7 @@ bulkpar_throttle_note(int64 job_id, const BulkparLedgerChunk *chunk,
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_argument_text(&books, "throttled_by", reason);
 	if (chunk != NULL)
-	{
-		bulkpar_argument_int64(&books, "chunk_no", chunk->chunk_no);
-		bulkpar_argument_int64(&books, "epoch", chunk->epoch);
-	}
+		bulkpar_ledger_argument_chunk(&books, chunk);
 	(void) bulkpar_bookkeeping_run(&books,
 								   chunk != NULL ? &note_chunk : &note_job);
 	bulkpar_bookkeeping_leave(&books);
@@ -79,21 +74,16 @@ bulkpar_throttle_set_back(int64 job_id, const BulkparLedgerChunk *chunk,
 {
 	static BulkparQuery set_back = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET worker = NULL, worker_pid = NULL, "
-		"epoch = epoch + 1, " NOTE_REASON ", "
+		"UPDATE @bulkpar_chunk SET " BULKPAR_LEDGER_FREE ", " NOTE_REASON ", "
 		"throttled_until = clock_timestamp() "
 		"+ $pause::float8 * '1 millisecond'::interval, "
-		"messages = CASE WHEN $messages IS NULL THEN messages "
-		"ELSE coalesce(messages, '[]') || $messages::jsonb END "
-		"WHERE job_id = $job_id AND chunk_no = $chunk_no AND epoch = $epoch "
-		"AND status = 'running'"
+		BULKPAR_LEDGER_ADD_MESSAGES BULKPAR_LEDGER_IF_OURS
 	};
 	BulkparBookkeeping books;
 	uint64		changed;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	bulkpar_argument_int64(&books, "chunk_no", chunk->chunk_no);
-	bulkpar_argument_int64(&books, "epoch", chunk->epoch);
+	bulkpar_ledger_argument_chunk(&books, chunk);
 	bulkpar_argument_text(&books, "throttled_by", reason);
 	bulkpar_argument_int32(&books, "pause", pause);
 	bulkpar_argument_text(&books, "messages", messages);
