@@ -43,13 +43,59 @@
 	"WHERE i.job_id = j.job_id) k)::int8"
 
 /*
+ * Whether the chunks of each part follow each other from before the first key to
+ * the end key without a gap, and each has succeeded.  They are grouped by their
+ * parts before these are looked up, so that no plan, however old it is and small
+ * the tables were, reads all chunks for each part.
+ */
+#define COMPLETE \
+	"(j.started_at IS NOT NULL AND (SELECT " \
+	"coalesce(bool_and(coalesce(d.gone OR (d.complete " \
+	"AND d.last_hi = d.end_bytes), false)), true) " \
+	"AND count(*) FILTER (WHERE NOT d.gone) = " \
+	"(SELECT count(*) FROM @bulkpar_part p WHERE p.job_id = j.job_id " \
+	"AND NOT p.gone AND p.end_bytes IS NOT NULL) " \
+	"FROM (SELECT g.complete, g.last_hi, " \
+	"(SELECT p.gone FROM @bulkpar_part p WHERE p.job_id = j.job_id " \
+	"AND p.part_no = g.part_no) AS gone, " \
+	"(SELECT p.end_bytes FROM @bulkpar_part p WHERE p.job_id = j.job_id " \
+	"AND p.part_no = g.part_no) AS end_bytes " \
+	"FROM (SELECT k.part_no, " \
+	"bool_and(k.status = 'succeeded' AND k.last_bytes = k.hi_bytes " \
+	"AND k.lo_bytes IS NOT DISTINCT FROM k.previous_hi) AS complete, " \
+	"(array_agg(k.hi_bytes) FILTER (WHERE k.is_last))[1] AS last_hi " \
+	"FROM (SELECT i.part_no, i.status, i.lo_bytes, i.hi_bytes, i.last_bytes, " \
+	"lag(i.hi_bytes) OVER w AS previous_hi, " \
+	"lead(i.chunk_no) OVER w IS NULL AS is_last " \
+	"FROM @bulkpar_chunk i WHERE i.job_id = j.job_id " \
+	"WINDOW w AS (PARTITION BY i.part_no ORDER BY i.chunk_no)) k " \
+	"GROUP BY k.part_no) g) d))"
+
+/* What slows a job down now, and how much time it has lost by what. */
+#define THROTTLED \
+	"SELECT nullif(concat_ws(', ', " \
+	"string_agg(i.message, ', ' ORDER BY i.reason) " \
+	"FILTER (WHERE i.reason <> ''), " \
+	"(SELECT string_agg(DISTINCT k.throttled_by, ', ' " \
+	"ORDER BY k.throttled_by) FROM @bulkpar_chunk k " \
+	"WHERE k.job_id = j.job_id AND k.status = 'running')), '') " \
+	"AS throttled_by, " \
+	"coalesce(sum(extract(epoch FROM i.lost) * 1000000) " \
+	"FILTER (WHERE i.reason = ''), 0)::int8 AS throttled_time, " \
+	"string_agg(concat(i.reason, ' ', " \
+	"round(extract(epoch FROM i.lost), 1), ' s'), ', ' " \
+	"ORDER BY i.lost DESC, i.reason) " \
+	"FILTER (WHERE i.reason <> '') AS throttled_for " \
+	"FROM @bulkpar_throttle i WHERE i.job_id = j.job_id"
+
+static void read_status(const BulkparBookkeeping *books,
+						BulkparJobStatus *status);
+
+/*
  * Read the state of a job, and whether its own rows prove that it is
  * complete: those of each part follow each other from before the first key to
  * the end key without a gap, and each has succeeded.  NULL if there is no such
  * job.
- *
- * Chunks are grouped by their parts before these are looked up, so that no plan,
- * however old it is and small the tables were, reads all chunks for each part.
  *
  * Must be called in a transaction, and takes no lock on the job: what it says
  * is what is committed, or ours.  The result is allocated in the current memory
@@ -71,27 +117,7 @@ bulkpar_jobstatus_read(int64 job_id)
 		"clock_timestamp() - j.running_since)) * 1000000)::int8 AS at_work, "
 		RATE " AS rows_per_hour, "
 		"t.throttled_by, t.throttled_time, t.throttled_for, "
-		"(j.started_at IS NOT NULL AND (SELECT "
-		"coalesce(bool_and(coalesce(d.gone OR (d.complete "
-		"AND d.last_hi = d.end_bytes), false)), true) "
-		"AND count(*) FILTER (WHERE NOT d.gone) = "
-		"(SELECT count(*) FROM @bulkpar_part p WHERE p.job_id = j.job_id "
-		"AND NOT p.gone AND p.end_bytes IS NOT NULL) "
-		"FROM (SELECT g.complete, g.last_hi, "
-		"(SELECT p.gone FROM @bulkpar_part p WHERE p.job_id = j.job_id "
-		"AND p.part_no = g.part_no) AS gone, "
-		"(SELECT p.end_bytes FROM @bulkpar_part p WHERE p.job_id = j.job_id "
-		"AND p.part_no = g.part_no) AS end_bytes "
-		"FROM (SELECT k.part_no, "
-		"bool_and(k.status = 'succeeded' AND k.last_bytes = k.hi_bytes "
-		"AND k.lo_bytes IS NOT DISTINCT FROM k.previous_hi) AS complete, "
-		"(array_agg(k.hi_bytes) FILTER (WHERE k.is_last))[1] AS last_hi "
-		"FROM (SELECT i.part_no, i.status, i.lo_bytes, i.hi_bytes, i.last_bytes, "
-		"lag(i.hi_bytes) OVER w AS previous_hi, "
-		"lead(i.chunk_no) OVER w IS NULL AS is_last "
-		"FROM @bulkpar_chunk i WHERE i.job_id = j.job_id "
-		"WINDOW w AS (PARTITION BY i.part_no ORDER BY i.chunk_no)) k "
-		"GROUP BY k.part_no) g) d)) AS complete "
+		COMPLETE " AS complete "
 		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
 		"SELECT "
 		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "
@@ -102,21 +128,7 @@ bulkpar_jobstatus_read(int64 job_id)
 		"coalesce(sum(k.rows_hot), 0)::int8 AS rows_hot, "
 		"coalesce(sum(k.wal_bytes), 0)::int8 AS wal_bytes "
 		"FROM @bulkpar_chunk k WHERE k.job_id = j.job_id) c "
-		"CROSS JOIN LATERAL ("
-		"SELECT nullif(concat_ws(', ', "
-		"string_agg(i.message, ', ' ORDER BY i.reason) "
-		"FILTER (WHERE i.reason <> ''), "
-		"(SELECT string_agg(DISTINCT k.throttled_by, ', ' "
-		"ORDER BY k.throttled_by) FROM @bulkpar_chunk k "
-		"WHERE k.job_id = j.job_id AND k.status = 'running')), '') "
-		"AS throttled_by, "
-		"coalesce(sum(extract(epoch FROM i.lost) * 1000000) "
-		"FILTER (WHERE i.reason = ''), 0)::int8 AS throttled_time, "
-		"string_agg(concat(i.reason, ' ', "
-		"round(extract(epoch FROM i.lost), 1), ' s'), ', ' "
-		"ORDER BY i.lost DESC, i.reason) "
-		"FILTER (WHERE i.reason <> '') AS throttled_for "
-		"FROM @bulkpar_throttle i WHERE i.job_id = j.job_id) t "
+		"CROSS JOIN LATERAL (" THROTTLED ") t "
 		"WHERE j.job_id = $job_id"
 	};
 	BulkparJobStatus *status = NULL;
@@ -127,34 +139,41 @@ bulkpar_jobstatus_read(int64 job_id)
 	{
 		status = MemoryContextAllocZero(books.caller_context,
 										sizeof(BulkparJobStatus));
-		status->state =
-			bulkpar_jobstate_of(bulkpar_column_text(&books, "status"));
-		status->deletes = bulkpar_column_bool(&books, "deletes");
-		status->estimated_rows = bulkpar_column_int64(&books, "estimated_rows");
-		status->before.table_bytes =
-			bulkpar_column_int64(&books, "table_bytes_before");
-		status->before.index_bytes =
-			bulkpar_column_int64(&books, "index_bytes_before");
-		status->after.table_bytes =
-			bulkpar_column_int64(&books, "table_bytes_after");
-		status->after.index_bytes =
-			bulkpar_column_int64(&books, "index_bytes_after");
-		status->error = bulkpar_column_error(&books);
-		status->rows_done = bulkpar_column_int64(&books, "rows_done");
-		status->rows_updated = bulkpar_column_int64(&books, "rows_updated");
-		status->rows_failed = bulkpar_column_int64(&books, "rows_failed");
-		status->rows_unchanged = bulkpar_column_int64(&books, "rows_unchanged");
-		status->batches = bulkpar_column_int64(&books, "batches");
-		status->rows_hot = bulkpar_column_int64(&books, "rows_hot");
-		status->wal_bytes = bulkpar_column_int64(&books, "wal_bytes");
-		status->throttled_by = bulkpar_column_text(&books, "throttled_by");
-		status->throttled_time = bulkpar_column_int64(&books, "throttled_time");
-		status->throttled_for = bulkpar_column_text(&books, "throttled_for");
-		status->time_at_work = bulkpar_column_int64(&books, "at_work");
-		status->rows_per_second =
-			bulkpar_column_int64(&books, "rows_per_hour") / 3600.0;
-		status->complete = bulkpar_column_bool(&books, "complete");
+		read_status(&books, status);
 	}
 	bulkpar_bookkeeping_leave(&books);
 	return status;
+}
+
+/* Read what the statement above returns. */
+static void
+read_status(const BulkparBookkeeping *books, BulkparJobStatus *status)
+{
+	status->state =
+		bulkpar_jobstate_of(bulkpar_column_text(books, "status"));
+	status->deletes = bulkpar_column_bool(books, "deletes");
+	status->estimated_rows = bulkpar_column_int64(books, "estimated_rows");
+	status->before.table_bytes =
+		bulkpar_column_int64(books, "table_bytes_before");
+	status->before.index_bytes =
+		bulkpar_column_int64(books, "index_bytes_before");
+	status->after.table_bytes =
+		bulkpar_column_int64(books, "table_bytes_after");
+	status->after.index_bytes =
+		bulkpar_column_int64(books, "index_bytes_after");
+	status->error = bulkpar_column_error(books);
+	status->rows_done = bulkpar_column_int64(books, "rows_done");
+	status->rows_updated = bulkpar_column_int64(books, "rows_updated");
+	status->rows_failed = bulkpar_column_int64(books, "rows_failed");
+	status->rows_unchanged = bulkpar_column_int64(books, "rows_unchanged");
+	status->batches = bulkpar_column_int64(books, "batches");
+	status->rows_hot = bulkpar_column_int64(books, "rows_hot");
+	status->wal_bytes = bulkpar_column_int64(books, "wal_bytes");
+	status->throttled_by = bulkpar_column_text(books, "throttled_by");
+	status->throttled_time = bulkpar_column_int64(books, "throttled_time");
+	status->throttled_for = bulkpar_column_text(books, "throttled_for");
+	status->time_at_work = bulkpar_column_int64(books, "at_work");
+	status->rows_per_second =
+		bulkpar_column_int64(books, "rows_per_hour") / 3600.0;
+	status->complete = bulkpar_column_bool(books, "complete");
 }
