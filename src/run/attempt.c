@@ -26,7 +26,6 @@
 #include "books/throttle.h"
 #include "run/attempt.h"
 #include "run/look.h"
-#include "run/pace.h"
 #include "run/rowerror.h"
 #include "run/show.h"
 #include "session/message.h"
@@ -354,7 +353,6 @@ note_done(BulkparChunkRun *run, const BulkparBatch *batch)
 
 	Assert(batch->last_key != NULL);
 	bulkpar_retry_count_commit(&run->tally);
-	bulkpar_pace_count(batch->rows);
 	run->put_aside = 0;
 	if (batch->aside || batch->puts_aside)
 		chunk->aside = batch->aside_after;

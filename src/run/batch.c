@@ -23,6 +23,7 @@
 
 #include "compat.h"
 #include "run/batch.h"
+#include "run/pace.h"
 #include "session/message.h"
 #include "session/settings.h"
 #include "table/bounds.h"
@@ -271,5 +272,6 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	else
 		bulkpar_message_keep();
 	bulkpar_batch_note_wal();
+	bulkpar_pace_count(batch->rows, advance->wal_bytes);
 	return BULKPAR_BATCH_DONE;
 }

@@ -154,7 +154,7 @@ finish(const BulkparClaim *claim, int64 job_id,
 	bulkpar_batch_note_wal();
 	for (int i = 0; i < claim->nparts; i++)
 		rows += parts[i].rows;
-	bulkpar_pace_count(rows);
+	bulkpar_pace_count(rows, bundle.wal_bytes);
 	return true;
 }
 

@@ -23,7 +23,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/atomics.h"
@@ -66,7 +65,6 @@ struct BulkparPace
 /* Of this worker. */
 static BulkparPace *attached = NULL;
 static TimestampTz work_started = 0;
-static uint64 wal_counted = 0;
 static TimestampTz rows_until = 0;
 static TimestampTz wal_until = 0;
 
@@ -173,11 +171,8 @@ bulkpar_pace_check_interrupts(void)
 
 /* A batch has committed, which counts for the caps. */
 void
-bulkpar_pace_count(int64 rows)
+bulkpar_pace_count(int64 rows, uint64 wal_bytes)
 {
-	uint64		wal_bytes = pgWalUsage.wal_bytes - wal_counted;
-
-	wal_counted += wal_bytes;
 	rows_until = cap_use(&attached->rows, rows);
 	wal_until = cap_use(&attached->wal, (wal_bytes + 1023) / 1024);
 }

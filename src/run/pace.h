@@ -27,7 +27,7 @@ extern void bulkpar_pace_forget(BulkparPace *pace);
 extern void bulkpar_pace_set(BulkparPace *pace, double share,
 							 const char *reason);
 extern void bulkpar_pace_attach(dsm_handle handle);
-extern void bulkpar_pace_count(int64 rows);
+extern void bulkpar_pace_count(int64 rows, uint64 wal_bytes);
 extern void bulkpar_pace_start(void);
 extern void bulkpar_pace_check_interrupts(void);
 extern bool bulkpar_pace_wait(int64 job_id);
