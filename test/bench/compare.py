@@ -42,6 +42,12 @@ class Results:
         values = self.values(way, key)
         return statistics.median(values) if values else None
 
+    def times(self, way):
+        """Return the median time, the fastest and the slowest as text."""
+        seconds = self.values(way, 'seconds')
+        return [f'{value:.3f} s' for value in
+                (statistics.median(seconds), min(seconds), max(seconds))]
+
     def ratio(self, way, key, other, other_key=None):
         """Return the ratio of two medians as text."""
         divisor = self.median(other, other_key or key)
@@ -84,9 +90,7 @@ def compare(bench, part, change, ways, rounds, warm_up=False):
          f'CPU / {REFERENCE}', 'table', 'table / need', 'indexes', 'WAL',
          'HOT', 'memory'],
         [[way,
-          f'{results.median(way, "seconds"):.3f} s',
-          f'{min(results.values(way, "seconds")):.3f} s',
-          f'{max(results.values(way, "seconds")):.3f} s',
+          *results.times(way),
           results.ratio(way, 'seconds', SUBJECT),
           f'{results.median(way, "cpu"):.2f} s',
           results.ratio(way, 'cpu', REFERENCE),

@@ -144,9 +144,7 @@ def show(change, results):
     """Return a line of the table for each way."""
     return [[change.column, 'yes' if change.index else 'no', change.expression,
              way,
-             f'{results.median(way, "seconds"):.3f} s',
-             f'{min(results.values(way, "seconds")):.3f} s',
-             f'{max(results.values(way, "seconds")):.3f} s',
+             *results.times(way),
              results.ratio(way, 'seconds', REFERENCE),
              f'{results.median(way, "cpu"):.2f} s',
              results.ratio(way, 'cpu', REFERENCE),
