@@ -118,7 +118,7 @@ BEGIN
 	END LOOP;
 	FOREACH job IN ARRAY jobs LOOP
 		CALL bulkpar_await(job);
-		SELECT j.target, rows_updated INTO target, done
+		SELECT j.target, rows_changed INTO target, done
 			FROM bulkpar_jobs j JOIN bulkpar_progress USING (job_id) WHERE job_id = job;
 		CALL check_that(format('coalesce(sum(n), 0) = %s AND coalesce(max(n), 1) = 1 FROM %s',
 			done, target));

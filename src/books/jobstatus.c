@@ -111,7 +111,7 @@ bulkpar_jobstatus_read(int64 job_id)
 		"j.table_bytes_before, j.index_bytes_before, "
 		"j.table_bytes_after, j.index_bytes_after, "
 		BULKPAR_ERROR_COLUMNS ", "
-		"c.rows_done, c.rows_updated, c.rows_failed, c.rows_unchanged, "
+		"c.rows_done, c.rows_changed, c.rows_failed, c.rows_unchanged, "
 		"c.batches, c.rows_hot, c.wal_bytes, "
 		"(extract(epoch FROM j.time_before + greatest('0', "
 		"clock_timestamp() - j.running_since)) * 1000000)::int8 AS at_work, "
@@ -121,7 +121,7 @@ bulkpar_jobstatus_read(int64 job_id)
 		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
 		"SELECT "
 		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "
-		"coalesce(sum(k.rows_updated), 0)::int8 AS rows_updated, "
+		"coalesce(sum(k.rows_changed), 0)::int8 AS rows_changed, "
 		"coalesce(sum(k.rows_failed), 0)::int8 AS rows_failed, "
 		"coalesce(sum(k.rows_unchanged), 0)::int8 AS rows_unchanged, "
 		"coalesce(sum(k.batches), 0)::int8 AS batches, "
@@ -163,7 +163,7 @@ read_status(const BulkparBookkeeping *books, BulkparJobStatus *status)
 		bulkpar_column_int64(books, "index_bytes_after");
 	status->error = bulkpar_column_error(books);
 	status->rows_done = bulkpar_column_int64(books, "rows_done");
-	status->rows_updated = bulkpar_column_int64(books, "rows_updated");
+	status->rows_changed = bulkpar_column_int64(books, "rows_changed");
 	status->rows_failed = bulkpar_column_int64(books, "rows_failed");
 	status->rows_unchanged = bulkpar_column_int64(books, "rows_unchanged");
 	status->batches = bulkpar_column_int64(books, "batches");

@@ -23,7 +23,7 @@ typedef struct BulkparJobStatus
 {
 	BulkparJobState state;
 	int64		rows_done;
-	int64		rows_updated;
+	int64		rows_changed;
 	int64		rows_failed;
 	int64		rows_unchanged;
 	bool		deletes;

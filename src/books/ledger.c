@@ -180,7 +180,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 		"UPDATE @bulkpar_chunk SET stripe = $stripe, "
 		"last_bytes = $last_bytes, last_key = $last_key, "
 		"rows_done = rows_done + $rows_done, "
-		"rows_updated = rows_updated + $rows_updated, "
+		"rows_changed = rows_changed + $rows_changed, "
 		"rows_failed = rows_failed + $rows_failed, "
 		"rows_unchanged = rows_unchanged + $rows_unchanged, "
 		"rows_hot = rows_hot + $rows_hot, "
@@ -209,7 +209,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 	bulkpar_argument_int32(&books, "stripe", advance->stripe);
 	bulkpar_argument_key(&books, "last_bytes", "last_key", advance->last_key);
 	bulkpar_argument_int64(&books, "rows_done", advance->rows_done);
-	bulkpar_argument_int64(&books, "rows_updated", advance->rows_updated);
+	bulkpar_argument_int64(&books, "rows_changed", advance->rows_changed);
 	bulkpar_argument_int64(&books, "rows_failed", advance->rows_failed);
 	bulkpar_argument_int64(&books, "rows_unchanged", advance->rows_unchanged);
 	bulkpar_argument_int64(&books, "rows_hot", advance->rows_hot);
@@ -237,7 +237,7 @@ bulkpar_ledger_finish_bundle(int64 job_id, const BulkparLedgerChunk *first,
 		"UPDATE @bulkpar_chunk SET last_bytes = hi_bytes, last_key = hi, "
 		"rows_found = ($rows_done::int8[])[chunk_no - $chunk_no + 1], "
 		"rows_done = ($rows_done::int8[])[chunk_no - $chunk_no + 1], "
-		"rows_updated = ($rows_updated::int8[])[chunk_no - $chunk_no + 1], "
+		"rows_changed = ($rows_changed::int8[])[chunk_no - $chunk_no + 1], "
 		"rows_hot = ($rows_hot::int8[])[chunk_no - $chunk_no + 1], "
 		"wal_bytes = CASE WHEN chunk_no = $chunk_no THEN $wal_bytes ELSE 0 END, "
 		"messages = CASE WHEN chunk_no = $chunk_no THEN $messages::jsonb END, "
@@ -255,7 +255,7 @@ bulkpar_ledger_finish_bundle(int64 job_id, const BulkparLedgerChunk *first,
 	bulkpar_ledger_argument_chunk(&books, first);
 	bulkpar_argument_int32(&books, "nchunks", bundle->nchunks);
 	bulkpar_argument_text(&books, "rows_done", bundle->rows_done);
-	bulkpar_argument_text(&books, "rows_updated", bundle->rows_updated);
+	bulkpar_argument_text(&books, "rows_changed", bundle->rows_changed);
 	bulkpar_argument_text(&books, "rows_hot", bundle->rows_hot);
 	bulkpar_argument_int64(&books, "wal_bytes", bundle->wal_bytes);
 	bulkpar_argument_text(&books, "messages", bundle->messages);
@@ -523,9 +523,9 @@ follow_last(BulkparBookkeeping *books, BulkparLedgerChunk *chunk,
 		.sql =
 		"SELECT chunk_no, part_no, rows_before, rows_found, hi_bytes, hi, "
 		"(sum(rows_done) OVER w)::int8 AS rows_done, "
-		"(sum(rows_updated + rows_failed) OVER w)::int8 AS rows_matched "
+		"(sum(rows_changed + rows_failed) OVER w)::int8 AS rows_matched "
 		"FROM (SELECT chunk_no, part_no, rows_before, rows_found, hi_bytes, "
-		"hi, rows_done, rows_updated, rows_failed FROM @bulkpar_chunk "
+		"hi, rows_done, rows_changed, rows_failed FROM @bulkpar_chunk "
 		"WHERE job_id = $job_id ORDER BY chunk_no DESC LIMIT 8) c "
 		"WINDOW w AS (ORDER BY chunk_no) "
 		"ORDER BY chunk_no DESC LIMIT 1"

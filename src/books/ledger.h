@@ -75,7 +75,7 @@ typedef struct BulkparLedgerAdvance
 	int			stripe;
 	BulkparStoredKey *last_key; /* NULL where a stripe begins */
 	int64		rows_done;
-	int64		rows_updated;
+	int64		rows_changed;
 	int64		rows_failed;
 	int64		rows_unchanged;
 	int64		rows_hot;
@@ -93,7 +93,7 @@ typedef struct BulkparLedgerBundle
 {
 	int			nchunks;
 	const char *rows_done;		/* of each in order, as an array in SQL */
-	const char *rows_updated;
+	const char *rows_changed;
 	const char *rows_hot;
 	int64		wal_bytes;		/* and what follows of all of them */
 	char	   *messages;

@@ -48,9 +48,9 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 				(errmsg("bulkpar job " INT64_FORMAT ": " INT64_FORMAT
 						" rows %s in %.2f s (%.0f rows/s) by %d %s in "
 						INT64_FORMAT " %s",
-						job_id, status->rows_updated,
+						job_id, status->rows_changed,
 						status->deletes ? "deleted" : "updated", seconds,
-						status->rows_updated / Max(seconds, 0.000001),
+						status->rows_changed / Max(seconds, 0.000001),
 						workers, workers == 1 ? "worker" : "workers",
 						status->batches,
 						status->batches == 1 ? "batch" : "batches"),
@@ -77,14 +77,14 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 static int
 cost_detail(const BulkparJobStatus *status)
 {
-	if (status->rows_updated == 0 || status->before.table_bytes == 0 ||
+	if (status->rows_changed == 0 || status->before.table_bytes == 0 ||
 		status->after.table_bytes == 0)
 		return 0;
 	if (status->deletes)
 		return errdetail("The batches have written %s of WAL.",
 						 size_text(status->wal_bytes));
 	return errdetail("%.0f %% of the updates were HOT. The table went from %s to %s, its indexes from %s to %s, with %s of WAL.",
-					 100.0 * status->rows_hot / status->rows_updated,
+					 100.0 * status->rows_hot / status->rows_changed,
 					 size_text(status->before.table_bytes),
 					 size_text(status->after.table_bytes),
 					 size_text(status->before.index_bytes),
@@ -150,7 +150,7 @@ bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
 		elog(ERROR, "return type must be a row type");
 	values[0] = Int64GetDatum(job_id);
 	values[1] = CStringGetTextDatum(bulkpar_jobstate_name(status->state));
-	values[2] = Int64GetDatum(status->rows_updated);
+	values[2] = Int64GetDatum(status->rows_changed);
 	values[3] = Int64GetDatum(status->batches);
 	values[4] = Int32GetDatum(workers);
 	values[5] = IntervalPGetDatum(&elapsed);
@@ -193,7 +193,7 @@ raise_failure(int64 job_id, BulkparJobStatus *status)
 				 errmsg("bulkpar job " INT64_FORMAT " was cancelled", job_id),
 				 errdetail(INT64_FORMAT " rows in " INT64_FORMAT
 						   " batches are updated and stay so.",
-						   status->rows_updated, status->batches),
+						   status->rows_changed, status->batches),
 				 errhint("%s", resume)));
 	ereport(ERROR,
 			(errcode(ERRCODE_ADMIN_SHUTDOWN),
@@ -201,6 +201,6 @@ raise_failure(int64 job_id, BulkparJobStatus *status)
 			 errdetail("Its coordinator was terminated. " INT64_FORMAT
 					   " rows in " INT64_FORMAT
 					   " batches are updated and stay so.",
-					   status->rows_updated, status->batches),
+					   status->rows_changed, status->batches),
 			 errhint("%s", resume)));
 }

@@ -368,7 +368,7 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 								 " rows in " UINT64_FORMAT
 								 " batches are updated and stay so.",
 								 job_id,
-								 pg_atomic_read_u64(&call->rows_updated),
+								 pg_atomic_read_u64(&call->rows_changed),
 								 pg_atomic_read_u64(&call->batches));
 	if (job_id != 0 && !call->succeeded && error->hint == NULL)
 		error->hint = psprintf("SELECT bulkpar_resume(" INT64_FORMAT

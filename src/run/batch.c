@@ -72,26 +72,26 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		bulkpar_unchanged_start();
 	SPI_connect();
 	if (batch->keys != NULL)
-		advance.rows_updated = bulkpar_target_update_listed(target, job,
+		advance.rows_changed = bulkpar_target_update_listed(target, job,
 															batch->keys,
 															batch->rows);
 	else
-		advance.rows_updated = bulkpar_target_update(target, job, batch->lo,
+		advance.rows_changed = bulkpar_target_update(target, job, batch->lo,
 													 batch->hi,
 													 &chunk->stripe);
 	if (job->skip_unchanged)
 		advance.rows_unchanged = bulkpar_unchanged_count();
 	if (batch->keys == NULL && target->whole &&
-		advance.rows_updated + advance.rows_unchanged < batch->rows)
+		advance.rows_changed + advance.rows_unchanged < batch->rows)
 		bulkpar_untouched_refuse(target, job, batch->lo, batch->hi,
 								 &chunk->stripe, advance.rows_unchanged);
 	SPI_finish();
 	/* A trigger may have updated rows of the table as well. */
-	advance.rows_hot = Min(advance.rows_updated,
+	advance.rows_hot = Min(advance.rows_changed,
 						   bulkpar_compat_hot_updates(target->part) - hot);
 	PopActiveSnapshot();
 
-	if (advance.rows_updated <= job->batch_size)
+	if (advance.rows_changed <= job->batch_size)
 		result = finish_batch(job, chunk, batch, &advance);
 	else
 		AbortCurrentTransaction();

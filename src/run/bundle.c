@@ -119,7 +119,7 @@ finish(const BulkparClaim *claim, int64 job_id,
 	   const BulkparSeveralPart *parts)
 {
 	StringInfoData rows_done;
-	StringInfoData rows_updated;
+	StringInfoData rows_changed;
 	StringInfoData rows_hot;
 	int64		rows = 0;
 	BulkparLedgerBundle bundle = {
@@ -129,23 +129,23 @@ finish(const BulkparClaim *claim, int64 job_id,
 	};
 
 	initStringInfo(&rows_done);
-	initStringInfo(&rows_updated);
+	initStringInfo(&rows_changed);
 	initStringInfo(&rows_hot);
 	for (int i = 0; i < claim->nparts; i++)
 	{
 		char		begin = i == 0 ? '{' : ',';
 
 		appendStringInfo(&rows_done, "%c" INT64_FORMAT, begin, parts[i].rows);
-		appendStringInfo(&rows_updated, "%c" INT64_FORMAT, begin,
-						 parts[i].rows_updated);
+		appendStringInfo(&rows_changed, "%c" INT64_FORMAT, begin,
+						 parts[i].rows_changed);
 		appendStringInfo(&rows_hot, "%c" INT64_FORMAT, begin,
 						 parts[i].rows_hot);
 	}
 	appendStringInfoChar(&rows_done, '}');
-	appendStringInfoChar(&rows_updated, '}');
+	appendStringInfoChar(&rows_changed, '}');
 	appendStringInfoChar(&rows_hot, '}');
 	bundle.rows_done = rows_done.data;
-	bundle.rows_updated = rows_updated.data;
+	bundle.rows_changed = rows_changed.data;
 	bundle.rows_hot = rows_hot.data;
 	if (!bulkpar_ledger_finish_bundle(job_id, &claim->chunk, &bundle))
 		return false;

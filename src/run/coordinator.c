@@ -454,7 +454,7 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 	for (int i = 0; coordinator->job != NULL && i < coordinator->job->nparts; i++)
 		bulkpar_measure_space(coordinator->job->parts[i].relid, &after);
 	bulkpar_jobstate_end(job_id, outcome, &after);
-	pg_atomic_write_u64(&call->rows_updated, status->rows_updated);
+	pg_atomic_write_u64(&call->rows_changed, status->rows_changed);
 	pg_atomic_write_u64(&call->batches, status->batches);
 	if (outcome == BULKPAR_JOBSTATE_FAILED)
 		report_failure(coordinator,

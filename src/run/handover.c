@@ -50,7 +50,7 @@ bulkpar_handover_prepare(const BulkparJob *job, const char *request,
 	pg_atomic_init_u64(&call->job_id, 0);
 	pg_atomic_init_u32(&call->workers_wanted, 0);
 	pg_atomic_init_u32(&call->workers_started, 0);
-	pg_atomic_init_u64(&call->rows_updated, 0);
+	pg_atomic_init_u64(&call->rows_changed, 0);
 	pg_atomic_init_u64(&call->batches, 0);
 	SpinLockInit(&call->mutex);
 	memcpy(call->request, request, size);

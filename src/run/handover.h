@@ -62,7 +62,7 @@ typedef struct BulkparCall
 	slock_t		mutex;			/* guards what follows */
 	uint32		notices;		/* how many there were */
 	char		notice[BULKPAR_NOTICE_SIZE];	/* the last one */
-	pg_atomic_uint64 rows_updated;
+	pg_atomic_uint64 rows_changed;
 	pg_atomic_uint64 batches;
 	BulkparError error;			/* why no job could be stored */
 

@@ -118,7 +118,7 @@ bulkpar_several_update(BulkparTarget *target, const BulkparJob *job,
 
 		parts[i].rows_hot += bulkpar_compat_hot_updates(relid);
 		/* A trigger may have updated rows of the table as well. */
-		parts[i].rows_hot = Min(parts[i].rows_hot, parts[i].rows_updated);
+		parts[i].rows_hot = Min(parts[i].rows_hot, parts[i].rows_changed);
 	}
 	return changed <= job->batch_size && !(target->whole && changed < rows) &&
 		all_belong(job, parts, nparts);
@@ -185,7 +185,7 @@ change_rows(BulkparTarget *target, const BulkparJob *job, List *relids,
 			 SPI_result_code_string(result));
 	changed = (int64) SPI_processed;
 	for (uint64 i = 0; i < SPI_processed; i++)
-		part_of_row(job, parts, nparts, i)->rows_updated++;
+		part_of_row(job, parts, nparts, i)->rows_changed++;
 	SPI_freetuptable(SPI_tuptable);
 	bulkpar_statement_forget(statement);
 	return changed;

@@ -20,7 +20,7 @@ typedef struct BulkparSeveralPart
 {
 	int			number;			/* of the part in its job, from 0 on */
 	int64		rows;			/* that were counted */
-	int64		rows_updated;
+	int64		rows_changed;
 	int64		rows_hot;
 } BulkparSeveralPart;
 

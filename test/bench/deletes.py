@@ -104,7 +104,7 @@ def divided_delete(change):
 def bulkpar(change):
     connection = database.connect()
     elapsed, rows = ways.time_statement(connection, """
-        SELECT status, rows_updated
+        SELECT status, rows_changed
         FROM bulkpar_delete(%s, %s, batch_size => %s)""",
         (change.table, change.condition, ways.BATCH_SIZE))
     connection.close()

@@ -171,7 +171,7 @@ def call_bulkpar(connection, change, **options):
                  'condition': change.condition, **options}
     named = ', '.join(f'{name} => %({name})s' for name in arguments)
     elapsed, rows = time_statement(
-        connection, f'SELECT status, rows_updated FROM bulkpar_update({named})',
+        connection, f'SELECT status, rows_changed FROM bulkpar_update({named})',
         arguments)
     if rows != [('succeeded', change.changed)]:
         raise SystemExit(f'bulkpar_update ended with {rows}')

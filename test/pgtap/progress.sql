@@ -29,7 +29,7 @@ RETURNS bigint LANGUAGE sql AS $$
 $$;
 
 CREATE FUNCTION progress(job bigint) RETURNS text LANGUAGE sql AS $$
-	SELECT concat_ws(' ', target, status, rows_done, rows_updated,
+	SELECT concat_ws(' ', target, status, rows_done, rows_changed,
 		estimated_rows, percent, rows_per_second, time_left)
 	FROM bulkpar_progress WHERE job_id = job
 $$;
@@ -44,7 +44,7 @@ SELECT job_id, part_no, 'person', 'person_pkey'::regclass, 'id'
 FROM bulkpar.bulkpar_job, generate_series(1, 2) AS part_no
 WHERE target = 'person'::regclass;
 INSERT INTO bulkpar.bulkpar_chunk (job_id, chunk_no, part_no, hi, hi_bytes, stripes, rows_before, rows_found,
-	rows_done, rows_updated, status, started_at, claimed_at, progressed_at)
+	rows_done, rows_changed, status, started_at, claimed_at, progressed_at)
 SELECT job_id, chunk_no, chunk_no, ARRAY[(chunk_no * 50000)::text], '', 1, (chunk_no - 1) * 50000,
 	50000, rows_done, rows_done / 2, 'running', now(),
 	now() - interval '1 hour', now() - interval '200 seconds' * chunk_no

@@ -21,7 +21,7 @@ with cursor.copy('COPY new_names FROM STDIN') as copy:
     for row in ((i, f'new\t{i}') for i in range(1, 101)):
         copy.write_row(row)
 cursor.execute('ANALYZE new_names')
-cursor.execute("SELECT status, rows_updated FROM bulkpar_update("
+cursor.execute("SELECT status, rows_changed FROM bulkpar_update("
                "'person3', 'name', 'v.name', from_item => 'new_names v',"
                " condition => 'v.id = person3.id')")
 equal(cursor.fetchone(), ('succeeded', 100), 'values by copy()')

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 USERS = 5000
 UPDATE = """
-    SELECT status, rows_updated, rows_unchanged FROM bulkpar_update(
+    SELECT status, rows_changed, rows_unchanged FROM bulkpar_update(
         target => 'auth_user', column_name => %s, expression => %s,
         from_item => 'staging s', condition => 's.id = auth_user.id',
         batch_size => 100, workers => 2, skip_unchanged => %s)

@@ -10,7 +10,7 @@ from django.db.utils import DataError, InternalError
 settings.configure(DATABASES={'default': DATABASE})
 django.setup()
 
-UPDATE = 'SELECT status, rows_updated FROM bulkpar_update(%s, %s, %s)'
+UPDATE = 'SELECT status, rows_changed FROM bulkpar_update(%s, %s, %s)'
 
 with connection.cursor() as cursor:
     make_table(cursor, 'django_item', 1000)

@@ -13,10 +13,10 @@ make_table(cursor, 'person', 1000)
 # The row and the summary.
 cursor.execute(CALL)
 row = cursor.fetchone()
-equal(row._fields, ('job_id', 'status', 'rows_updated', 'batches', 'workers',
+equal(row._fields, ('job_id', 'status', 'rows_changed', 'batches', 'workers',
                     'elapsed', 'rows_failed', 'rows_unchanged'),
       'columns of the result')
-equal((row.status, row.rows_updated, row.batches), ('succeeded', 1000, 10),
+equal((row.status, row.rows_changed, row.batches), ('succeeded', 1000, 10),
       'the result')
 ok(isinstance(row.job_id, int), 'job_id is a number', row.job_id)
 ok(isinstance(row.elapsed, datetime.timedelta), 'elapsed is an interval',
@@ -30,9 +30,9 @@ equal(cursor.fetchone()[0], 1000, 'every row is changed')
 # Parameters.
 UPDATE = 'SELECT * FROM bulkpar_update(%s, %s, %s, condition => %s)'
 cursor.execute(UPDATE, ('person', ['name'], ['lower(name)'], 'id > 990'))
-equal(cursor.fetchone().rows_updated, 10, 'lists are passed as arrays')
+equal(cursor.fetchone().rows_changed, 10, 'lists are passed as arrays')
 cursor.execute(UPDATE, ('person', 'n', 'n + 1', None))
-equal(cursor.fetchone().rows_updated, 1000, 'strings pick the first form')
+equal(cursor.fetchone().rows_changed, 1000, 'strings pick the first form')
 
 # What a user sees meanwhile and afterwards.
 cursor.execute('SELECT status, rows_done, percent FROM bulkpar_progress'

@@ -45,14 +45,14 @@ error = raises(errors.QueryCanceled, 'the call is cancelled', cursor.execute,
 thread.join()
 row = progress()
 contains(error.diag.message_detail, f'Job {row.job_id} is cancelled; '
-         f'{row.rows_updated} rows in ', 'what has become of the job')
+         f'{row.rows_changed} rows in ', 'what has become of the job')
 equal(row.status, 'cancelled', 'the job is cancelled')
 watcher.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_type"
                 " LIKE 'bulkpar%' AND datname = current_database()")
 equal(watcher.fetchone()[0], 0, 'no process is left')
 before = total()
 ok(100 <= before < ROWS, 'committed batches stay', before)
-equal(before, row.rows_updated, 'and agree with the job')
+equal(before, row.rows_changed, 'and agree with the job')
 time.sleep(0.5)
 equal(total(), before, 'nothing commits any more')
 

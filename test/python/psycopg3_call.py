@@ -10,7 +10,7 @@ cursor = connection.cursor()
 make_table(cursor, 'person', 1000)
 
 # Parameters whose types the server is not told.
-UPDATE = 'SELECT status, rows_updated FROM bulkpar_update(%s, %s, %s)'
+UPDATE = 'SELECT status, rows_changed FROM bulkpar_update(%s, %s, %s)'
 cursor.execute(UPDATE, ('person', 'name', 'upper(name)'))
 equal(cursor.fetchone(), ('succeeded', 1000), 'strings pick the first form')
 contains(notices[-1], '1000 rows updated in ',

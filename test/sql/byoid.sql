@@ -82,7 +82,7 @@ SELECT bulkpar_resume(:job);
 UPDATE bulkpar.bulkpar_part SET key_order = (TABLE kept) WHERE job_id = :job;
 -- one of the same order will
 DELETE FROM stop;
-SELECT status, rows_updated FROM bulkpar_resume(:job);
+SELECT status, rows_changed FROM bulkpar_resume(:job);
 SELECT n, count(*) FROM many GROUP BY n;
 
 -- a column that was dropped
@@ -100,12 +100,12 @@ CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL);
 INSERT INTO t SELECT g, 0 FROM generate_series(1, 300) g;
 ALTER EXTENSION bulkpar DROP FUNCTION bulkpar.bulkpar_in_stripe(int, int, "any");
 SELECT bulkpar_update('t', 'n', 'n + 1', 10, stripes => 4);
-SELECT rows_updated FROM bulkpar_update('t', 'n', 'n + 1', 10, stripes => 1);
+SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 10, stripes => 1);
 ALTER EXTENSION bulkpar ADD FUNCTION bulkpar.bulkpar_in_stripe(int, int, "any");
 ALTER FUNCTION bulkpar.bulkpar_changed(boolean, tid, "any") RENAME TO other;
 SELECT bulkpar_update('t', 'n', 'n % 2', 10, skip_unchanged => true);
 ALTER FUNCTION bulkpar.other(boolean, tid, "any") RENAME TO bulkpar_changed;
-SELECT rows_updated FROM bulkpar_update('t', 'n', 'n + 1', 10, skip_unchanged => true, stripes => 4);
+SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 10, skip_unchanged => true, stripes => 4);
 SELECT n, count(*) FROM t GROUP BY n;
 
 -- the range of a batch is also that of a column that is equal to the key, whatever
@@ -124,9 +124,9 @@ SELECT has_range('(s1 JOIN s2 USING (id)) AS j', 'j.id = t.id');
 SELECT has_range('s1 LEFT JOIN s2 USING (id)', 's2.id = t.id');
 SELECT has_range('s1 AS x(a, b)', 'a = t.id');
 SELECT has_range('s1', 'v = t.id + 1');
-SELECT rows_updated FROM bulkpar_update('t', 'n', 'v + w', 10,
+SELECT rows_changed FROM bulkpar_update('t', 'n', 'v + w', 10,
 	from_item => '(s1 JOIN s2 USING (id)) AS j', condition => 'j.id = t.id');
-SELECT rows_updated FROM bulkpar_update('t', 'n', 'n + 1', 10,
+SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 10,
 	from_item => 's1 LEFT JOIN s2 USING (id)', condition => 's2.id = t.id');
 SELECT count(*) FROM t WHERE n = 2 * id + 1;
 
@@ -135,7 +135,7 @@ CREATE TABLE "bulkpar list" (c0 int, c1 "other schema"."Code", n int NOT NULL DE
 	PRIMARY KEY (c1, c0));
 INSERT INTO "bulkpar list" SELECT g, 'c ' || g % 7, 0, g % 100 = 0 FROM generate_series(1, 1000) g;
 ANALYZE "bulkpar list";
-SELECT rows_updated FROM bulkpar_update('"bulkpar list"', 'n', '"bulkpar list".n + 1', 10, condition => 'few');
+SELECT rows_changed FROM bulkpar_update('"bulkpar list"', 'n', '"bulkpar list".n + 1', 10, condition => 'few');
 SELECT few, n, count(*) FROM "bulkpar list" GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT count(*) FROM bulkpar.bulkpar_chunk WHERE keys IS NOT NULL AND job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 
@@ -150,7 +150,7 @@ SELECT bulkpar_update('"bulkpar list"', 'n', '1', 10, condition => 'few');
 RESET ROLE;
 GRANT SELECT (c1) ON "bulkpar list" TO regress_byoid_eve;
 SET ROLE regress_byoid_eve;
-SELECT rows_updated FROM bulkpar_update('"bulkpar list"', 'n', '1', 10, condition => 'few');
+SELECT rows_changed FROM bulkpar_update('"bulkpar list"', 'n', '1', 10, condition => 'few');
 RESET ROLE;
 
 DROP SCHEMA byoid, "other schema" CASCADE;

@@ -28,20 +28,20 @@ CREATE TABLE kinds (
 	flags bit varying(8)
 );
 INSERT INTO kinds (n) SELECT 1 FROM generate_series(1, 50);
-SELECT rows_updated FROM bulkpar_execute($$UPDATE kinds SET n = id % 20, list[2:3] = ARRAY[id % 10, 5],
+SELECT rows_changed FROM bulkpar_execute($$UPDATE kinds SET n = id % 20, list[2:3] = ARRAY[id % 10, 5],
 	pairs[1].b = 'x' || id, dom.a = id, dom.b = 'y', span = int4range(id, 2 * id, '[]'),
 	spans = int4multirange(int4range(1, 3), int4range(id, id + 5)), flags = B'101'::varbit || id::bit(4),
 	by_default = DEFAULT$$, 10);
 SELECT id, n, sum, always, by_default > 50 AS next, list, pairs, dom, span, spans, flags FROM kinds WHERE id IN (1, 25) ORDER BY id;
 SELECT count(*) FROM kinds WHERE sum = n + 2 AND always = id;
-SELECT rows_updated FROM bulkpar_update('kinds', ARRAY['span', 'list', 'dom'],
+SELECT rows_changed FROM bulkpar_update('kinds', ARRAY['span', 'list', 'dom'],
 	ARRAY['range_merge(spans)', 'list || 7', '(1, dom::text)'], 10, condition => 'spans @> id');
 SELECT id, sum, list, dom, span FROM kinds WHERE id = 25;
 SELECT bulkpar_execute('UPDATE kinds SET sum = 1');
 SELECT bulkpar_execute('UPDATE kinds SET always = 1');
 SELECT bulkpar_execute('UPDATE kinds SET n = 80 + id', 10, 1);
 SELECT bulkpar_execute('UPDATE kinds SET list[1] = 80 + id', 10, 1);
-SELECT rows_updated FROM bulkpar_delete('kinds', 'span && int4range(1, 10)', 10);
+SELECT rows_changed FROM bulkpar_delete('kinds', 'span && int4range(1, 10)', 10);
 SELECT count(*) FROM kinds;
 
 -- values out of line that are not set stay where they are
@@ -52,15 +52,15 @@ SELECT reltoastrelid::regclass AS toast FROM pg_class WHERE oid = 'wide'::regcla
 CREATE TABLE chunks AS SELECT ctid::text AS place, xmin::text::bigint AS xid, chunk_id, chunk_seq FROM :toast;
 CREATE TABLE wide_sizes AS SELECT id, md5(text), pg_column_size(text) AS size FROM wide;
 CREATE TABLE wide_source AS SELECT g AS id, 'x' || g AS text FROM generate_series(1, 20) g;
-SELECT rows_updated FROM bulkpar_execute('UPDATE wide SET n = n + 1', 5);
-SELECT rows_updated FROM bulkpar_update('wide', 'n', 'n + 1', 5, from_item => 'wide_source s', condition => 's.id = wide.id');
-SELECT rows_updated FROM bulkpar_update('wide', ARRAY['n', 'text'], ARRAY['n + 1', 'text'], 5);
+SELECT rows_changed FROM bulkpar_execute('UPDATE wide SET n = n + 1', 5);
+SELECT rows_changed FROM bulkpar_update('wide', 'n', 'n + 1', 5, from_item => 'wide_source s', condition => 's.id = wide.id');
+SELECT rows_changed FROM bulkpar_update('wide', ARRAY['n', 'text'], ARRAY['n + 1', 'text'], 5);
 SELECT count(*) FROM chunks;
 SELECT ctid::text, xmin::text::bigint, chunk_id, chunk_seq FROM :toast EXCEPT TABLE chunks;
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('wide', 'other', 'text', 5, skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('wide', 'other', 'text', 5, skip_unchanged => true);
 SELECT ctid::text, xmin::text::bigint, chunk_id, chunk_seq FROM :toast EXCEPT TABLE chunks;
 -- only the column that is set
-SELECT rows_updated FROM bulkpar_update('wide', 'other', 's.text', 5, from_item => 'wide_source s', condition => 's.id = wide.id');
+SELECT rows_changed FROM bulkpar_update('wide', 'other', 's.text', 5, from_item => 'wide_source s', condition => 's.id = wide.id');
 SELECT n, count(*), count(*) FILTER (WHERE md5(text) = md5 AND pg_column_size(text) = size AND other = 'x' || id) AS kept
 	FROM wide JOIN wide_sizes USING (id) GROUP BY n;
 
@@ -73,7 +73,7 @@ BEGIN
 END $$;
 CREATE TRIGGER after_update AFTER UPDATE ON wide REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION audit_update();
-SELECT rows_updated, batches FROM bulkpar_execute('UPDATE wide SET n = n + 10 FROM source s WHERE s.id = wide.id', 8, 1);
+SELECT rows_changed, batches FROM bulkpar_execute('UPDATE wide SET n = n + 10 FROM source s WHERE s.id = wide.id', 8, 1);
 SELECT name, rows, count(*) FROM audit GROUP BY 1, 2 ORDER BY 1, 2;
 
 SET client_min_messages = warning;

@@ -19,23 +19,23 @@ CREATE FUNCTION fill_gone() RETURNS void LANGUAGE sql AS
 CREATE VIEW gone_left AS SELECT count(*), min(id), max(id) FROM gone;
 SELECT fill_gone();
 ANALYZE gone;
-SELECT status, rows_updated, batches, workers, rows_failed, rows_unchanged
+SELECT status, rows_changed, batches, workers, rows_failed, rows_unchanged
 	FROM bulkpar_delete('gone', 'n = 5', 10, 2);
 SELECT * FROM gone_left;
 SELECT target, deletes, column_names, expressions, condition, from_item, statement, stripes FROM last_job;
-SELECT rows_updated FROM bulkpar_delete(condition => 'gone.id = s.id', using_item => 'source s', target => 'gone',
+SELECT rows_changed FROM bulkpar_delete(condition => 'gone.id = s.id', using_item => 'source s', target => 'gone',
 	workers => 2, batch_size => 10);
 SELECT * FROM gone_left;
-SELECT rows_updated FROM bulkpar_delete('gone', NULL, 7);
+SELECT rows_changed FROM bulkpar_delete('gone', NULL, 7);
 SELECT * FROM gone_left;
-SELECT status, rows_updated, batches FROM bulkpar_delete('gone', 'true');
+SELECT status, rows_changed, batches FROM bulkpar_delete('gone', 'true');
 SELECT fill_gone();
-SELECT rows_updated FROM bulkpar_execute('DELETE FROM gone WHERE id > 90', 10);
-SELECT rows_updated FROM bulkpar_execute('DELETE FROM ONLY gone AS source USING source s WHERE source.id = s.id AND s.id < 10', 5);
-SELECT rows_updated FROM bulkpar_execute('WITH w AS (SELECT 40 AS id) DELETE FROM gone g USING w, gone o
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM gone WHERE id > 90', 10);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM ONLY gone AS source USING source s WHERE source.id = s.id AND s.id < 10', 5);
+SELECT rows_changed FROM bulkpar_execute('WITH w AS (SELECT 40 AS id) DELETE FROM gone g USING w, gone o
 	WHERE o.id = g.id AND o.id > w.id AND g.id IN (SELECT id FROM source);', 5);
 SELECT * FROM gone_left;
-SELECT rows_updated FROM bulkpar_execute('DELETE FROM public.gone', 10, 3, stripes => 4);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM public.gone', 10, 3, stripes => 4);
 SELECT * FROM gone_left;
 -- triggers: rows that a BEFORE trigger keeps are not counted; a statement trigger
 -- sees the rows of each batch
@@ -53,7 +53,7 @@ CREATE TRIGGER row_before BEFORE DELETE ON gone FOR EACH ROW EXECUTE FUNCTION au
 CREATE TRIGGER statement_after AFTER DELETE ON gone REFERENCING OLD TABLE AS old_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION audit();
 SELECT fill_gone();
-SELECT rows_updated, batches FROM bulkpar_delete('gone', NULL, 10);
+SELECT rows_changed, batches FROM bulkpar_delete('gone', NULL, 10);
 SELECT * FROM gone_left;
 SELECT name, rows, count(*), count(DISTINCT id) FROM audit GROUP BY 1, 2 ORDER BY 1, 2;
 DROP TRIGGER row_before ON gone;
@@ -68,7 +68,7 @@ CREATE TABLE refers (
 DELETE FROM gone;
 INSERT INTO gone SELECT g, g FROM generate_series(1, 100) g;
 INSERT INTO refers SELECT g, nullif(g, 60), 101 - g, CASE WHEN g = 60 THEN 55 END FROM generate_series(1, 100) g;
-SELECT rows_updated FROM bulkpar_delete('gone', 'id <= 10', 4);
+SELECT rows_changed FROM bulkpar_delete('gone', 'id <= 10', 4);
 SELECT count(*), count(nulled) FROM refers;
 -- in which chunk that happens depends on what is known of the table's size
 \set SHOW_CONTEXT never
@@ -79,22 +79,22 @@ SELECT * FROM gone_left;
 SELECT status, sqlstate FROM last_job;
 UPDATE refers SET restricted = NULL;
 SELECT job_id AS job FROM last_job \gset
-SELECT status, rows_updated FROM bulkpar_resume(:job);
+SELECT status, rows_changed FROM bulkpar_resume(:job);
 SELECT (SELECT count(*) FROM gone), count(*) FROM refers;
 DROP TABLE refers;
 -- the rows of later batches that a cascade has deleted before are not counted
 CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree ON DELETE CASCADE);
 INSERT INTO tree SELECT g, nullif(g / 50 * 50, g) FROM generate_series(50, 149) g;
-SELECT rows_updated FROM bulkpar_delete('tree', 'id < 110', 10, 1);
+SELECT rows_changed FROM bulkpar_delete('tree', 'id < 110', 10, 1);
 SELECT count(*) FROM tree;
 -- rules: those on the other command do not matter
 CREATE RULE others AS ON UPDATE TO gone DO INSTEAD NOTHING;
-SELECT rows_updated FROM bulkpar_delete('gone', NULL);
+SELECT rows_changed FROM bulkpar_delete('gone', NULL);
 DROP RULE others ON gone;
 CREATE RULE nothing AS ON DELETE TO gone WHERE OLD.id > 5 DO INSTEAD NOTHING;
 SELECT bulkpar_delete('gone', NULL);
 SELECT bulkpar_execute('DELETE FROM gone');
-SELECT rows_updated FROM bulkpar_execute('UPDATE gone SET n = 1');
+SELECT rows_changed FROM bulkpar_execute('UPDATE gone SET n = 1');
 DROP RULE nothing ON gone;
 
 SET client_min_messages = warning;

@@ -327,7 +327,7 @@ CREATE TRIGGER refuse BEFORE UPDATE ON work FOR EACH ROW EXECUTE FUNCTION refuse
 -- how far the last job got
 CREATE VIEW last_job AS
 	SELECT j.status, j.sqlstate, j.message IS NOT NULL AS message, c.last_key, c.status AS chunk,
-		c.sqlstate AS chunk_sqlstate, c.rows_updated, c.batches
+		c.sqlstate AS chunk_sqlstate, c.rows_changed, c.batches
 	FROM bulkpar.bulkpar_job j LEFT JOIN bulkpar.bulkpar_chunk c USING (job_id)
 	WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job) ORDER BY chunk_no;
 
@@ -350,7 +350,7 @@ SELECT bulkpar_update('work', 'n_plus', '1', 10, 1); :sqlstate
 SELECT bulkpar_update('work', 'n', '(id::text || CASE id WHEN 55 THEN ''x'' ELSE '''' END)::int % 5', 10, 1); :sqlstate
 -- each stopped at the same row
 SELECT n_plus, owner, count(*), max(id) FROM work GROUP BY 1, 2 ORDER BY 1, 2;
-SELECT job_id, status, sqlstate, message, rows_updated FROM bulkpar.bulkpar_job
+SELECT job_id, status, sqlstate, message, rows_changed FROM bulkpar.bulkpar_job
 	JOIN bulkpar_progress USING (job_id, status) ORDER BY job_id;
 -- several workers: the first error stops them all
 CREATE TABLE many (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
@@ -359,7 +359,7 @@ SELECT pg_stat_force_next_flush() \g /dev/null
 ANALYZE many;
 SELECT bulkpar_update('many', 'n', 'n + 1 + 0 / (id - 2001)', 10, 3); :sqlstate
 SELECT j.status, sum(n) = sum(c.rows) AS as_noted, bool_and(n <= 1) AS at_most_once, sum(n) < 4990 AS stopped
-	FROM many, bulkpar.bulkpar_job j, (SELECT job_id, sum(rows_updated) / 5000.0 AS rows FROM bulkpar.bulkpar_chunk GROUP BY 1) c
+	FROM many, bulkpar.bulkpar_job j, (SELECT job_id, sum(rows_changed) / 5000.0 AS rows FROM bulkpar.bulkpar_chunk GROUP BY 1) c
 	WHERE j.job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job) AND c.job_id = j.job_id GROUP BY 1;
 -- a composite key
 CREATE TABLE pairs (tenant int, code text, n int, PRIMARY KEY (tenant, code));
@@ -376,7 +376,7 @@ SELECT * FROM last_job;
 SELECT backend_type FROM pg_stat_activity WHERE datname = current_database() AND backend_type LIKE 'bulkpar%';
 SELECT count(*) FROM pg_locks WHERE relation IN ('work'::regclass, 'many'::regclass);
 -- and the next job succeeds
-SELECT status, rows_updated FROM bulkpar_update('work', 'n', '0', 10, 2);
+SELECT status, rows_changed FROM bulkpar_update('work', 'n', '0', 10, 2);
 
 --
 -- the names of schema, table, column, data type and constraint
@@ -405,7 +405,7 @@ SELECT DISTINCT c.detail IS NOT DISTINCT FROM j.detail AND c.context = j.context
 	FROM bulkpar_chunks c JOIN bulkpar_jobs j USING (job_id) WHERE c.status = 'failed' AND job_id > 13;
 -- they are forgotten when the job goes on
 UPDATE errors.named SET code = -id WHERE id = 1;
-SELECT status, rows_updated FROM bulkpar_resume(14);
+SELECT status, rows_changed FROM bulkpar_resume(14);
 SELECT * FROM names WHERE job_id = 14;
 
 SET client_min_messages = warning;

@@ -126,7 +126,7 @@ SELECT counts(VARIADIC array(SELECT bulkpar_explain('plan_small', 'n', 'n + 1', 
 ANALYZE plan_small;
 DELETE FROM plan_small WHERE id > 130;
 SELECT counts(VARIADIC array(SELECT bulkpar_explain('plan_small', 'n', 'n + 1', 100, workers => 4)));
-SELECT workers, batches, rows_updated FROM bulkpar_update('plan_small', 'n', 'n + 1', 100, workers => 4);
+SELECT workers, batches, rows_changed FROM bulkpar_update('plan_small', 'n', 'n + 1', 100, workers => 4);
 
 -- of many partitions the largest are shown; no batch reaches from one into another
 CREATE TABLE plan_many (part int, id int, n int, PRIMARY KEY (part, id)) PARTITION BY LIST (part);
@@ -173,7 +173,7 @@ SELECT status FROM bulkpar_delete('tree', NULL, 5, 1);
 SELECT count(*) FROM tree;
 -- each row goes with the one before it, most of them before their own batch
 INSERT INTO tree (id, twig) SELECT i, nullif(i - 1, 0) FROM generate_series(1, 50) i;
-SELECT status, rows_updated < 50 AS fewer FROM bulkpar_delete('tree', NULL, 5, 1);
+SELECT status, rows_changed < 50 AS fewer FROM bulkpar_delete('tree', NULL, 5, 1);
 SELECT count(*) FROM tree;
 DROP TABLE tree;
 DROP EXTENSION postgres_fdw CASCADE;

@@ -23,11 +23,11 @@ SELECT bulkpar_execute('UPDATE named SET n = n + 1 + 0 / (id - coalesce((SELECT 
 	skip_unchanged => true);
 SELECT bulkpar_delete('named', NULL, job_name => 'j');
 DELETE FROM obstacle;
-SELECT job_id = :job AS same_job, status, rows_updated FROM bulkpar_execute(
+SELECT job_id = :job AS same_job, status, rows_changed FROM bulkpar_execute(
 	'UPDATE named SET n = n + 1 + 0 / (id - coalesce((SELECT id FROM obstacle), 0))', 10, 1, job_name => 'j');
 SELECT n, count(*) FROM named GROUP BY n;
 -- a job that has ended has given its name back
-SELECT job_id = :job AS same_job, rows_updated FROM bulkpar_delete('named', 'id > 50 AND 0 / (id - 45) = 0', 10, 1, job_name => 'j');
+SELECT job_id = :job AS same_job, rows_changed FROM bulkpar_delete('named', 'id > 50 AND 0 / (id - 45) = 0', 10, 1, job_name => 'j');
 SELECT count(*) FROM named;
 INSERT INTO obstacle VALUES (20);
 SELECT bulkpar_delete('named', 'named.id / (named.id - o.id) > -100', 5, 1, job_name => 'd', using_item => 'obstacle o');
@@ -35,7 +35,7 @@ SELECT bulkpar_delete('named', 'named.id / (named.id - o.id) > -100', 5, 1, job_
 SELECT bulkpar_delete('named', 'named.id / (named.id - o.id) > -101', 5, 1, job_name => 'd', using_item => 'obstacle o');
 SELECT bulkpar_execute('DELETE FROM named', job_name => 'd');
 UPDATE obstacle SET id = 1000;
-SELECT rows_updated FROM bulkpar_delete('named', 'named.id / (named.id - o.id) > -100', 5, 1, job_name => 'd', using_item => 'obstacle o');
+SELECT rows_changed FROM bulkpar_delete('named', 'named.id / (named.id - o.id) > -100', 5, 1, job_name => 'd', using_item => 'obstacle o');
 SELECT count(*) FROM named;
 
 SET client_min_messages = warning;

@@ -22,20 +22,20 @@ CREATE UNIQUE INDEX keyed_expression ON keyed ((other + 1));
 CREATE UNIQUE INDEX keyed_two ON keyed (n, other DESC) INCLUDE (late);
 CREATE INDEX keyed_hash ON keyed USING hash (other);
 INSERT INTO keyed SELECT g, 1001 - g, g, g FROM generate_series(1, 100) g;
-SELECT rows_updated, batches FROM bulkpar_update('keyed', 'n', 'n + 1', 10, key_index => 'keyed_other_key');
+SELECT rows_changed, batches FROM bulkpar_update('keyed', 'n', 'n + 1', 10, key_index => 'keyed_other_key');
 SELECT key_index, end_key FROM last_job;
-SELECT rows_updated FROM bulkpar_execute('UPDATE keyed SET n = n + 1', 10, key_index => 'keyed_late_key');
-SELECT rows_updated FROM bulkpar_execute('UPDATE keyed SET n = n + 1', 10, key_index => NULL);
+SELECT rows_changed FROM bulkpar_execute('UPDATE keyed SET n = n + 1', 10, key_index => 'keyed_late_key');
+SELECT rows_changed FROM bulkpar_execute('UPDATE keyed SET n = n + 1', 10, key_index => NULL);
 SELECT key_index FROM last_job;
 SELECT n, count(*) FROM keyed GROUP BY n;
 -- the primary key can be changed when the job follows another index, each key once
-SELECT rows_updated FROM bulkpar_update('keyed', 'id', 'id + 1000', 10, key_index => 'keyed_other_key');
+SELECT rows_changed FROM bulkpar_update('keyed', 'id', 'id + 1000', 10, key_index => 'keyed_other_key');
 SELECT min(id), max(id), count(*) FROM keyed;
-SELECT rows_updated FROM bulkpar_execute('UPDATE keyed SET id = id - 1000, late = late + 1000', 10,
+SELECT rows_changed FROM bulkpar_execute('UPDATE keyed SET id = id - 1000, late = late + 1000', 10,
 	key_index => 'public.keyed_other_key');
 SELECT min(id), max(id), min(late), max(late) FROM keyed;
-SELECT rows_updated FROM bulkpar_execute('UPDATE keyed SET other = other - 900', 10, key_index => 'keyed_pkey');
-SELECT rows_updated FROM bulkpar_delete('keyed', 'id > 90', 4, key_index => 'keyed_two');
+SELECT rows_changed FROM bulkpar_execute('UPDATE keyed SET other = other - 900', 10, key_index => 'keyed_pkey');
+SELECT rows_changed FROM bulkpar_delete('keyed', 'id > 90', 4, key_index => 'keyed_two');
 SELECT key_index, end_key FROM last_job;
 -- what cannot be followed
 SELECT bulkpar_update('keyed', 'n', '1', key_index => 'item_pkey');
@@ -54,7 +54,7 @@ SELECT bulkpar_update('keyed', 'other', '1', key_index => 'keyed_other_key');
 CREATE TABLE one_key (id int NOT NULL, n int);
 INSERT INTO one_key SELECT g, 0 FROM generate_series(1, 50) g;
 CREATE UNIQUE INDEX one_key_only ON one_key (id DESC);
-SELECT rows_updated FROM bulkpar_delete('one_key', 'id % 2 = 0', 10, key_index => 'one_key_only');
+SELECT rows_changed FROM bulkpar_delete('one_key', 'id % 2 = 0', 10, key_index => 'one_key_only');
 SELECT count(*), sum(id % 2) FROM one_key;
 
 SET client_min_messages = warning;

@@ -18,7 +18,7 @@ END $$;
 -- Runs a job that fails in the middle of a table, changes what a key looks like,
 -- and resumes it.
 \set fail 'UPDATE obstacle SET there = true; UPDATE t SET n = CASE WHEN n = 1000 THEN 1000 ELSE 0 END; SELECT bulkpar_update(\'t\', \'n\', \'keykinds.stumble(n)\', 2, workers => 1);'
-\set resume 'UPDATE obstacle SET there = false; SELECT status, rows_updated FROM bulkpar_resume((SELECT max(job_id) FROM bulkpar_jobs)); SELECT n % 1000 AS n, count(*) FROM t GROUP BY 1;'
+\set resume 'UPDATE obstacle SET there = false; SELECT status, rows_changed FROM bulkpar_resume((SELECT max(job_id) FROM bulkpar_jobs)); SELECT n % 1000 AS n, count(*) FROM t GROUP BY 1;'
 
 -- regclass: two tables swap their names
 SELECT format('CREATE TABLE r%s ()', i) FROM generate_series(1, 9) i \gexec
@@ -146,8 +146,8 @@ UPDATE t SET n = 1000 WHERE l = 31;
 :fail
 DELETE FROM allowed;
 :resume
-SELECT status, rows_updated FROM bulkpar_update('t', 'n', 'n + 1', 7, 2, key_index => 't_l_key');
-SELECT status, rows_updated FROM bulkpar_update('t', 'n', 'n + 1', 7, 2, key_index => 't_m_key');
+SELECT status, rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 7, 2, key_index => 't_l_key');
+SELECT status, rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 7, 2, key_index => 't_m_key');
 SELECT n % 1000 AS n, count(*) FROM t GROUP BY 1;
 DROP TABLE t;
 
@@ -156,7 +156,7 @@ CREATE TABLE t (k bytea PRIMARY KEY, n integer NOT NULL DEFAULT 0);
 ALTER TABLE t ALTER COLUMN k SET STORAGE EXTERNAL;
 INSERT INTO t SELECT string_agg(sha256((i * 100 + k)::text::bytea), ''), i
 FROM generate_series(1, 10) i, generate_series(1, 75) k GROUP BY i;
-SELECT status, rows_updated, rows_failed FROM bulkpar_update('t', 'n', '100 / (n - 5)', 3, 2, on_error => 'skip');
+SELECT status, rows_changed, rows_failed FROM bulkpar_update('t', 'n', '100 / (n - 5)', 3, 2, on_error => 'skip');
 SELECT length(key[1]), sqlstate FROM bulkpar_errors WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs);
 DROP TABLE t;
 

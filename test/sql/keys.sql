@@ -19,13 +19,13 @@ DECLARE
 BEGIN
 	SELECT * INTO result FROM bulkpar_update(target, 'n', 'n + 1',
 		add_one.batch_size, workers => 3);
-	rows := result.rows_updated;
+	rows := result.rows_changed;
 	batches := result.batches;
 	workers := result.workers;
 	EXECUTE format('SELECT count(*) = %s AND bool_and(n = 1) FROM %s', rows, target)
 		INTO each_once;
 	SELECT count(*) > 1, bool_and(c.status = 'succeeded' AND c.last_key = c.hi
-			AND c.rows_updated = c.rows_found
+			AND c.rows_changed = c.rows_found
 			AND c.lo IS NOT DISTINCT FROM c.previous_hi)
 			AND max(c.hi) FILTER (WHERE is_last) = j.end_key, j.key_index
 		INTO chunks, complete, index

@@ -13,10 +13,10 @@ INSERT INTO crowd SELECT generate_series(1, 100);
 ANALYZE crowd;
 CREATE FUNCTION many() RETURNS SETOF int IMMUTABLE ROWS 1 LANGUAGE plpgsql AS
 	'BEGIN RETURN QUERY SELECT generate_series(1, 20000); END';
-SELECT rows_updated FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 1 = 0', 1, 2);
+SELECT rows_changed FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 1 = 0', 1, 2);
 SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 SELECT n, count(*) FROM crowd GROUP BY n;
-SELECT rows_updated FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 50 = 0', 1, 2);
+SELECT rows_changed FROM bulkpar_execute('UPDATE crowd SET n = n + 1 FROM many() m WHERE id % 50 = 0', 1, 2);
 SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 SELECT n, count(*) FROM crowd GROUP BY n;
 -- the look-up ends when it has found more than one in 16: with the walk that
@@ -30,7 +30,7 @@ ANALYZE crowd;
 SELECT bulkpar_explain FROM bulkpar_explain('crowd', 'n', 'n + 1', 1, 2, condition => 'half(id) = 1')
 	WHERE bulkpar_explain LIKE 'Rows:%';
 ALTER SEQUENCE looks RESTART;
-SELECT rows_updated FROM bulkpar_update('crowd', 'n', 'n + 1', 1, 2, condition => 'half(id) = 1');
+SELECT rows_changed FROM bulkpar_update('crowd', 'n', 'n + 1', 1, 2, condition => 'half(id) = 1');
 SELECT last_value BETWEEN 100 AND 150 AS few_looks FROM looks;
 SELECT count(keys) FROM bulkpar.bulkpar_chunk WHERE job_id = (SELECT max(job_id) FROM bulkpar.bulkpar_job);
 SELECT n, count(*) FROM crowd GROUP BY n ORDER BY n;
@@ -56,7 +56,7 @@ SELECT status FROM bulkpar_execute(
 	'UPDATE crowd SET n = crowd.n + 1 FROM (SELECT * FROM crowd TABLESAMPLE bernoulli (90)) o WHERE o.id = crowd.id AND o.id % 20 = 1', 1, 2);
 SELECT listed() > 0 AS listed, sum(n) BETWEEN 1 AND 5 AS some FROM crowd;
 UPDATE crowd SET n = 0;
-SELECT rows_updated, rows_failed FROM bulkpar_execute('UPDATE crowd SET n = n + 1 WHERE 100 / (id - 50) = 20', 1, 2,
+SELECT rows_changed, rows_failed FROM bulkpar_execute('UPDATE crowd SET n = n + 1 WHERE 100 / (id - 50) = 20', 1, 2,
 	on_error => 'skip');
 SELECT listed();
 \set VERBOSITY terse
@@ -79,7 +79,7 @@ SELECT substring(bulkpar_explain, 'and they are.*') AS listed FROM bulkpar_expla
 	WHERE bulkpar_explain LIKE 'Rows:%';
 -- the batches go through them as they are on disk
 CREATE TABLE places AS SELECT id::text, ctid AS place FROM at_random;
-SELECT rows_updated, batches FROM bulkpar_delete('at_random', 'n = 3', 100);
+SELECT rows_changed, batches FROM bulkpar_delete('at_random', 'n = 3', 100);
 SELECT listed() > 0 AS listed, count(*), count(*) FILTER (WHERE n = 3) AS left_over FROM at_random;
 SELECT count(*) > 2 AS several, bool_and(place > before) AS ascend
 	FROM (SELECT place, lag(place, 1, '(0,0)') OVER (ORDER BY chunk_no) AS before
@@ -111,11 +111,11 @@ INSERT INTO pairs SELECT ROW(g / 10, g)::crowd_key, g FROM generate_series(1, 10
 CREATE TABLE "bulkpar list" (c0 int, c1 text, n int DEFAULT 0, PRIMARY KEY (c0, c1));
 INSERT INTO "bulkpar list" SELECT g, g FROM generate_series(1, 100) g;
 ANALYZE pairs, "bulkpar list";
-SELECT rows_updated FROM bulkpar_update('pairs', 'n', 'n + 1', 1, 2, condition => 'c0 % 50 = 7');
+SELECT rows_changed FROM bulkpar_update('pairs', 'n', 'n + 1', 1, 2, condition => 'c0 % 50 = 7');
 SELECT listed(), array_agg(c0 ORDER BY c0) FROM pairs WHERE n = 1;
-SELECT rows_updated, batches FROM bulkpar_update('"bulkpar list"', 'n', 'n + 1', 1, 2, condition => 'c0 % 50 = 7');
+SELECT rows_changed, batches FROM bulkpar_update('"bulkpar list"', 'n', 'n + 1', 1, 2, condition => 'c0 % 50 = 7');
 SELECT listed();
-SELECT rows_updated, batches FROM bulkpar_execute(
+SELECT rows_changed, batches FROM bulkpar_execute(
 	'UPDATE "bulkpar list" AS "bulkpar list" SET n = n + 1 WHERE c0 % 50 = 8', 1, 2);
 SELECT listed(), array_agg(c0 ORDER BY c0) FROM "bulkpar list" WHERE n = 1;
 -- also under row level security with operators that are not leakproof
@@ -128,7 +128,7 @@ ANALYZE hidden;
 CREATE ROLE regress_bulkpar_hidden LOGIN;
 GRANT ALL ON hidden TO regress_bulkpar_hidden;
 SET SESSION AUTHORIZATION regress_bulkpar_hidden;
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('hidden', 'n', '1', 2, 2, condition => 'b % 100 = 3',
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('hidden', 'n', '1', 2, 2, condition => 'b % 100 = 3',
 	skip_unchanged => true);
 RESET SESSION AUTHORIZATION;
 SELECT listed();

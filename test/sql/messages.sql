@@ -15,20 +15,20 @@ CREATE TRIGGER say BEFORE UPDATE ON item FOR EACH ROW EXECUTE FUNCTION say();
 SET client_min_messages = notice;
 
 -- each text once, with its number
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 100, 1);
+SELECT rows_changed FROM bulkpar_update('item', 'n', 'n + 1', 100, 1);
 SELECT jsonb_pretty(messages) FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 SET client_min_messages = warning;
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 10, 1, stripes => 3);
+SELECT rows_changed FROM bulkpar_update('item', 'n', 'n + 1', 10, 1, stripes => 3);
 SET client_min_messages = notice;
 SELECT (SELECT sum((m ->> 'count')::int) FROM jsonb_array_elements(messages) m) FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 -- of several workers together, also one that waits only for the end
 SELECT job_id AS job FROM bulkpar_update('item', 'n', 'n + 1', 10, 2, wait => false) \gset
-SELECT rows_updated FROM bulkpar_wait(:job);
+SELECT rows_changed FROM bulkpar_wait(:job);
 -- more texts than are kept
 CREATE OR REPLACE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS
 	$$BEGIN RAISE NOTICE '% %', CASE WHEN NEW.id = 2 THEN repeat('long ä ', 1000) ELSE 'row' END, NEW.id; RETURN NEW; END$$;
 SET client_min_messages = warning;
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 100, 1);
+SELECT rows_changed FROM bulkpar_update('item', 'n', 'n + 1', 100, 1);
 SET client_min_messages = notice;
 SELECT count(*), count(*) FILTER (WHERE m ->> 'message' IS NULL) AS others, sum((m ->> 'count')::int), max(octet_length(m ->> 'message'))
 	FROM bulkpar_jobs j, jsonb_array_elements(messages) m WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs);
@@ -37,15 +37,15 @@ SELECT count(*), count(*) FILTER (WHERE m ->> 'message' IS NULL) AS others, sum(
 CREATE OR REPLACE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS
 	$$BEGIN IF NEW.id > 200 THEN RAISE NOTICE 'seen'; END IF; RETURN NEW; END$$;
 \set VERBOSITY terse
-SELECT rows_updated, rows_failed FROM bulkpar_update('item', 'n', '1 / (id - 255)', 100, 1, on_error => 'skip');
-SELECT rows_updated, rows_failed FROM bulkpar_update('item', 'n', '1 / (id - 255)', 100, 1);
+SELECT rows_changed, rows_failed FROM bulkpar_update('item', 'n', '1 / (id - 255)', 100, 1, on_error => 'skip');
+SELECT rows_changed, rows_failed FROM bulkpar_update('item', 'n', '1 / (id - 255)', 100, 1);
 DELETE FROM item WHERE id = 255;
 SELECT max(job_id) AS job FROM bulkpar_jobs \gset
-SELECT rows_updated FROM bulkpar_resume(:job);
+SELECT rows_changed FROM bulkpar_resume(:job);
 -- a text in another encoding is counted
 CREATE OR REPLACE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS
 	$$BEGIN SET client_encoding = 'LATIN1'; RAISE NOTICE 'ä'; RETURN NEW; END$$;
-SELECT rows_updated FROM bulkpar_update('item', 'n', '1', 100, 1);
+SELECT rows_changed FROM bulkpar_update('item', 'n', '1', 100, 1);
 -- not for others to read
 CREATE ROLE regress_messages_reader;
 GRANT pg_read_all_stats TO regress_messages_reader;

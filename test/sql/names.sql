@@ -11,7 +11,7 @@ CREATE TABLE "sch""ema %s"."täble ""x"" %d; --" (
 	"c234567890123456789012345678901234567890123456789012345678901 3" int DEFAULT 0
 );
 INSERT INTO "sch""ema %s"."täble ""x"" %d; --" SELECT generate_series(1, 100);
-SELECT status, rows_updated FROM bulkpar_update(
+SELECT status, rows_changed FROM bulkpar_update(
 	'"sch""ema %s"."täble ""x"" %d; --"',
 	ARRAY['n%1$s', 'ünd "n"', 'select',
 		'c234567890123456789012345678901234567890123456789012345678901 3'],
@@ -22,7 +22,7 @@ SELECT DISTINCT "n%1$s", "ünd ""n""", "select",
 	"c234567890123456789012345678901234567890123456789012345678901 3" AS long
 FROM "sch""ema %s"."täble ""x"" %d; --";
 -- other spellings of names are those of SQL
-SELECT rows_updated FROM bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', '"select"', '1');
+SELECT rows_changed FROM bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', '"select"', '1');
 SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', 'SELECT', '1');
 SELECT bulkpar_update('"sch""ema %s"."täble ""x"" %d; --"', 'select = 1, "n%1$s"', '1');
 -- the name in the context of an error
@@ -36,7 +36,7 @@ FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 DROP EXTENSION bulkpar;
 CREATE SCHEMA "sch Ema %s;";
 CREATE EXTENSION bulkpar SCHEMA "sch Ema %s;";
-SELECT status, rows_updated FROM "sch Ema %s;".bulkpar_update(
+SELECT status, rows_changed FROM "sch Ema %s;".bulkpar_update(
 	'"sch""ema %s"."täble ""x"" %d; --"', 'select', '"select" + 1', 7, 2);
 SELECT status, percent FROM "sch Ema %s;".bulkpar_progress;
 DROP EXTENSION bulkpar;

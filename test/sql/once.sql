@@ -77,7 +77,7 @@ $$;
 CREATE FUNCTION compare(statement text, how text DEFAULT ', 29') RETURNS SETOF text
 LANGUAGE sql AS $$
 	VALUES (format('SELECT run(%L) AS plain', statement)),
-		(format('SELECT status, rows_updated FROM bulkpar_execute(%L%s)',
+		(format('SELECT status, rows_changed FROM bulkpar_execute(%L%s)',
 			statement, how)),
 		('SELECT * FROM differences')
 $$;
@@ -157,10 +157,10 @@ CREATE FUNCTION wide() RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(format('id AS c%s', g), ', ') FROM generate_series(1, 1200) g
 $$;
 SELECT run(format('UPDATE t SET n = s.r, k = s.c7 FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS r, %s FROM t) s WHERE s.id = t.id', wide()));
-SELECT rows_updated FROM bulkpar_execute(format('UPDATE t SET n = s.r, k = s.c7 FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS r, %s FROM t) s WHERE s.id = t.id', wide()), 29);
+SELECT rows_changed FROM bulkpar_execute(format('UPDATE t SET n = s.r, k = s.c7 FROM (SELECT *, row_number() OVER (ORDER BY id DESC) AS r, %s FROM t) s WHERE s.id = t.id', wide()), 29);
 SELECT * FROM differences;
 SELECT run(format('WITH s AS (SELECT *, max(k) OVER () AS m, %s FROM t) UPDATE t SET n = s.c9, txt = (SELECT max(s2.txt) FROM s AS s2 WHERE s2.k = t.k AND s2.c8 > 7) FROM s WHERE s.id = t.id AND s.k < s.m', wide()));
-SELECT rows_updated FROM bulkpar_execute(format('WITH s AS (SELECT *, max(k) OVER () AS m, %s FROM t) UPDATE t SET n = s.c9, txt = (SELECT max(s2.txt) FROM s AS s2 WHERE s2.k = t.k AND s2.c8 > 7) FROM s WHERE s.id = t.id AND s.k < s.m', wide()), 29);
+SELECT rows_changed FROM bulkpar_execute(format('WITH s AS (SELECT *, max(k) OVER () AS m, %s FROM t) UPDATE t SET n = s.c9, txt = (SELECT max(s2.txt) FROM s AS s2 WHERE s2.k = t.k AND s2.c8 > 7) FROM s WHERE s.id = t.id AND s.k < s.m', wide()), 29);
 SELECT * FROM differences;
 SELECT compare('WITH s AS (SELECT *, count(*) OVER () AS c FROM t) UPDATE t SET txt = s2::text FROM s JOIN s AS s2 USING (id) WHERE s.id = t.id') \gexec
 
@@ -198,18 +198,18 @@ SELECT compare('DELETE FROM parted USING parted b WHERE b.tableoid = parted.tabl
 
 -- by its parts, with other ways to run
 SELECT run('UPDATE t SET n = (SELECT max(n) FROM t) + 1 WHERE k IN (SELECT k FROM t GROUP BY k HAVING count(*) > 19)');
-SELECT status, rows_updated FROM bulkpar_update('t', 'n', '(SELECT max(n) FROM t) + 1', 10,
+SELECT status, rows_changed FROM bulkpar_update('t', 'n', '(SELECT max(n) FROM t) + 1', 10,
 	condition => 'k IN (SELECT k FROM t GROUP BY k HAVING count(*) > 19)');
 SELECT * FROM differences;
 SELECT run('DELETE FROM t USING (SELECT max(id) AS id FROM t GROUP BY k) s WHERE s.id <> t.id AND s.id % 20 = t.k');
-SELECT status, rows_updated FROM bulkpar_delete('t', 's.id <> t.id AND s.id % 20 = t.k', 10,
+SELECT status, rows_changed FROM bulkpar_delete('t', 's.id <> t.id AND s.id % 20 = t.k', 10,
 	using_item => '(SELECT max(id) AS id FROM t GROUP BY k) s');
 SELECT * FROM differences;
 SELECT compare('UPDATE t SET n = (SELECT max(n) FROM t) WHERE id > 7', ', 29, stripes => 4') \gexec
 SELECT compare('UPDATE t SET n = (SELECT max(n) FROM t) WHERE id > 7', $$, 29, on_error => 'skip'$$) \gexec
 SELECT compare('UPDATE t SET k = 2 WHERE id IN (SELECT id FROM t ORDER BY id LIMIT 5)', ', batch_size => 1') \gexec
 SELECT run('UPDATE t SET n = (SELECT min(n) FROM t)');
-SELECT status, rows_updated, rows_unchanged FROM bulkpar_execute(
+SELECT status, rows_changed, rows_unchanged FROM bulkpar_execute(
 	'UPDATE t SET n = (SELECT min(n) FROM t)', 29, skip_unchanged => true);
 SELECT * FROM differences;
 
@@ -240,7 +240,7 @@ SELECT fill('job');
 SELECT bulkpar_execute('UPDATE t SET n = (SELECT id FROM t)');
 SELECT bulkpar_execute('UPDATE t SET n = 1 WHERE id IN (SELECT 1 / (max(id) - 400) FROM t)');
 -- Also where one statement would not have come to it, for it finds no row.
-SELECT rows_updated FROM bulkpar_execute('UPDATE t SET n = (SELECT 1 / count(*) FROM t WHERE id < 0) WHERE id < 0 AND id > 0');
+SELECT rows_changed FROM bulkpar_execute('UPDATE t SET n = (SELECT 1 / count(*) FROM t WHERE id < 0) WHERE id < 0 AND id > 0');
 
 -- refused
 SELECT bulkpar_execute('UPDATE t SET n = (SELECT max(b.n) FROM t b WHERE b.k = t.k)');
@@ -306,7 +306,7 @@ SELECT sum(n), count(*) FILTER (WHERE n > 0) FROM few;
 INSERT INTO few VALUES (1000, 0);
 SET once.fail = 'no';
 CREATE OR REPLACE FUNCTION fail(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT i';
-SELECT status, rows_updated FROM bulkpar_resume(:job);
+SELECT status, rows_changed FROM bulkpar_resume(:job);
 SELECT bool_and(n = 20 + id) FROM few WHERE id <= 20;
 SELECT count FROM results;
 -- It is not resumed with another meaning, nor without its result.

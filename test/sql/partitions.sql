@@ -16,7 +16,7 @@ CREATE VIEW last_job AS SELECT * FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 -- first key to its end key, all done.
 CREATE VIEW parts AS
 SELECT p.relation, p.key_index::regclass AS key_index, p.gone,
-	coalesce(sum(c.rows_updated), 0) AS rows_updated, p.end_key IS NULL AS empty,
+	coalesce(sum(c.rows_changed), 0) AS rows_changed, p.end_key IS NULL AS empty,
 	coalesce(bool_and(c.status = 'succeeded' AND c.last_key = c.hi
 			AND c.lo IS NOT DISTINCT FROM c.previous_hi)
 		AND max(c.hi) FILTER (WHERE c.is_last) = p.end_key, p.end_key IS NULL) AS complete
@@ -53,46 +53,46 @@ CREATE VIEW counts AS SELECT tableoid::regclass AS part, n, count(*) FROM event 
 SELECT * FROM counts;
 
 -- in one stripe and in four; every row once
-SELECT status, rows_updated, workers, rows_failed, rows_unchanged
+SELECT status, rows_changed, workers, rows_failed, rows_unchanged
 	FROM bulkpar_update('event', 'n', 'n + 1', 10, 2, stripes => 1);
 SELECT * FROM counts;
 SELECT * FROM parts;
 SELECT target, key_index, stripes FROM last_job;
-SELECT p.rows_done, p.rows_updated, p.estimated_rows, p.percent FROM bulkpar_progress p JOIN last_job USING (job_id);
-SELECT status, rows_updated, workers FROM bulkpar_update('event', 'n', 'n + 1', 10, 2, stripes => 4);
+SELECT p.rows_done, p.rows_changed, p.estimated_rows, p.percent FROM bulkpar_progress p JOIN last_job USING (job_id);
+SELECT status, rows_changed, workers FROM bulkpar_update('event', 'n', 'n + 1', 10, 2, stripes => 4);
 SELECT * FROM counts;
-SELECT relation, rows_updated, complete FROM parts;
-SELECT rows_updated, workers FROM bulkpar_update('event', ARRAY['n', 'note'], ARRAY['n + 1', 'day || kind'], 7, 3, stripes => 4);
+SELECT relation, rows_changed, complete FROM parts;
+SELECT rows_changed, workers FROM bulkpar_update('event', ARRAY['n', 'note'], ARRAY['n + 1', 'day || kind'], 7, 3, stripes => 4);
 SELECT n, count(*), count(*) FILTER (WHERE note = day || kind) AS noted FROM event GROUP BY n;
 -- with a condition, with another table, and where the same value stays
-SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 1', 10, condition => 'kind = ''b''');
+SELECT rows_changed FROM bulkpar_update('event', 'n', 'n + 1', 10, condition => 'kind = ''b''');
 SELECT kind, n, count(*) FROM event GROUP BY 1, 2 ORDER BY 1, 2;
 CREATE TABLE source AS SELECT g AS id, 100 + g AS v FROM generate_series(1, 30) g;
 ANALYZE source;
-SELECT rows_updated FROM bulkpar_execute('UPDATE event AS e SET n = s.v FROM source s WHERE s.id = e.id', 10);
+SELECT rows_changed FROM bulkpar_execute('UPDATE event AS e SET n = s.v FROM source s WHERE s.id = e.id', 10);
 SELECT count(*), count(*) FILTER (WHERE n = 100 + id) FROM event WHERE id <= 30;
 SELECT count(*) FROM event WHERE id > 30 AND n >= 100;
-SELECT rows_updated FROM bulkpar_update('event', 'n', 's.v + 1', 10, from_item => 'source s', condition => 's.id = event.id');
+SELECT rows_changed FROM bulkpar_update('event', 'n', 's.v + 1', 10, from_item => 'source s', condition => 's.id = event.id');
 SELECT count(*), count(*) FILTER (WHERE n = 101 + id) FROM event WHERE id <= 30;
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('event', 'n', 'greatest(n, 100)', 10, 1, skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('event', 'n', 'greatest(n, 100)', 10, 1, skip_unchanged => true);
 UPDATE event SET n = 0;
 -- where few rows match their keys are listed
 VACUUM (FULL, ANALYZE) event;
-SELECT rows_updated, batches, workers FROM bulkpar_update('event', 'n', 'event.n + 100', 4, 2,
+SELECT rows_changed, batches, workers FROM bulkpar_update('event', 'n', 'event.n + 100', 4, 2,
 	condition => 'id % 100 IN (7, 8)');
-SELECT chunk_no, part_no, keys IS NOT NULL AS listed, rows_found, rows_updated FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id)
+SELECT chunk_no, part_no, keys IS NOT NULL AS listed, rows_found, rows_changed FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id)
 	ORDER BY chunk_no;
 SELECT bool_and(c.started_at >= j.started_at) AS started_when_claimed FROM bulkpar.bulkpar_chunk c JOIN last_job j USING (job_id);
-SELECT relation, rows_updated, empty, complete FROM parts;
+SELECT relation, rows_changed, empty, complete FROM parts;
 SELECT tableoid::regclass AS part, id, day, kind, n FROM event WHERE n >= 100 ORDER BY 1, 2, 3;
 UPDATE event SET n = n - 100 WHERE n >= 100;
 -- none of them, and more than the planner expects
-SELECT rows_updated, batches FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 100 = 7 AND id < 0');
-SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 8 + id % 3 = 0');
+SELECT rows_changed, batches FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 100 = 7 AND id < 0');
+SELECT rows_changed FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 8 + id % 3 = 0');
 SELECT count(*), bool_or(keys IS NULL) FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id);
 UPDATE event SET n = n - 100 WHERE n >= 100;
 -- so many more that they are not listed
-SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 2 + id % 3 = 0');
+SELECT rows_changed FROM bulkpar_update('event', 'n', 'n + 100', 4, 2, condition => 'id % 2 + id % 3 = 0');
 SELECT bool_and(keys IS NULL) FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id);
 UPDATE event SET n = n - 100 WHERE n >= 100;
 
@@ -102,27 +102,27 @@ UPDATE event SET n = n - 100 WHERE n >= 100;
 CREATE FUNCTION locked() RETURNS bigint LANGUAGE sql AS $$
 	SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
 	WHERE l.pid = pg_backend_pid() AND c.relispartition AND c.relkind = 'r' $$;
-SELECT rows_updated FROM bulkpar_update('event', 'n', 'locked()', 10, 2);
+SELECT rows_changed FROM bulkpar_update('event', 'n', 'locked()', 10, 2);
 SELECT tableoid::regclass AS part, max(n) <= 2 AS few_locked FROM event GROUP BY 1 ORDER BY 1;
-SELECT rows_updated FROM bulkpar_update('event', 'n', 'locked()', 2, 2, condition => 'id % 100 = 7');
+SELECT rows_changed FROM bulkpar_update('event', 'n', 'locked()', 2, 2, condition => 'id % 100 = 7');
 SELECT max(n) <= 2 AS few_locked FROM event WHERE id % 100 = 7 AND kind <> 'e';
 UPDATE event SET n = 0;
 DROP FUNCTION locked();
 
 -- the target's own statement may be a self-join
-SELECT rows_updated FROM bulkpar_execute($$UPDATE event e SET n = o.n + 1 FROM event o
+SELECT rows_changed FROM bulkpar_execute($$UPDATE event e SET n = o.n + 1 FROM event o
 	WHERE o.id = e.id AND o.day = e.day AND o.kind = e.kind$$, 10);
 SELECT * FROM counts;
 -- rows that fail are left out, with their keys
-SELECT status, rows_updated, rows_failed FROM bulkpar_update('event', 'n', 'n + 1 + 0 / (id - 7)', 10, 2, on_error => 'skip');
+SELECT status, rows_changed, rows_failed FROM bulkpar_update('event', 'n', 'n + 1 + 0 / (id - 7)', 10, 2, on_error => 'skip');
 SELECT e.key, e.sqlstate, c.relation FROM bulkpar_errors e JOIN bulkpar_chunks c USING (job_id, chunk_no)
 	JOIN last_job USING (job_id) ORDER BY e.key;
 SELECT n, count(*) FROM event GROUP BY n ORDER BY n;
 UPDATE event SET n = 2;
 -- a partition is a table like any other
-SELECT rows_updated FROM bulkpar_update('event_2', 'n', 'n + 1', 10);
-SELECT rows_updated FROM bulkpar_execute('UPDATE event_3 SET n = n + 2', 10);
-SELECT relation, rows_updated, complete FROM parts;
+SELECT rows_changed FROM bulkpar_update('event_2', 'n', 'n + 1', 10);
+SELECT rows_changed FROM bulkpar_execute('UPDATE event_3 SET n = n + 2', 10);
+SELECT relation, rows_changed, complete FROM parts;
 SELECT * FROM counts;
 UPDATE event SET n = 2;
 
@@ -148,7 +148,7 @@ CREATE TRIGGER on_part AFTER UPDATE ON event_1 REFERENCING OLD TABLE AS old_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION audit_batch();
 CREATE TRIGGER rows_of_2 BEFORE UPDATE ON event_2 FOR EACH ROW EXECUTE FUNCTION audit_row();
 CREATE TRIGGER rows_of_all AFTER UPDATE ON event FOR EACH ROW EXECUTE FUNCTION audit_row();
-SELECT rows_updated, batches FROM bulkpar_update('event', 'n', 'n + 1', 10, 2, stripes => 1) \gset
+SELECT rows_changed, batches FROM bulkpar_update('event', 'n', 'n + 1', 10, 2, stripes => 1) \gset
 SELECT name, level, relation, count(*) >= :batches AS each_batch, count(DISTINCT batch) = :batches AS each_once,
 	sum(rows), max(rows) <= 10 AS within_limit
 	FROM audit WHERE level = 'STATEMENT' GROUP BY 1, 2, 3;
@@ -171,7 +171,7 @@ SELECT bulkpar_update('event', 'n', 'n + 1'); :message
 RESET SESSION AUTHORIZATION;
 GRANT SELECT (kind) ON event TO regress_bulkpar_frank;
 SET SESSION AUTHORIZATION regress_bulkpar_frank;
-SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 1', 10, 2);
+SELECT rows_changed FROM bulkpar_update('event', 'n', 'n + 1', 10, 2);
 SELECT bulkpar_update('event', 'n', 'length(note)'); :message
 SELECT bulkpar_update('event_1', 'n', 'n + 1'); :message
 SELECT bulkpar_delete('event', 'true'); :message
@@ -182,7 +182,7 @@ CREATE POLICY chosen ON event USING (kind IN ('a', 'e'));
 -- of a partition they do not matter where the statement is about the target
 ALTER TABLE event_1 ENABLE ROW LEVEL SECURITY;
 SET SESSION AUTHORIZATION regress_bulkpar_frank;
-SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 1', 10, 2);
+SELECT rows_changed FROM bulkpar_update('event', 'n', 'n + 1', 10, 2);
 SELECT count(*) FROM event;
 RESET SESSION AUTHORIZATION;
 SELECT kind, n, count(*) FROM event GROUP BY 1, 2 ORDER BY 1, 2;
@@ -211,9 +211,9 @@ SELECT bulkpar_update('keyed', 'a', 'a + 1');
 SELECT bulkpar_update('keyed', 'b', 'b + 1');
 SELECT bulkpar_update('keyed', 'c', 'c + 1');
 SELECT bulkpar_execute('UPDATE keyed SET c = DEFAULT');
-SELECT rows_updated FROM bulkpar_update('keyed', 'n', 'n + 1', 10, stripes => 4);
+SELECT rows_changed FROM bulkpar_update('keyed', 'n', 'n + 1', 10, stripes => 4);
 SELECT n, count(*) FROM keyed GROUP BY n;
-SELECT relation, key_index, rows_updated, complete FROM parts;
+SELECT relation, key_index, rows_changed, complete FROM parts;
 -- the partition that lacks an index
 \set VERBOSITY default
 CREATE TABLE keyed_2 PARTITION OF keyed FOR VALUES FROM (100) TO (200);
@@ -229,21 +229,21 @@ CREATE TABLE money_part (id money NOT NULL, n int NOT NULL DEFAULT 0) PARTITION 
 CREATE TABLE money_part_1 PARTITION OF money_part (PRIMARY KEY (id)) FOR VALUES FROM ('1') TO ('100');
 INSERT INTO money_part VALUES (1), (2);
 SELECT bulkpar_update('money_part', 'n', 'n + 1', stripes => 4);
-SELECT rows_updated FROM bulkpar_update('money_part', 'n', 'n + 1');
+SELECT rows_changed FROM bulkpar_update('money_part', 'n', 'n + 1');
 -- no partitions; a foreign one; a rule on one; the target alone has no rows
 CREATE TABLE empty_part (id int PRIMARY KEY, n int) PARTITION BY RANGE (id);
-SELECT status, rows_updated, batches, workers FROM bulkpar_update('empty_part', 'n', '1');
+SELECT status, rows_changed, batches, workers FROM bulkpar_update('empty_part', 'n', '1');
 SELECT target, status, key_index FROM last_job;
 SELECT bulkpar_explain('empty_part', 'n', '1');
 SELECT bulkpar_update('empty_part', 'm', '1');
 SELECT bulkpar_update('empty_part', 'n', 'm');
 SELECT bulkpar_update('empty_part', 'n', '1', condition => 'm');
 CREATE TABLE empty_part_1 PARTITION OF empty_part FOR VALUES FROM (1) TO (10) PARTITION BY RANGE (id);
-SELECT status, rows_updated, batches, workers FROM bulkpar_delete('empty_part', 'true');
+SELECT status, rows_changed, batches, workers FROM bulkpar_delete('empty_part', 'true');
 CREATE TABLE empty_part_2 PARTITION OF empty_part_1 FOR VALUES FROM (1) TO (10);
-SELECT status, rows_updated, batches, workers FROM bulkpar_update('empty_part', 'n', '1');
+SELECT status, rows_changed, batches, workers FROM bulkpar_update('empty_part', 'n', '1');
 SELECT * FROM parts;
-SELECT status, rows_updated, batches, workers FROM bulkpar_execute('UPDATE ONLY event SET n = 1');
+SELECT status, rows_changed, batches, workers FROM bulkpar_execute('UPDATE ONLY event SET n = 1');
 CREATE RULE away AS ON UPDATE TO empty_part_2 DO INSTEAD NOTHING;
 SELECT bulkpar_update('empty_part', 'n', '1');
 DROP RULE away ON empty_part_2;
@@ -258,11 +258,11 @@ SELECT bulkpar_update('with_foreign', 'n', '1');
 -- key_index
 --
 CREATE UNIQUE INDEX event_other ON event (kind, id DESC, day);
-SELECT rows_updated FROM bulkpar_update('event', 'n', '0', 10, key_index => 'event_other');
-SELECT relation, key_index, rows_updated, complete FROM parts;
+SELECT rows_changed FROM bulkpar_update('event', 'n', '0', 10, key_index => 'event_other');
+SELECT relation, key_index, rows_changed, complete FROM parts;
 SELECT j.key_index = 'event_other'::regclass AS named FROM bulkpar.bulkpar_job j JOIN last_job USING (job_id);
-SELECT rows_updated FROM bulkpar_execute('UPDATE event SET n = n + 1', 10, key_index => 'event_pkey');
-SELECT relation, key_index, rows_updated, complete FROM parts;
+SELECT rows_changed FROM bulkpar_execute('UPDATE event SET n = n + 1', 10, key_index => 'event_pkey');
+SELECT relation, key_index, rows_changed, complete FROM parts;
 SELECT n, count(*) FROM event GROUP BY n;
 \set VERBOSITY sqlstate
 SELECT bulkpar_update('event', 'n', 'n + 1', key_index => 'event_1_pkey');
@@ -276,8 +276,8 @@ INSERT INTO keyed_one SELECT generate_series(1, 99);
 CREATE UNIQUE INDEX keyed_one_id ON keyed_one (id);
 CREATE INDEX keyed_one_n ON keyed_one (n);
 CREATE UNIQUE INDEX keyed_one_nullable ON keyed_one (id, nullable);
-SELECT rows_updated FROM bulkpar_update('keyed_one', 'n', 'n + 1', 10, key_index => 'keyed_one_id');
-SELECT relation, key_index, rows_updated, complete FROM parts;
+SELECT rows_changed FROM bulkpar_update('keyed_one', 'n', 'n + 1', 10, key_index => 'keyed_one_id');
+SELECT relation, key_index, rows_changed, complete FROM parts;
 SELECT bulkpar_update('keyed_one', 'n', 'n + 1', key_index => 'keyed_one_n');
 SELECT bulkpar_update('keyed_one', 'n', 'n + 1', key_index => 'keyed_one_nullable');
 \set VERBOSITY default
@@ -286,7 +286,7 @@ DROP INDEX event_n;
 --
 -- names, and what is kept of a job
 --
-SELECT rows_updated FROM bulkpar_update('event', 'n', 'n + 1', 10, job_name => 'event');
+SELECT rows_changed FROM bulkpar_update('event', 'n', 'n + 1', 10, job_name => 'event');
 SELECT job_name, target, key_index, end_key FROM last_job;
 SELECT count(*) FROM bulkpar.bulkpar_part JOIN last_job USING (job_id);
 SELECT bulkpar_forget(job_id) IS NOT NULL AS forgotten, job_id FROM last_job \gset
@@ -304,20 +304,20 @@ CREATE TABLE number (id int PRIMARY KEY, n int NOT NULL DEFAULT 0) PARTITION BY 
 SELECT format('CREATE TABLE number_%1$s PARTITION OF number FOR VALUES WITH (MODULUS 5, REMAINDER %1$s)', g)
 	FROM generate_series(0, 4) g \gexec
 INSERT INTO number SELECT generate_series(1, 300);
-SELECT rows_updated FROM bulkpar_update('person', 'n', 'n + 1', 10);
-SELECT rows_updated FROM bulkpar_update('person', 'n', 'n + 1', 10, stripes => 4);
+SELECT rows_changed FROM bulkpar_update('person', 'n', 'n + 1', 10);
+SELECT rows_changed FROM bulkpar_update('person', 'n', 'n + 1', 10, stripes => 4);
 SELECT land, n, count(*) FROM person GROUP BY 1, 2 ORDER BY 1;
-SELECT rows_updated FROM bulkpar_update('number', 'n', 'n + 1', 10, stripes => 1);
-SELECT rows_updated FROM bulkpar_update('number', 'n', 'n + 1', 10, stripes => 4);
+SELECT rows_changed FROM bulkpar_update('number', 'n', 'n + 1', 10, stripes => 1);
+SELECT rows_changed FROM bulkpar_update('number', 'n', 'n + 1', 10, stripes => 4);
 SELECT n, count(*), count(DISTINCT tableoid) FROM number GROUP BY n;
 SELECT count(*), bool_and(complete) FROM parts;
-SELECT rows_updated FROM bulkpar_delete('number', 'id % 3 = 0', 10);
+SELECT rows_changed FROM bulkpar_delete('number', 'id % 3 = 0', 10);
 SELECT count(*), count(*) FILTER (WHERE id % 3 = 0) FROM number;
-SELECT rows_updated FROM bulkpar_delete('person', 's.id = person.id', 10, using_item => 'source s');
+SELECT rows_changed FROM bulkpar_delete('person', 's.id = person.id', 10, using_item => 'source s');
 SELECT count(*), min(id) FROM person;
-SELECT rows_updated FROM bulkpar_execute('DELETE FROM person WHERE land = ''fr''', 10);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM person WHERE land = ''fr''', 10);
 SELECT land, count(*) FROM person GROUP BY 1 ORDER BY 1;
-SELECT rows_updated FROM bulkpar_delete('number', NULL, 10);
+SELECT rows_changed FROM bulkpar_delete('number', NULL, 10);
 SELECT count(*) FROM number;
 
 --
@@ -331,18 +331,18 @@ INSERT INTO base SELECT generate_series(1, 100);
 INSERT INTO child SELECT generate_series(51, 150);
 INSERT INTO grandchild SELECT generate_series(1, 30);
 CREATE VIEW tree AS SELECT tableoid::regclass AS part, n, count(*) FROM base GROUP BY 1, 2 ORDER BY tableoid::regclass::text, n;
-SELECT rows_updated FROM bulkpar_update('base', 'n', 'n + 1', 10, stripes => 1);
-SELECT rows_updated FROM bulkpar_update('base', 'n', 'n + 1', 10, stripes => 4);
+SELECT rows_changed FROM bulkpar_update('base', 'n', 'n + 1', 10, stripes => 1);
+SELECT rows_changed FROM bulkpar_update('base', 'n', 'n + 1', 10, stripes => 4);
 SELECT * FROM tree;
-SELECT relation, key_index, rows_updated, complete FROM parts;
+SELECT relation, key_index, rows_changed, complete FROM parts;
 SELECT only_target FROM bulkpar.bulkpar_job JOIN last_job USING (job_id);
-SELECT rows_updated FROM bulkpar_execute('UPDATE ONLY base SET n = n + 1', 10);
-SELECT relation, key_index, rows_updated, complete FROM parts;
+SELECT rows_changed FROM bulkpar_execute('UPDATE ONLY base SET n = n + 1', 10);
+SELECT relation, key_index, rows_changed, complete FROM parts;
 SELECT only_target FROM bulkpar.bulkpar_job JOIN last_job USING (job_id);
-SELECT rows_updated FROM bulkpar_execute('UPDATE child * SET n = n + 10', 10);
+SELECT rows_changed FROM bulkpar_execute('UPDATE child * SET n = n + 10', 10);
 SELECT * FROM tree;
-SELECT rows_updated FROM bulkpar_execute('DELETE FROM ONLY base WHERE id > 50', 10);
-SELECT rows_updated FROM bulkpar_execute('DELETE FROM base WHERE id > 100', 10);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM ONLY base WHERE id > 50', 10);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM base WHERE id > 100', 10);
 SELECT * FROM tree;
 -- columns that only a child has
 SELECT bulkpar_update('base', 'extra', '''x''');
@@ -353,7 +353,7 @@ ALTER TABLE child ALTER extra SET NOT NULL, ADD UNIQUE (extra);
 SELECT bulkpar_update('base', 'n', 'n + 1');
 -- an index of the parent is not one of its children
 SELECT bulkpar_update('base', 'n', 'n + 1', key_index => 'base_pkey');
-SELECT rows_updated FROM bulkpar_execute('UPDATE ONLY base SET n = n + 1', 10, key_index => 'base_pkey');
+SELECT rows_changed FROM bulkpar_execute('UPDATE ONLY base SET n = n + 1', 10, key_index => 'base_pkey');
 SELECT * FROM tree;
 
 -- all jobs that have succeeded are complete

@@ -24,7 +24,7 @@ DECLARE
 	before reads;
 BEGIN
 	SELECT * INTO before FROM reads WHERE relid = target;
-	SELECT r.rows_updated, CASE WHEN condition IS NULL THEN r.batches::text
+	SELECT r.rows_changed, CASE WHEN condition IS NULL THEN r.batches::text
 			WHEN r.batches < 63 THEN 'less' ELSE 'all' END
 		INTO rows, run.batches
 		FROM bulkpar_update(target, 'n', 'n + 1', 320, workers => 1, condition => condition) r;
@@ -108,7 +108,7 @@ DECLARE
 	job bigint;
 BEGIN
 	SELECT * INTO before FROM reads WHERE relid = target;
-	SELECT r.rows_updated, r.job_id INTO rows, job
+	SELECT r.rows_changed, r.job_id INTO rows, job
 		FROM bulkpar_update(target, 'n', target || '.n + 1', 100, workers => 2, condition => condition,
 			from_item => from_item) r;
 	SELECT sum(rows_found) INTO listed FROM bulkpar.bulkpar_chunk WHERE job_id = job AND keys IS NOT NULL;

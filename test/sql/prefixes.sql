@@ -31,11 +31,11 @@ SELECT pg_stat_force_next_flush() \g /dev/null
 -- In batches of 100, so that what begins alike is many batches.
 SELECT blocks('one_pkey') AS one, blocks('same_pkey') AS same, blocks('three_pkey') AS three,
 	blocks('mixed_key') AS mixed, blocks('word_pkey') AS word \gset before_
-SELECT rows_updated FROM bulkpar_update('one', 'n', 'n + 1', 100, 1, stripes => 1);
-SELECT rows_updated FROM bulkpar_update('same', 'n', 'n + 1', 100, 1, stripes => 1);
-SELECT rows_updated FROM bulkpar_update('three', 'n', 'n + 1', 100, 1, stripes => 1);
-SELECT rows_updated FROM bulkpar_update('mixed', 'n', 'n + 1', 100, 1, stripes => 1);
-SELECT rows_updated FROM bulkpar_update('word', 'n', 'n + 1', 100, 1, stripes => 1);
+SELECT rows_changed FROM bulkpar_update('one', 'n', 'n + 1', 100, 1, stripes => 1);
+SELECT rows_changed FROM bulkpar_update('same', 'n', 'n + 1', 100, 1, stripes => 1);
+SELECT rows_changed FROM bulkpar_update('three', 'n', 'n + 1', 100, 1, stripes => 1);
+SELECT rows_changed FROM bulkpar_update('mixed', 'n', 'n + 1', 100, 1, stripes => 1);
+SELECT rows_changed FROM bulkpar_update('word', 'n', 'n + 1', 100, 1, stripes => 1);
 SELECT blocks('one_pkey') - :before_one AS one, blocks('same_pkey') - :before_same AS same,
 	blocks('three_pkey') - :before_three AS three, blocks('mixed_key') - :before_mixed AS mixed,
 	blocks('word_pkey') - :before_word AS word \gset
@@ -45,9 +45,9 @@ SELECT (SELECT count(*) FROM same WHERE n = 1) AS same, (SELECT count(*) FROM th
 	(SELECT count(*) FROM mixed WHERE n = 1) AS mixed, (SELECT count(*) FROM word WHERE n = 1) AS word;
 
 -- The same in stripes, and where the rows are listed.
-SELECT rows_updated FROM bulkpar_update('three', 'n', 'n + 1', 100, 2, stripes => 4);
-SELECT rows_updated FROM bulkpar_update('mixed', 'n', 'n + 1', 100, 2, stripes => 4);
-SELECT rows_updated FROM bulkpar_update('mixed', 'n', 'n + 1', 10, 2, condition => 'd % 100 = 7');
+SELECT rows_changed FROM bulkpar_update('three', 'n', 'n + 1', 100, 2, stripes => 4);
+SELECT rows_changed FROM bulkpar_update('mixed', 'n', 'n + 1', 100, 2, stripes => 4);
+SELECT rows_changed FROM bulkpar_update('mixed', 'n', 'n + 1', 10, 2, condition => 'd % 100 = 7');
 SELECT min(n), max(n), sum(n) FROM three;
 SELECT min(n), max(n), sum(n) FROM mixed;
 

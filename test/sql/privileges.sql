@@ -43,7 +43,7 @@ SELECT bulkpar_update('item', 'n', '1'); :message
 RESET SESSION AUTHORIZATION;
 GRANT SELECT (id) ON item TO regress_bulkpar_alice;
 SET SESSION AUTHORIZATION regress_bulkpar_alice;
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'length(name)', 10, 2, 'n = 0');
+SELECT rows_changed FROM bulkpar_update('item', 'n', 'length(name)', 10, 2, 'n = 0');
 -- another column as target, in the expression, in the condition
 SELECT bulkpar_update('item', 'name', '''x'''); :message
 SELECT bulkpar_update('item', ARRAY['n', 'secret'], ARRAY['1', '''x''']); :message
@@ -71,22 +71,22 @@ GRANT ALL ON item TO regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar
 GRANT regress_bulkpar_bob TO regress_bulkpar_alice;
 SET SESSION AUTHORIZATION regress_bulkpar_alice;
 \set who 'current_user || '' '' || session_user || '' '' || current_setting(''is_superuser'')'
-SELECT rows_updated FROM bulkpar_update('item', 'who', :'who', 10, 2);
+SELECT rows_changed FROM bulkpar_update('item', 'who', :'who', 10, 2);
 SELECT DISTINCT who FROM item;
 -- after SET ROLE the workers are sessions of that role
 SET ROLE regress_bulkpar_bob;
-SELECT rows_updated FROM bulkpar_update('item', 'who', :'who', 10, 2);
+SELECT rows_changed FROM bulkpar_update('item', 'who', :'who', 10, 2);
 SELECT DISTINCT who FROM item;
 RESET SESSION AUTHORIZATION;
 -- a role that cannot log in
 SET ROLE regress_bulkpar_group;
-SELECT rows_updated FROM bulkpar_update('item', 'who', 'current_user', 10, 2);
+SELECT rows_changed FROM bulkpar_update('item', 'who', 'current_user', 10, 2);
 RESET ROLE;
 SELECT DISTINCT who FROM item;
 -- a superuser who has given up being one
 SET ROLE regress_bulkpar_bob;
 SELECT bulkpar_update('item', 'n', '(SELECT count(*) FROM pg_authid)::int'); :message
-SELECT rows_updated FROM bulkpar_update('item', 'who', :'who', 10, 2);
+SELECT rows_changed FROM bulkpar_update('item', 'who', :'who', 10, 2);
 RESET ROLE;
 SELECT DISTINCT who FROM item;
 
@@ -98,7 +98,7 @@ INSERT INTO accounts SELECT generate_series(1, 100);
 ALTER TABLE accounts OWNER TO regress_bulkpar_alice;
 CREATE FUNCTION update_accounts(expression text) RETURNS bigint LANGUAGE sql SECURITY DEFINER
 	SET search_path = public AS
-	$$ SELECT rows_updated FROM bulkpar_update('accounts', ARRAY['n', 'who'],
+	$$ SELECT rows_changed FROM bulkpar_update('accounts', ARRAY['n', 'who'],
 		ARRAY[expression, 'current_user || '' '' || current_setting(''search_path'')'], 10, 2) $$;
 ALTER FUNCTION update_accounts OWNER TO regress_bulkpar_alice;
 GRANT SELECT ON accounts TO regress_bulkpar_bob;
@@ -124,10 +124,10 @@ CREATE POLICY shared ON doc FOR SELECT USING (shared);
 GRANT ALL ON doc TO regress_bulkpar_alice, regress_bulkpar_bob;
 SET SESSION AUTHORIZATION regress_bulkpar_alice;
 -- only the rows that a plain UPDATE would change
-SELECT rows_updated FROM bulkpar_update('doc', 'n', 'n + 1', 7, 3);
+SELECT rows_changed FROM bulkpar_update('doc', 'n', 'n + 1', 7, 3);
 UPDATE doc SET n = n + 1;
 SET app.user_name = 'regress_bulkpar_bob';
-SELECT rows_updated FROM bulkpar_update('doc', 'n', 'n + 1', 7, 3);
+SELECT rows_changed FROM bulkpar_update('doc', 'n', 'n + 1', 7, 3);
 RESET app.user_name;
 -- rows that would no longer be ours
 SELECT bulkpar_update('doc', 'owner', '''regress_bulkpar_bob''', 7, 3); :message
@@ -140,9 +140,9 @@ SELECT owner, n, count(*) FROM doc GROUP BY 1, 2 ORDER BY 1, 2;
 -- the owner of the table is not bound by it, unless it is forced
 ALTER TABLE doc OWNER TO regress_bulkpar_bob;
 SET SESSION AUTHORIZATION regress_bulkpar_bob;
-SELECT rows_updated FROM bulkpar_update('doc', 'n', '0', 10, 2);
+SELECT rows_changed FROM bulkpar_update('doc', 'n', '0', 10, 2);
 ALTER TABLE doc FORCE ROW LEVEL SECURITY;
-SELECT rows_updated FROM bulkpar_update('doc', 'n', 'n + 1', 10, 2);
+SELECT rows_changed FROM bulkpar_update('doc', 'n', 'n + 1', 10, 2);
 RESET SESSION AUTHORIZATION;
 SELECT owner, n, count(*) FROM doc GROUP BY 1, 2 ORDER BY 1, 2;
 -- a key whose operators are not leakproof
@@ -152,7 +152,7 @@ ALTER TABLE doc_numeric ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON doc_numeric USING (owner = current_user);
 GRANT ALL ON doc_numeric TO regress_bulkpar_alice;
 SET SESSION AUTHORIZATION regress_bulkpar_alice;
-SELECT rows_updated FROM bulkpar_update('doc_numeric', 'n', 'n + 1', 7, 3);
+SELECT rows_changed FROM bulkpar_update('doc_numeric', 'n', 'n + 1', 7, 3);
 RESET SESSION AUTHORIZATION;
 SELECT owner, n, count(*) FROM doc_numeric GROUP BY 1, 2 ORDER BY 1, 2;
 
@@ -197,7 +197,7 @@ CREATE OPERATOR = (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = eq);
 CREATE FUNCTION array_eq(text[], text[]) RETURNS boolean LANGUAGE plpgsql AS
 	$$ BEGIN RAISE 'trap as %', current_user; END $$;
 CREATE OPERATOR = (LEFTARG = text[], RIGHTARG = text[], FUNCTION = array_eq);
-SELECT rows_updated FROM public.bulkpar_update('public.accounts', 'n', '0', 10, 2);
+SELECT rows_changed FROM public.bulkpar_update('public.accounts', 'n', '0', 10, 2);
 RESET search_path;
 RESET SESSION AUTHORIZATION;
 SELECT DISTINCT n FROM accounts;
@@ -220,24 +220,24 @@ SELECT bulkpar_update('hidden_rows', 'v', '1'); :message
 SELECT bulkpar_execute('UPDATE hidden_rows SET v = 1'); :message
 SELECT bulkpar_delete('hidden_rows', NULL); :message
 SELECT bulkpar_explain('hidden_rows', 'v', '1'); :message
-SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', 'v + 1');
-SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', '1', condition => 'id IS NOT NULL');
+SELECT rows_changed FROM bulkpar_update('hidden_rows', 'v', 'v + 1');
+SELECT rows_changed FROM bulkpar_update('hidden_rows', 'v', '1', condition => 'id IS NOT NULL');
 RESET SESSION AUTHORIZATION;
 -- who bypasses them, and policies for all commands alike
-SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', '1');
+SELECT rows_changed FROM bulkpar_update('hidden_rows', 'v', '1');
 DROP POLICY shown ON hidden_rows;
 DROP POLICY changed ON hidden_rows;
 DROP POLICY deleted ON hidden_rows;
 CREATE POLICY every ON hidden_rows USING (shown);
 CREATE POLICY read ON hidden_rows FOR SELECT USING (id = 11);
 SET SESSION AUTHORIZATION regress_bulkpar_alice;
-SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', '1');
+SELECT rows_changed FROM bulkpar_update('hidden_rows', 'v', '1');
 RESET SESSION AUTHORIZATION;
 -- one that hides rows from SELECT alone
 CREATE POLICY late ON hidden_rows AS RESTRICTIVE FOR SELECT USING (id > 5);
 SET SESSION AUTHORIZATION regress_bulkpar_alice;
 SELECT bulkpar_update('hidden_rows', 'v', '1'); :message
-SELECT rows_updated FROM bulkpar_update('hidden_rows', 'v', 'v + 1');
+SELECT rows_changed FROM bulkpar_update('hidden_rows', 'v', 'v + 1');
 RESET SESSION AUTHORIZATION;
 
 --
@@ -272,8 +272,8 @@ SELECT bulkpar_delete('doc', NULL); :message
 RESET SESSION AUTHORIZATION;
 GRANT SELECT (id, n) ON doc TO regress_bulkpar_carol;
 SET SESSION AUTHORIZATION regress_bulkpar_carol;
-SELECT rows_updated FROM bulkpar_execute('UPDATE doc SET n = n + 1', 10);
-SELECT rows_updated FROM bulkpar_delete('doc', 'id > 90', 10);
+SELECT rows_changed FROM bulkpar_execute('UPDATE doc SET n = n + 1', 10);
+SELECT rows_changed FROM bulkpar_delete('doc', 'id > 90', 10);
 -- other columns, other tables
 SELECT bulkpar_execute('UPDATE doc SET n = 1 WHERE shared'); :message
 SELECT bulkpar_delete('doc', 'owner IS NULL'); :message
@@ -285,7 +285,7 @@ RESET SESSION AUTHORIZATION;
 GRANT SELECT (id) ON source TO regress_bulkpar_carol;
 SET SESSION AUTHORIZATION regress_bulkpar_carol;
 SELECT bulkpar_update('doc', 'n', 's.v', from_item => 'source s', condition => 's.id = doc.id'); :message
-SELECT rows_updated FROM bulkpar_update('doc', 'n', 'n + 1', 10, from_item => 'source s', condition => 's.id = doc.id');
+SELECT rows_changed FROM bulkpar_update('doc', 'n', 'n + 1', 10, from_item => 'source s', condition => 's.id = doc.id');
 RESET SESSION AUTHORIZATION;
 SELECT n, count(*), max(id) FROM doc GROUP BY n ORDER BY n;
 -- only the rows that a plain statement would change
@@ -297,13 +297,13 @@ CREATE POLICY shared ON doc FOR SELECT USING (shared);
 CREATE POLICY few ON source USING (id <= 10);
 UPDATE doc SET n = 0;
 SET SESSION AUTHORIZATION regress_bulkpar_carol;
-SELECT rows_updated FROM bulkpar_execute('UPDATE doc SET n = n + 1', 7, 3);
-SELECT rows_updated FROM bulkpar_execute('UPDATE doc d SET n = n + 1 FROM source s WHERE s.id = d.id', 7, 3);
-SELECT rows_updated FROM bulkpar_update('doc', 'n', 'doc.n + 1', 7, 3, from_item => 'doc d', condition => 'd.id = doc.id + 1');
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('doc', 'n', '2', 7, 3, skip_unchanged => true);
+SELECT rows_changed FROM bulkpar_execute('UPDATE doc SET n = n + 1', 7, 3);
+SELECT rows_changed FROM bulkpar_execute('UPDATE doc d SET n = n + 1 FROM source s WHERE s.id = d.id', 7, 3);
+SELECT rows_changed FROM bulkpar_update('doc', 'n', 'doc.n + 1', 7, 3, from_item => 'doc d', condition => 'd.id = doc.id + 1');
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('doc', 'n', '2', 7, 3, skip_unchanged => true);
 SELECT bulkpar_execute('UPDATE doc SET owner = ''dave''', 7, 1); :message
-SELECT rows_updated FROM bulkpar_delete('doc', 'id > 80', 7, 3);
-SELECT rows_updated FROM bulkpar_delete('doc', 's.id = doc.id', 7, 3, using_item => 'source s');
+SELECT rows_changed FROM bulkpar_delete('doc', 'id > 80', 7, 3);
+SELECT rows_changed FROM bulkpar_delete('doc', 's.id = doc.id', 7, 3, using_item => 'source s');
 SET row_security = off;
 SELECT bulkpar_delete('doc', 'true'); :message
 RESET row_security;

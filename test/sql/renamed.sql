@@ -21,8 +21,8 @@ SELECT bulkpar_resume(1); :message
 SELECT bulkpar_resume(2); :message
 -- with their own names again both go on
 ALTER TABLE item RENAME id TO x; ALTER TABLE item RENAME v TO id; ALTER TABLE item RENAME x TO v;
-SELECT status, rows_updated FROM bulkpar_resume(1);
-SELECT status, rows_updated FROM bulkpar_resume(2);
+SELECT status, rows_changed FROM bulkpar_resume(1);
+SELECT status, rows_changed FROM bulkpar_resume(2);
 SELECT v - id AS added, count(*) FROM item GROUP BY 1;
 DROP TABLE item;
 
@@ -46,6 +46,6 @@ UPDATE item SET broken = false;
 ALTER TABLE item RENAME l TO x; ALTER TABLE item RENAME v TO l; ALTER TABLE item RENAME x TO v;
 SELECT bulkpar_resume(3); :message
 ALTER TABLE item RENAME l TO x; ALTER TABLE item RENAME v TO l; ALTER TABLE item RENAME x TO v;
-SELECT status, rows_updated FROM bulkpar_resume(3);
+SELECT status, rows_changed FROM bulkpar_resume(3);
 SELECT v, count(*) FROM item GROUP BY 1;
 DROP TABLE item;

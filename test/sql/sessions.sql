@@ -16,13 +16,13 @@ CREATE CONSTRAINT TRIGGER keep_deferred AFTER UPDATE OR DELETE ON item DEFERRABL
 CREATE VIEW kept AS SELECT query, deferred, count(*), count(DISTINCT id) AS ids FROM history GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- current_query() is the statement of the job
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 100, 2, condition => 'id > 0 -- all');
+SELECT rows_changed FROM bulkpar_update('item', 'n', 'n + 1', 100, 2, condition => 'id > 0 -- all');
 SELECT * FROM kept; TRUNCATE history;
-SELECT rows_updated FROM bulkpar_execute('UPDATE item AS i SET n = 2 WHERE i.id <= 300;', 100, 2);
+SELECT rows_changed FROM bulkpar_execute('UPDATE item AS i SET n = 2 WHERE i.id <= 300;', 100, 2);
 SELECT * FROM kept; TRUNCATE history;
-SELECT rows_updated FROM bulkpar_delete('item', 'id > 500', 100, 2);
+SELECT rows_changed FROM bulkpar_delete('item', 'id > 500', 100, 2);
 SELECT * FROM kept; TRUNCATE history;
-SELECT rows_updated FROM bulkpar_update('item', ARRAY['n', 'seen'], ARRAY['3', 'current_query()'], 100, 2);
+SELECT rows_changed FROM bulkpar_update('item', ARRAY['n', 'seen'], ARRAY['3', 'current_query()'], 100, 2);
 SELECT DISTINCT seen FROM item;
 TRUNCATE history;
 -- also where rows are looked up first, by one process or several, and where rows
@@ -31,11 +31,11 @@ ANALYZE item;
 SET min_parallel_table_scan_size = 0;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 10, 2, condition => 'id = 7 AND current_query() LIKE ''UPDATE%''');
+SELECT rows_changed FROM bulkpar_update('item', 'n', 'n + 1', 10, 2, condition => 'id = 7 AND current_query() LIKE ''UPDATE%''');
 RESET min_parallel_table_scan_size;
 RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
-SELECT rows_updated, rows_failed FROM bulkpar_update('item', 'n', 'n / (id - 8)', 10, 2, on_error => 'skip');
+SELECT rows_changed, rows_failed FROM bulkpar_update('item', 'n', 'n / (id - 8)', 10, 2, on_error => 'skip');
 SELECT * FROM kept; TRUNCATE history;
 -- a policy
 CREATE ROLE regress_sessions_owner;
@@ -45,7 +45,7 @@ ALTER TABLE item ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY statement ON item USING (current_query() LIKE 'UPDATE ONLY public.item SET n = (5)%' OR id = 1);
 SET ROLE regress_sessions_owner;
 SELECT count(*) FROM item;
-SELECT rows_updated FROM bulkpar_update('item', 'n', '5', 10, 2);
+SELECT rows_changed FROM bulkpar_update('item', 'n', '5', 10, 2);
 RESET ROLE;
 SELECT count(*) FROM item WHERE n = 5;
 -- the session of the caller has its own
@@ -65,19 +65,19 @@ CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
 CREATE TRIGGER stamp BEFORE UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION stamp();
 SET DateStyle = 'German, DMY';
 SET TimeZone = 'Asia/Kathmandu';
-SELECT rows_updated FROM bulkpar_update('stamped', 'n', 'n + 1', 10, 2);
+SELECT rows_changed FROM bulkpar_update('stamped', 'n', 'n + 1', 10, 2);
 SELECT count(*), count(DISTINCT s.now) > 20 AS moments FROM stamped s JOIN bulkpar_jobs j ON s.at = j.created_at AND s.job_id = j.job_id;
 RESET DateStyle;
 RESET TimeZone;
 -- also when the job goes on later, in another session
 \set VERBOSITY terse
-SELECT rows_updated FROM bulkpar_update('stamped', 'n', 'n + 1 / (id - 155)', 10, 1);
+SELECT rows_changed FROM bulkpar_update('stamped', 'n', 'n + 1 / (id - 155)', 10, 1);
 \set VERBOSITY default
 DELETE FROM stamped WHERE id = 155;
 SELECT max(job_id) AS job FROM bulkpar_jobs \gset
 \c -
 SET bulkpar.report = off;
-SELECT rows_updated FROM bulkpar_resume(:job);
+SELECT rows_changed FROM bulkpar_resume(:job);
 SELECT count(*), count(DISTINCT s.at) FROM stamped s JOIN bulkpar_jobs j ON s.at = j.created_at AND s.job_id = j.job_id
 	WHERE j.job_id = :job;
 -- as a value and in a condition, which this session plans, too; in parallel
@@ -86,7 +86,7 @@ ANALYZE stamped;
 SET min_parallel_table_scan_size = 0;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
-SELECT rows_updated FROM bulkpar_update('stamped', 'n', 'current_setting(''bulkpar.job_id'')::int', 10, 2, condition =>
+SELECT rows_changed FROM bulkpar_update('stamped', 'n', 'current_setting(''bulkpar.job_id'')::int', 10, 2, condition =>
 	'id = 7 AND now > nullif(current_setting(''bulkpar.job_started_at''), '''')::timestamptz - interval ''1 day''');
 SELECT count(*) FROM stamped WHERE n = job_id AND id = 7;
 RESET min_parallel_table_scan_size;
@@ -108,7 +108,7 @@ SELECT bulkpar_update('stamped', 'n', 'pretend()', 10, 1); \echo :LAST_ERROR_SQL
 CREATE OR REPLACE FUNCTION pretend() RETURNS int LANGUAGE plpgsql AS $$BEGIN
 	RESET ALL;
 	RETURN 1; END$$;
-SELECT rows_updated FROM bulkpar_update('stamped', 'n', 'pretend()', 10, 1);
+SELECT rows_changed FROM bulkpar_update('stamped', 'n', 'pretend()', 10, 1);
 SELECT count(*) FROM stamped WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs);
 
 DROP TABLE stamped;

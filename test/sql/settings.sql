@@ -22,22 +22,22 @@ CREATE FUNCTION red.colour() RETURNS text LANGUAGE sql AS $$ SELECT 'red' $$;
 CREATE FUNCTION "Odd, schema".colour() RETURNS text LANGUAGE sql AS $$ SELECT 'odd' $$;
 SELECT bulkpar_update('item', 'value', 'colour()', :batches; :message
 SET search_path = red, public;
-SELECT rows_updated FROM bulkpar_update('item', 'value', 'colour()', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', 'colour()', :batches;
 SELECT seen();
 SET search_path = "Odd, schema", red, public;
-SELECT rows_updated FROM bulkpar_update('item', 'value', 'colour()', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', 'colour()', :batches;
 SELECT seen();
 -- not even the extension's schema is needed
 SET search_path = '';
-SELECT rows_updated FROM public.bulkpar_update('public.item', 'value', '''path '' || pg_catalog.current_setting(''search_path'')', :batches;
+SELECT rows_changed FROM public.bulkpar_update('public.item', 'value', '''path '' || pg_catalog.current_setting(''search_path'')', :batches;
 SELECT public.seen();
 RESET search_path;
 -- a table of the same name that comes first in the path
 CREATE TABLE red.item (id int PRIMARY KEY, value text);
 INSERT INTO red.item VALUES (1);
 SET search_path = red, public;
-SELECT rows_updated FROM bulkpar_update('public.item', 'value', '''public''', :batches;
-SELECT rows_updated FROM bulkpar_update('item', 'value', '''red''', :batches;
+SELECT rows_changed FROM bulkpar_update('public.item', 'value', '''public''', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', '''red''', :batches;
 RESET search_path;
 SELECT seen(), value FROM red.item;
 
@@ -45,12 +45,12 @@ SELECT seen(), value FROM red.item;
 SET TimeZone = 'Asia/Kathmandu';
 SET DateStyle = 'SQL, DMY';
 SET IntervalStyle = 'iso_8601';
-SELECT rows_updated FROM bulkpar_update('item', 'value', $$
+SELECT rows_changed FROM bulkpar_update('item', 'value', $$
 	(timestamptz '2024-07-01 00:00+00')::text || ' ' || ('02/03/2024'::date - date '2024-01-01')
 	|| ' ' || interval '1 day 2 hours' $$, :batches;
 SELECT seen();
 SET DateStyle = 'ISO, MDY';
-SELECT rows_updated FROM bulkpar_update('item', 'value', $$ ('02/03/2024'::date - date '2024-01-01')::text $$, :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', $$ ('02/03/2024'::date - date '2024-01-01')::text $$, :batches;
 SELECT seen();
 RESET TimeZone;
 RESET DateStyle;
@@ -58,13 +58,13 @@ RESET IntervalStyle;
 SET standard_conforming_strings = off;
 SET escape_string_warning = off;
 SET backslash_quote = on;
-SELECT rows_updated FROM bulkpar_update('item', 'value', $$ 'a\tb\'c' $$, :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', $$ 'a\tb\'c' $$, :batches;
 RESET standard_conforming_strings;
 RESET escape_string_warning;
 RESET backslash_quote;
 SELECT replace(seen(), E'\t', '<tab>');
 SET transform_null_equals = on;
-SELECT rows_updated FROM bulkpar_update('item', 'value', '(user_name = NULL)::text', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', '(user_name = NULL)::text', :batches;
 RESET transform_null_equals;
 SELECT seen();
 
@@ -76,22 +76,22 @@ BEGIN
 END $$;
 CREATE TRIGGER stamp BEFORE UPDATE ON item FOR EACH ROW EXECUTE FUNCTION stamp();
 SET app.user_name = E'O''Neill "x" \\ {"a": 1} é';
-SELECT rows_updated FROM bulkpar_update('item', 'value', 'current_setting(''app.user_name'')', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', 'current_setting(''app.user_name'')', :batches;
 SELECT DISTINCT value, user_name FROM item;
 -- set, but empty; set for a transaction that is over
 SET app.user_name = '';
-SELECT rows_updated FROM bulkpar_update('item', 'value', '''<'' || current_setting(''app.user_name'') || ''>''', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', '''<'' || current_setting(''app.user_name'') || ''>''', :batches;
 SELECT DISTINCT value, user_name FROM item;
 RESET app.user_name;
 -- set by or in a function
 CREATE FUNCTION with_user(name text) RETURNS bigint LANGUAGE plpgsql SET app.user_name = 'function' AS
-	$$ BEGIN RETURN (bulkpar_update('item', 'value', 'current_setting(''app.user_name'')', 10, 2)).rows_updated; END $$;
+	$$ BEGIN RETURN (bulkpar_update('item', 'value', 'current_setting(''app.user_name'')', 10, 2)).rows_changed; END $$;
 SELECT with_user('any');
 SELECT DISTINCT value, user_name FROM item;
 ALTER FUNCTION with_user RESET app.user_name;
 CREATE OR REPLACE FUNCTION with_user(name text) RETURNS bigint LANGUAGE plpgsql AS
 	$$ BEGIN PERFORM set_config('app.user_name', name, true);
-	RETURN (bulkpar_update('item', 'value', 'current_setting(''app.user_name'')', 10, 2)).rows_updated; END $$;
+	RETURN (bulkpar_update('item', 'value', 'current_setting(''app.user_name'')', 10, 2)).rows_changed; END $$;
 SELECT with_user('local');
 SELECT DISTINCT value, user_name FROM item;
 SELECT current_setting('app.user_name') AS afterwards;
@@ -117,7 +117,7 @@ END $$;
 SET app.count = '5';
 SET TimeZone = 'UTC';
 SET work_mem = '4096kB';
-SELECT rows_updated, batches FROM bulkpar_update('item', 'value', 'public.leave_behind()', 10, 2);
+SELECT rows_changed, batches FROM bulkpar_update('item', 'value', 'public.leave_behind()', 10, 2);
 SELECT value, count(*), array_agg(DISTINCT id % 10) AS rows FROM item GROUP BY 1 ORDER BY 1;
 -- in this session nothing has changed
 SELECT current_setting('app.count'), current_setting('TimeZone'), current_setting('app.new', true);
@@ -133,7 +133,7 @@ BEGIN
 	RETURN found;
 END $$;
 GRANT ALL ON item TO pg_monitor;
-SELECT rows_updated FROM bulkpar_update('item', 'value', 'leave_role() = ''pg_monitor''', 10, 2);
+SELECT rows_changed FROM bulkpar_update('item', 'value', 'leave_role() = ''pg_monitor''', 10, 2);
 SELECT value, count(*), array_agg(DISTINCT id % 10) AS rows FROM item GROUP BY 1 ORDER BY 1;
 REVOKE ALL ON item FROM pg_monitor;
 
@@ -156,17 +156,17 @@ SELECT name, setting, unit, min_val, max_val, context FROM pg_settings WHERE nam
 --
 \set VERBOSITY sqlstate
 SET default_transaction_isolation = serializable;
-SELECT rows_updated FROM bulkpar_update('item', 'value', 'current_setting(''transaction_isolation'')', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', 'current_setting(''transaction_isolation'')', :batches;
 SELECT seen();
 SET default_transaction_isolation = 'repeatable read';
-SELECT rows_updated FROM bulkpar_update('item', 'value', 'current_setting(''transaction_isolation'')', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', 'current_setting(''transaction_isolation'')', :batches;
 RESET default_transaction_isolation;
 SELECT seen();
 SET lock_timeout = '1ms';
 SET idle_in_transaction_session_timeout = '1ms';
 SET client_min_messages = error;
 SET application_name = 'mine';
-SELECT rows_updated FROM bulkpar_update('item', 'value', $$ concat_ws(' ',
+SELECT rows_changed FROM bulkpar_update('item', 'value', $$ concat_ws(' ',
 	current_setting('lock_timeout'), current_setting('application_name') ~ '^bulkpar worker') $$, :batches;
 RESET lock_timeout;
 RESET idle_in_transaction_session_timeout;
@@ -189,19 +189,19 @@ ALTER ROLE regress_bulkpar_set SET search_path = red, public;
 ALTER ROLE regress_bulkpar_set SET app.user_name = 'of the role';
 ALTER ROLE regress_bulkpar_set SET synchronous_commit = on;
 SET ROLE regress_bulkpar_set;
-SELECT rows_updated FROM bulkpar_update('public.item', 'value', $$ concat_ws(' ', pg_sleep(0.003),
+SELECT rows_changed FROM bulkpar_update('public.item', 'value', $$ concat_ws(' ', pg_sleep(0.003),
 	current_setting('transaction_isolation'), current_setting('transaction_read_only')) $$, :batches;
 SELECT seen();
 -- this session has not the defaults of the role, for it did not log in as it
 SELECT current_setting('search_path'), current_setting('app.user_name', true);
-SELECT rows_updated FROM bulkpar_update('public.item', 'value', $$ concat_ws(' ',
+SELECT rows_changed FROM bulkpar_update('public.item', 'value', $$ concat_ws(' ',
 	current_setting('search_path'), current_setting('app.user_name', true)) $$, :batches;
 SELECT seen();
 RESET ROLE;
 
 -- batches do not wait for the disk, whatever the caller has
 SET synchronous_commit = on;
-SELECT rows_updated FROM bulkpar_update('item', 'value', 'current_setting(''synchronous_commit'')', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', 'current_setting(''synchronous_commit'')', :batches;
 RESET synchronous_commit;
 SELECT seen();
 
@@ -212,7 +212,7 @@ GRANT ALL ON item TO regress_bulkpar_set;
 SET log_min_error_statement = panic;
 SET log_temp_files = 0;
 SET ROLE regress_bulkpar_set;
-SELECT rows_updated FROM bulkpar_update('item', 'value', '''done''', :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', '''done''', :batches;
 RESET ROLE;
 RESET log_min_error_statement;
 RESET log_temp_files;

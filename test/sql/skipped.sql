@@ -16,17 +16,17 @@ CREATE TABLE named (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
 INSERT INTO named SELECT generate_series(1, 50);
 CREATE TABLE refers (id int REFERENCES named);
 INSERT INTO refers VALUES (7), (8), (33);
-SELECT status, rows_updated, rows_failed FROM bulkpar_delete('named', 'id <= 40', 10, on_error => 'skip');
+SELECT status, rows_changed, rows_failed FROM bulkpar_delete('named', 'id <= 40', 10, on_error => 'skip');
 SELECT array_agg(id ORDER BY id) FROM named WHERE id <= 40;
 SELECT key, e.sqlstate, e.message FROM bulkpar_errors e JOIN last_job USING (job_id) ORDER BY key[1]::int;
 SELECT bulkpar_execute('DELETE FROM named', 10, 1, on_error => 'skip', max_errors => 2);
 DROP TABLE refers;
 TRUNCATE named;
 INSERT INTO named SELECT generate_series(1, 50);
-SELECT rows_updated, rows_failed FROM bulkpar_update('named', 'n', '1 / (s.id - 30)', 10, from_item => 'source s',
+SELECT rows_changed, rows_failed FROM bulkpar_update('named', 'n', '1 / (s.id - 30)', 10, from_item => 'source s',
 	condition => 's.id = named.id AND s.id > 20', on_error => 'skip');
 SELECT key, e.sqlstate FROM bulkpar_errors e JOIN last_job USING (job_id);
-SELECT rows_updated, rows_failed FROM bulkpar_execute('UPDATE named SET n = n / (s.id - 31) FROM source s
+SELECT rows_changed, rows_failed FROM bulkpar_execute('UPDATE named SET n = n / (s.id - 31) FROM source s
 	WHERE s.id = named.id AND s.id > 20', 10, on_error => 'skip');
 SELECT key, e.sqlstate FROM bulkpar_errors e JOIN last_job USING (job_id);
 

@@ -21,7 +21,7 @@ END $$;
 -- the last key of its last stripe.
 CREATE FUNCTION is_complete(job bigint) RETURNS boolean LANGUAGE sql AS $$
 	SELECT coalesce(bool_and(c.status = 'succeeded' AND c.stripe = c.stripes - 1
-			AND c.last_key = c.hi AND c.rows_updated = c.rows_found
+			AND c.last_key = c.hi AND c.rows_changed = c.rows_found
 			AND c.lo IS NOT DISTINCT FROM c.previous_hi)
 			AND max(c.hi) FILTER (WHERE is_last) = j.end_key, false)
 	FROM bulkpar_jobs j, LATERAL (
@@ -59,14 +59,14 @@ BEGIN
 			stripes => number);
 		jobs := jobs + 1;
 		EXECUTE format('SELECT count(*) = %s AND bool_and(n = %s) FROM %s',
-			result.rows_updated, jobs, target) INTO yes;
+			result.rows_changed, jobs, target) INTO yes;
 		each_once := each_once AND yes;
 		complete := complete AND is_complete(result.job_id);
 		-- a chunk of few batches has fewer stripes
 		SELECT bool_or(CASE WHEN size = 1 THEN c.stripes = number ELSE c.stripes > 1 END)
 			INTO yes FROM bulkpar.bulkpar_chunk c WHERE c.job_id = result.job_id;
 		striped := striped AND yes;
-		SELECT max(rows) <= size AND sum(rows) = result.rows_updated INTO yes
+		SELECT max(rows) <= size AND sum(rows) = result.rows_changed INTO yes
 			FROM (SELECT sum(rows) AS rows FROM noted GROUP BY batch) b;
 		within_limit := within_limit AND yes;
 	END LOOP;
@@ -170,7 +170,7 @@ BEGIN
 END $$;
 CREATE TRIGGER take AFTER UPDATE ON spread REFERENCING NEW TABLE AS changed
 	EXECUTE FUNCTION take();
-SELECT status, rows_updated FROM bulkpar_update('spread', 'n', 'n + 1', 100, 2, stripes => 16);
+SELECT status, rows_changed FROM bulkpar_update('spread', 'n', 'n + 1', 100, 2, stripes => 16);
 SELECT n, count(*) FROM spread GROUP BY n;
 CREATE VIEW batches AS
 	SELECT t.*, cardinality(ids) AS rows, c.chunk_no, c.stripes, s.stripe,
@@ -191,7 +191,7 @@ SELECT bool_and(stripe[1] - previous IN (0, 1)) AS in_order
 		FROM batches) b;
 -- with one stripe, neighbours
 TRUNCATE taken;
-SELECT status, rows_updated, batches FROM bulkpar_update('spread', 'n', 'n + 1', 100, 2, stripes => 1);
+SELECT status, rows_changed, batches FROM bulkpar_update('spread', 'n', 'n + 1', 100, 2, stripes => 1);
 SELECT count(*) AS batches, bool_and(width = 99) AS neighbours FROM batches;
 DROP VIEW batches;
 
@@ -199,10 +199,10 @@ DROP VIEW batches;
 CREATE TABLE work (id int PRIMARY KEY, n int NOT NULL DEFAULT 0, other int);
 INSERT INTO work SELECT g, 0, g % 7 FROM generate_series(1, 1000) g;
 ANALYZE work;
-SELECT rows_updated FROM bulkpar_update('work', 'n', 'n + 1', 50, 2, 'other = 3 OR id = 1', stripes => 8);
+SELECT rows_changed FROM bulkpar_update('work', 'n', 'n + 1', 50, 2, 'other = 3 OR id = 1', stripes => 8);
 SELECT other = 3 OR id = 1 AS meets, n, count(*) FROM work GROUP BY 1, 2 ORDER BY 1, 2;
 UPDATE work SET n = 0;
-SELECT rows_updated FROM bulkpar_update('work', 'n', 'n + (SELECT count(*) FROM tenants)::int', 50, 2,
+SELECT rows_changed FROM bulkpar_update('work', 'n', 'n + (SELECT count(*) FROM tenants)::int', 50, 2,
 	'id % 4 IN (SELECT tenant FROM tenants WHERE tenant > 1) AND EXISTS (SELECT FROM work w WHERE w.id = work.id + 1)',
 	stripes => 8, sees_batches => true);
 SELECT id % 4 AS rest, n, count(*) FROM work GROUP BY 1, 2 ORDER BY 1, 2;
@@ -215,7 +215,7 @@ UPDATE work SET n = 0;
 ALTER TABLE work ENABLE ROW LEVEL SECURITY;
 CREATE POLICY even ON work USING (id % 2 = 0);
 SET ROLE regress_stripes_ann;
-SELECT rows_updated FROM bulkpar_update('work', 'n', 'n + 1', 20, 2, 'id % 3 = 0', stripes => 8);
+SELECT rows_changed FROM bulkpar_update('work', 'n', 'n + 1', 20, 2, 'id % 3 = 0', stripes => 8);
 RESET ROLE;
 SELECT id % 6 = 0 AS meets, n, count(*) FROM work GROUP BY 1, 2;
 ALTER TABLE work DISABLE ROW LEVEL SECURITY;
@@ -238,12 +238,12 @@ BEGIN
 		COMMIT;
 		SELECT * INTO result FROM bulkpar_update('bad', 'n', expression, 40, 2,
 			condition, on_error => 'skip', stripes => number);
-		INSERT INTO skipped SELECT number, result.rows_updated, result.rows_failed,
+		INSERT INTO skipped SELECT number, result.rows_changed, result.rows_failed,
 			(SELECT bool_and(n = (key IS NULL)::int) FROM bad
 				LEFT JOIN bulkpar.bulkpar_error ON job_id = result.job_id AND key[1]::int = id),
 			(SELECT bool_and(c.status = 'succeeded' AND c.stripe = c.stripes - 1 AND c.last_key = c.hi)
 				AND max(c.stripes) > 1 AND sum(c.rows_done) = 500
-				AND sum(c.rows_updated) = result.rows_updated AND sum(c.rows_failed) = result.rows_failed
+				AND sum(c.rows_changed) = result.rows_changed AND sum(c.rows_failed) = result.rows_failed
 				FROM bulkpar.bulkpar_chunk c WHERE job_id = result.job_id),
 			(SELECT string_agg(key[1], ' ' ORDER BY key[1]::int) FROM bulkpar.bulkpar_error WHERE job_id = result.job_id),
 			(SELECT string_agg(DISTINCT sqlstate, ' ') FROM bulkpar.bulkpar_error WHERE job_id = result.job_id);
@@ -299,7 +299,7 @@ SELECT c.status, bool_and(bulkpar.bulkpar_in_stripe(c.stripes, c.stripe, 333)) A
 	GROUP BY 1;
 UPDATE bad SET p = 1000;
 SELECT max(job_id) AS job FROM bulkpar.bulkpar_job \gset
-SELECT status, rows_updated FROM bulkpar_resume(:job, batch_size => 11);
+SELECT status, rows_changed FROM bulkpar_resume(:job, batch_size => 11);
 SELECT n, count(*) FROM bad GROUP BY n;
 
 -- the argument
@@ -308,18 +308,18 @@ SELECT bulkpar_update('work', 'n', '1', stripes => 0);
 SELECT bulkpar_update('work', 'n', '1', stripes => -1);
 SELECT bulkpar_update('work', 'n', '1', stripes => 65);
 SELECT bulkpar_update('work', ARRAY['n'], ARRAY['1'], stripes => 2147483647);
-SELECT rows_updated FROM bulkpar_update('work', ARRAY['n'], ARRAY['1'], stripes => 64);
-SELECT rows_updated FROM bulkpar_update('work', 'n', '1', 1000, 1, NULL, true, 'stop', 0, NULL, 1);
+SELECT rows_changed FROM bulkpar_update('work', ARRAY['n'], ARRAY['1'], stripes => 64);
+SELECT rows_changed FROM bulkpar_update('work', 'n', '1', 1000, 1, NULL, true, 'stop', 0, NULL, 1);
 -- a key that cannot be hashed, also within another type
 CREATE TABLE s_money (id money PRIMARY KEY, n int DEFAULT 0);
 INSERT INTO s_money SELECT g FROM generate_series(1, 100) g;
 SELECT bulkpar_update('s_money', 'n', 'n + 1', stripes => 2);
-SELECT rows_updated FROM bulkpar_update('s_money', 'n', 'n + 1', stripes => 1);
-SELECT rows_updated FROM bulkpar_update('s_money', 'n', 'n + 1');
+SELECT rows_changed FROM bulkpar_update('s_money', 'n', 'n + 1', stripes => 1);
+SELECT rows_changed FROM bulkpar_update('s_money', 'n', 'n + 1');
 CREATE TABLE s_prices (tenant int, id money[], n int DEFAULT 0, PRIMARY KEY (tenant, id));
 INSERT INTO s_prices SELECT 1, ARRAY[g, g]::money[] FROM generate_series(1, 100) g;
 SELECT bulkpar_update('s_prices', 'n', 'n + 1', stripes => 2);
-SELECT rows_updated FROM bulkpar_update('s_prices', 'n', 'n + 1', 10);
+SELECT rows_changed FROM bulkpar_update('s_prices', 'n', 'n + 1', 10);
 SELECT (SELECT sum(n) FROM s_money), (SELECT sum(n) FROM s_prices);
 \set VERBOSITY default
 
@@ -439,7 +439,7 @@ LANGUAGE sql AS $$
 		table_bytes_after >= table_bytes_before AND table_bytes_after = pg_table_size('cost'),
 		index_bytes_after >= index_bytes_before AND index_bytes_after = pg_indexes_size('cost'),
 		dead_rows >= 0
-	FROM bulkpar_jobs j, (SELECT sum(rows_updated) AS rows, sum(rows_hot) AS hot, sum(wal_bytes) AS wal
+	FROM bulkpar_jobs j, (SELECT sum(rows_changed) AS rows, sum(rows_hot) AS hot, sum(wal_bytes) AS wal
 		FROM bulkpar_chunks WHERE job_id = job) c WHERE job_id = job
 $$;
 SELECT job_id AS job FROM bulkpar_update('cost', 'a', 'a + 1', 100, 2, stripes => 4) \gset

@@ -17,7 +17,7 @@ BEGIN
 	RETURN NEW;
 END $$;
 CREATE TRIGGER a_change BEFORE UPDATE ON item FOR EACH ROW EXECUTE FUNCTION change_row();
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 1', 10, 3);
+SELECT rows_changed FROM bulkpar_update('item', 'n', 'n + 1', 10, 3);
 SELECT * FROM counts;
 
 -- a BEFORE trigger keeps rows from being changed: they are not counted, but
@@ -27,7 +27,7 @@ BEGIN
 	RETURN CASE WHEN OLD.id <= 15 THEN NULL ELSE NEW END;
 END $$;
 CREATE TRIGGER b_skip BEFORE UPDATE ON item FOR EACH ROW EXECUTE FUNCTION skip_row();
-SELECT status, rows_updated, batches FROM bulkpar_update('item', 'n', 'n + 1', 10, 3);
+SELECT status, rows_changed, batches FROM bulkpar_update('item', 'n', 'n + 1', 10, 3);
 SELECT * FROM counts;
 DROP TRIGGER b_skip ON item;
 
@@ -40,7 +40,7 @@ END $$;
 CREATE TRIGGER every AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION audit_row();
 CREATE TRIGGER of_name AFTER UPDATE OF name ON item FOR EACH ROW EXECUTE FUNCTION audit_row();
 CREATE TRIGGER one_row AFTER UPDATE ON item FOR EACH ROW WHEN (NEW.id = 50) EXECUTE FUNCTION audit_row();
-SELECT rows_updated FROM bulkpar_update('item', 'n', 'n + 10', 10, 3);
+SELECT rows_changed FROM bulkpar_update('item', 'n', 'n + 10', 10, 3);
 SELECT trigger, count(*), count(DISTINCT id), min(new_n - old_n), max(new_n - old_n)
 	FROM audit GROUP BY 1 ORDER BY 1;
 DROP TRIGGER every ON item;
@@ -62,7 +62,7 @@ END $$;
 CREATE TRIGGER before_batch BEFORE UPDATE ON item FOR EACH STATEMENT EXECUTE FUNCTION audit_statement();
 CREATE TRIGGER after_batch AFTER UPDATE ON item REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION audit_statement();
-SELECT rows_updated, batches FROM bulkpar_update('item', 'n', 'n + 100', 30, 3);
+SELECT rows_changed, batches FROM bulkpar_update('item', 'n', 'n + 100', 30, 3);
 SELECT trigger, rows, ids, count(*) FROM audit GROUP BY 1, 2, 3 ORDER BY 1, 2;
 DROP TRIGGER before_batch ON item;
 DROP TRIGGER after_batch ON item;
@@ -77,7 +77,7 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER at_commit AFTER UPDATE ON item DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW EXECUTE FUNCTION audit_commit();
-SELECT rows_updated FROM bulkpar_update('item', 'name', '''batch '' || (id - 1) / 10', 10, 3);
+SELECT rows_changed FROM bulkpar_update('item', 'name', '''batch '' || (id - 1) / 10', 10, 3);
 SELECT trigger, rows, count(*) FROM audit GROUP BY 1, 2;
 DROP TRIGGER at_commit ON item;
 TRUNCATE audit;
@@ -94,7 +94,7 @@ BEGIN
 	RETURN NULL;
 END $$;
 CREATE TRIGGER again AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION change_again();
-SELECT rows_updated FROM bulkpar_update('item', 'n', '1', 10, 3);
+SELECT rows_changed FROM bulkpar_update('item', 'n', '1', 10, 3);
 SELECT * FROM counts;
 SELECT * FROM total;
 DROP TRIGGER again ON item;
@@ -105,11 +105,11 @@ CREATE TRIGGER always AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION audit_r
 CREATE TRIGGER replica AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION audit_row();
 CREATE TRIGGER disabled AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION audit_row();
 ALTER TABLE item ENABLE ALWAYS TRIGGER always, ENABLE REPLICA TRIGGER replica, DISABLE TRIGGER disabled;
-SELECT rows_updated FROM bulkpar_update('item', 'n', '2', 10, 3);
+SELECT rows_changed FROM bulkpar_update('item', 'n', '2', 10, 3);
 SELECT trigger, count(*) FROM audit GROUP BY 1 ORDER BY 1;
 TRUNCATE audit;
 SET session_replication_role = replica;
-SELECT rows_updated FROM bulkpar_update('item', 'n', '3', 10, 3);
+SELECT rows_changed FROM bulkpar_update('item', 'n', '3', 10, 3);
 RESET session_replication_role;
 SELECT trigger, count(*) FROM audit GROUP BY 1 ORDER BY 1;
 SELECT * FROM counts;
@@ -125,7 +125,7 @@ SELECT bulkpar_update('ruled', 'n', 'n + 1');
 DROP RULE also ON ruled;
 -- one on INSERT does not matter
 CREATE RULE also AS ON INSERT TO ruled DO ALSO NOTIFY ruled;
-SELECT rows_updated FROM bulkpar_update('ruled', 'n', 'n + 1');
+SELECT rows_changed FROM bulkpar_update('ruled', 'n', 'n + 1');
 SELECT * FROM ruled;
 
 DROP VIEW counts;

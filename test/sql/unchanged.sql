@@ -40,97 +40,97 @@ BEGIN
 	RETURN rows;
 END $$;
 SELECT written() > 0 AS begun;
-CREATE VIEW result AS SELECT status, u.rows_done, u.rows_updated, u.rows_unchanged FROM bulkpar_progress u
+CREATE VIEW result AS SELECT status, u.rows_done, u.rows_changed, u.rows_unchanged FROM bulkpar_progress u
 	ORDER BY job_id DESC LIMIT 1;
 
 -- a second run writes nothing
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', 'id', 10, skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', 'id', 10, skip_unchanged => true);
 SELECT written();
-SELECT status, rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', 'id', 10, skip_unchanged => true);
+SELECT status, rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', 'id', 10, skip_unchanged => true);
 SELECT written();
 SELECT * FROM result;
 SELECT skip_unchanged FROM last_job;
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', 'id', 10);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', 'id', 10);
 SELECT written();
 -- some rows; with a condition; several columns, of which one differs
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', 'least(id, 60)', 10, skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', 'least(id, 60)', 10, skip_unchanged => true);
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', '60', 10, condition => 'id > 50', skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', '60', 10, condition => 'id > 50', skip_unchanged => true);
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', ARRAY['n', 'short'],
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', ARRAY['n', 'short'],
 	ARRAY['n', 'CASE WHEN id <= 30 THEN ''x'' END'], 10, skip_unchanged => true);
 SELECT written();
 SELECT count(*) FROM same WHERE doubled = 2 * n;
 -- values as they are assigned
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute(
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute(
 	'UPDATE same SET short = (''ab'' || id)::text::varchar(5), price = id + 0.126', 10, skip_unchanged => true);
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute(
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute(
 	'UPDATE same SET short = (''ab'' || id) || ''   '', price = id + 0.1301 WHERE id < 100', 10, skip_unchanged => true);
 SELECT written();
 -- NULL
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'short', 'NULL', 10,
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'short', 'NULL', 10,
 	condition => 'id <= 40', skip_unchanged => true);
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', ARRAY['short', 'price'], ARRAY['NULL', 'price'], 10,
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', ARRAY['short', 'price'], ARRAY['NULL', 'price'], 10,
 	skip_unchanged => true);
 SELECT written();
 -- types without equality, and those that are made of them
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute($$UPDATE same SET doc = '{"a": 1}', bdoc = '{"a": 1}',
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute($$UPDATE same SET doc = '{"a": 1}', bdoc = '{"a": 1}',
 	page = '<a>1</a>', at = point(id, 1), docs = ARRAY['1'::json], tags = '{a,b}', both_of = (id, 'x')$$, 10,
 	skip_unchanged => true);
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute($$UPDATE same SET doc = '{"a": 1}', bdoc = '{"a":  1}',
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute($$UPDATE same SET doc = '{"a": 1}', bdoc = '{"a":  1}',
 	page = '<a>1</a>', at = point(id, 1), docs = ARRAY['1'::json], tags = '{a,b}', both_of = (id, 'x')$$, 10,
 	skip_unchanged => true);
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute($$UPDATE same SET
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute($$UPDATE same SET
 	doc = CASE id WHEN 1 THEN '{"a":  1}' WHEN 2 THEN NULL ELSE doc END,
 	page = CASE id WHEN 3 THEN '<a>2</a>' ELSE page END,
 	at = CASE id WHEN 4 THEN NULL WHEN 5 THEN point(0, 0) ELSE at END,
 	docs = CASE id WHEN 6 THEN ARRAY['2'::json] ELSE docs END$$, 10, skip_unchanged => true);
 SELECT written();
 -- an element, a field
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute($$UPDATE same SET tags[2] = CASE WHEN id <= 10 THEN 'c' ELSE 'b' END,
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute($$UPDATE same SET tags[2] = CASE WHEN id <= 10 THEN 'c' ELSE 'b' END,
 	tags[1] = 'a', bdoc['a'] = to_jsonb(CASE WHEN id = 20 THEN 2 ELSE 1 END), both_of.b = 'x'$$, 10, skip_unchanged => true);
 SELECT written();
 -- DEFAULT, also of the column that is generated
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute('UPDATE same SET n = CASE WHEN id <= 10 THEN 0 ELSE 5 END', 10);
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute('UPDATE same SET n = CASE WHEN id <= 10 THEN 0 ELSE 5 END', 10);
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute('UPDATE same SET n = DEFAULT, doubled = DEFAULT, price = DEFAULT', 10,
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute('UPDATE same SET n = DEFAULT, doubled = DEFAULT, price = DEFAULT', 10,
 	skip_unchanged => true);
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', ARRAY['n', 'doubled', 'price'],
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', ARRAY['n', 'doubled', 'price'],
 	ARRAY['DEFAULT', 'DEFAULT', 'DEFAULT'], 10, skip_unchanged => true);
 SELECT n, doubled, price, count(*) FROM same GROUP BY 1, 2, 3;
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute('UPDATE same SET (n, price) = (DEFAULT, NULL)', 10, skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute('UPDATE same SET (n, price) = (DEFAULT, NULL)', 10, skip_unchanged => true);
 SELECT written();
 -- FROM; a subquery with the row
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'price', 's.v', 10, from_item => 'source s',
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'price', 's.v', 10, from_item => 'source s',
 	condition => 's.id = same.id AND s.id > 20', skip_unchanged => true);
 SELECT written();
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'price', 's.v', 10, from_item => 'source s',
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'price', 's.v', 10, from_item => 'source s',
 	condition => 's.id = same.id AND s.id > 20', skip_unchanged => true);
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute('UPDATE same SET
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute('UPDATE same SET
 	price = (SELECT max(v) FROM source s WHERE s.id = same.id) WHERE id > 20', 10, skip_unchanged => true);
-SELECT rows_updated, rows_unchanged FROM bulkpar_execute('UPDATE same i SET n = o.n FROM same o WHERE o.id = i.id', 10,
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute('UPDATE same i SET n = o.n FROM same o WHERE o.id = i.id', 10,
 	skip_unchanged => true);
 SELECT written();
 -- the same in stripes
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', 'least(id, 50)', 10, skip_unchanged => true, stripes => 4);
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', 'least(id, 50)', 10, skip_unchanged => true, stripes => 4);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', 'least(id, 50)', 10, skip_unchanged => true, stripes => 4);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', 'least(id, 50)', 10, skip_unchanged => true, stripes => 4);
 SELECT written();
 -- a BEFORE trigger is not called for rows that are left alone, and may change
 -- the others
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
 	'BEGIN NEW.short := coalesce(NEW.short, '''') || ''t''; RETURN NEW; END';
 CREATE TRIGGER touch BEFORE UPDATE ON same FOR EACH ROW WHEN (NEW.xids = OLD.xids) EXECUTE FUNCTION touch();
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', 'least(id, 40)', 10, skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', 'least(id, 40)', 10, skip_unchanged => true);
 SELECT short, count(*) FROM same GROUP BY short ORDER BY short;
 DROP TRIGGER touch ON same;
 SELECT written();
 -- rows that fail count as neither
-SELECT rows_updated, rows_unchanged, rows_failed FROM bulkpar_update('same', 'n', '40 + 0 / (id - 70)', 10,
+SELECT rows_changed, rows_unchanged, rows_failed FROM bulkpar_update('same', 'n', '40 + 0 / (id - 70)', 10,
 	on_error => 'skip', skip_unchanged => true);
 SELECT written();
 -- a batch that is tried again counts its rows once
@@ -144,7 +144,7 @@ BEGIN
 END $$;
 UPDATE same SET n = CASE WHEN id > 51 THEN 5 ELSE 0 END;
 CREATE TRIGGER try_again BEFORE UPDATE ON same FOR EACH ROW EXECUTE FUNCTION try_again();
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('same', 'n', '5', 10, 1, skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', '5', 10, 1, skip_unchanged => true);
 SELECT sum(retries) FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id);
 DROP TRIGGER try_again ON same;
 -- only rows that the whole condition lets through are looked at, whatever it costs
@@ -152,13 +152,13 @@ CREATE TABLE left_out (id int PRIMARY KEY, n int, k int, secret text);
 INSERT INTO left_out SELECT g, 0, g % 10, 'x' FROM generate_series(1, 100) g;
 CREATE TABLE left_in AS SELECT id FROM left_out WHERE k <> 0;
 ANALYZE left_out, left_in;
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1, from_item => 'left_in s',
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1, from_item => 'left_in s',
 	condition => 's.id = left_out.id', skip_unchanged => true);
 SELECT count(*) FROM left_out WHERE n = CASE WHEN k = 0 THEN 0 ELSE 10 / k END;
 UPDATE left_out SET n = 5;
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('left_out', 'n', '5', 10, 1, from_item => 'left_in s',
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '5', 10, 1, from_item => 'left_in s',
 	condition => 's.id = left_out.id', skip_unchanged => true);
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('left_out', 'n', '5', 10, 1,
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '5', 10, 1,
 	condition => 'EXISTS (SELECT FROM left_in s WHERE s.id = left_out.id AND s.id < 12 AND s.id <> 1)',
 	skip_unchanged => true);
 -- it reads the columns that are set
@@ -167,7 +167,7 @@ GRANT UPDATE (secret), SELECT (id) ON left_out TO regress_bulkpar_erin;
 SET SESSION AUTHORIZATION regress_bulkpar_erin;
 SELECT bulkpar_update('left_out', 'secret', '''x''', condition => 'secret IS DISTINCT FROM ''x''');
 SELECT bulkpar_update('left_out', 'secret', '''x''', skip_unchanged => true);
-SELECT rows_updated FROM bulkpar_update('left_out', 'secret', '''x''', 10, 1);
+SELECT rows_changed FROM bulkpar_update('left_out', 'secret', '''x''', 10, 1);
 RESET SESSION AUTHORIZATION;
 DROP OWNED BY regress_bulkpar_erin;
 DROP ROLE regress_bulkpar_erin;
@@ -175,7 +175,7 @@ DROP ROLE regress_bulkpar_erin;
 CREATE COLLATION no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE equal (id int PRIMARY KEY, t text COLLATE no_case, m numeric, i interval);
 INSERT INTO equal VALUES (1, 'ABC', 1.00, '24:00'), (2, 'abc', 1.0, '1 day');
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('equal', ARRAY['t', 'm', 'i'],
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('equal', ARRAY['t', 'm', 'i'],
 	ARRAY['lower(t)', '1.0', '''1 day'''], 10, 1, skip_unchanged => true);
 SELECT * FROM equal ORDER BY id;
 -- what it is not for

@@ -8,7 +8,7 @@ SET bulkpar.workers = 2;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 -- the index of a table, the plan along it, and a job that follows it
-\set follow 'SELECT coalesce(substring(line FROM ''along .*''), substring(line FROM ''(Index Scan using [^ ]+|Seq Scan)'')) AS index FROM bulkpar_explain(:''t'', ''n'', ''n + 1'', 10) line WHERE line ~ ''(along|Scan)''; SELECT rows_updated FROM bulkpar_update(:''t'', ''n'', ''n + 1'', 10);'
+\set follow 'SELECT coalesce(substring(line FROM ''along .*''), substring(line FROM ''(Index Scan using [^ ]+|Seq Scan)'')) AS index FROM bulkpar_explain(:''t'', ''n'', ''n + 1'', 10) line WHERE line ~ ''(along|Scan)''; SELECT rows_changed FROM bulkpar_update(:''t'', ''n'', ''n + 1'', 10);'
 \set VERBOSITY terse
 
 -- a stored generated column
@@ -16,9 +16,9 @@ CREATE TABLE inv (no int, k text GENERATED ALWAYS AS ('INV-' || lpad(no::text, 6
 INSERT INTO inv (no) SELECT generate_series(1, 500);
 \set t inv
 :follow
-SELECT rows_updated, rows_unchanged FROM bulkpar_update('inv', 'n', 'no % 2', 10, skip_unchanged => true);
-SELECT rows_updated FROM bulkpar_update('inv', 'n', '2', 10, stripes => 3);
-SELECT rows_updated FROM bulkpar_delete('inv', 'no > 400', 10);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('inv', 'n', 'no % 2', 10, skip_unchanged => true);
+SELECT rows_changed FROM bulkpar_update('inv', 'n', '2', 10, stripes => 3);
+SELECT rows_changed FROM bulkpar_delete('inv', 'no > 400', 10);
 SELECT n, count(*) FROM inv GROUP BY 1;
 SELECT bulkpar_update('inv', 'no', 'no + 1');
 SELECT bulkpar_update('inv', 'k', 'DEFAULT');
@@ -31,7 +31,7 @@ CREATE UNIQUE INDEX twice_key ON twice (half, c DESC);
 INSERT INTO twice (a, b, c) SELECT g, g, g % 2 FROM generate_series(1, 100) g;
 \set t twice
 :follow
-SELECT rows_updated FROM bulkpar_update('twice', 'b', 'b + 1', 10);
+SELECT rows_changed FROM bulkpar_update('twice', 'b', 'b + 1', 10);
 SELECT bulkpar_update('twice', 'a', '1');
 
 -- NULL is excluded by a CHECK
@@ -41,7 +41,7 @@ INSERT INTO checked SELECT 'u' || g, g FROM generate_series(1, 100) g;
 :follow
 ALTER TABLE checked DROP CONSTRAINT there, ADD CONSTRAINT there CHECK (n >= 0 AND (name IS NOT NULL AND other > 0) AND other < 1000);
 :follow
-SELECT rows_updated FROM bulkpar_delete('checked', 'other > 90', 10);
+SELECT rows_changed FROM bulkpar_delete('checked', 'other > 90', 10);
 -- not by one that may be null itself, is not about all rows, or an alternative
 ALTER TABLE checked DROP CONSTRAINT there, ADD CONSTRAINT there CHECK (name > '');
 :follow
@@ -71,11 +71,11 @@ INSERT INTO partial SELECT g, nullif(g, 7) FROM generate_series(1, 100) g;
 CREATE UNIQUE INDEX partial_id ON partial (id) WHERE id IS NOT NULL;
 \set t partial
 :follow
-SELECT rows_updated FROM bulkpar_execute('UPDATE ONLY partial SET n = n + 1', 10, stripes => 4);
-SELECT rows_updated FROM bulkpar_update('partial', 'n', 'n + 1', 10, key_index => 'partial_id', condition => 'other IS NULL');
+SELECT rows_changed FROM bulkpar_execute('UPDATE ONLY partial SET n = n + 1', 10, stripes => 4);
+SELECT rows_changed FROM bulkpar_update('partial', 'n', 'n + 1', 10, key_index => 'partial_id', condition => 'other IS NULL');
 ANALYZE partial;
-SELECT rows_updated FROM bulkpar_update('partial', 'n', 'n + 1', 10, condition => 'other = 8');
-SELECT rows_updated, rows_failed FROM bulkpar_update('partial', 'n', 'n / (id - 20)', 10, on_error => 'skip');
+SELECT rows_changed FROM bulkpar_update('partial', 'n', 'n + 1', 10, condition => 'other = 8');
+SELECT rows_changed, rows_failed FROM bulkpar_update('partial', 'n', 'n / (id - 20)', 10, on_error => 'skip');
 DROP INDEX partial_id;
 CREATE UNIQUE INDEX partial_id ON partial (id) WHERE other IS NOT NULL;
 \set VERBOSITY default
@@ -102,11 +102,11 @@ INSERT INTO p SELECT g FROM generate_series(1, 100) g;
 INSERT INTO c (a, x) SELECT g, g FROM generate_series(201, 300) g;
 SELECT bulkpar_update('p', 'n', 'n + 1');
 CREATE UNIQUE INDEX c_a_desc ON c (a DESC);
-SELECT rows_updated FROM bulkpar_update('p', 'n', 'n + 1', 10);
+SELECT rows_changed FROM bulkpar_update('p', 'n', 'n + 1', 10);
 SELECT bulkpar_update('p', 'n', 'n + 1', key_index => 'p_a_idx');
 CREATE UNIQUE INDEX c_a_idx ON c (a);
-SELECT rows_updated FROM bulkpar_update('p', 'n', 'n + 1', 10, key_index => 'p_a_idx');
-SELECT rows_updated FROM bulkpar_update('c', 'n', 'n + 1', 10);
+SELECT rows_changed FROM bulkpar_update('p', 'n', 'n + 1', 10, key_index => 'p_a_idx');
+SELECT rows_changed FROM bulkpar_update('c', 'n', 'n + 1', 10);
 SELECT tableoid::regclass, n, count(*) FROM p GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT DISTINCT relation FROM bulkpar_chunks WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs) - 1 ORDER BY 1;
 
@@ -129,6 +129,6 @@ SELECT bulkpar_update('users', 'n', '1');
 CREATE UNIQUE INDEX users_mail ON users ("E mail");
 SELECT bulkpar_update('users', 'n', '1');
 ALTER TABLE users ALTER COLUMN "E mail" SET NOT NULL;
-SELECT rows_updated FROM bulkpar_update('users', 'n', '1');
+SELECT rows_changed FROM bulkpar_update('users', 'n', '1');
 
 DROP TABLE inv, twice, checked, partial, p, c, users;

@@ -17,7 +17,7 @@ my $node = start_server('parallel', '');
 make_table($node, 't', 4000);
 my $gate = close_gate($node);
 my $call = start_call($node,
-		"SELECT status, rows_updated, batches, workers FROM bulkpar_update("
+		"SELECT status, rows_changed, batches, workers FROM bulkpar_update("
 	  . "'t', ARRAY['n', 'pid'], ARRAY['n + 1 + gate()', 'pg_backend_pid()'],"
 	  . " 100, 4)");
 wait_for_workers($node, 4);
@@ -58,7 +58,7 @@ foreach my $case ([ 250, 3 ], [ 100, 1 ], [ 1, 1 ], [ 0, 0 ])
 
 	make_table($node, 'small', $rows);
 	is( $node->safe_psql('postgres',
-			"SELECT status, rows_updated, batches, workers FROM"
+			"SELECT status, rows_changed, batches, workers FROM"
 			  . " bulkpar_update('small', 'n', 'n + 1', 100, 8)"),
 		"succeeded|$rows|$batches|$batches",
 		"$rows rows in batches of 100: not more than $batches workers");
@@ -73,7 +73,7 @@ CREATE FUNCTION slow_seven() RETURNS integer LANGUAGE plpgsql
 END
 $call = start_call(
 	$node,
-	"SELECT status, rows_updated, workers FROM bulkpar_update('few', 'n',"
+	"SELECT status, rows_changed, workers FROM bulkpar_update('few', 'n',"
 	  . " 'n + 1', 10, 3, condition => 'id % 100 = slow_seven()')",
 	parallel_setup_cost => 0,
 	parallel_tuple_cost => 0);

@@ -43,7 +43,7 @@ sub release
 	return;
 }
 
-my $update = "SELECT status, rows_updated, workers FROM"
+my $update = "SELECT status, rows_changed, workers FROM"
   . " bulkpar_update('t', 'n', 'n + 1', 100, %d)";
 
 # More workers than slots.

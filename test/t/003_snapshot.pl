@@ -79,13 +79,13 @@ END
 foreach my $case (
 	[ 'SELECT %s', qr/^\(\d+,succeeded,1000,10,2,[\d:.]+,0,0\)$/ ],
 	[ 'SELECT * FROM %s', qr/^\d+\|succeeded\|1000\|10\|2\|[\d:.]+\|0\|0$/ ],
-	[ 'SELECT status, rows_updated AS r FROM %s', qr/^succeeded\|1000$/ ],
+	[ 'SELECT status, rows_changed AS r FROM %s', qr/^succeeded\|1000$/ ],
 	[ 'SELECT (%s)::text', qr/^\(\d+,succeeded,/ ],
 	[ 'SELECT now() IS NULL, length((%s)::text) > 9', qr/^f\|t$/ ],
 	[ 'SELECT CASE WHEN random() >= 0 THEN %s END', qr/^\(\d+,succeeded,/ ],
 	[ 'SELECT inlined()', qr/^\(\d+,succeeded,1000,/ ],
 	[ 'TABLE by_select', qr/^\(\d+,succeeded,1000,/ ],
-	[ 'SELECT status, rows_updated FROM by_from', qr/^succeeded\|1000$/ ])
+	[ 'SELECT status, rows_changed FROM by_from', qr/^succeeded\|1000$/ ])
 {
 	my ($statement, $result) = @$case;
 	my $name = with_call($statement, 'bulkpar_update()');
@@ -98,7 +98,7 @@ foreach my $case (
 # It waits for the job of another session.
 foreach my $case (
 	[ 'SELECT %s', qr/^\(\d+,succeeded,1000,10,2,[\d:.]+,0,0\)$/ ],
-	[ 'SELECT status, rows_updated FROM %s', qr/^succeeded\|1000$/ ])
+	[ 'SELECT status, rows_changed FROM %s', qr/^succeeded\|1000$/ ])
 {
 	my ($statement, $result) = @$case;
 	my $name = with_call($statement, 'bulkpar_wait()');
@@ -159,7 +159,7 @@ $node->safe_psql('postgres', <<"END");
 CREATE FUNCTION nested(rows OUT bigint, after OUT bigint)
 LANGUAGE plpgsql AS \$\$
 BEGIN
-	rows := (SELECT rows_updated FROM $function);
+	rows := (SELECT rows_changed FROM $function);
 	after := (SELECT sum(n) FROM t);
 END \$\$;
 CREATE FUNCTION stable() RETURNS text STABLE LANGUAGE plpgsql AS \$\$

@@ -153,7 +153,7 @@ is_quiet($node, 't', 'planning');
 make_table($node, 't', 4000);
 my $after = last_job($node);
 $call = start_call($node,
-	"SELECT status, rows_updated FROM bulkpar_update("
+	"SELECT status, rows_changed FROM bulkpar_update("
 	  . "'t', 'n', 'n + 1 + slow(2)', 20, 2)");
 foreach my $rows (100, 1500)
 {

@@ -156,7 +156,7 @@ END
 			"NOT EXISTS (SELECT FROM pg_stat_activity"
 			  . " WHERE backend_type LIKE 'bulkpar%')");
 		is( $node->safe_psql('postgres',
-				'SELECT sum(n) = (SELECT coalesce(sum(rows_updated), 0)'
+				'SELECT sum(n) = (SELECT coalesce(sum(rows_changed), 0)'
 				  . ' FROM bulkpar.bulkpar_chunk WHERE job_id = '
 				  . last_job($node) . ') FROM t'),
 			't', "$name: batches are whole");
@@ -284,7 +284,7 @@ CREATE OR REPLACE FUNCTION put_back() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER put_back AFTER DELETE ON t FOR EACH ROW
 	EXECUTE FUNCTION put_back();
 END
-	is( $node->safe_psql('postgres', "SELECT status, rows_updated FROM $sql"),
+	is( $node->safe_psql('postgres', "SELECT status, rows_changed FROM $sql"),
 		'succeeded|25', "25 rows are deleted, triggers: $trigger");
 	is( $node->safe_psql('postgres',
 			'SELECT sum(n), count(*) FROM t WHERE id % 40 = 0'),

@@ -56,7 +56,7 @@ foreach my $case ([ 1, 1000, 1 ], [ 2, 1000, 8 ], [ 2, 7, 64 ],
 	my $written = $node->safe_psql('postgres', 'SELECT count(*) FROM log');
 
 	is( $node->safe_psql('postgres',
-			"SELECT status, workers, rows_updated >= $rows / 2 FROM"
+			"SELECT status, workers, rows_changed >= $rows / 2 FROM"
 			  . " bulkpar_update('t', 'n', 'n + 1', $batch_size, $workers,"
 			  . " stripes => $stripes)"),
 		"succeeded|$workers|t", $name);

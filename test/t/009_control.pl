@@ -69,7 +69,7 @@ status_is($job, 'running', 'wait => false returns while the job runs');
 is(sql("SELECT status FROM bulkpar_wait($job, '50 ms')"),
 	'running', 'a wait may be limited');
 open_gate($gate);
-is(sql("SELECT status, rows_updated FROM bulkpar_wait($job)"),
+is(sql("SELECT status, rows_changed FROM bulkpar_wait($job)"),
 	'succeeded|2000', 'or not');
 is_exactly($node, 't', 1, 'every row is updated once');
 sql(<<'END');
@@ -195,7 +195,7 @@ is( $node->safe_psql('postgres',
 foreach my $function (qw(pause cancel))
 {
 	my ($ret, $out, $err) = $node->psql('postgres',
-		"SELECT status, rows_updated FROM bulkpar_$function('same')",
+		"SELECT status, rows_changed FROM bulkpar_$function('same')",
 		extra_params => [ '-U', 'one' ]);
 
 	is($out, 'succeeded|2000', "$function of a job that has succeeded");

@@ -22,7 +22,7 @@ sub keys_of_errors
 
 # A few bad rows, of several kinds: halving finds just them.
 make_table($node, 't', 5000);
-is( sql("SELECT status, rows_updated, rows_failed FROM bulkpar_update('t', 'n',"
+is( sql("SELECT status, rows_changed, rows_failed FROM bulkpar_update('t', 'n',"
 		  . " 'n + 1 + 0 / (id % 1000)', 300, 2, on_error => 'skip', stripes => 8)"),
 	'succeeded|4995|5', 'skip: division by zero');
 is(keys_of_errors(), '1000,2000,3000,4000,5000', 'skip: the keys are recorded');
@@ -35,7 +35,7 @@ is(sql('SELECT sum(rows_failed), sum(rows_done) FROM bulkpar_chunks'),
 
 make_table($node, 't', 1000);
 sql('ALTER TABLE t ADD CHECK (n = 0 OR id NOT IN (1, 500, 501, 1000))');
-is( sql("SELECT rows_updated, rows_failed FROM bulkpar_update('t', 'n', 'n + 1',"
+is( sql("SELECT rows_changed, rows_failed FROM bulkpar_update('t', 'n', 'n + 1',"
 		  . " 64, 2, on_error => 'skip', stripes => 3)"),
 	'996|4', 'skip: a check');
 is(keys_of_errors(), '1,500,501,1000', 'skip: the first and the last row');
@@ -48,7 +48,7 @@ INSERT INTO parent VALUES (0), (1);
 ALTER TABLE t ADD p integer DEFAULT 0;
 ALTER TABLE t ADD FOREIGN KEY (p) REFERENCES parent DEFERRABLE INITIALLY DEFERRED;
 END
-is( sql("SELECT rows_updated, rows_failed FROM bulkpar_update('t',"
+is( sql("SELECT rows_changed, rows_failed FROM bulkpar_update('t',"
 		  . " ARRAY['n', 'p'], ARRAY['n + 1', '1 + (id = 250)::integer'],"
 		  . " 100, 2, on_error => 'skip', stripes => 16)"),
 	'499|1', 'skip: a deferred foreign key');

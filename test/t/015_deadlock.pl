@@ -115,7 +115,7 @@ foreach my $listed ('f', 't')
 			'CREATE TRIGGER crowded AFTER UPDATE ON t REFERENCING NEW TABLE'
 		  . ' AS changed FOR EACH STATEMENT EXECUTE FUNCTION crowded()');
 	is( $node->safe_psql('postgres',
-			"SELECT status, rows_updated, batches >= 8 FROM bulkpar_update("
+			"SELECT status, rows_changed, batches >= 8 FROM bulkpar_update("
 			  . "'t', 'n', 'n + 1', 20, 2, condition => '$condition')"),
 		'succeeded|40|t', "$name: the job succeeds in smaller batches");
 	is( $node->safe_psql('postgres',

@@ -255,7 +255,7 @@ isnt(
 	$node->safe_psql('postgres', 'SELECT count(*) FROM t WHERE balance <> 0'),
 	'0', 'and there were some');
 is( $node->safe_psql('postgres',
-		'SELECT bool_and(rows_updated = 20000) FROM bulkpar_progress'),
+		'SELECT bool_and(rows_changed = 20000) FROM bulkpar_progress'),
 	't', 'each job has counted its rows');
 is_quiet($node, 't', 'nemesis');
 is(shared_segments($node), $segments, 'no shared memory segment is left');

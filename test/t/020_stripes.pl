@@ -374,7 +374,7 @@ foreach my $case (
 	status_is($node, $job, 'interrupted', $name);
 	is_quiet($node, 't', $name);
 	is_whole($node, 't', $job, $name);
-	is( sql("SELECT status, rows_updated"
+	is( sql("SELECT status, rows_changed"
 			  . " FROM bulkpar_resume($job, batch_size => $batch_size)"),
 		'succeeded|4000', "$name: resume");
 	is_exactly($node, 't', 1, "$name: every row is updated once");
@@ -396,7 +396,7 @@ is_whole($node, 't', $job, 'terminated workers');
 open_gate($gate);
 is(stop_call($call), 'succeeded', 'terminated workers: others go on');
 is_exactly($node, 't', 1, 'terminated workers: every row is updated once');
-is( sql('SELECT max(attempts) > 1, sum(rows_updated) FROM bulkpar_chunks'
+is( sql('SELECT max(attempts) > 1, sum(rows_changed) FROM bulkpar_chunks'
 		  . " WHERE job_id = $job"),
 	't|4000', 'terminated workers: the chunks were taken over');
 

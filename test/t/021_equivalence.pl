@@ -137,7 +137,7 @@ sub script
 		  ($case->{skips} ? row_by_row($case) : $case->{plain})
 		  . "\n;\n\\echo \@plain :SQLSTATE :ROW_COUNT\n"
 		  . ($case->{skips} ? "SELECT '\@rows', current_setting('eq.count');\n" : '')
-		  : "SELECT '\@result', status, rows_updated, rows_unchanged,"
+		  : "SELECT '\@result', status, rows_changed, rows_unchanged,"
 		  . " rows_failed\nFROM $case->{call};\n\\echo \@job :SQLSTATE\n";
 
 		$setup .= "CREATE SCHEMA $schema;\n$path$case->{ddl}";

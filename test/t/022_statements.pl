@@ -32,7 +32,7 @@ sub start_execute
 {
 	my ($statement, %settings) = @_;
 
-	start_job("SELECT status, rows_updated FROM bulkpar_execute("
+	start_job("SELECT status, rows_changed FROM bulkpar_execute("
 		  . "\$\$$statement\$\$, 20, 2)",
 		%settings);
 	return;
@@ -170,7 +170,7 @@ $node->safe_psql('postgres', $put_back);
 like(stop_call(resume()), qr/^succeeded/, 'delete: resume');
 is( $node->safe_psql(
 		'postgres',
-		'SELECT count(*), max(id), (SELECT sum(rows_updated) FROM'
+		'SELECT count(*), max(id), (SELECT sum(rows_changed) FROM'
 		  . " bulkpar.bulkpar_chunk WHERE job_id = $job) FROM t"),
 	'10|10|1990',
 	'delete: each row is counted once');
@@ -247,7 +247,7 @@ $node->safe_psql('postgres', 'CREATE TABLE source (id integer, v integer);'
 	  . ' INSERT INTO source SELECT i, 1 FROM generate_series(1, 100) i');
 my $writer = lock_row('UPDATE t SET n = n + 10 WHERE id = 50');
 $call = start_call($node,
-	"SELECT rows_updated FROM bulkpar_execute('UPDATE t SET n = t.n + s.v"
+	"SELECT rows_changed FROM bulkpar_execute('UPDATE t SET n = t.n + s.v"
 	  . " FROM source s WHERE s.id = t.id', 10)");
 unlock_row($writer);
 is(stop_call($call), '100', 'a locked row: all are updated');
@@ -259,7 +259,7 @@ is( $node->safe_psql('postgres',
 $writer = lock_row('UPDATE source SET v = 5 WHERE id = 50;'
 	  . ' UPDATE t SET n = -1 WHERE id = 50; UPDATE t SET n = -1 WHERE id = 60');
 $call = start_call($node,
-	"SELECT rows_updated FROM bulkpar_execute('UPDATE t SET n = t.n + s.v"
+	"SELECT rows_changed FROM bulkpar_execute('UPDATE t SET n = t.n + s.v"
 	  . " FROM source s WHERE s.id = t.id AND t.n > 0', 10)");
 unlock_row($writer);
 is(stop_call($call), '98', 'a locked row: no longer meets the condition');
@@ -269,14 +269,14 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM t WHERE n = -1'),
 $node->safe_psql('postgres', 'UPDATE t SET n = 0');
 $writer = lock_row('UPDATE t SET n = 7 WHERE id = 50');
 $call = start_call($node,
-	'SELECT rows_updated, rows_unchanged FROM bulkpar_update('
+	'SELECT rows_changed, rows_unchanged FROM bulkpar_update('
 	  . "'t', 'n', '7', 10, skip_unchanged => true)");
 unlock_row($writer);
 is(stop_call($call), '99|1', 'skip_unchanged: another has set the value');
 
 $writer = lock_row('DELETE FROM t WHERE id = 50');
 $call = start_call($node,
-	"SELECT rows_updated FROM bulkpar_delete('t', 'n = 7', 10)");
+	"SELECT rows_changed FROM bulkpar_delete('t', 'n = 7', 10)");
 unlock_row($writer);
 is(stop_call($call), '99', 'delete: another has deleted the row');
 
@@ -308,7 +308,7 @@ is(stop_call($call), 'succeeded', 'a terminated worker: another goes on')
   or diag($call->{err});
 is( $node->safe_psql(
 		'postgres',
-		'SELECT count(*), max(id), (SELECT sum(rows_updated) FROM'
+		'SELECT count(*), max(id), (SELECT sum(rows_changed) FROM'
 		  . " bulkpar.bulkpar_chunk WHERE job_id = $job) FROM t"),
 	'10|10|1990',
 	'a terminated worker: each row is deleted and counted once');
@@ -322,7 +322,7 @@ status_is($node, $job, 'interrupted', 'skip_unchanged');
 is(stop_call(resume()), 'succeeded', 'skip_unchanged: resume');
 is( $node->safe_psql(
 		'postgres',
-		'SELECT count(*) FILTER (WHERE n = id % 2), rows_updated,'
+		'SELECT count(*) FILTER (WHERE n = id % 2), rows_changed,'
 		  . ' rows_unchanged FROM t, bulkpar_progress'
 		  . " WHERE job_id = $job GROUP BY 2, 3"),
 	'2000|1000|1000',
@@ -349,7 +349,7 @@ is(stop_call(resume()), 'succeeded', 'listed: resume');
 is( $node->safe_psql(
 		'postgres',
 		"SELECT (SELECT count(*) FROM pairs WHERE n <> (b LIKE '%77')::int),"
-		  . ' sum(rows_updated), bool_and(keys IS NOT NULL) FROM bulkpar.bulkpar_chunk'
+		  . ' sum(rows_changed), bool_and(keys IS NOT NULL) FROM bulkpar.bulkpar_chunk'
 		  . " WHERE job_id = $job"),
 	'0|200|t', 'listed: each row is updated once');
 

@@ -46,7 +46,7 @@ sub sums_agree
 	my ($job, $name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is( sql("SELECT sum(n) = (SELECT coalesce(sum(rows_updated), 0)"
+	is( sql("SELECT sum(n) = (SELECT coalesce(sum(rows_changed), 0)"
 			  . " FROM bulkpar.bulkpar_chunk WHERE job_id = $job), max(n) <= 1 FROM p"),
 		't|t', "$name: the chunks say what has committed");
 	return;
@@ -91,7 +91,7 @@ foreach my $case ([ 30, 1 ], [ 500, 4 ], [ 700, 1 ])
 	sums_agree($job, $name);
 	is(sql("SELECT status FROM bulkpar_jobs WHERE job_id = $job"),
 		'interrupted', "$name: the job is interrupted");
-	is(sql("SELECT status, rows_updated FROM bulkpar_resume($job)"),
+	is(sql("SELECT status, rows_changed FROM bulkpar_resume($job)"),
 		"succeeded|$rows", "$name: it is resumed");
 	is_exactly($node, 'p', 1, "$name: every row is updated once");
 }
@@ -147,7 +147,7 @@ CREATE TABLE p_7 (id integer PRIMARY KEY, n integer NOT NULL, pid integer);
 INSERT INTO p_7 SELECT i, 0 FROM generate_series(2001, 2100) AS i;
 ALTER TABLE p ATTACH PARTITION p_7 FOR VALUES FROM (2001) TO (3001);
 END
-is(sql("SELECT status, rows_updated FROM bulkpar_resume($job)"),
+is(sql("SELECT status, rows_changed FROM bulkpar_resume($job)"),
 	"succeeded|$rows", 'partitions are attached: the job goes on');
 is( sql("SELECT string_agg(DISTINCT n::text, ',') FROM p WHERE id <= $rows"),
 	'1', 'those that have come again are updated once');

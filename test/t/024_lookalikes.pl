@@ -230,7 +230,7 @@ sub updates
 
 	while (my ($call, $count) = splice(@calls, 0, 2))
 	{
-		$sql .= "SELECT rows_updated FROM $functions.$call;\n";
+		$sql .= "SELECT rows_changed FROM $functions.$call;\n";
 		$rows .= "$count\n";
 	}
 	chomp $rows;

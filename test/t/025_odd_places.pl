@@ -158,7 +158,7 @@ sub is_sound
 	is( $node->safe_psql(
 			'postgres',
 			"SELECT * FROM bulkpar_update('checked', 'n', 'n + 1') \\gset\n"
-			  . "SELECT :'status', :rows_updated, string_agg(n::text, ' ')"
+			  . "SELECT :'status', :rows_changed, string_agg(n::text, ' ')"
 			  . " FROM checked; UPDATE checked SET n = 0",
 			extra_params => [ '-U', 'plain' ]),
 		'succeeded|10|1 1 1 1 1 1 1 1 1 1',

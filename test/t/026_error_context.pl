@@ -60,7 +60,7 @@ wait_until($node, "NOT EXISTS (SELECT $worker AND pid = $pid)",
 # Another takes over.
 open_gate($second_gate);
 stop_call($locker);
-is(sql("SELECT status, rows_updated FROM bulkpar_wait($job)"),
+is(sql("SELECT status, rows_changed FROM bulkpar_wait($job)"),
 	'succeeded|9', 'the job goes on');
 is_exactly($node, 't', 1, 'every row is updated once');
 

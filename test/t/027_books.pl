@@ -47,7 +47,7 @@ INSERT INTO s.t SELECT generate_series(1, 100);
 ALTER TABLE s.t OWNER TO dbo;
 END
 my ($out, $err) = run_as($node, 'dbo', <<'END', 'owned');
-SELECT rows_updated FROM bulkpar_update('s.t', 'n', 'n + 1', 10);
+SELECT rows_changed FROM bulkpar_update('s.t', 'n', 'n + 1', 10);
 SELECT bulkpar_forget(interval '1 day');
 ALTER SCHEMA public RENAME TO moved;
 CREATE SCHEMA public;
@@ -63,7 +63,7 @@ SELECT 1::bigint AS job_id, to_regrole('dbo') AS owner,
 	CASE WHEN public.evil() = 0 THEN now() END AS finished_at;
 CREATE TABLE public.bulkpar_chunk AS SELECT 1::bigint AS job_id;
 SELECT moved.bulkpar_forget(interval '0');
-SELECT rows_updated FROM moved.bulkpar_update('s.t', 'n', 'n + 1', 10);
+SELECT rows_changed FROM moved.bulkpar_update('s.t', 'n', 'n + 1', 10);
 SELECT count(*) FROM moved.bulkpar_progress;
 END
 is($err, '', 'the schema of the functions can be renamed');
@@ -159,7 +159,7 @@ is( super('postgres', "SELECT has_schema_privilege('app', 'bulkpar', 'USAGE')"
 
 # Rights and code that come later: the extension refuses to work while they are
 # there, says what to do, and works when it is done.
-my $call = "SELECT rows_updated FROM bulkpar_update('app.t', 'n', 'n + 1', 10)";
+my $call = "SELECT rows_changed FROM bulkpar_update('app.t', 'n', 'n + 1', 10)";
 my @cases = (
 	[ 'GRANT TRIGGER ON bulkpar.bulkpar_job TO app',
 		'REVOKE ALL ON bulkpar.bulkpar_job FROM app', 'has privileges granted to app' ],

@@ -153,7 +153,7 @@ sub works
 CREATE SCHEMA data;
 CREATE TABLE data.t (id integer PRIMARY KEY, n integer NOT NULL DEFAULT 0);
 INSERT INTO data.t SELECT generate_series(1, 100);
-SELECT rows_updated FROM "$schema".bulkpar_update('data.t', 'n', 'n + 1', 10, 2);
+SELECT rows_changed FROM "$schema".bulkpar_update('data.t', 'n', 'n + 1', 10, 2);
 SELECT count(*) FROM "$schema".bulkpar_errors;
 SELECT count(*) FROM "$schema".bulkpar_jobs;
 SELECT status, percent FROM "$schema".bulkpar_progress;

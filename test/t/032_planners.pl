@@ -100,9 +100,9 @@ CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS
 	RETURN CASE TG_OP WHEN ''DELETE'' THEN OLD ELSE NEW END; END';
 CREATE TRIGGER leave BEFORE UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION leave();
 END
-is(sql("SELECT rows_updated FROM bulkpar_update('t', 'n', 'n + 1', 10, 2)"),
+is(sql("SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 10, 2)"),
 	'667', 'a trigger leaves rows out');
-is(sql("SELECT rows_updated FROM bulkpar_delete('t', NULL, 10, 2)"),
+is(sql("SELECT rows_changed FROM bulkpar_delete('t', NULL, 10, 2)"),
 	'667', 'also of a DELETE');
 make_table($node, 't', 1000);
 sql(<<'END');
@@ -113,13 +113,13 @@ CREATE POLICY reads ON t FOR SELECT USING (true);
 CREATE POLICY writes ON t FOR UPDATE USING (id % 4 = 0);
 END
 is( sql("SET SESSION AUTHORIZATION ann;"
-		  . " SELECT rows_updated FROM bulkpar_update('t', 'n', 'n + 1', 10, 2)"),
+		  . " SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 10, 2)"),
 	'250', 'row level security leaves rows out');
 make_table($node, 't', 1000);
-is( sql("SELECT rows_updated, rows_unchanged FROM bulkpar_update('t', 'n',"
+is( sql("SELECT rows_changed, rows_unchanged FROM bulkpar_update('t', 'n',"
 		  . " 'id % 2', 10, 2, skip_unchanged => true)"),
 	'500|500', 'skip_unchanged leaves rows out');
-is( sql("SELECT rows_updated, rows_failed FROM bulkpar_update('t', 'n',"
+is( sql("SELECT rows_changed, rows_failed FROM bulkpar_update('t', 'n',"
 		  . " '1 / (id - 5)', 10, 2, on_error => 'skip')"),
 	'999|1', 'on_error leaves rows out');
 
@@ -129,7 +129,7 @@ make_table($node, 't', 200);
 sql('CREATE TABLE seen (id integer)');
 my $gate = close_gate($node);
 my $call = start_call($node,
-	"SELECT rows_updated FROM bulkpar_update('t', 'n', 'n + 1 + gate()', 100, 1)");
+	"SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1 + gate()', 100, 1)");
 wait_for_workers($node, 1);
 my $deleter = $node->background_psql('postgres');
 $deleter->query_safe('BEGIN; DELETE FROM t WHERE id IN (50, 60) OR id > 150');

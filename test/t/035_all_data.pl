@@ -131,7 +131,7 @@ foreach my $set ('on', 'off')
 {
 	($out, $err) = run_as($node, 'etl', <<"END");
 SET row_security = $set;
-SELECT rows_updated, rows_failed FROM bulkpar_update('etl.t', 'n', 'n + 1', 10, on_error => 'skip');
+SELECT rows_changed, rows_failed FROM bulkpar_update('etl.t', 'n', 'n + 1', 10, on_error => 'skip');
 SELECT count(*) FROM bulkpar_jobs;
 SELECT key FROM bulkpar_errors;
 SELECT rows_done FROM bulkpar_progress;

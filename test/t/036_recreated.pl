@@ -77,7 +77,7 @@ foreach my $what (sort keys %jobs)
 		  . '; DROP EXTENSION bulkpar; CREATE EXTENSION bulkpar; COMMIT');
 
 	$call = start_call($node,
-		"SELECT status, rows_updated FROM bulkpar_update('a', 'n', 'n + 1 + gate(2)', 10, 2)",
+		"SELECT status, rows_changed FROM bulkpar_update('a', 'n', 'n + 1 + gate(2)', 10, 2)",
 		role => 'alice');
 	wait_until($node, "count(*) = 2 FROM pg_stat_activity WHERE usename = 'alice'"
 		  . " AND backend_type = 'bulkpar worker' AND wait_event = 'advisory'");

@@ -42,7 +42,7 @@ foreach my $publication (
 	is(sql("SELECT status FROM bulkpar_pause($job)"), 'paused', 'pause');
 	open_gate($gate);
 	is(sql("SELECT status FROM bulkpar_resume($job)"), 'succeeded', 'resume');
-	is(sql("SELECT rows_updated FROM bulkpar_delete('t', 'id > 50')"), '50', 'delete rows');
+	is(sql("SELECT rows_changed FROM bulkpar_delete('t', 'id > 50')"), '50', 'delete rows');
 	is(sql("SELECT bulkpar_forget(interval '0')"), '4', 'forget all');
 	is(sql('SELECT (SELECT count(*) FROM bulkpar.bulkpar_error) + (SELECT count(*)'
 		  . ' FROM bulkpar.bulkpar_chunk)'), '0', 'with all that belongs to them');

@@ -58,7 +58,7 @@ sub is_resumed
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is(results(), 2, "$name: the results are kept");
 	is( $node->safe_psql('postgres',
-			"SELECT status, rows_updated FROM bulkpar_resume($job)"),
+			"SELECT status, rows_changed FROM bulkpar_resume($job)"),
 		"succeeded|$rows", "$name: the job goes on");
 	is_exactly($node, 't', 1, "$name: every row is updated once");
 	is(results(), 0, "$name: the results are dropped");

@@ -123,7 +123,7 @@ unlike($out, qr/row_number/, 'the statement is not shown to others');
 ($out, $err) = run_as($node, 'mallory', <<'END');
 CREATE OR REPLACE FUNCTION m.fail(i int) RETURNS int LANGUAGE sql IMMUTABLE
 	AS 'SELECT 1';
-SELECT status, rows_updated FROM bulkpar_resume((SELECT max(job_id) FROM bulkpar_jobs));
+SELECT status, rows_changed FROM bulkpar_resume((SELECT max(job_id) FROM bulkpar_jobs));
 SELECT count(*), min(n), max(n) FROM m.t;
 END
 is("$out$err", "succeeded|600\n600|2|2", 'the job goes on');
@@ -135,7 +135,7 @@ CREATE TABLE m.o (id int PRIMARY KEY);
 INSERT INTO m.o SELECT id FROM m.t;
 CREATE POLICY p ON m.o USING ((SELECT count(*) FROM m.t WHERE n = 2) > 300);
 ALTER TABLE m.o ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-SELECT rows_updated FROM bulkpar_execute('UPDATE m.t SET n = 3 WHERE id IN (SELECT id FROM m.o)', 50);
+SELECT rows_changed FROM bulkpar_execute('UPDATE m.t SET n = 3 WHERE id IN (SELECT id FROM m.o)', 50);
 SELECT bulkpar_execute('UPDATE m.t SET n = 4 WHERE EXISTS (SELECT FROM m.o WHERE o.id = t.id)', 50);
 END
 is($out, '600', 'a policy that reads the target');

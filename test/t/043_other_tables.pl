@@ -70,7 +70,7 @@ sub is_read
 	$count{plain} = sql('WITH x AS (' . ($statement =~ s/\bT\b/plain/gr) . ' RETURNING 1) SELECT count(*) FROM x');
 	$before = scanned($table);
 	$statement =~ s/\bT\b/t/g;
-	$count{job} = sql("SELECT rows_updated FROM bulkpar_execute(\$\$$statement\$\$, 50, 2$arguments)");
+	$count{job} = sql("SELECT rows_changed FROM bulkpar_execute(\$\$$statement\$\$, 50, 2$arguments)");
 	$read = (scanned($table) - $before) / $others;
 	is($count{job}, $count{plain}, "$name: as many rows");
 	is(checksum('t'), checksum('plain'), "$name: with the same values");

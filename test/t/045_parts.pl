@@ -61,7 +61,7 @@ $lock->query_safe("BEGIN");
 $lock->query_safe("LOCK TABLE ONLY p_$_ IN ACCESS EXCLUSIVE MODE")
   foreach (grep { $_ != 36 } 1 .. 40);
 my $call = start_call($node,
-	"SELECT rows_updated FROM bulkpar_update('p', 'n', 'n + 1', 5, 2,"
+	"SELECT rows_changed FROM bulkpar_update('p', 'n', 'n + 1', 5, 2,"
 	  . " condition => 'day = 36')");
 is(stop_call($call), 20, 'a job does not wait for what it leaves out');
 is($call->{err}, '', 'and says nothing');
@@ -140,14 +140,14 @@ my $done = sql("SELECT n_tup_upd FROM pg_stat_all_tables"
 sql("SELECT bulkpar_update('p', 'n', 'n + 1', 1000, 2)");
 my $job = last_job($node);
 is( chunks($job,
-		"count(*), min(rows_done), max(rows_done), min(rows_updated),"
-		  . " max(rows_updated), max(rows_found)"),
+		"count(*), min(rows_done), max(rows_done), min(rows_changed),"
+		  . " max(rows_changed), max(rows_found)"),
 	'200|18|18|18|18|18',
 	'each part is a chunk with its rows');
 cmp_ok(chunks($job, 'sum(batches)'), '<=', 12, 'in few batches');
 is(chunks($job, "max(rows_before)"), 199 * 18, 'one after the other');
 is(sql("SELECT min(n), max(n), count(*) FROM p"), '1|1|3600', 'every row once');
-is( sql("SELECT rows_done, rows_updated, percent FROM bulkpar_progress"
+is( sql("SELECT rows_done, rows_changed, percent FROM bulkpar_progress"
 		  . " WHERE job_id = $job"),
 	'3600|3600|100.0',
 	'and all rows are counted');
@@ -173,7 +173,7 @@ sql("SELECT bulkpar_update('p', 'n', 'n + 1', 100, 2)");
 $job = last_job($node);
 is(sql("SELECT count(*) FROM p WHERE n <> 2 AND NOT (day = 3 AND n = 1)"),
 	0, 'a part that was estimated too small: every row once');
-is( chunks($job, 'sum(rows_updated)') - chunks($job, 'sum(rows_done)'),
+is( chunks($job, 'sum(rows_changed)') - chunks($job, 'sum(rows_done)'),
 	0, 'and all are counted');
 
 # By list and hash, on two levels, and where the columns have other numbers.
@@ -204,7 +204,7 @@ foreach my $table ([ 'h', 600, 30 ], [ 'l', 600, 12 ], [ 't', 150, 3 ])
 {
 	my ($name, $rows, $parts) = @$table;
 
-	is( sql("SELECT rows_updated FROM bulkpar_update('$name', 'n', 'n + 1',"
+	is( sql("SELECT rows_changed FROM bulkpar_update('$name', 'n', 'n + 1',"
 			  . " 200, 1)"),
 		$rows, "$name: all rows are updated");
 	$job = last_job($node);
@@ -213,10 +213,10 @@ foreach my $table ([ 'h', 600, 30 ], [ 'l', 600, 12 ], [ 't', 150, 3 ])
 			"count(DISTINCT part_no), sum(batches) < count(*), sum(rows_done)"),
 		"$parts|t|$rows", "$name: some parts together");
 	is( sql("SELECT count(*) FROM bulkpar_chunks c WHERE job_id = $job AND"
-			  . " rows_updated <> (SELECT count(*) FROM $name x"
+			  . " rows_changed <> (SELECT count(*) FROM $name x"
 			  . " WHERE x.tableoid = c.relation)"),
 		0, "$name: each chunk says what its part has come to");
-	is( sql("SELECT rows_updated FROM bulkpar_delete('$name', 'id % 2 = 0',"
+	is( sql("SELECT rows_changed FROM bulkpar_delete('$name', 'id % 2 = 0',"
 			  . " 200, 2)"),
 		$rows / 2, "$name: a condition is looked at");
 	is(sql("SELECT count(*), min(id % 2) FROM $name"),
@@ -231,12 +231,12 @@ fails_with($node,
 $job = last_job($node);
 like(sql("SELECT context FROM bulkpar_jobs WHERE job_id = $job"),
 	qr/chunk 20 of table "p", keys up to \(10, 20\)/, 'and is named');
-is( sql("SELECT sum(n) = (SELECT sum(rows_updated) FROM bulkpar_chunks"
+is( sql("SELECT sum(n) = (SELECT sum(rows_changed) FROM bulkpar_chunks"
 		  . " WHERE job_id = $job), count(*) FILTER (WHERE n <> 0 AND day = 20)"
 		  . " FROM p") =~ s/^.*\|//r,
 	0, 'nothing of its part has committed');
 sql("UPDATE p SET n = 0");
-is( sql("SELECT status, rows_updated, rows_failed FROM"
+is( sql("SELECT status, rows_changed, rows_failed FROM"
 		  . " bulkpar_update('p', 'n', 'n + 1 + 0 / (id * day - 40)', 100, 2,"
 		  . " on_error => 'skip')"),
 	'succeeded|295|5', 'rows that fail are skipped');
@@ -254,7 +254,7 @@ is( chunks($job,
 make_parts(30, 10);
 my $gate = close_gate($node);
 $call = start_call($node,
-	"SELECT status, rows_updated FROM bulkpar_update('p', 'n', 'n + 1"
+	"SELECT status, rows_changed FROM bulkpar_update('p', 'n', 'n + 1"
 	  . " + CASE WHEN day = 7 AND id = 5 THEN gate() ELSE 0 END', 100, 1)");
 wait_for_workers($node, 1);
 $job = last_job($node);
@@ -279,7 +279,7 @@ CREATE FUNCTION keep_some() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER keep BEFORE UPDATE ON p FOR EACH ROW EXECUTE FUNCTION keep_some();
 END
 my ($out, $err) = run_as($node, 'clerk',
-	"SELECT rows_updated FROM bulkpar_update('p', 'n', 'n + 1', 100, 2)");
+	"SELECT rows_changed FROM bulkpar_update('p', 'n', 'n + 1', 100, 2)");
 is($out, 120, 'rows that a policy hides, or a trigger keeps, are left alone');
 is($err, '', 'without an error');
 is( sql("SELECT string_agg(DISTINCT id::text, ',' ORDER BY id::text) FROM p WHERE n = 1"),

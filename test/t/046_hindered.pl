@@ -49,7 +49,7 @@ foreach my $workers (2, 4)
 	);
 	$node->psql(
 		'postgres',
-		"SELECT status, rows_updated FROM bulkpar_update('t', 'n', 'n + 1',"
+		"SELECT status, rows_changed FROM bulkpar_update('t', 'n', 'n + 1',"
 		  . " 20, $workers)",
 		stdout => \$out,
 		stderr => \$stderr);

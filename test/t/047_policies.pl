@@ -72,7 +72,7 @@ sub reads
 	my ($table, $role, $call) = @_;
 	my $query = "SELECT seq_tup_read, entries, calls FROM reads WHERE relname = '$table'";
 	my @before = split /\|/, sql($query);
-	my ($out, $err) = run_as($node, $role, "SELECT rows_updated FROM $call");
+	my ($out, $err) = run_as($node, $role, "SELECT rows_changed FROM $call");
 	my @after = split /\|/, sql($query);
 
 	note($err) if $err ne '';
@@ -241,7 +241,7 @@ make('source', 'id int, way point[]', 'id', 'g, ARRAY[point(g, 0)]');
 foreach my $condition ('numbers.way >= ARRAY[point(0, 0)]',
 	's.id = numbers.g AND s.way >= ARRAY[point(0, 0)]', 's.way = numbers.way')
 {
-	my $call = "SELECT rows_updated FROM bulkpar_update('numbers', 'n', 'numbers.n + 1', 50, 1, condition => '$condition'";
+	my $call = "SELECT rows_changed FROM bulkpar_update('numbers', 'n', 'numbers.n + 1', 50, 1, condition => '$condition'";
 
 	$call .= ", from_item => 'source s'" if $condition =~ /s\./ and $condition !~ /^numbers/;
 	is((run_as($node, 'tenant', "SET test.hidden = 'secret'; $call)"))[0], $own,

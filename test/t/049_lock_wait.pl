@@ -159,7 +159,7 @@ $node->safe_psql('postgres', 'DROP TABLE t');
 make_table($node, 't', 5000);
 ($session, $pid) = hold('UPDATE t SET n = 1 WHERE id = 77');
 $call = start_call($node,
-	"SELECT status, rows_updated FROM bulkpar_delete('t', 'n = 0')", %soon);
+	"SELECT status, rows_changed FROM bulkpar_delete('t', 'n = 0')", %soon);
 is_kept($pid, 4999, 'deletes');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM t'),
 	'1', 'deletes: all others are gone');

@@ -89,7 +89,7 @@ sub is_unfinished
 	note($node->safe_psql('postgres',
 			"SELECT pg_size_pretty(pg_current_wal_lsn() - '$before')"));
 	is( $node->safe_psql('postgres', <<"END"),
-SELECT sum(rows_updated) < 40000 FROM bulkpar.bulkpar_chunk
+SELECT sum(rows_changed) < 40000 FROM bulkpar.bulkpar_chunk
 WHERE job_id = $job
 END
 		't', "$name: there is more to do");

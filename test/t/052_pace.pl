@@ -70,7 +70,7 @@ foreach my $what ('pause', 'terminate')
 	wait_until($node, "NOT EXISTS (SELECT $worker)", 'its workers end');
 	is(super("SELECT throttled_by IS NULL AND throttled_since IS NULL FROM bulkpar_progress WHERE job_id = $job"),
 		't', 'nothing holds what does not run');
-	is(super("SELECT rows_updated FROM bulkpar_update('t', 'n', 'n + 1')"),
+	is(super("SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1')"),
 		'1000', 'and another job is not held');
 	is_exactly($node, 't', 1, "$what: exactly once");
 }
@@ -147,7 +147,7 @@ call_error($call);
 $node->stop('immediate', fail_ok => 1);
 $node->start;
 is_exactly($node, 't', 0, 'nothing has changed when it is killed');
-is( super('SET bulkpar.min_free_disk = 0; SELECT status, rows_updated FROM bulkpar_resume('
+is( super('SET bulkpar.min_free_disk = 0; SELECT status, rows_changed FROM bulkpar_resume('
 		  . last_job($node) . ')'),
 	'succeeded|1000', 'who resumes it can set another limit');
 is_exactly($node, 't', 1, 'exactly once');

@@ -214,7 +214,7 @@ sub is_exactly
 
 # What the job has committed agrees with its chunks: n is 1 in the rows of
 # their stripes that are done, and of the one at work up to last_key, it is 0 in
-# all others, and rows_updated counts them.
+# all others, and rows_changed counts them.
 sub is_whole
 {
 	my ($node, $table, $job_id, $name) = @_;
@@ -224,7 +224,7 @@ sub is_whole
 SELECT count(*) FILTER (WHERE t.n <> coalesce(s.stripe < c.stripe
 		OR s.stripe = c.stripe AND t.id <= c.last_key[1]::integer,
 		false)::integer),
-	sum(t.n) = (SELECT coalesce(sum(rows_updated), 0) FROM bulkpar.bulkpar_chunk
+	sum(t.n) = (SELECT coalesce(sum(rows_changed), 0) FROM bulkpar.bulkpar_chunk
 		WHERE job_id = $job_id)
 FROM $table t LEFT JOIN bulkpar.bulkpar_chunk c ON c.job_id = $job_id
 	AND t.id <= c.hi[1]::integer
@@ -240,7 +240,7 @@ END
 sub is_quiet
 {
 	my ($node, $table, $name) = @_;
-	my $state = "SELECT sum(n), (SELECT sum(rows_updated) FROM bulkpar.bulkpar_chunk)"
+	my $state = "SELECT sum(n), (SELECT sum(rows_changed) FROM bulkpar.bulkpar_chunk)"
 	  . " FROM $table";
 	my $before;
 
