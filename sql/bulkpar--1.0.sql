@@ -612,14 +612,15 @@ CREATE FUNCTION @extschema@.bulkpar_update(
 	from_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
-	sees_batches boolean DEFAULT false)
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_update(regclass, text, text, integer, integer, text, boolean, text,
-	bigint, text, integer, text, regclass, boolean, boolean) IS
+	bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
 'Update a column of all rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION @extschema@.bulkpar_update(
@@ -637,14 +638,15 @@ CREATE FUNCTION @extschema@.bulkpar_update(
 	from_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
-	sees_batches boolean DEFAULT false)
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_update(regclass, text[], text[], integer, integer, text, boolean, text,
-	bigint, text, integer, text, regclass, boolean, boolean) IS
+	bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
 'Update several columns of all rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION @extschema@.bulkpar_delete(
@@ -658,14 +660,15 @@ CREATE FUNCTION @extschema@.bulkpar_delete(
 	job_name text DEFAULT NULL,
 	using_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
-	sees_batches boolean DEFAULT false)
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_delete(regclass, text, integer, integer, boolean, text, bigint, text,
-	text, regclass, boolean) IS
+	text, regclass, boolean, boolean) IS
 'Delete rows of a table in parallel batches that commit on their own';
 
 CREATE FUNCTION @extschema@.bulkpar_execute(
@@ -679,14 +682,15 @@ CREATE FUNCTION @extschema@.bulkpar_execute(
 	stripes integer DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
-	sees_batches boolean DEFAULT false)
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_execute(text, integer, integer, boolean, text, bigint, text, integer,
-	regclass, boolean, boolean) IS
+	regclass, boolean, boolean, boolean) IS
 'Run an UPDATE or DELETE statement in parallel batches that commit on their own';
 
 -- Here the target is a text, so that a call with plain literals is not ambiguous.
@@ -706,13 +710,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
 	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, text, text, integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, text, text, integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean, boolean, boolean) IS
 'Show what bulkpar_update would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
@@ -731,13 +736,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
 	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, text[], text[], integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, text[], text[], integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean, boolean, boolean) IS
 'Show what bulkpar_update would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
@@ -752,13 +758,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	using_item text DEFAULT NULL,
 	key_index regclass DEFAULT NULL,
 	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, text, integer, integer, boolean, text, bigint, text, text, regclass, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, text, integer, integer, boolean, text, bigint, text, text, regclass, boolean, boolean, boolean) IS
 'Show what bulkpar_delete would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
@@ -773,13 +780,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
 	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean, boolean, boolean) IS
 'Show what bulkpar_execute would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_wait(

@@ -42,6 +42,7 @@ static void append_text(StringInfo buf, const char *name, const char *value);
 static void append_texts(StringInfo buf, const char *name, char **values,
 						 int count);
 static void refuse_name(BulkparBookkeeping *books);
+static void refuse_repeated(BulkparBookkeeping *books);
 static void load_settings(BulkparBookkeeping *books,
 						  BulkparSettings *settings);
 static void load_parts(BulkparBookkeeping *books, BulkparJob *job);
@@ -81,6 +82,7 @@ bulkpar_job_serialize(const BulkparJob *job)
 		append_number(&buf, "stripes", job->stripes);
 	append_text(&buf, "on_error", job->skip_errors ? "skip" : "stop");
 	append_number(&buf, "max_errors", job->max_errors);
+	append_bool(&buf, "once", job->once);
 	append_name(&buf, "settings");
 	append_settings(&buf, &job->settings);
 	append_parts(&buf, job);
@@ -193,7 +195,8 @@ append_texts(StringInfo buf, const char *name, char **values, int count)
 
 /*
  * Store a job that bulkpar_job_serialize has described; returns its id.  An
- * error if its owner has an unfinished one of its name.
+ * error if its owner has an unfinished one of its name, or, if the job is to run
+ * once, one that has succeeded.
  */
 int64
 bulkpar_job_insert(const char *request)
@@ -233,6 +236,7 @@ bulkpar_job_insert(const char *request)
 		elog(ERROR, "bulkpar job was not stored");
 	job_id = bulkpar_column_int64(&books, "job_id");
 	bulkpar_argument_int64(&books, "job_id", job_id);
+	refuse_repeated(&books);
 	(void) bulkpar_bookkeeping_run(&books, &insert_parts);
 	bulkpar_bookkeeping_leave(&books);
 	return job_id;
@@ -257,6 +261,32 @@ refuse_name(BulkparBookkeeping *books)
 						bulkpar_column_int64(books, "job_id"),
 						bulkpar_column_text(books, "job_name")),
 				 errhint("Call the function again to wait for it.")));
+}
+
+/*
+ * An error if the job is to run once, and one of its name has succeeded.  The
+ * job is stored already: no other call can make one of the name before we are
+ * done, and what others have done we see.
+ */
+static void
+refuse_repeated(BulkparBookkeeping *books)
+{
+	static BulkparQuery find = {
+		.sql =
+		"SELECT j.job_id, j.job_name FROM @bulkpar_job j, "
+		"jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) r "
+		"WHERE ($request::jsonb->'once')::bool "
+		"AND j.owner = r.owner AND j.job_name = r.job_name "
+		"AND j.status = 'succeeded' ORDER BY j.job_id DESC LIMIT 1"
+	};
+
+	if (bulkpar_bookkeeping_run(books, &find) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" has just succeeded",
+						bulkpar_column_int64(books, "job_id"),
+						bulkpar_column_text(books, "job_name")),
+				 errhint("Call the function again for its result.")));
 }
 
 /* Read a job, which must exist. */

@@ -75,6 +75,8 @@ typedef struct BulkparJob
 	bool		stripes_chosen; /* by us, not by the caller */
 	bool		skip_errors;
 	int64		max_errors;
+	bool		once;			/* not if one of its name has succeeded; known
+								 * in the caller's session */
 	BulkparSettings settings;	/* of the calling session */
 
 	/* of its runs so far, or found out by the plan */

@@ -26,15 +26,19 @@
 
 static int64 *read_ids(BulkparBookkeeping *books, uint64 rows, int *count);
 
-/* The unfinished job of a role with a name; 0 if there is none. */
+/*
+ * The unfinished job of a role with a name, or else, if that is wanted, the last
+ * that has succeeded; 0 if there is none.
+ */
 int64
-bulkpar_joblist_find(Oid owner, const char *name)
+bulkpar_joblist_find(Oid owner, const char *name, bool succeeded)
 {
 	static BulkparQuery find = {
 		.read_only = true,
 		.sql =
 		"SELECT job_id FROM @bulkpar_job WHERE owner = $owner "
-		"AND job_name = $job_name AND status <> 'succeeded'"
+		"AND job_name = $job_name AND (status <> 'succeeded' OR $succeeded) "
+		"ORDER BY status = 'succeeded', job_id DESC LIMIT 1"
 	};
 	BulkparBookkeeping books;
 	int64		job_id = 0;
@@ -42,6 +46,7 @@ bulkpar_joblist_find(Oid owner, const char *name)
 	bulkpar_bookkeeping_enter(&books);
 	bulkpar_argument_oid(&books, "owner", owner);
 	bulkpar_argument_text(&books, "job_name", name);
+	bulkpar_argument_bool(&books, "succeeded", succeeded);
 	if (bulkpar_bookkeeping_run(&books, &find) > 0)
 		job_id = bulkpar_column_int64(&books, "job_id");
 	bulkpar_bookkeeping_leave(&books);

@@ -22,7 +22,8 @@ typedef struct BulkparJobOfName
 	Oid			owner;
 } BulkparJobOfName;
 
-extern int64 bulkpar_joblist_find(Oid owner, const char *name);
+extern int64 bulkpar_joblist_find(Oid owner, const char *name,
+								  bool succeeded);
 extern Oid	bulkpar_joblist_owner(int64 job_id);
 extern BulkparJobOfName *bulkpar_joblist_named(Oid role, const char *name,
 											   int *count);

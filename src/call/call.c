@@ -94,7 +94,8 @@ bulkpar_run(PG_FUNCTION_ARGS)
 
 	if (job->name != NULL)
 	{
-		int64		job_id = bulkpar_lookup_name(job->owner, job->name);
+		int64		job_id = bulkpar_lookup_name(job->owner, job->name,
+												 job->once);
 
 		if (job_id != 0)
 			return join_job(fcinfo, job, job_id, wait);
@@ -252,18 +253,27 @@ start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait)
 }
 
 /*
- * There is an unfinished job of the same name: wait for it if it runs, or
- * resume it, if it is the same work.
+ * There is a job of the same name, of the same work or it is an error: wait for
+ * it if it runs, or resume it, unless it has succeeded.
  */
 static Datum
 join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 		 bool wait)
 {
 	BulkparJob *other = bulkpar_lookup_job(job_id);
+	bool		alive = bulkpar_joblock_is_held(job_id);
+	const BulkparJobStatus *status = bulkpar_result_status(job_id);
+	bool		succeeded = !alive &&
+		status->state == BULKPAR_JOBSTATE_SUCCEEDED;
 	BulkparJobChange change;
 
-	bulkpar_join_check(job, other);
-	if (!bulkpar_joblock_is_held(job_id))
+	bulkpar_join_check(job, other, succeeded);
+	if (succeeded)
+	{
+		bulkpar_join_succeeded(job, other);
+		return bulkpar_result_form(fcinfo, job_id, status, other->workers);
+	}
+	if (!alive)
 	{
 		bulkpar_join_resuming(job, other, &change);
 		return resume_job(fcinfo, other, &change, wait);

@@ -29,9 +29,13 @@ static char *differences(const BulkparJob *call, const BulkparJob *now,
 static void append_numbers(StringInfo buf, const char *name, int64 now,
 						   int64 instead);
 
-/* An error if a call must not go on with a job of its name. */
+/*
+ * An error if a call must not go on with a job of its name, or take the result
+ * of one that has succeeded for its own.
+ */
 void
-bulkpar_join_check(const BulkparJob *call, const BulkparJob *job)
+bulkpar_join_check(const BulkparJob *call, const BulkparJob *job,
+				   bool succeeded)
 {
 	const char *setting = bulkpar_settings_differ(&call->settings,
 												  &job->settings);
@@ -41,7 +45,9 @@ bulkpar_join_check(const BulkparJob *call, const BulkparJob *job)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" does other work",
 						job->job_id, call->name),
-				 errhint("Use another name, or SELECT bulkpar_forget("
+				 errhint(succeeded ? "Use another name, or SELECT bulkpar_forget("
+						 INT64_FORMAT ") first." :
+						 "Use another name, or SELECT bulkpar_forget("
 						 INT64_FORMAT ") if the job is not to be resumed.",
 						 job->job_id)));
 	if (setting != NULL)
@@ -51,7 +57,9 @@ bulkpar_join_check(const BulkparJob *call, const BulkparJob *job)
 						job->job_id, call->name),
 				 errdetail("The setting \"%s\" is not what it was in the session that created the job.",
 						   setting),
-				 errhint("SELECT bulkpar_resume(" INT64_FORMAT
+				 errhint(succeeded ? "Use another name, or SELECT bulkpar_forget("
+						 INT64_FORMAT ") first." :
+						 "SELECT bulkpar_resume(" INT64_FORMAT
 						 ") goes on with the job and its own settings.",
 						 job->job_id)));
 }
@@ -87,6 +95,16 @@ bulkpar_join_running(const BulkparJob *call, const BulkparJob *job)
 			(errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" is already running",
 					job->job_id, call->name),
 			 others == NULL ? 0 : errdetail("It runs with %s.", others)));
+}
+
+/* The job has succeeded: tell the call that it does nothing. */
+void
+bulkpar_join_succeeded(const BulkparJob *call, const BulkparJob *job)
+{
+	ereport(NOTICE,
+			(errmsg("bulkpar job " INT64_FORMAT " of the name \"%s\" has already succeeded",
+					job->job_id, call->name),
+			 errdetail("It is not repeated.")));
 }
 
 /* Whether two jobs of one owner do the same to the same rows. */

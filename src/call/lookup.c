@@ -33,6 +33,7 @@ typedef struct Lookup
 	int64		job_id;
 	Oid			owner;
 	const char *name;
+	bool		succeeded;		/* whether one that has is looked for, too */
 	BulkparJobOfName *named;
 	int			count;			/* of them */
 	int			pid;
@@ -135,13 +136,17 @@ bulkpar_lookup_is_number(const char *text)
 	return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
-/* The id of the unfinished job of a role with a name; 0 if there is none. */
+/*
+ * The id of the unfinished job of a role with a name, or else, if that is
+ * wanted, of the last that has succeeded; 0 if there is none.
+ */
 int64
-bulkpar_lookup_name(Oid owner, const char *name)
+bulkpar_lookup_name(Oid owner, const char *name, bool succeeded)
 {
 	Lookup		lookup = {
 		.owner = owner,
-		.name = name
+		.name = name,
+		.succeeded = succeeded
 	};
 
 	bulkpar_subxact_run(look_for_name, &lookup);
@@ -184,7 +189,8 @@ look_for_name(void *arg)
 {
 	Lookup	   *lookup = arg;
 
-	lookup->job_id = bulkpar_joblist_find(lookup->owner, lookup->name);
+	lookup->job_id = bulkpar_joblist_find(lookup->owner, lookup->name,
+										  lookup->succeeded);
 }
 
 static void

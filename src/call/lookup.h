@@ -18,7 +18,8 @@
 extern int64 bulkpar_lookup_argument(FunctionCallInfo fcinfo);
 extern bool bulkpar_lookup_is_number(const char *text);
 extern void bulkpar_lookup_check_owner(int64 job_id);
-extern int64 bulkpar_lookup_name(Oid owner, const char *name);
+extern int64 bulkpar_lookup_name(Oid owner, const char *name,
+								 bool succeeded);
 extern BulkparJob *bulkpar_lookup_job(int64 job_id);
 extern int	bulkpar_lookup_coordinator(int64 job_id);
 

@@ -254,6 +254,14 @@ read_how(const Arguments *arguments, BulkparJob *job)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be a number", "job_name"),
 				 errdetail("Where a job can be named, a number is its job_id.")));
+	job->once = DatumGetBool(value(arguments, "once"));
+	if (job->once && job->name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is only for a job with a name",
+						"once"),
+				 errhint("Give the job a name by the argument \"%s\".",
+						 "job_name")));
 	if (!is_null(arguments, "stripes"))
 	{
 		job->stripes = DatumGetInt32(value(arguments, "stripes"));

@@ -36,12 +36,12 @@ SELECT results_eq(
 		'function bulkpar_cancel(bigint)',
 		'function bulkpar_cancel(text)',
 		'function bulkpar_changed(boolean,tid,"any")',
-		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean)',
-		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean)',
-		'function bulkpar_explain(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean)',
-		'function bulkpar_explain(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
-		'function bulkpar_explain(text,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
-		'function bulkpar_explain(text,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
+		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean)',
+		'function bulkpar_explain(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean,boolean)',
+		'function bulkpar_explain(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_explain(text,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean,boolean)',
+		'function bulkpar_explain(text,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean,boolean)',
 		'function bulkpar_forget(bigint)',
 		'function bulkpar_forget(interval)',
 		'function bulkpar_forget(text)',
@@ -52,8 +52,8 @@ SELECT results_eq(
 		'function bulkpar_resume(text,integer,integer,boolean)',
 		'function bulkpar_resume_interrupted()',
 		'function bulkpar_support(internal)',
-		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
-		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean)',
+		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
 		'function bulkpar_wait(bigint,interval)',
 		'function bulkpar_wait(text,interval)',
 		'function bulkpar_xmin_holders()',
@@ -415,7 +415,7 @@ SELECT results_eq(
 		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
 		'using_item text DEFAULT NULL::text, '
 		'key_index regclass DEFAULT NULL::regclass, '
-		'sees_batches boolean DEFAULT false',
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
 		'bulkpar_execute: statement text, batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
 		'on_error text DEFAULT ''stop''::text, '
@@ -423,7 +423,7 @@ SELECT results_eq(
 		'stripes integer DEFAULT NULL::integer, '
 		'key_index regclass DEFAULT NULL::regclass, '
 		'skip_unchanged boolean DEFAULT false, '
-		'sees_batches boolean DEFAULT false',
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
 		'bulkpar_forget: job_id bigint',
 		'bulkpar_forget: job_name text',
 		'bulkpar_forget: age interval',
@@ -449,7 +449,7 @@ SELECT results_eq(
 		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
 		'key_index regclass DEFAULT NULL::regclass, '
 		'skip_unchanged boolean DEFAULT false, '
-		'sees_batches boolean DEFAULT false',
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
 		'bulkpar_update: target regclass, column_name text[], '
 		'expression text[], batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, '
@@ -459,7 +459,7 @@ SELECT results_eq(
 		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
 		'key_index regclass DEFAULT NULL::regclass, '
 		'skip_unchanged boolean DEFAULT false, '
-		'sees_batches boolean DEFAULT false',
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
 		'bulkpar_wait: job_id bigint, '
 		'timeout interval DEFAULT NULL::interval',
 		'bulkpar_wait: job_name text, '

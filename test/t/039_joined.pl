@@ -72,6 +72,35 @@ foreach my $resumed (0, 1)
 }
 
 #
+# Once: a job of the name that succeeds between the look for one and the start of
+# another is not repeated either.
+#
+{
+	my $holder = $node->background_psql('postgres');
+	my $call = "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10, 1, once => true, job_name =>";
+	my ($job, $late, $out, $err);
+
+	make_table($node, 't', 200);
+	sql("$call 'early')");
+	$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
+	$late = start_call($node, "$call 'late')");
+	wait_until($node, "EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+		  . " WHERE NOT l.granted AND a.backend_type = 'bulkpar coordinator')");
+	$job = sql("UPDATE bulkpar.bulkpar_job SET job_name = 'late' WHERE job_name = 'early' RETURNING job_id");
+	$holder->query_safe('COMMIT');
+	$holder->quit;
+	like(call_error($late), qr/^ERROR:  42710: bulkpar job $job of the name "late" has just succeeded\n.*again/m,
+		'once: a job that has succeeded meanwhile is not repeated');
+	($out, $err) = run_as($node, 'postgres', "$call 'late')");
+	is($out, 'succeeded', 'and the next call has its result');
+	like($err, qr/^NOTICE:  bulkpar job $job of the name "late" has already succeeded\n/m,
+		'and is told so');
+	is(sql('SELECT count(*) FROM bulkpar_jobs'), 1, 'nothing is left of another job');
+	is_exactly($node, 't', 1, 'every row is updated once');
+	sql("SELECT bulkpar_forget(interval '0')");
+}
+
+#
 # What differs.  [arguments of the first call, of the second, what the second is
 # told when it resumes the job, and when the job runs]
 #
