@@ -1,6 +1,7 @@
 # bulkpar/Makefile
 #
-#   make, make install, make installcheck    as for every PGXS extension
+#   make, make install, make installcheck    as for every PGXS extension, also
+#                                            in another directory, by make -f
 #   make demo, make test, make bench,        install what is missing and use a
 #   make test-ubsan, make test-valgrind      private server; nothing else to do
 #   make checks, make check-indent           look at the sources
@@ -25,13 +26,29 @@ PROVE_TESTS ?= test/t/*.pl
 EXTRA_CLEAN = test/output
 
 CHECKS = check-headers check-includes check-exports check-statics check-expected \
-	check-typedefs
+	check-typedefs check-outside check-version
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 
 ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
+
+# In another directory the folders of the objects are not there yet, and what
+# pg_regress compares with is in the tree. The names are absolute, since VPATH
+# would find the others in the tree.
+FOLDERS = $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
+
+$(OBJS) $(OBJS:.o=.bc): | $(FOLDERS)
+$(FOLDERS):
+	$(MKDIR_P) $@
+
+ifneq ($(realpath $(srcdir)),$(realpath $(CURDIR)))
+EXTRA_CLEAN += expected
+installcheck: $(CURDIR)/expected
+$(CURDIR)/expected:
+	ln -s $(abspath $(srcdir)/expected) $@
+endif
 
 # PGXS as packaged does not track headers.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
@@ -40,9 +57,9 @@ $(OBJS) $(OBJS:.o=.bc): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 checks: $(CHECKS)
 check-exports: $(OBJS)
 $(CHECKS) check-indent: export COMPILE = $(CC) $(CFLAGS) $(CPPFLAGS)
-$(CHECKS) check-indent: export OBJECTS = $(OBJS)
+$(CHECKS) check-indent: export OBJECTS = $(abspath $(OBJS))
 $(CHECKS) check-indent:
-	@test/checks.sh $@
+	@$(srcdir)/test/checks.sh $@
 else
 # The targets below install PGXS themselves, so they must work without it.
 all install installcheck clean checks $(CHECKS) check-indent:

@@ -86,6 +86,46 @@ check_typedefs()
 	test/indent.sh --typedefs | diff -U0 src/typedefs.list - || true
 }
 
+# The tree builds in another directory, too: its folders are made there.
+check_outside()
+{
+	local tree=$PWD directory
+
+	directory=$(mktemp -d)
+	(
+		cd "$directory"
+		make -s -f "$tree/Makefile" with_llvm=no src/bulkpar.o src/books/books.o &&
+			[ -f src/books/books.o ] &&
+			make -s -n -f "$tree/Makefile" with_llvm=no install installcheck >/dev/null
+	) || echo "\"make -f $tree/Makefile\" fails in another directory"
+	rm -rf "$directory"
+}
+
+# The version is the same wherever it is written. The control file has that of
+# the SQL objects, 1.0, the others that of the release, 1.0.2.
+check_version()
+{
+	local release major
+
+	release=$(sed -nE '1s/^## ([0-9]+\.[0-9]+\.[0-9]+) .*/\1/p' CHANGELOG.md)
+	major=${release%.*}
+	[ -n "$release" ] || echo 'CHANGELOG.md does not begin with "## 1.2.3 (...)"'
+	[ "$(sed -nE "s/^default_version = '(.*)'/\1/p" bulkpar.control)" = "$major" ] ||
+		echo "bulkpar.control is not of $major"
+	grep -qF ".version = \"$major\"" src/bulkpar.c || echo "src/bulkpar.c is not of $major"
+	[ -f "sql/bulkpar--$major.sql" ] || echo "there is no sql/bulkpar--$major.sql"
+	python3 - "$release" "sql/bulkpar--$major.sql" <<-'END'
+		import json
+		import sys
+
+		release, script = sys.argv[1:]
+		meta = json.load(open('META.json'))
+		provided = meta['provides']['bulkpar']
+		if (meta['version'], provided['version'], provided['file']) != (release, release, script):
+		    print(f'META.json is not of {release}, or does not name {script}')
+	END
+}
+
 # The sources are as pgindent would have them.
 check_indent()
 {
