@@ -136,6 +136,11 @@ bulkpar_coordinator_main(Datum main_arg)
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
 					PGC_USERSET, PGC_S_OVERRIDE);
 
+	/* What limits the role's own sessions does not limit the bookkeeping. */
+	bulkpar_settings_start_process();
+	SetConfigOption("synchronous_commit", synchronous,
+					PGC_USERSET, PGC_S_OVERRIDE);
+
 	PG_TRY();
 	{
 		take_slot(coordinator);
@@ -145,7 +150,8 @@ bulkpar_coordinator_main(Datum main_arg)
 			store_job(coordinator);
 
 		/* The job is on disk; what comes now may be lost in a crash. */
-		bulkpar_settings_start_process();
+		SetConfigOption("synchronous_commit", "off",
+						PGC_USERSET, PGC_S_OVERRIDE);
 		run_job(coordinator);
 	}
 	PG_CATCH();
