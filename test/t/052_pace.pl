@@ -30,6 +30,18 @@ sub set_limit
 	return;
 }
 
+# All processes of a job end, in a second or so; not by a timeout.
+sub ends_soon
+{
+	my ($began, $name) = @_;
+
+	wait_until($node, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%')");
+	my $seconds = time() - $began;
+	note(sprintf('%s: %.1f s', $name, $seconds));
+	cmp_ok($seconds, '<', 10, "$name: its processes end soon");
+	return;
+}
+
 # What a held job is like.
 make_table($node, 't', 1000);
 my $call = start_call($node, $held, 'bulkpar.min_free_disk' => 100);
@@ -41,7 +53,9 @@ is(super("SELECT count(*) $worker AND (backend_xmin IS NOT NULL OR backend_xid I
 is( super("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND pid IN (SELECT pid $worker)"),
 	'0', 'and no lock');
 wait_until($node, "max(throttled_time) > interval '5 s' FROM bulkpar_progress");
+my $began = time();
 super('SELECT status FROM bulkpar_cancel(1)');
+ends_soon($began, 'cancel');
 like(call_error($call), qr/NOTICE:  [^\n]*bulkpar job 1: throttled: disk of .* free of 100 %/,
 	'the caller is told why');
 like($call->{err}, qr/INFO:  [^\n]*bulkpar job 1: 0.0 %, 0 of about 1000 rows, .*, throttled: disk/,
@@ -59,8 +73,11 @@ foreach my $what ('pause', 'terminate')
 	$job = last_job($node);
 	if ($what eq 'pause')
 	{
+		my $start = time();
+
 		is(super("SELECT status FROM bulkpar_pause($job)"), 'paused', 'a held job is paused');
 		is(stop_call($call), 'paused', 'and its caller is told');
+		ends_soon($start, 'pause');
 	}
 	else
 	{
@@ -74,6 +91,23 @@ foreach my $what ('pause', 'terminate')
 		'1000', 'and another job is not held');
 	is_exactly($node, 't', 1, "$what: exactly once");
 }
+
+# Ctrl-C, and the end of the extension itself.
+make_table($node, 't', 1000);
+$call = start_call($node, $held, 'bulkpar.min_free_disk' => 100);
+await_hold('Ctrl-C: held');
+$began = time();
+super("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
+like(call_error($call), qr/canceling statement due to user request/, 'who waits for a held job can cancel it');
+ends_soon($began, 'Ctrl-C');
+$call = start_call($node, $held, 'bulkpar.min_free_disk' => 100);
+await_hold('DROP EXTENSION: held');
+$began = time();
+super('DROP EXTENSION bulkpar');
+like(call_error($call), qr/the tables of extension "bulkpar" do not exist/, 'a held job does not outlive the extension');
+ends_soon($began, 'DROP EXTENSION');
+is_exactly($node, 't', 0, 'and nothing has changed');
+super('CREATE EXTENSION bulkpar');
 
 # The configuration counts beside the session, and at once.
 make_table($node, 't', 1000);
