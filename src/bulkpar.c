@@ -20,6 +20,7 @@
 #include "utils/guc.h"
 
 #include "bulkpar.h"
+#include "session/window.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
 PG_MODULE_MAGIC_EXT(
@@ -46,6 +47,7 @@ int			bulkpar_progress_interval = 5000;
 int			bulkpar_replica_position = BULKPAR_REPLICA_REPLAY;
 bool		bulkpar_report = true;
 int			bulkpar_throttle_timeout = 3600;
+char	   *bulkpar_time_window = NULL;
 int			bulkpar_workers = 0;
 
 static const struct config_enum_entry replica_positions[] = {
@@ -208,6 +210,14 @@ define_limits(void)
 							3600, 0, INT_MAX / 1000,
 							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("bulkpar.time_window",
+							   "The hours in which a bulkpar job may work.",
+							   "Such as \"22:00-06:00 Europe/Berlin\". Empty means always.",
+							   &bulkpar_time_window,
+							   "",
+							   PGC_USERSET, 0,
+							   bulkpar_window_check, NULL, NULL);
 }
 
 /* Only a worker itself says which job it works for, not a client or a role. */

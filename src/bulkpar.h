@@ -63,6 +63,7 @@ extern int	bulkpar_progress_interval;
 extern int	bulkpar_replica_position;
 extern bool bulkpar_report;
 extern int	bulkpar_throttle_timeout;
+extern char *bulkpar_time_window;
 extern int	bulkpar_workers;
 
 #endif							/* BULKPAR_H */

@@ -25,5 +25,6 @@ typedef struct BulkparSlowdown
 
 extern void bulkpar_slowdown_note(int64 job_id,
 								  const BulkparSlowdown *slowdown);
+extern void bulkpar_slowdown_leave_out(int64 job_id, int64 time);
 
 #endif							/* BULKPAR_SLOWDOWN_H */

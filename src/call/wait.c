@@ -178,7 +178,8 @@ has_ended(const Wait *wait)
 	if (wait->until == BULKPAR_WAIT_UNTIL_OWNED && job_of(wait) != 0)
 		return true;
 	if (wait->until == BULKPAR_WAIT_UNTIL_STARTED &&
-		pg_atomic_read_u32(&wait->call->workers_started) > 0)
+		(pg_atomic_read_u32(&wait->call->workers_started) > 0 ||
+		 ((volatile BulkparCall *) wait->call)->closed))
 		return true;
 	if (((volatile BulkparCall *) wait->call)->over)
 		return true;

@@ -77,6 +77,8 @@ static void raise_not_resumed(int64 job_id);
 static void lock_job(int64 job_id);
 static void handle_pause(SIGNAL_ARGS);
 static void run_job(Coordinator *coordinator);
+static void await_window(Coordinator *coordinator);
+static void wait_a_while(const Coordinator *coordinator, int *events);
 static void load_job(Coordinator *coordinator);
 static bool is_planned(const Coordinator *coordinator);
 static void launch_workers(Coordinator *coordinator);
@@ -280,8 +282,38 @@ run_job(Coordinator *coordinator)
 		bulkpar_crew_create(&coordinator->call->identity, coordinator->job,
 							coordinator->call->snapshot_holder, pace);
 	MemoryContextSwitchTo(oldcontext);
+	await_window(coordinator);
 	(void) bulkpar_crew_launch(coordinator->crew, 1);
 	watch_workers(coordinator);
+}
+
+/*
+ * Do nothing before the job may work: to plan it may be to read the whole table.
+ * Who does not wait for its end goes on.
+ */
+static void
+await_window(Coordinator *coordinator)
+{
+	BulkparCall *call = coordinator->call;
+	int			events;
+
+	for (;;)
+	{
+		look_around(coordinator);
+		if (!bulkpar_governor_is_closed(coordinator->governor))
+			break;
+		if (!call->closed)
+		{
+			pgstat_report_activity(STATE_RUNNING,
+								   psprintf("bulkpar job " INT64_FORMAT
+											": waits for its window",
+											coordinator->job_id));
+			pg_write_barrier();
+			call->closed = true;
+			SetLatch(&call->caller->procLatch);
+		}
+		wait_a_while(coordinator, &events);
+	}
 }
 
 /* Read the job, for as long as this process lives. */
@@ -354,14 +386,21 @@ watch_workers(Coordinator *coordinator)
 									 events & WL_LATCH_SET))
 			return;
 		look_around(coordinator);
-		events = WaitLatch(MyLatch,
-						   WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						   LOOK_INTERVAL, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		if (bulkpar_settings_reload())
-			bulkpar_governor_follow(coordinator->governor, coordinator->job);
+		wait_a_while(coordinator, &events);
 	}
+}
+
+/* Wait until the next look, or for an event. */
+static void
+wait_a_while(const Coordinator *coordinator, int *events)
+{
+	*events = WaitLatch(MyLatch,
+						WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						LOOK_INTERVAL, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (bulkpar_settings_reload())
+		bulkpar_governor_follow(coordinator->governor, coordinator->job);
 }
 
 /* See what the job does to the server around it, and what that does to it. */

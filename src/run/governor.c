@@ -27,6 +27,7 @@
 #include "books/slowdown.h"
 #include "run/backlog.h"
 #include "run/governor.h"
+#include "run/hours.h"
 #include "run/lag.h"
 #include "run/law.h"
 #include "run/limits.h"
@@ -65,6 +66,7 @@ struct BulkparGovernor
 	const BulkparJob *job;
 	BulkparPace *pace;
 	BulkparLimits limits;
+	BulkparHours *hours;
 	BulkparLag *lag;
 	BulkparBacklog *backlog;
 	BulkparRoom *room;
@@ -72,7 +74,9 @@ struct BulkparGovernor
 	TimestampTz started_at;
 	TimestampTz looked_at;
 	TimestampTz noted_at;
-	TimestampTz held_since;		/* 0 while batches may start */
+	TimestampTz held_since;		/* 0 while batches may start, or would by day */
+	bool		closed;			/* outside of its window */
+	int64		rested;			/* there, in microseconds, not yet noted */
 	double		share;
 	double		noted_share;
 	Account		all;
@@ -82,6 +86,7 @@ struct BulkparGovernor
 };
 
 static BulkparRoom *find_room(const BulkparJob *job);
+static void rest(BulkparGovernor *governor, TimestampTz now);
 static void set_clock_back(BulkparGovernor *governor, TimestampTz now);
 static const char *reason_to_pause(const BulkparGovernor *governor,
 								   TimestampTz now);
@@ -104,6 +109,7 @@ bulkpar_governor_create(const BulkparJob *job, dsm_handle *handle)
 	governor->started_at = governor->looked_at = GetCurrentTimestamp();
 	governor->share = governor->noted_share = 1;
 	governor->all.noted = true;
+	governor->hours = bulkpar_hours_create();
 	governor->lag = bulkpar_lag_create();
 	governor->backlog = bulkpar_backlog_create();
 	governor->room = find_room(job);
@@ -133,6 +139,14 @@ bulkpar_governor_follow(BulkparGovernor *governor, const BulkparJob *job)
 	governor->job = job;
 	bulkpar_limits_find(&governor->limits, &job->settings);
 	bulkpar_pace_limit(governor->pace, &governor->limits);
+	bulkpar_hours_follow(governor->hours, &governor->limits);
+}
+
+/* Whether the last look was outside of the hours in which the job may work. */
+bool
+bulkpar_governor_is_closed(const BulkparGovernor *governor)
+{
+	return governor->closed;
 }
 
 /*
@@ -147,6 +161,10 @@ bulkpar_governor_look(BulkparGovernor *governor)
 
 	set_clock_back(governor, now);
 	bulkpar_reasons_reset(&governor->reasons);
+	governor->closed = bulkpar_hours_look(governor->hours, now,
+										  &governor->reasons);
+	if (governor->closed)
+		rest(governor, now);
 	bulkpar_lag_look(governor->lag, limits, now, &governor->reasons);
 	bulkpar_backlog_look(governor->backlog, limits, &governor->reasons);
 	bulkpar_room_look(governor->room, limits, now, &governor->reasons);
@@ -155,11 +173,21 @@ bulkpar_governor_look(BulkparGovernor *governor)
 					 describe_reasons(governor));
 	take_account(governor, now);
 
-	if (governor->share > 0)
+	if (governor->share > 0 || governor->closed)
 		governor->held_since = 0;
 	else if (governor->held_since == 0)
 		governor->held_since = now;
 	return reason_to_pause(governor, now);
+}
+
+/* The time since the last look is not that of the job. */
+static void
+rest(BulkparGovernor *governor, TimestampTz now)
+{
+	int64		passed = now - governor->looked_at;
+
+	governor->started_at += passed;
+	governor->rested += passed;
 }
 
 /* Where the clock was set back, keep the ages. */
@@ -220,12 +248,15 @@ describe_reasons(const BulkparGovernor *governor)
 	return text;
 }
 
-/* Add the time since the last look to what slows the job down now. */
+/*
+ * Add the time since the last look to what slows the job down now.  Time outside
+ * of its window is not lost.
+ */
 static void
 take_account(BulkparGovernor *governor, TimestampTz now)
 {
 	const BulkparReasons *reasons = &governor->reasons;
-	int64		passed = now - governor->looked_at;
+	int64		passed = governor->closed ? 0 : now - governor->looked_at;
 
 	governor->looked_at = now;
 	for (int i = 0; i < governor->naccounts; i++)
@@ -282,15 +313,16 @@ find_account(BulkparGovernor *governor, const char *name)
 
 /*
  * What whoever waits for the job should know, once for each reason that holds
- * it for a while; or NULL.
+ * it for a while, or until its window opens; or NULL.
  */
 const char *
 bulkpar_governor_notice(BulkparGovernor *governor)
 {
 	if (governor->reasons.notice[0] != '\0')
 		return governor->reasons.notice;
-	if (governor->held_since == 0 ||
-		governor->looked_at - governor->held_since < NOTICE_AFTER)
+	if (!governor->closed &&
+		(governor->held_since == 0 ||
+		 governor->looked_at - governor->held_since < NOTICE_AFTER))
 		return NULL;
 	for (int i = 0; i < governor->reasons.count; i++)
 	{
@@ -319,6 +351,8 @@ bulkpar_governor_note(BulkparGovernor *governor, bool ended)
 
 	if (ended)
 	{
+		if (governor->closed)
+			rest(governor, now);
 		bulkpar_reasons_reset(&governor->reasons);
 		take_account(governor, now);
 	}
@@ -330,6 +364,11 @@ bulkpar_governor_note(BulkparGovernor *governor, bool ended)
 	if (governor->share != governor->noted_share)
 		governor->all.noted = false;
 	note_account(governor, &governor->all);
+	if (governor->rested > 0 && (ended || !governor->closed))
+	{
+		bulkpar_slowdown_leave_out(governor->job->job_id, governor->rested);
+		governor->rested = 0;
+	}
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	governor->noted_at = now;
@@ -345,8 +384,10 @@ must_note(const BulkparGovernor *governor, TimestampTz now)
 	for (int i = 0; i < governor->naccounts; i++)
 		changed |= !governor->accounts[i].noted;
 	changed |= fabs(governor->share - governor->noted_share) > SHARE_CHANGE;
+	changed |= governor->rested > 0 && !governor->closed;
 	return (changed && passed >= NOTE_CHANGE) ||
-		(governor->all.since != 0 && passed >= NOTE_INTERVAL);
+		(governor->all.since != 0 && !governor->closed &&
+		 passed >= NOTE_INTERVAL);
 }
 
 static void

@@ -23,6 +23,7 @@ extern BulkparGovernor *bulkpar_governor_create(const BulkparJob *job,
 												dsm_handle *handle);
 extern void bulkpar_governor_follow(BulkparGovernor *governor,
 									const BulkparJob *job);
+extern bool bulkpar_governor_is_closed(const BulkparGovernor *governor);
 extern const char *bulkpar_governor_look(BulkparGovernor *governor);
 extern void bulkpar_governor_note(BulkparGovernor *governor, bool ended);
 extern const char *bulkpar_governor_notice(BulkparGovernor *governor);

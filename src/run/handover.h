@@ -52,6 +52,9 @@ typedef struct BulkparCall
 	pg_atomic_uint32 workers_wanted;
 	pg_atomic_uint32 workers_started;
 
+	/* set by the coordinator when it waits before the workers are started */
+	bool		closed;
+
 	/* set by the coordinator before it ends */
 	bool		ended;			/* what has become of the job is stored */
 	bool		succeeded;

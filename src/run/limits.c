@@ -21,6 +21,8 @@
 #include "bulkpar.h"
 #include "run/limits.h"
 
+static void find_texts(const char **texts, const char *name,
+					   const BulkparSettings *settings);
 static double stricter(const char *name, double configured,
 					   const BulkparSettings *settings, int unit,
 					   bool more_is_stricter);
@@ -71,6 +73,21 @@ bulkpar_limits_find(BulkparLimits *limits, const BulkparSettings *settings)
 	if (ignored != NULL &&
 		!bulkpar_settings_is_configured("bulkpar.ignore_replicas"))
 		limits->ignore_replicas = ignored;
+	find_texts(limits->windows, "bulkpar.time_window", settings);
+}
+
+/* What the configuration says, and what the job carries; NULL for nothing. */
+static void
+find_texts(const char **texts, const char *name,
+		   const BulkparSettings *settings)
+{
+	texts[0] = GetConfigOption(name, false, false);
+	texts[1] = bulkpar_settings_value(settings, name);
+	for (int i = 0; i < BULKPAR_LIMITS_SOURCES; i++)
+	{
+		if (texts[i] != NULL && texts[i][0] == '\0')
+			texts[i] = NULL;
+	}
 }
 
 /* The value of a limit, in its unit. */

@@ -15,6 +15,9 @@
 
 #include "session/settings.h"
 
+/* A limit is from the configuration, or the job carries it. */
+#define BULKPAR_LIMITS_SOURCES 2
+
 /* The limits of a job.  0 is no limit everywhere. */
 typedef struct BulkparLimits
 {
@@ -28,6 +31,8 @@ typedef struct BulkparLimits
 	int64		max_wal_rate;	/* in bytes per second */
 	int64		throttle_timeout;	/* in milliseconds */
 	int64		max_time;		/* of a run, in milliseconds */
+	const char *windows[BULKPAR_LIMITS_SOURCES];	/* all must be open; NULL
+													 * for none */
 } BulkparLimits;
 
 extern void bulkpar_limits_find(BulkparLimits *limits,

@@ -46,6 +46,7 @@
 #include "compat.h"
 #include "session/identity.h"
 #include "session/settings.h"
+#include "session/window.h"
 
 /* Settings of the session that are not the job's business. */
 static const char *const session_settings[] = {
@@ -444,7 +445,9 @@ add_setting(BulkparSettings *settings, const char *name, const char *value,
 	if (value == NULL)
 		return;
 	setting->name = pstrdup(name);
-	setting->value = pstrdup(value);
+	/* The workers of a job have its time zone, the coordinator has not. */
+	setting->value = pg_strcasecmp(name, "bulkpar.time_window") == 0 ?
+		bulkpar_window_name_zone(value) : pstrdup(value);
 	setting->superuser = gives_right(context);
 	setting->role = role;
 	settings->count++;

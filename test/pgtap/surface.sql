@@ -593,6 +593,7 @@ SELECT results_eq(
 		'bulkpar.replica_position enum user replay',
 		'bulkpar.report bool user on',
 		'bulkpar.throttle_timeout integer user 3600 s 0',
+		'bulkpar.time_window string user ',
 		'bulkpar.workers integer user 0 0'
 	], 'the settings');
 SELECT is_empty(
