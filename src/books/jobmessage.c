@@ -15,13 +15,14 @@
  */
 #include "postgres.h"
 
+#include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/column.h"
 #include "books/jobmessage.h"
 
 /*
- * The messages of a job that has ended, in the current memory context.  Must be
- * called in a transaction.
+ * The messages of a job that has ended, in the current memory context, but for
+ * those of its start.  Must be called in a transaction.
  */
 BulkparJobMessage *
 bulkpar_jobmessage_read(int64 job_id, int *count)
@@ -31,8 +32,8 @@ bulkpar_jobmessage_read(int64 job_id, int *count)
 		.sql =
 		"SELECT m.severity, m.message, m.count FROM @bulkpar_job j, "
 		"jsonb_to_recordset(j.messages) "
-		"m(severity text, message text, count bigint) "
-		"WHERE j.job_id = $job_id"
+		"m(severity text, message text, count bigint, at_start boolean) "
+		"WHERE j.job_id = $job_id AND m.at_start IS NOT TRUE"
 	};
 	BulkparBookkeeping books;
 	MemoryContext context = CurrentMemoryContext;
@@ -55,4 +56,26 @@ bulkpar_jobmessage_read(int64 job_id, int *count)
 	}
 	bulkpar_bookkeeping_leave(&books);
 	return messages;
+}
+
+/*
+ * Add what there was to say when a run of a job began, in the transaction that
+ * is at hand.
+ */
+void
+bulkpar_jobmessage_add(int64 job_id, const char *message)
+{
+	static BulkparQuery add = {
+		.sql =
+		"UPDATE @bulkpar_job SET messages = coalesce(messages, '[]') "
+		"|| jsonb_build_array(jsonb_build_object('severity', 'NOTICE', "
+		"'message', $message, 'count', 1, 'at_start', true)) "
+		"WHERE job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_text(&books, "message", message);
+	(void) bulkpar_bookkeeping_run(&books, &add);
+	bulkpar_bookkeeping_leave(&books);
 }

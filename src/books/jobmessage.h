@@ -21,5 +21,6 @@ typedef struct BulkparJobMessage
 } BulkparJobMessage;
 
 extern BulkparJobMessage *bulkpar_jobmessage_read(int64 job_id, int *count);
+extern void bulkpar_jobmessage_add(int64 job_id, const char *message);
 
 #endif							/* BULKPAR_JOBMESSAGE_H */

@@ -171,7 +171,8 @@ bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
 		"(SELECT coalesce(sum(c.rows_hot), 0), "
 		"coalesce(sum(c.wal_bytes), 0) "
 		"FROM @bulkpar_chunk c WHERE c.job_id = $job_id), "
-		"messages = (" SUM_OF_MESSAGES ") "
+		"messages = nullif(coalesce(messages, '[]') "
+		"|| coalesce((" SUM_OF_MESSAGES "), '[]'), '[]') "
 		"WHERE job_id = $job_id"
 	};
 	BulkparBookkeeping books;

@@ -61,6 +61,7 @@ static void wait_for_end(Wait *wait);
 static bool has_ended(const Wait *wait);
 static int64 job_of(const Wait *wait);
 static void report_start(Wait *wait);
+static void report_standbys(const Wait *wait);
 static void report_notice(Wait *wait);
 static void report_progress(Wait *wait);
 static void show_progress(void *arg);
@@ -200,8 +201,8 @@ job_of(const Wait *wait)
 }
 
 /*
- * Say so when the job got fewer workers than it asked for, or when the dead
- * rows that it makes cannot be removed.
+ * Say so when the job got fewer workers than it asked for, when the dead rows
+ * that it makes cannot be removed, or what the standbys have to do with it.
  */
 static void
 report_start(Wait *wait)
@@ -230,6 +231,27 @@ report_start(Wait *wait)
 				 errdetail("The xmin horizon is held by %s.",
 						   wait->call->xmin_holders),
 				 errhint("The table grows less if nobody holds the horizon while the job runs.")));
+	report_standbys(wait);
+}
+
+/* Say what the standbys have to do with the job. */
+static void
+report_standbys(const Wait *wait)
+{
+	const BulkparOutset *outset = &wait->call->outset;
+
+	if (outset->silent[0] != '\0')
+		ereport(NOTICE,
+				(errmsg("bulkpar job " INT64_FORMAT
+						" may cancel queries on standbys", job_of(wait)),
+				 errdetail("No snapshots are reported by %s.", outset->silent),
+				 errhint("Set \"hot_standby_feedback\" there where long queries run, or list those that have none in \"bulkpar.ignore_replicas\".")));
+	if (outset->behind[0] != '\0')
+		ereport(NOTICE,
+				(errmsg("standbys are behind before bulkpar job " INT64_FORMAT
+						" has begun", job_of(wait)),
+				 errdetail("That is %s.", outset->behind),
+				 errhint("The job waits for them as \"bulkpar.max_replica_lag\" says.")));
 }
 
 /* Pass on what the coordinator has to say. */

@@ -354,6 +354,7 @@ launch_workers(Coordinator *coordinator)
 	bulkpar_governor_follow(coordinator->governor, coordinator->job);
 	if (bulkpar_job_is_empty(coordinator->job))
 		return;
+	bulkpar_governor_begin(coordinator->governor, &call->outset);
 
 	started = bulkpar_crew_launch(coordinator->crew,
 								  coordinator->job->workers);

@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "books/jobmessage.h"
 #include "books/slowdown.h"
 #include "run/backlog.h"
 #include "run/governor.h"
@@ -43,6 +44,12 @@
 
 /* How long a job is held before whoever waits for it is told why. */
 #define NOTICE_AFTER (5 * USECS_PER_SEC)
+
+/*
+ * A job of so many rows may change so much, and for so long, that it matters to
+ * the queries on a standby.
+ */
+#define LARGE_JOB 50000
 
 /* By how much the share of time must change to be noted at once. */
 #define SHARE_CHANGE 0.1
@@ -147,6 +154,31 @@ bool
 bulkpar_governor_is_closed(const BulkparGovernor *governor)
 {
 	return governor->closed;
+}
+
+/*
+ * The job is planned, and is to begin: see what whoever has started it should
+ * know, which is noted among its messages.  In a transaction of its own.
+ */
+void
+bulkpar_governor_begin(const BulkparGovernor *governor, BulkparOutset *outset)
+{
+	int64		job_id = governor->job->job_id;
+
+	bulkpar_settings_start_transaction();
+	bulkpar_outset_look(&governor->limits, outset);
+	if (governor->job->estimated_rows < LARGE_JOB)
+		outset->silent[0] = '\0';
+	if (outset->silent[0] != '\0')
+		bulkpar_jobmessage_add(job_id,
+							   psprintf("queries on standbys may be cancelled: "
+										"no snapshots are reported by %s",
+										outset->silent));
+	if (outset->behind[0] != '\0')
+		bulkpar_jobmessage_add(job_id,
+							   psprintf("standbys are behind before it has "
+										"begun: %s", outset->behind));
+	CommitTransactionCommand();
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "storage/dsm.h"
 
 #include "books/job.h"
+#include "run/outset.h"
 
 typedef struct BulkparGovernor BulkparGovernor;
 
@@ -24,6 +25,8 @@ extern BulkparGovernor *bulkpar_governor_create(const BulkparJob *job,
 extern void bulkpar_governor_follow(BulkparGovernor *governor,
 									const BulkparJob *job);
 extern bool bulkpar_governor_is_closed(const BulkparGovernor *governor);
+extern void bulkpar_governor_begin(const BulkparGovernor *governor,
+								   BulkparOutset *outset);
 extern const char *bulkpar_governor_look(BulkparGovernor *governor);
 extern void bulkpar_governor_note(BulkparGovernor *governor, bool ended);
 extern const char *bulkpar_governor_notice(BulkparGovernor *governor);

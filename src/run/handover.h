@@ -20,6 +20,7 @@
 #include "storage/spin.h"
 
 #include "books/job.h"
+#include "run/outset.h"
 #include "run/quota.h"
 #include "session/error.h"
 #include "session/identity.h"
@@ -45,6 +46,7 @@ typedef struct BulkparCall
 
 	/* set by the coordinator before the workers are started */
 	char		xmin_holders[256];
+	BulkparOutset outset;
 	BulkparShortage shortage;	/* why there are not as many as wanted */
 
 	/* set by the coordinator when they are known; 0 before */

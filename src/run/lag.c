@@ -29,19 +29,16 @@
 
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "replication/slot.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
-#include "storage/lwlock.h"
-#include "storage/spin.h"
-#include "utils/backend_status.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
 #include "run/lag.h"
 #include "run/law.h"
 #include "run/ring.h"
+#include "run/sender.h"
 
 /* So long a standby without a slot may be gone, in milliseconds. */
 #define GONE_TIMEOUT 60000
@@ -75,16 +72,11 @@ static XLogRecPtr get_end_of_wal(void);
 static void turn_back_clock(BulkparLag *lag, TimestampTz now);
 static void look_at_senders(BulkparLag *lag, TimestampTz now);
 static void note_position(Standby *standby, const WalSnd *sender);
-static bool read_sender(WalSnd *sender, WalSnd *copy);
 static Standby *find_standby(BulkparLag *lag, const WalSnd *sender);
 static Standby *meet_standby(BulkparLag *lag, const WalSnd *sender);
-static bool read_application_name(int pid, char *name);
-static void read_slot_of(int pid, char *slot);
-static bool slot_is_there(const char *slot);
 static Standby *find_returned(BulkparLag *lag, const Standby *standby);
 static Standby *make_place(BulkparLag *lag);
 static void look_for_gone(BulkparLag *lag, TimestampTz now);
-static bool is_listed(const char *list, const char *name);
 static void tell_lag(const BulkparLag *lag, const Standby *standby,
 					 const BulkparLimits *limits, TimestampTz now,
 					 BulkparReasons *reasons);
@@ -128,7 +120,7 @@ bulkpar_lag_look(BulkparLag *lag, const BulkparLimits *limits,
 	{
 		Standby    *standby = &lag->standbys[i];
 		bool		ignored = limits->max_replica_lag <= 0 ||
-			is_listed(limits->ignore_replicas, standby->name);
+			bulkpar_sender_is_listed(limits->ignore_replicas, standby->name);
 
 		if (!standby->counts)
 			continue;
@@ -184,11 +176,11 @@ look_at_senders(BulkparLag *lag, TimestampTz now)
 	for (i = 0; i < lag->count; i++)
 		lag->standbys[i].seen = false;
 	for (i = 0; i < max_wal_senders; i++)
-		if (read_sender(&WalSndCtl->walsnds[i], &sender))
+		if (bulkpar_sender_read(&WalSndCtl->walsnds[i], &sender))
 			note_position(find_standby(lag, &sender), &sender);
 	look_for_gone(lag, now);
 	for (i = 0; i < max_wal_senders; i++)
-		if (read_sender(&WalSndCtl->walsnds[i], &sender) &&
+		if (bulkpar_sender_read(&WalSndCtl->walsnds[i], &sender) &&
 			find_standby(lag, &sender) == NULL)
 			note_position(meet_standby(lag, &sender), &sender);
 }
@@ -203,19 +195,6 @@ note_position(Standby *standby, const WalSnd *sender)
 	standby->sync_priority = sender->sync_standby_priority;
 	standby->flush = sender->flush;
 	standby->apply = sender->apply;
-}
-
-/* Copy a sender.  False if there is none who may send to a standby. */
-static bool
-read_sender(WalSnd *sender, WalSnd *copy)
-{
-	SpinLockAcquire(&sender->mutex);
-	*copy = *sender;
-	SpinLockRelease(&sender->mutex);
-
-	return copy->pid != 0 && !XLogRecPtrIsInvalid(copy->apply) &&
-		copy->state != WALSNDSTATE_STARTUP &&
-		copy->state != WALSNDSTATE_BACKUP;
 }
 
 static Standby *
@@ -246,9 +225,9 @@ meet_standby(BulkparLag *lag, const WalSnd *sender)
 	met.counts = bulkpar_compat_sends_physically(sender);
 	if (met.counts)
 	{
-		if (!read_application_name(met.pid, met.name))
+		if (!bulkpar_sender_read_name(met.pid, met.name))
 			return NULL;
-		read_slot_of(met.pid, met.slot);
+		bulkpar_sender_read_slot(met.pid, met.slot);
 		if (sender->apply < lag->ring.samples[0].end)
 			met.head_start = Max(sender->applyLag, 0);
 	}
@@ -257,75 +236,6 @@ meet_standby(BulkparLag *lag, const WalSnd *sender)
 		standby = make_place(lag);
 	*standby = met;
 	return standby;
-}
-
-/*
- * How a process calls itself; name has NAMEDATALEN bytes.  It looks at all
- * processes, which takes long compared with all the rest.
- */
-static bool
-read_application_name(int pid, char *name)
-{
-	int			count = pgstat_fetch_stat_numbackends();
-	bool		found = false;
-	int			i;
-
-	for (i = 1; i <= count && !found; i++)
-	{
-		const PgBackendStatus *status = bulkpar_compat_backend_status(i);
-
-		if (status == NULL || status->st_procpid != pid)
-			continue;
-		strlcpy(name, status->st_appname, NAMEDATALEN);
-		found = true;
-	}
-	pgstat_clear_backend_activity_snapshot();
-	return found;
-}
-
-/* The slot that a process uses, which is left empty if there is none. */
-static void
-read_slot_of(int pid, char *slot)
-{
-	int			i;
-
-	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
-	for (i = 0; i < max_replication_slots; i++)
-	{
-		ReplicationSlot *s = &ReplicationSlotCtl->replication_slots[i];
-		int			user;
-
-		if (!s->in_use)
-			continue;
-		SpinLockAcquire(&s->mutex);
-		user = bulkpar_compat_slot_user(s);
-		SpinLockRelease(&s->mutex);
-		if (user == pid)
-			strlcpy(slot, NameStr(s->data.name), NAMEDATALEN);
-	}
-	LWLockRelease(ReplicationSlotControlLock);
-}
-
-/* Whether a slot keeps WAL, for when somebody comes back for it. */
-static bool
-slot_is_there(const char *slot)
-{
-	bool		found = false;
-	int			i;
-
-	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
-	for (i = 0; i < max_replication_slots && !found; i++)
-	{
-		ReplicationSlot *s = &ReplicationSlotCtl->replication_slots[i];
-
-		if (!s->in_use || strcmp(NameStr(s->data.name), slot) != 0)
-			continue;
-		SpinLockAcquire(&s->mutex);
-		found = !bulkpar_compat_slot_is_lost(s);
-		SpinLockRelease(&s->mutex);
-	}
-	LWLockRelease(ReplicationSlotControlLock);
-	return found;
 }
 
 /* The one that was gone and is back; rather that with the same slot. */
@@ -379,27 +289,6 @@ look_for_gone(BulkparLag *lag, TimestampTz now)
 		if (!standby->counts)
 			*standby = lag->standbys[--lag->count];
 	}
-}
-
-/* Whether a list has a name in it, with commas and blanks around. */
-static bool
-is_listed(const char *list, const char *name)
-{
-	Size		length = strlen(name);
-
-	while (list != NULL && *list != '\0')
-	{
-		Size		item;
-
-		list += strspn(list, ", \t\n");
-		item = strcspn(list, ",");
-		while (item > 0 && strchr(" \t\n", list[item - 1]) != NULL)
-			item--;
-		if (item == length && pg_strncasecmp(list, name, item) == 0)
-			return item > 0;
-		list += strcspn(list, ",");
-	}
-	return false;
 }
 
 static void
@@ -458,7 +347,7 @@ tell_gone(const Standby *standby, TimestampTz now, BulkparReasons *reasons)
 static bool
 is_expected(const Standby *standby)
 {
-	return (standby->slot[0] != '\0' && slot_is_there(standby->slot)) ||
+	return (standby->slot[0] != '\0' && bulkpar_sender_slot_is_there(standby->slot)) ||
 		(standby->sync_priority > 0 && is_synchronous(standby->name));
 }
 

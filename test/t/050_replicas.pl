@@ -19,6 +19,7 @@ my $primary = start_fault_server(
 max_wal_senders = 10
 max_replication_slots = 10
 wal_sender_timeout = 0
+wal_keep_size = 1GB
 END
 	allows_streaming => 'logical');
 my @standbys;
@@ -119,6 +120,39 @@ SELECT pg_create_physical_replication_slot('slot');
 END
 $primary->backup('backup');
 my $first = start_standby('rep1', 'slot');
+
+# What is said at the start: of a standby whose queries the job may cancel, and of
+# one that is behind already.
+my $silent = qr/NOTICE:  [^\n]*bulkpar job (\d+) may cancel queries on standbys\n.*reported by "rep1"\./;
+my $large = "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10000, 2)";
+my $saying = "SELECT string_agg(m ->> 'message', ', ') FROM bulkpar_jobs j,"
+  . ' jsonb_array_elements(j.messages) m WHERE j.job_id = ';
+
+make_table($primary, 't', 60000);
+like(call_error(start_call($primary, $large)), $silent, 'no feedback: the caller is told');
+like($primary->safe_psql('postgres', $saying . last_job($primary)),
+	qr/^queries on standbys may be cancelled: no snapshots are reported by "rep1"$/,
+	'no feedback: it is among the messages');
+unlike(call_error(start_call($primary, $large, 'bulkpar.ignore_replicas' => 'rep1')),
+	qr/NOTICE/, 'no feedback: nobody is told of a standby to be ignored');
+$first->append_conf('postgresql.conf', 'hot_standby_feedback = on');
+$first->reload;
+wait_until($primary, "xmin IS NOT NULL FROM pg_replication_slots WHERE slot_name = 'slot'");
+signal_process('STOP', my $startup = process_of($first, 'startup'));
+$primary->safe_psql('postgres',
+	"SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000000)) FROM generate_series(1, 20)");
+my $late = start_call($primary, $large, 'bulkpar.max_replica_lag' => '1h');
+stop_call($late);
+signal_process('CONT', $startup);
+unlike($late->{err}, $silent, 'feedback: nothing to be told');
+like($late->{err}, qr/NOTICE:  [^\n]*standbys are behind before bulkpar job \d+ has begun\n.*That is "rep1" by \d+ [kM]B/,
+	'behind: the caller is told');
+like($primary->safe_psql('postgres', $saying . last_job($primary)),
+	qr/^standbys are behind before it has begun: "rep1" by \d+ [kM]B/,
+	'behind: it is among the messages');
+is_exactly($primary, 't', 3, 'exactly once');
+$first->append_conf('postgresql.conf', 'hot_standby_feedback = off');
+$first->reload;
 
 # Replay stands still.
 my ($call, $job) = start_job('2s');
