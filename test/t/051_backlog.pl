@@ -105,6 +105,20 @@ sub finish
 	return;
 }
 
+# Let that many times 8 MB wait for the slot "idle".
+sub set_waiting
+{
+	my ($load) = @_;
+	my $bytes = int($load * 8 * $megabyte);
+
+	$node->safe_psql('postgres', <<"END");
+SELECT pg_logical_emit_message(false, 'waste', repeat('x', $bytes));
+SELECT pg_replication_slot_advance('idle', greatest(restart_lsn, pg_current_wal_lsn() - $bytes))
+FROM pg_replication_slots
+END
+	return;
+}
+
 my ($call, $job);
 
 # The archive.  Batches that have begun may end.
@@ -119,6 +133,26 @@ finish($call, 'archive');
 wait_until($node,
 	"last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - $megabyte)"
 	  . ' FROM pg_stat_archiver');
+
+# An archive that is slow makes the job as slow as that: it neither stops nor
+# goes on as if nothing were.
+$node->safe_psql('postgres',
+	"ALTER SYSTEM SET archive_command = 'sleep 1'; SELECT pg_reload_conf()");
+($call, $job) = start_large_job();
+wait_until(
+	$node,
+	"throttled_by LIKE 'archive % MB of 8.0 MB' AND work_share BETWEEN 0.01 AND 0.9"
+	  . " FROM bulkpar_progress WHERE job_id = $job",
+	'slow archive: slowed down');
+my $rows = $node->safe_psql('postgres',
+	"SELECT rows_done FROM bulkpar_progress WHERE job_id = $job");
+wait_until($node,
+	"rows_done > $rows AND throttled_by LIKE 'archive%'"
+	  . " FROM bulkpar_progress WHERE job_id = $job",
+	'slow archive: goes on');
+$node->safe_psql('postgres',
+	"ALTER SYSTEM SET archive_command = 'true'; SELECT pg_reload_conf()");
+finish($call, 'slow archive');
 
 # A slot, which holds back more than the limit before the job already.
 $node->safe_psql('postgres',
@@ -140,6 +174,32 @@ is_slowed($job, 'slot "idle" % MB of 8.0 MB', 'slot');
 is_unfinished($job, 'slot');
 $node->safe_psql('postgres', "SELECT pg_drop_replication_slot('idle')");
 finish($call, 'slot');
+
+# What waits goes up and down around the limit: below it there is no full stop,
+# and the caller is told once.
+$node->safe_psql('postgres',
+	"SELECT pg_create_physical_replication_slot('idle', true)");
+($call, $job) = start_slow_job($node, rows => 20000, settings => { 'bulkpar.progress_interval' => 0 });
+my $progress = "FROM bulkpar_progress WHERE job_id = $job";
+foreach my $round (1, 2)
+{
+	my $done;
+
+	set_waiting(1.05);
+	wait_until($node, "work_share = 0 $progress", "limit, $round: above it is a stop");
+	# So that it would be told again if anything were told twice.
+	wait_until($node, "throttled_since < clock_timestamp() - interval '6 s' $progress");
+	$done = $node->safe_psql('postgres', "SELECT rows_done $progress");
+	set_waiting(0.95);
+	wait_until($node, "work_share BETWEEN 0.001 AND 0.2 $progress",
+		"limit, $round: below it is none");
+	wait_until($node, "rows_done > $done + 40 $progress", "limit, $round: goes on");
+}
+$node->safe_psql('postgres', "SELECT pg_drop_replication_slot('idle')");
+set_tempo($node, 0);
+finish($call, 'limit');
+my @notices = $call->{err} =~ /(NOTICE: [^\n]*throttled: slot "idle")/g;
+is(scalar @notices, 1, 'limit: the caller is told once');
 
 # Half of what slots may hold back is less than the limit.
 ($call, $job) = start_large_job(<<'END');
@@ -189,5 +249,39 @@ SKIP:
 	system_or_bail('umount', $disk);
 }
 
-$node->stop;
+
+# The disk of the WAL.
+SKIP:
+{
+	skip 'the user cannot mount a file system of its own', 1
+	  if !$ENV{BULKPAR_NAMESPACE};
+	my $wal = $node->data_dir . '/pg_wal';
+
+	$node->stop;
+	rename $wal, "$wal.old";
+	mkdir $wal;
+	system_or_bail('mount', '-t', 'tmpfs', '-o', 'size=256m,mode=700', 'none',
+		$wal);
+	system_or_bail("cp -rp $wal.old/. $wal/");
+	$node->start;
+	($call, $job) = start_slow_job($node);
+	my $free = (split /\s+/, (split /\n/, `df -k $wal`)[1])[3];
+	system_or_bail('dd', 'if=/dev/zero', "of=$wal/filler", 'bs=1k',
+		'count=' . ($free - 8192), 'status=none');
+	wait_until($node,
+		q(throttled_by LIKE '%disk of pg_wal % free of 5 \%%')
+		  . " AND work_share = 0 FROM bulkpar_progress WHERE job_id = $job",
+		'disk of the WAL: held before it is full');
+	unlink "$wal/filler";
+	wait_until($node,
+		"work_share > 0 FROM bulkpar_progress WHERE job_id = $job",
+		'disk of the WAL: there is room again');
+	set_tempo($node, 0);
+	finish($call, 'disk of the WAL');
+	$node->stop;
+	system_or_bail('umount', $wal);
+	rmdir $wal;
+	rename "$wal.old", $wal;
+}
+
 done_testing();
