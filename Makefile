@@ -4,6 +4,8 @@
 #                                            in another directory, by make -f
 #   make demo, make test, make bench,        install what is missing and use a
 #   make test-ubsan, make test-valgrind      private server; nothing else to do
+#   make versions                            test on other PostgreSQLs, see there
+#   make deb, make dist                      packages: for Debian, for PGXN
 #   make checks, make check-indent           look at the sources
 #   make indent, make typedefs               change them
 
@@ -83,6 +85,20 @@ test-ubsan:
 test-valgrind:
 	test/valgrind.sh
 
+# With RELEASES=sid just this release of Debian, with TESTS='keys 005_crash' just
+# these tests.
+versions:
+	test/versions.sh
+
+deb:
+	test/deb.sh
+
+# What is committed, less what .gitattributes says.
+dist: RELEASE = $(shell sed -nE '1s/^[^ ]* ([0-9.]+).*/\1/p' CHANGELOG.md)
+dist:
+	git archive --format zip --prefix 'bulkpar-$(RELEASE)/' -o 'bulkpar-$(RELEASE).zip' HEAD
+	@echo 'dist: bulkpar-$(RELEASE).zip'
+
 # src as PostgreSQL's pgindent formats it, and the types that it must know.
 indent: typedefs
 	test/indent.sh
@@ -93,5 +109,5 @@ typedefs:
 bench:
 	test/bench/run.sh $(BENCH_OPTS)
 
-.PHONY: demo test test-ubsan test-valgrind bench checks $(CHECKS) check-indent \
-	indent typedefs
+.PHONY: demo test test-ubsan test-valgrind versions deb dist bench checks \
+	$(CHECKS) check-indent indent typedefs
