@@ -29,6 +29,7 @@ SELECT shown(VARIADIC array(SELECT bulkpar_explain($$UPDATE plan p SET price = s
 
 -- where few rows match they are listed first
 CREATE INDEX plan_price ON plan (price);
+ANALYZE plan;
 SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 2,
 	condition => 'price < 100', sample => true)));
 DROP INDEX plan_price;

@@ -42,6 +42,7 @@ SELECT status, percent FROM "sch Ema %s;".bulkpar_progress;
 DROP EXTENSION bulkpar;
 DROP SCHEMA "sch Ema %s;";
 -- nor can it be in the schema of its tables, or that be somebody else's
+\set SHOW_CONTEXT never
 CREATE SCHEMA bulkpar;
 CREATE EXTENSION bulkpar SCHEMA bulkpar;
 CREATE TABLE bulkpar.mine ();
