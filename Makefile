@@ -28,7 +28,7 @@ PROVE_TESTS ?= test/t/*.pl
 EXTRA_CLEAN = test/output
 
 CHECKS = check-headers check-includes check-exports check-statics check-expected \
-	check-typedefs check-outside check-version
+	check-typedefs check-outside check-version check-released
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)

@@ -126,6 +126,13 @@ check_version()
 	END
 }
 
+# Scripts that were released are as they were: test/released.sha256 has their
+# sums, from the first release on.
+check_released()
+{
+	[ ! -f test/released.sha256 ] || sha256sum --quiet -c test/released.sha256 2>&1 || true
+}
+
 # The sources are as pgindent would have them.
 check_indent()
 {
