@@ -91,6 +91,7 @@ static bool is_of_target(PlannerInfo *root, Index rti);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 static bool promote(RelOptInfo *rel);
 static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
+static void expect_rows(RelOptInfo *rel, double rows);
 static bool is_by_list(const Path *path, Index list);
 static Index find_list(PlannerInfo *root);
 
@@ -263,8 +264,11 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (prev_set_rel_pathlist_hook)
 		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 
-	if (planning == NULL || root->query_level != 1 ||
-		rte->rtekind != RTE_RELATION)
+	if (planning == NULL || root->query_level != 1)
+		return;
+	if (planning->condition.shape.placed && rti == find_list(root))
+		expect_rows(rel, planning->batch_size);
+	if (rte->rtekind != RTE_RELATION)
 		return;
 	if (!is_of_target(root, rti))
 	{
@@ -398,9 +402,11 @@ promote(RelOptInfo *rel)
 }
 
 /*
- * A list of keys of several columns is joined, and so is one of places, so the
- * paths along the key index, or to the places, that are wanted need the list
- * first.  All others are a last resort, for what cannot be planned otherwise.
+ * A list of keys of several columns is joined, so the paths along the key index
+ * that are wanted need the list first.  One of places is joined to what is read
+ * there, and the planner must know that both have the rows of a batch, or it
+ * compares each with each.  All others are a last resort, for what cannot be
+ * planned otherwise.
  */
 static void
 prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist)
@@ -419,19 +425,30 @@ prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist)
 		if (!is_by_list(lfirst(lc), list))
 			bulkpar_compat_make_expensive(lfirst(lc));
 	}
+	if (planning->condition.shape.placed)
+		expect_rows(rel, planning->batch_size);
 }
 
-/* Whether a path looks up what the list has before it. */
+/* Let the planner expect so many rows of all paths to a relation. */
+static void
+expect_rows(RelOptInfo *rel, double rows)
+{
+	ListCell   *lc;
+
+	rel->rows = rows;
+	foreach(lc, rel->pathlist)
+		((Path *) lfirst(lc))->rows = rows;
+}
+
+/* Whether a path looks up what the list has before it, or reads its places. */
 static bool
 is_by_list(const Path *path, Index list)
 {
 	const BulkparCondition *condition = &planning->condition;
 
-	if (!bms_is_member(list, PATH_REQ_OUTER(path)))
-		return false;
 	if (condition->shape.placed)
-		return IsA(path, TidPath);
-	return IsA(path, IndexPath) &&
+		return IsA(path, TidPath) && PATH_REQ_OUTER(path) == NULL;
+	return bms_is_member(list, PATH_REQ_OUTER(path)) && IsA(path, IndexPath) &&
 		((const IndexPath *) path)->indexinfo->indexoid == condition->key->index;
 }
 

@@ -47,6 +47,7 @@ static Expr *is_in_array(const BulkparKeyColumn *column, Expr *left,
 						 Expr *array);
 static Expr *is_in_list(const BulkparKey *key, List *columns,
 						Parameters *parameters);
+static Expr *is_at_place(Expr *place, Parameters *parameters);
 static RangeTblEntry *make_list(int ncolumns, Parameters *parameters);
 static Expr *is_in_stripe(List *columns, Parameters *parameters);
 static Expr *next_parameter(Parameters *parameters);
@@ -67,8 +68,15 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 	List	   *conditions = NIL;
 
 	bulkpar_key_arguments(key, shape, parameters.types);
+	if (shape->placed)
+	{
+		conditions = list_make1(is_in_list(key, columns, &parameters));
+		return (Node *) make_ands_explicit(lcons(is_at_place(llast(columns),
+															 &parameters),
+												 conditions));
+	}
 	if (shape->listed)
-		return (Node *) (key->ncolumns > 1 || shape->placed ?
+		return (Node *) (key->ncolumns > 1 ?
 						 is_in_list(key, columns, &parameters) :
 						 is_in_array(&key->columns[0], linitial(columns),
 									 next_parameter(&parameters)));
@@ -246,6 +254,24 @@ is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
 								   make_ands_explicit(conditions));
 	result->subLinkType = EXISTS_SUBLINK;
 	result->subselect = (Node *) query;
+	result->location = -1;
+	return (Expr *) result;
+}
+
+/*
+ * place = ANY (array), of which the array is the last one of the list: by that
+ * one scan reads the places of all rows, as they are on disk.
+ */
+static Expr *
+is_at_place(Expr *place, Parameters *parameters)
+{
+	ScalarArrayOpExpr *result = makeNode(ScalarArrayOpExpr);
+
+	parameters->used--;
+	result->opno = TIDEqualOperator;
+	set_sa_opfuncid(result);
+	result->useOr = true;
+	result->args = list_make2(copyObject(place), next_parameter(parameters));
 	result->location = -1;
 	return (Expr *) result;
 }
