@@ -22,6 +22,7 @@
 
 #include "books/argument.h"
 #include "books/bookkeeping.h"
+#include "books/column.h"
 #include "books/jobstate.h"
 
 /* A set of states. */
@@ -170,9 +171,15 @@ bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
 		"(rows_hot, wal_bytes) = "
 		"(SELECT coalesce(sum(c.rows_hot), 0), "
 		"coalesce(sum(c.wal_bytes), 0) "
-		"FROM @bulkpar_chunk c WHERE c.job_id = $job_id), "
-		"messages = nullif(coalesce(messages, '[]') "
-		"|| coalesce((" SUM_OF_MESSAGES "), '[]'), '[]') "
+		"FROM @bulkpar_chunk c WHERE c.job_id = $job_id) "
+		"WHERE job_id = $job_id "
+		"RETURNING EXISTS (SELECT FROM @bulkpar_chunk c "
+		"WHERE c.job_id = $job_id AND c.messages IS NOT NULL) AS has_messages"
+	};
+	static BulkparQuery sum_messages = {
+		.sql =
+		"UPDATE @bulkpar_job SET messages = coalesce(messages, '[]') "
+		"|| (" SUM_OF_MESSAGES ") "
 		"WHERE job_id = $job_id"
 	};
 	BulkparBookkeeping books;
@@ -187,6 +194,8 @@ bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
 	bulkpar_argument_int64_if(&books, after->known, "dead_rows",
 							  after->dead_rows);
 	(void) bulkpar_bookkeeping_run(&books, &end);
+	if (bulkpar_column_bool(&books, "has_messages"))
+		(void) bulkpar_bookkeeping_run(&books, &sum_messages);
 	bulkpar_bookkeeping_leave(&books);
 }
 

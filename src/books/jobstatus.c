@@ -92,14 +92,13 @@ static void read_status(const BulkparBookkeeping *books,
 						BulkparJobStatus *status);
 
 /*
- * Read the state of a job, and whether its own rows prove that it is
- * complete: those of each part follow each other from before the first key to
- * the end key without a gap, and each has succeeded.  NULL if there is no such
- * job.
+ * Read the state of a job.  NULL if there is no such job.  What is longer to
+ * plan or to find out the functions below add, for those who want to know: a
+ * process of a job that is small plans each statement to run it once.
  *
  * Must be called in a transaction, and takes no lock on the job: what it says
  * is what is committed, or ours.  The result is allocated in the current memory
- * context.
+ * context.  So do the others.
  */
 BulkparJobStatus *
 bulkpar_jobstatus_read(int64 job_id)
@@ -108,16 +107,15 @@ bulkpar_jobstatus_read(int64 job_id)
 		.read_only = true,
 		.sql =
 		"SELECT j.status, j.deletes, j.estimated_rows, "
+		"j.planned_runs = j.runs AS planned, "
+		"j.messages IS NOT NULL AS has_messages, "
 		"j.table_bytes_before, j.index_bytes_before, "
 		"j.table_bytes_after, j.index_bytes_after, "
 		BULKPAR_ERROR_COLUMNS ", "
 		"c.rows_done, c.rows_changed, c.rows_failed, c.rows_unchanged, "
 		"c.batches, c.rows_hot, c.wal_bytes, "
 		"(extract(epoch FROM j.time_before + greatest('0', "
-		"clock_timestamp() - j.running_since)) * 1000000)::int8 AS at_work, "
-		RATE " AS rows_per_hour, "
-		"t.throttled_by, t.throttled_time, t.throttled_for, "
-		COMPLETE " AS complete "
+		"clock_timestamp() - j.running_since)) * 1000000)::int8 AS at_work "
 		"FROM @bulkpar_job j CROSS JOIN LATERAL ("
 		"SELECT "
 		"coalesce(sum(k.rows_done), 0)::int8 AS rows_done, "
@@ -128,7 +126,6 @@ bulkpar_jobstatus_read(int64 job_id)
 		"coalesce(sum(k.rows_hot), 0)::int8 AS rows_hot, "
 		"coalesce(sum(k.wal_bytes), 0)::int8 AS wal_bytes "
 		"FROM @bulkpar_chunk k WHERE k.job_id = j.job_id) c "
-		"CROSS JOIN LATERAL (" THROTTLED ") t "
 		"WHERE j.job_id = $job_id"
 	};
 	BulkparJobStatus *status = NULL;
@@ -151,6 +148,8 @@ read_status(const BulkparBookkeeping *books, BulkparJobStatus *status)
 {
 	status->state =
 		bulkpar_jobstate_of(bulkpar_column_text(books, "status"));
+	status->planned = bulkpar_column_bool(books, "planned");
+	status->has_messages = bulkpar_column_bool(books, "has_messages");
 	status->deletes = bulkpar_column_bool(books, "deletes");
 	status->estimated_rows = bulkpar_column_int64(books, "estimated_rows");
 	status->before.table_bytes =
@@ -169,11 +168,73 @@ read_status(const BulkparBookkeeping *books, BulkparJobStatus *status)
 	status->batches = bulkpar_column_int64(books, "batches");
 	status->rows_hot = bulkpar_column_int64(books, "rows_hot");
 	status->wal_bytes = bulkpar_column_int64(books, "wal_bytes");
-	status->throttled_by = bulkpar_column_text(books, "throttled_by");
-	status->throttled_time = bulkpar_column_int64(books, "throttled_time");
-	status->throttled_for = bulkpar_column_text(books, "throttled_for");
 	status->time_at_work = bulkpar_column_int64(books, "at_work");
-	status->rows_per_second =
-		bulkpar_column_int64(books, "rows_per_hour") / 3600.0;
-	status->complete = bulkpar_column_bool(books, "complete");
+}
+
+/* Add what slows a job down, which is there, and what has. */
+void
+bulkpar_jobstatus_read_throttle(int64 job_id, BulkparJobStatus *status)
+{
+	static BulkparQuery read = {
+		.read_only = true,
+		.sql =
+		"SELECT t.throttled_by, t.throttled_time, t.throttled_for "
+		"FROM @bulkpar_job j CROSS JOIN LATERAL (" THROTTLED ") t "
+		"WHERE j.job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	if (bulkpar_bookkeeping_run(&books, &read) == 1)
+	{
+		status->throttled_by = bulkpar_column_text(&books, "throttled_by");
+		status->throttled_time = bulkpar_column_int64(&books,
+													  "throttled_time");
+		status->throttled_for = bulkpar_column_text(&books, "throttled_for");
+	}
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/* The rows per second of a job in the last minute, if it runs. */
+double
+bulkpar_jobstatus_rate(int64 job_id)
+{
+	static BulkparQuery read = {
+		.read_only = true,
+		.sql =
+		"SELECT " RATE " AS rows_per_hour "
+		"FROM @bulkpar_job j WHERE j.job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+	double		rate = 0;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	if (bulkpar_bookkeeping_run(&books, &read) == 1)
+		rate = bulkpar_column_int64(&books, "rows_per_hour") / 3600.0;
+	bulkpar_bookkeeping_leave(&books);
+	return rate;
+}
+
+/*
+ * Whether the own rows of a job prove that it is complete: those of each part
+ * follow each other from before the first key to the end key without a gap, and
+ * each has succeeded.
+ */
+bool
+bulkpar_jobstatus_is_complete(int64 job_id)
+{
+	static BulkparQuery prove = {
+		.read_only = true,
+		.sql =
+		"SELECT " COMPLETE " AS complete "
+		"FROM @bulkpar_job j WHERE j.job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+	bool		complete;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	complete = bulkpar_bookkeeping_run(&books, &prove) == 1 &&
+		bulkpar_column_bool(&books, "complete");
+	bulkpar_bookkeeping_leave(&books);
+	return complete;
 }

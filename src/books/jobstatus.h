@@ -22,6 +22,8 @@
 typedef struct BulkparJobStatus
 {
 	BulkparJobState state;
+	bool		planned;		/* its present run is */
+	bool		has_messages;	/* of user code, see jobmessage.c */
 	int64		rows_done;
 	int64		rows_changed;
 	int64		rows_failed;
@@ -30,18 +32,22 @@ typedef struct BulkparJobStatus
 	int64		batches;
 	int64		estimated_rows;
 	int64		time_at_work;	/* of all runs, in microseconds */
-	double		rows_per_second;	/* in the last minute, if it runs */
 	int64		rows_hot;
 	int64		wal_bytes;
+	BulkparJobSpace before;
+	BulkparJobSpace after;
+	ErrorData  *error;			/* NULL for none */
+
+	/* set by bulkpar_jobstatus_read_throttle */
 	char	   *throttled_by;	/* what slows it down now; or NULL */
 	int64		throttled_time; /* lost by that, in microseconds */
 	char	   *throttled_for;	/* and by what, with times; or NULL */
-	BulkparJobSpace before;
-	BulkparJobSpace after;
-	bool		complete;		/* the chunks cover all keys and are done */
-	ErrorData  *error;			/* NULL for none */
 } BulkparJobStatus;
 
 extern BulkparJobStatus *bulkpar_jobstatus_read(int64 job_id);
+extern void bulkpar_jobstatus_read_throttle(int64 job_id,
+											BulkparJobStatus *status);
+extern double bulkpar_jobstatus_rate(int64 job_id);
+extern bool bulkpar_jobstatus_is_complete(int64 job_id);
 
 #endif							/* BULKPAR_JOBSTATUS_H */

@@ -67,8 +67,7 @@ bulkpar_wait(PG_FUNCTION_ARGS)
 	begin_control(fcinfo);
 	job_id = bulkpar_lookup_argument(fcinfo);
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
-	bulkpar_result_check(job_id);
-	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_status(job_id),
+	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_check(job_id),
 							   bulkpar_lookup_job(job_id)->workers);
 }
 
@@ -95,7 +94,7 @@ bulkpar_await(PG_FUNCTION_ARGS)
 		bulkpar_lookup_check_owner(job_id);
 	}
 	bulkpar_wait_for_job(fcinfo, job_id, deadline);
-	bulkpar_result_check(job_id);
+	(void) bulkpar_result_check(job_id);
 	PG_RETURN_VOID();
 }
 

@@ -36,12 +36,8 @@ static void show_messages(int64 job_id);
 Datum
 bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 {
-	BulkparJobStatus *status;
-	double		seconds;
-
-	bulkpar_result_check(job_id);
-	status = bulkpar_result_status(job_id);
-	seconds = status->time_at_work / (double) USECS_PER_SEC;
+	BulkparJobStatus *status = bulkpar_result_check(job_id);
+	double		seconds = status->time_at_work / (double) USECS_PER_SEC;
 
 	if (bulkpar_report && status->state == BULKPAR_JOBSTATE_SUCCEEDED)
 		ereport(INFO,
@@ -55,6 +51,8 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 						status->batches,
 						status->batches == 1 ? "batch" : "batches"),
 				 cost_detail(status)));
+	if (bulkpar_report && status->state != BULKPAR_JOBSTATE_RUNNING)
+		bulkpar_jobstatus_read_throttle(job_id, status);
 	if (bulkpar_report && status->state != BULKPAR_JOBSTATE_RUNNING &&
 		status->throttled_time > status->time_at_work / 100)
 		ereport(INFO,
@@ -99,18 +97,20 @@ size_text(int64 bytes)
 												   Int64GetDatum(bytes)));
 }
 
-/* Raise the error of a job that was stopped, if it was. */
-void
+/* Raise the error of a job that was stopped, or return its status. */
+BulkparJobStatus *
 bulkpar_result_check(int64 job_id)
 {
 	bool		alive = bulkpar_joblock_is_held(job_id);
 	BulkparJobStatus *status = bulkpar_result_status(job_id);
 
-	show_messages(job_id);
+	if (status->has_messages)
+		show_messages(job_id);
 	if (status->state == BULKPAR_JOBSTATE_FAILED ||
 		status->state == BULKPAR_JOBSTATE_CANCELLED ||
 		(status->state == BULKPAR_JOBSTATE_RUNNING && !alive))
 		raise_failure(job_id, status);
+	return status;
 }
 
 /* Show what user code has said in the workers of a job, if that has ended. */

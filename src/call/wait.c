@@ -289,10 +289,12 @@ show_progress(void *arg)
 	char	   *left = "";
 	char	   *throttled = "";
 
-	if (status == NULL ||
-		(status->rows_done == 0 && status->throttled_by == NULL))
+	if (status == NULL)
 		return;
-	rate = status->rows_per_second;
+	bulkpar_jobstatus_read_throttle(job_id, status);
+	if (status->rows_done == 0 && status->throttled_by == NULL)
+		return;
+	rate = bulkpar_jobstatus_rate(job_id);
 	estimated = Max(status->estimated_rows, status->rows_done);
 	if (rate > 0)
 		left = psprintf(", about %.0f s left",

@@ -486,7 +486,7 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
 						job_id)));
-	if (error == NULL && !status->complete)
+	if (error == NULL && !bulkpar_jobstatus_is_complete(job_id))
 		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
 			 job_id);
 	if (error == NULL)

@@ -322,7 +322,7 @@ check_progress(int64 job_id)
 						job_id)));
 	if (status->error != NULL)
 		ThrowErrorData(status->error);
-	complete = status->complete;
+	complete = status->planned && bulkpar_jobstatus_is_complete(job_id);
 	CommitTransactionCommand();
 	return complete;
 }
