@@ -124,7 +124,13 @@ like($call->{err}, qr/INFO:  [^\n]*bulkpar job \d+ was throttled \d+ % of the ti
 make_table($node, 't', 1000);
 set_limit('SET bulkpar.max_rows_per_second = 1');
 $call = start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 400, 2)");
-wait_until($node, "count(*) > 0 $worker AND query ~ '^throttled: as fast as'");
+wait_until($node, "count(*) > 0 AND bool_and(query ~ '^throttled: as fast as') $worker");
+
+# A vacuum meanwhile is kept from nothing.
+my $verbose;
+$node->psql('postgres', 'VACUUM (VERBOSE) t', stderr => \$verbose, timeout => 60);
+like($verbose, qr/tuples: [1-9]\d* removed, .* 0 are dead but not yet removable/,
+	'a vacuum removes all dead rows while the job sleeps');
 set_limit('SET bulkpar.max_rows_per_second = 1000000');
 is(stop_call($call), 'succeeded', 'a cap is raised');
 is_exactly($node, 't', 1, 'exactly once');
