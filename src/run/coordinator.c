@@ -87,6 +87,7 @@ static void look_around(Coordinator *coordinator);
 static void stop_workers(Coordinator *coordinator);
 static void outlast_workers(Coordinator *coordinator);
 static void stop_at_exit(int code, Datum arg);
+static void commit_durably(const char *synchronous, bool success);
 static void end_job(Coordinator *coordinator, const ErrorData *error);
 static void drop_results(const Coordinator *coordinator);
 static void report_failure(const Coordinator *coordinator,
@@ -168,16 +169,11 @@ bulkpar_coordinator_main(Datum main_arg)
 	PG_END_TRY();
 	HOLD_CANCEL_INTERRUPTS();
 
-	/*
-	 * The batches have committed asynchronously.  This commit is an ordinary
-	 * one, and its flush covers them.
-	 */
-	SetConfigOption("synchronous_commit", synchronous,
-					PGC_USERSET, PGC_S_OVERRIDE);
+	if (coordinator->governor != NULL)
+		bulkpar_governor_note(coordinator->governor, true);
+	commit_durably(synchronous, error == NULL);
 	if (coordinator->job_id != 0)
 	{
-		if (coordinator->governor != NULL)
-			bulkpar_governor_note(coordinator->governor, true);
 		end_job(coordinator, error);
 		outlast_workers(coordinator);
 		drop_results(coordinator);
@@ -463,6 +459,20 @@ stop_at_exit(int code, Datum arg)
 	AbortOutOfAnyTransaction();
 	stop_workers(coordinator);
 	outlast_workers(coordinator);
+}
+
+/*
+ * The batches have committed asynchronously.  The commit that is to come is an
+ * ordinary one, and its flush covers them.  But a job that is stopped because a
+ * synchronous standby is gone must not wait for it: only success does.
+ */
+static void
+commit_durably(const char *synchronous, bool success)
+{
+	if (!success && strcmp(synchronous, "off") != 0)
+		synchronous = "local";
+	SetConfigOption("synchronous_commit", synchronous,
+					PGC_USERSET, PGC_S_OVERRIDE);
 }
 
 /*
