@@ -1,5 +1,7 @@
 # A job after the other, random faults all the time, and other sessions that
-# update the same rows: in the end every row was updated once by each job.
+# update the same rows: in the end every row was updated once by each job.  The
+# faults are deaths, cancels, locks, and limits that slow a job down or hold it,
+# as a standby does of which replay is stopped.
 #
 # BULKPAR_NEMESIS_SECONDS says for how long, BULKPAR_SEED repeats the faults of
 # another run, as far as that can be.
@@ -12,17 +14,34 @@ use lib $FindBin::RealBin;
 
 use BulkparFaults;
 use BulkparTest;
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $seconds = $ENV{BULKPAR_NEMESIS_SECONDS} // 30;
 my $seed = seed_random();
-my $node = start_fault_server('nemesis', 'deadlock_timeout = 100ms');
+my $until = time + $seconds;
+my $node = start_fault_server(
+	'nemesis',
+	'deadlock_timeout = 100ms',
+	allows_streaming => 1);
+my $standby = start_standby();
 my $segments = shared_segments($node);
 my (%faults, %outcomes, @calls, $transfers);
 
 diag("BULKPAR_NEMESIS_SECONDS=$seconds");
+
+sub start_standby
+{
+	my $new = PostgreSQL::Test::Cluster->new('standby');
+
+	$node->backup('backup');
+	$new->init_from_backup($node, 'backup', has_streaming => 1);
+	$new->append_conf('postgresql.conf', 'wal_retrieve_retry_interval = 100ms');
+	$new->start;
+	return $new;
+}
 
 # Run SQL that may meet a server that is not there.
 sub attempt
@@ -63,7 +82,9 @@ sub call
 {
 	my ($sql) = @_;
 
-	push @calls, start_call($node, $sql);
+	push @calls,
+	  start_call($node, $sql,
+		'bulkpar.lock_wait' => (0, '10ms', '1s')[ rand 3 ]);
 	return;
 }
 
@@ -151,7 +172,53 @@ sub stop_worker_for_a_while
 	return;
 }
 
+# Limits of the server, for a while.
+sub limit_for_a_while
+{
+	my ($setting, $action) = @_;
+
+	attempt("LOAD 'bulkpar'; ALTER SYSTEM SET bulkpar.$setting;"
+		  . ' SELECT pg_reload_conf()');
+	$action->() if $action;
+	usleep(rand(1_000_000));
+	attempt('ALTER SYSTEM RESET ALL; SELECT pg_reload_conf()');
+	return;
+}
+
+# Replay stands still, while something else may happen.
+sub stall_standby
+{
+	my $pid = $standby->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'");
+
+	limit_for_a_while(
+		"max_replica_lag = '200ms'",
+		sub {
+			signal_process('STOP', $pid);
+			usleep(rand(1_000_000));
+			hit((qw(pg_terminate_backend pg_cancel_backend))[ rand 2 ],
+				"backend_type LIKE 'bulkpar%'")
+			  if rand() < 0.5;
+		});
+	signal_process('CONT', $pid);
+	return;
+}
+
 my %nemesis = (
+	'a limit' => sub {
+		limit_for_a_while((
+				'max_rows_per_second = 500', "max_wal_rate = '100kB'",
+				'nice = 5',                  "max_time = '1s'",
+				"min_free_disk = 100",
+				"min_free_disk = 100; ALTER SYSTEM SET bulkpar.throttle_timeout = '1s'"
+			)[ rand 6 ]);
+	},
+	'stalled standby' => \&stall_standby,
+	'locked rows' => sub {
+		attempt('BEGIN; SELECT count(*) FROM (SELECT FROM t WHERE id % 7000 = '
+			  . int(rand(7000)) . ' FOR UPDATE) AS r; SELECT pg_sleep('
+			  . rand . '); COMMIT');
+	},
 	'kill -9 of the postmaster' => sub {
 		$node->kill9;
 		start_server_again();
@@ -211,7 +278,6 @@ END;
 END
 start_transfers();
 
-my $until = time + $seconds;
 while (time < $until)
 {
 	my $fault = (sort keys %nemesis)[ rand keys %nemesis ];
@@ -226,6 +292,7 @@ while (time < $until)
 }
 
 # No fault any more: the last job gets to its end.
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL; SELECT pg_reload_conf()');
 set_tempo($node, 0);
 for (1 .. 100)
 {
@@ -261,5 +328,6 @@ is_quiet($node, 't', 'nemesis');
 is(shared_segments($node), $segments, 'no shared memory segment is left');
 log_is_clean($node, 'nemesis');
 
+$standby->stop;
 $node->stop;
 done_testing();
