@@ -9,6 +9,7 @@ import sys
 import time
 
 import deletes
+import gentle
 import growth
 import machine
 import parts
@@ -23,6 +24,7 @@ PARTS = {
     'large': (parts.run_large, 500_000, 5),
     'workers': (parts.run_workers, 500_000, 3),
     'writers': (writers.run_writers, 500_000, 3),
+    'gentle': (gentle.run_gentle, 500_000, 1),
     'uuid': (parts.run_uuid, 2_000_000, 3),
     'toast': (parts.run_toast, 50_000, 3),
     'skewed': (parts.run_skewed, 500_000, 3),

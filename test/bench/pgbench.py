@@ -28,10 +28,17 @@ LAG = 1.5
 
 
 class Pgbench:
-    """Two clients that read and write random rows during a with block."""
+    """Two clients that run scripts during a with block.
 
-    def __init__(self, rows):
+    As a rule they read and write random rows. Of several at once, each needs
+    scripts of its own.
+    """
+
+    def __init__(self, rows, scripts=None, rate=RATE):
         self.rows = rows
+        self.scripts = scripts or SCRIPTS
+        self.rate = rate
+        self.name = 'pgbench ' + '+'.join(self.scripts)
         self.latencies = None
 
     def __enter__(self):
@@ -40,17 +47,18 @@ class Pgbench:
                                          text=True).strip()
         command = [os.path.join(bindir, 'pgbench'), '-n', '-l',
                    '-c', str(CLIENTS), '-j', '1', '-T', '86400',
-                   '-R', str(RATE),
+                   '-R', str(self.rate),
                    '-D', f'rows={self.rows}',
                    f'--log-prefix={self.path("log")}']
-        for name, text in SCRIPTS.items():
+        for name, text in self.scripts.items():
             with open(self.path(name), 'w', encoding='utf-8') as script:
                 script.write(text)
             command += ['-f', self.path(name)]
         self.output = open(self.path('output'), 'w+', encoding='utf-8')
         self.process = subprocess.Popen(
             command + [database.DATABASE], stdout=self.output,
-            stderr=subprocess.STDOUT)
+            stderr=subprocess.STDOUT,
+            env={**os.environ, 'PGAPPNAME': self.name})
         time.sleep(LEAD)
         self.start = time.time()
         return self
@@ -61,7 +69,7 @@ class Pgbench:
         ended_early = self.process.poll() is not None
         # A signal to pgbench would lose the end of its log.
         database.run("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                        WHERE application_name = 'pgbench'""")
+                        WHERE application_name = %s""", (self.name,))
         self.process.wait()
         self.output.seek(0)
         output = self.output.read()
@@ -80,8 +88,8 @@ class Pgbench:
 
         Those that began before it or ended after it are among them.
         """
-        latencies = {name: [] for name in SCRIPTS}
-        names = list(SCRIPTS)
+        latencies = {name: [] for name in self.scripts}
+        names = list(self.scripts)
         with open(glob.glob(self.path('log.*'))[0], encoding='utf-8') as log:
             for line in log:
                 _, _, latency, script, second, micro = line.split()[:6]

@@ -14,7 +14,7 @@ trap 'rm -rf "$data"' EXIT
 mkdir -p "$target"
 cd "$(dirname "$0")/plots"
 /usr/bin/python3 data.py "$csv" "$data"
-for script in ways space writers growth; do
+for script in ways space writers growth gentle; do
 	if [ -s "$data/$script.dat" ]; then
 		gnuplot -e "file = '$data/$script.dat'" common.gp "$script.gp" \
 			>"$target/$script.svg"

@@ -77,9 +77,21 @@ def growth(medians):
         yield line
 
 
+def gentle(medians):
+    """seconds, lag of each way."""
+    lags = {(float(key[4].removeprefix('lag_at_')), key[3]): lag
+            for key, lag in medians.items()
+            if key[0] == 'gentle' and key[4].startswith('lag_at_')}
+    names = select(medians, 'gentle', 3)
+    if lags:
+        yield 'seconds', *names
+    for when in sorted({when for when, _ in lags}):
+        yield when, *(lags.get((when, name), MISSING) for name in names)
+
+
 def main():
     medians = read_medians(sys.argv[1])
-    for plot in (ways, space, writers, growth):
+    for plot in (ways, space, writers, growth, gentle):
         path = os.path.join(sys.argv[2], f'{plot.__name__}.dat')
         with open(path, 'w', newline='', encoding='utf-8') as file:
             csv.writer(file, delimiter='\t', lineterminator='\n').writerows(
