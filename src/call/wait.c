@@ -260,7 +260,7 @@ report_notice(Wait *wait)
 {
 	char		notice[BULKPAR_NOTICE_SIZE];
 
-	if (wait->call != NULL &&
+	if (wait->call != NULL && job_of(wait) != 0 &&
 		bulkpar_handover_hear(wait->call, &wait->heard, notice))
 		ereport(NOTICE,
 				(errmsg("bulkpar job " INT64_FORMAT ": %s", job_of(wait),

@@ -28,10 +28,12 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "replication/syncrep.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
@@ -58,7 +60,9 @@
 typedef struct Coordinator
 {
 	BulkparCall *call;
+	char	   *synchronous;	/* synchronous_commit of our caller */
 	int64		job_id;
+	XLogRecPtr	stored_at;		/* where the WAL has the job */
 	BulkparJob *job;
 	BulkparCrew *crew;			/* NULL before there is work for it */
 	BulkparGovernor *governor;	/* the same */
@@ -75,6 +79,7 @@ static void store_job(Coordinator *coordinator);
 static void take_over_job(Coordinator *coordinator);
 static void raise_not_resumed(int64 job_id);
 static void lock_job(int64 job_id);
+static void publish_job(const Coordinator *coordinator);
 static void handle_pause(SIGNAL_ARGS);
 static void run_job(Coordinator *coordinator);
 static void await_window(Coordinator *coordinator);
@@ -112,7 +117,6 @@ bulkpar_coordinator_main(Datum main_arg)
 {
 	Coordinator *coordinator;
 	dsm_segment *segment;
-	char	   *synchronous;
 	ErrorData  *volatile error = NULL;
 
 	pqsignal(SIGTERM, die);
@@ -135,14 +139,13 @@ bulkpar_coordinator_main(Datum main_arg)
 	bulkpar_identity_assume(&coordinator->call->identity);
 	before_shmem_exit(stop_at_exit, PointerGetDatum(coordinator));
 	MemoryContextSwitchTo(TopMemoryContext);
-	synchronous = pstrdup(GetConfigOption("synchronous_commit", false, false));
+	coordinator->synchronous =
+		pstrdup(GetConfigOption("synchronous_commit", false, false));
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
 					PGC_USERSET, PGC_S_OVERRIDE);
 
 	/* What limits the role's own sessions does not limit the bookkeeping. */
 	bulkpar_settings_start_process();
-	SetConfigOption("synchronous_commit", synchronous,
-					PGC_USERSET, PGC_S_OVERRIDE);
 
 	PG_TRY();
 	{
@@ -151,10 +154,6 @@ bulkpar_coordinator_main(Datum main_arg)
 			take_over_job(coordinator);
 		else
 			store_job(coordinator);
-
-		/* The job is on disk; what comes now may be lost in a crash. */
-		SetConfigOption("synchronous_commit", "off",
-						PGC_USERSET, PGC_S_OVERRIDE);
 		run_job(coordinator);
 	}
 	PG_CATCH();
@@ -171,7 +170,7 @@ bulkpar_coordinator_main(Datum main_arg)
 
 	if (coordinator->governor != NULL)
 		bulkpar_governor_note(coordinator->governor, true);
-	commit_durably(synchronous, error == NULL);
+	commit_durably(coordinator->synchronous, error == NULL);
 	if (coordinator->job_id != 0)
 	{
 		end_job(coordinator, error);
@@ -205,7 +204,7 @@ store_job(Coordinator *coordinator)
 	lock_job(job_id);
 	CommitTransactionCommand();
 	coordinator->job_id = job_id;
-	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
+	coordinator->stored_at = XactLastCommitEnd;
 }
 
 /* Take over a job that has stopped. */
@@ -222,8 +221,7 @@ take_over_job(Coordinator *coordinator)
 	(void) bulkpar_ledger_release(job_id, 0);
 	CommitTransactionCommand();
 	coordinator->job_id = job_id;
-	pg_atomic_write_u64(&coordinator->call->job_id, job_id);
-	SetLatch(&coordinator->call->caller->procLatch);
+	coordinator->stored_at = XactLastCommitEnd;
 }
 
 /* There is nothing to go on with. */
@@ -251,6 +249,28 @@ lock_job(int64 job_id)
 						job_id)));
 }
 
+/*
+ * Wait until the job is on disk, and wherever else an ordinary commit would be,
+ * and tell our caller its number.
+ */
+static void
+publish_job(const Coordinator *coordinator)
+{
+	SetConfigOption("synchronous_commit", coordinator->synchronous,
+					PGC_USERSET, PGC_S_OVERRIDE);
+	if (synchronous_commit > SYNCHRONOUS_COMMIT_OFF)
+	{
+		HOLD_INTERRUPTS();
+		XLogFlush(coordinator->stored_at);
+		SyncRepWaitForLSN(coordinator->stored_at, true);
+		RESUME_INTERRUPTS();
+	}
+	SetConfigOption("synchronous_commit", "off",
+					PGC_USERSET, PGC_S_OVERRIDE);
+	pg_atomic_write_u64(&coordinator->call->job_id, coordinator->job_id);
+	SetLatch(&coordinator->call->caller->procLatch);
+}
+
 /* SIGUSR2: as a cancel, but the job is paused. */
 static void
 handle_pause(SIGNAL_ARGS)
@@ -264,7 +284,10 @@ handle_pause(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
-/* Launch the worker that plans the job, and see to it and all others. */
+/*
+ * Launch the worker that plans the job, and see to it and all others.  It starts
+ * while the job is written to disk.
+ */
 static void
 run_job(Coordinator *coordinator)
 {
@@ -280,6 +303,8 @@ run_job(Coordinator *coordinator)
 	MemoryContextSwitchTo(oldcontext);
 	await_window(coordinator);
 	(void) bulkpar_crew_launch(coordinator->crew, 1);
+	if (pg_atomic_read_u64(&coordinator->call->job_id) == 0)
+		publish_job(coordinator);
 	watch_workers(coordinator);
 }
 
@@ -304,6 +329,7 @@ await_window(Coordinator *coordinator)
 								   psprintf("bulkpar job " INT64_FORMAT
 											": waits for its window",
 											coordinator->job_id));
+			publish_job(coordinator);
 			pg_write_barrier();
 			call->closed = true;
 			SetLatch(&call->caller->procLatch);
@@ -516,6 +542,7 @@ end_job(Coordinator *coordinator, const ErrorData *error)
 		report_failure(coordinator,
 					   status->error != NULL ? status->error : error);
 	CommitTransactionCommand();
+	pg_atomic_write_u64(&call->job_id, job_id);
 	call->succeeded = error == NULL;
 	call->ended = true;
 }
