@@ -57,6 +57,7 @@ typedef struct Wait
 /* Seconds after which we say that something keeps the job from going on. */
 #define THROTTLE_REPORT 5
 
+static void plan_ahead(void *arg);
 static void wait_for_end(Wait *wait);
 static bool has_ended(const Wait *wait);
 static int64 job_of(const Wait *wait);
@@ -97,6 +98,7 @@ bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
 	PG_TRY();
 	{
 		given_back = bulkpar_snapshot_give_back(fcinfo);
+		bulkpar_subxact_run(plan_ahead, NULL);
 		wait_for_end(&wait);
 	}
 	PG_CATCH();
@@ -133,6 +135,16 @@ bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,
 	wait_for_end(&wait);
 	if (given_back)
 		bulkpar_snapshot_take();
+}
+
+/*
+ * Plan what is read at the end, in a session that has not done so before: the
+ * processes of the job are starting, and we have nothing else to do.
+ */
+static void
+plan_ahead(void *arg)
+{
+	(void) bulkpar_jobstatus_read(0);
 }
 
 static void
