@@ -55,7 +55,8 @@ CREATE TABLE bulkpar.bulkpar_job (
 	target regclass NOT NULL,
 	only_target boolean NOT NULL,
 	key_index oid,
-	deletes boolean NOT NULL,
+	command text NOT NULL CHECK (command IN
+		('update', 'delete', 'copy', 'move', 'keep', 'call')),
 	column_names text[] NOT NULL,
 	column_targets text[],
 	statement text,
@@ -266,6 +267,8 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.sees_batches IS
 'Whether subqueries that depend on the row may see what earlier batches have done';
 COMMENT ON COLUMN bulkpar.bulkpar_job.statement IS
 'The statement of bulkpar_execute; null where it is made of the other parts';
+COMMENT ON COLUMN bulkpar.bulkpar_job.command IS
+'What is done with the rows of the target: copy is INSERT, move and keep are INSERT of what a DELETE or UPDATE returns, call is SELECT';
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_names IS 'The columns that are set';
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_targets IS
 'What is set of each column, in SQL, where that is a field or an element of one; else null';
@@ -376,7 +379,7 @@ COMMENT ON INDEX bulkpar.bulkpar_error_job IS
 -- holds a lock on (bulkpar_job, job_id).
 CREATE VIEW @extschema@.bulkpar_jobs WITH (security_barrier) AS
 SELECT j.job_id, j.job_name, j.owner, j.target,
-	p.key_index::regclass AS key_index, j.deletes, j.column_names,
+	p.key_index::regclass AS key_index, j.command, j.column_names,
 	CASE WHEN r.owns THEN j.column_targets END AS column_targets,
 	CASE WHEN r.owns THEN j.statement END AS statement,
 	CASE WHEN r.owns THEN j.expressions END AS expressions,
@@ -683,15 +686,16 @@ CREATE FUNCTION @extschema@.bulkpar_execute(
 	key_index regclass DEFAULT NULL,
 	skip_unchanged boolean DEFAULT false,
 	sees_batches boolean DEFAULT false,
-	once boolean DEFAULT false)
+	once boolean DEFAULT false,
+	driving_table regclass DEFAULT NULL)
 RETURNS @extschema@.bulkpar_result
 AS 'MODULE_PATHNAME', 'bulkpar_run'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
 
 COMMENT ON FUNCTION
 @extschema@.bulkpar_execute(text, integer, integer, boolean, text, bigint, text, integer,
-	regclass, boolean, boolean, boolean) IS
-'Run an UPDATE or DELETE statement in parallel batches that commit on their own';
+	regclass, boolean, boolean, boolean, regclass) IS
+'Run a statement that goes through one table in parallel batches that commit on their own';
 
 -- Here the target is a text, so that a call with plain literals is not ambiguous.
 CREATE FUNCTION @extschema@.bulkpar_explain(
@@ -781,13 +785,14 @@ CREATE FUNCTION @extschema@.bulkpar_explain(
 	skip_unchanged boolean DEFAULT false,
 	sees_batches boolean DEFAULT false,
 	once boolean DEFAULT false,
+	driving_table regclass DEFAULT NULL,
 	sample boolean DEFAULT false)
 RETURNS SETOF text
 AS 'MODULE_PATHNAME', 'bulkpar_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION
-@extschema@.bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean, boolean, boolean) IS
+@extschema@.bulkpar_explain(text, integer, integer, boolean, text, bigint, text, integer, regclass, boolean, boolean, boolean, regclass, boolean) IS
 'Show what bulkpar_execute would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_wait(

@@ -64,6 +64,16 @@
 #define BULKPAR_COMPAT_HAS_RETURNING(stmt) ((stmt)->returningList != NIL)
 #endif
 
+/* Let what is added to a query be looked up in its tables. */
+static inline void
+bulkpar_compat_take_tables(ParseState *pstate, const Query *query)
+{
+	pstate->p_rtable = query->rtable;
+#if PG_VERSION_NUM >= 160000
+	pstate->p_rteperminfos = query->rteperminfos;
+#endif
+}
+
 /* The columns of a table of a query that it reads, as in pg_class's ACL checks. */
 static inline Bitmapset *
 bulkpar_compat_selected_columns(const Query *query, RangeTblEntry *rte)

@@ -27,7 +27,7 @@
 /* The columns of bulkpar_job that say what is to be done. */
 #define REQUESTED \
 	"job_name, owner, session_role, target, key_index, only_target, " \
-	"deletes, column_names, column_targets, statement, expressions, " \
+	"command, column_names, column_targets, statement, expressions, " \
 	"condition, from_item, " \
 	"skip_unchanged, sees_batches, batch_size, workers, stripes, on_error, max_errors, " \
 	"settings"
@@ -65,7 +65,7 @@ bulkpar_job_serialize(const BulkparJob *job)
 	if (OidIsValid(job->key_index))
 		append_oid(&buf, "key_index", job->key_index);
 	append_bool(&buf, "only_target", job->only);
-	append_bool(&buf, "deletes", job->deletes);
+	append_text(&buf, "command", bulkpar_command_name(job->command));
 	append_texts(&buf, "column_names", job->column_names, job->ncolumns);
 	if (job->column_targets != NULL)
 		append_texts(&buf, "column_targets", job->column_targets,
@@ -316,7 +316,8 @@ bulkpar_job_load(int64 job_id)
 	job->target = bulkpar_column_oid(&books, "target");
 	job->key_index = bulkpar_column_oid(&books, "key_index");
 	job->only = bulkpar_column_bool(&books, "only_target");
-	job->deletes = bulkpar_column_bool(&books, "deletes");
+	job->command =
+		bulkpar_command_of(bulkpar_column_text(&books, "command"));
 	job->column_names = bulkpar_column_texts(&books, "column_names",
 											 &job->ncolumns);
 	if (!bulkpar_column_is_null(&books, "column_targets"))

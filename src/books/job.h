@@ -13,6 +13,7 @@
 #ifndef BULKPAR_JOB_H
 #define BULKPAR_JOB_H
 
+#include "books/command.h"
 #include "books/storedkey.h"
 #include "books/subquery.h"
 #include "session/settings.h"
@@ -49,14 +50,16 @@ typedef struct BulkparJob
 	char	   *name;			/* NULL for none */
 	Oid			owner;
 	Oid			session_role;	/* of the session that has created the job */
-	Oid			target;
+	Oid			target;			/* the table that drives the statement */
+	Oid			inserted;		/* into which it inserts; or InvalidOid; known
+								 * in the caller's session */
 	Oid			key_index;		/* that the caller has named */
 	bool		only;			/* the target itself, no partition or child */
 	int			nparts;
 	BulkparJobPart *parts;
 	int			npruned;		/* tables that cannot have rows for the
 								 * statement; known in the caller's session */
-	bool		deletes;		/* else it updates */
+	BulkparCommand command;
 	int			ncolumns;		/* that are set */
 	char	  **column_names;
 	char	  **column_targets; /* what is set of them, in SQL; NULL if all is

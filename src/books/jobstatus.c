@@ -106,7 +106,7 @@ bulkpar_jobstatus_read(int64 job_id)
 	static BulkparQuery read = {
 		.read_only = true,
 		.sql =
-		"SELECT j.status, j.deletes, j.estimated_rows, "
+		"SELECT j.status, j.command, j.estimated_rows, "
 		"j.planned_runs = j.runs AS planned, "
 		"j.messages IS NOT NULL AS has_messages, "
 		"j.table_bytes_before, j.index_bytes_before, "
@@ -150,7 +150,8 @@ read_status(const BulkparBookkeeping *books, BulkparJobStatus *status)
 		bulkpar_jobstate_of(bulkpar_column_text(books, "status"));
 	status->planned = bulkpar_column_bool(books, "planned");
 	status->has_messages = bulkpar_column_bool(books, "has_messages");
-	status->deletes = bulkpar_column_bool(books, "deletes");
+	status->command =
+		bulkpar_command_of(bulkpar_column_text(books, "command"));
 	status->estimated_rows = bulkpar_column_int64(books, "estimated_rows");
 	status->before.table_bytes =
 		bulkpar_column_int64(books, "table_bytes_before");

@@ -28,7 +28,7 @@ typedef struct BulkparJobStatus
 	int64		rows_changed;
 	int64		rows_failed;
 	int64		rows_unchanged;
-	bool		deletes;
+	BulkparCommand command;
 	int64		batches;
 	int64		estimated_rows;
 	int64		time_at_work;	/* of all runs, in microseconds */

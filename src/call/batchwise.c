@@ -23,6 +23,7 @@
 #include "utils/plancache.h"
 
 #include "call/batchwise.h"
+#include "call/fires.h"
 
 typedef void (*Check) (BulkparLines *lines, const BulkparJob *job,
 					   const BulkparStatement *statement);
@@ -69,9 +70,9 @@ check_own_keys(BulkparLines *lines, const BulkparJob *job,
 									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
 									"AND conrelid = %u AND confrelid = %u AND %s IN ('a', 'r') "
 									"AND %s ORDER BY conname",
-									job->deletes ? "deletes" : "changes",
+									bulkpar_command_deletes(job->command) ? "deletes" : "changes",
 									job->target, job->target,
-									job->deletes ? "confdeltype" : "confupdtype",
+									bulkpar_command_deletes(job->command) ? "confdeltype" : "confupdtype",
 									sets_any(job, "confrelid", "confkey")));
 }
 
@@ -80,7 +81,7 @@ static void
 check_deferrable(BulkparLines *lines, const BulkparJob *job,
 				 const BulkparStatement *statement)
 {
-	if (job->deletes)
+	if (bulkpar_command_deletes(job->command))
 		return;
 	bulkpar_lines_add_rows(lines, "Warning",
 						   psprintf("SELECT pg_catalog.format('constraint %%I is deferrable, "
@@ -110,9 +111,9 @@ check_cascades(BulkparLines *lines, const BulkparJob *job,
 									"AND confrelid = %u AND %s IN ('c', 'n', 'd') AND %s GROUP BY conrelid "
 									"HAVING pg_catalog.count(*) > 1 OR conrelid = %u "
 									"ORDER BY conrelid::pg_catalog.regclass::pg_catalog.text",
-									job->deletes ? "delete or change" : "change",
+									bulkpar_command_deletes(job->command) ? "delete or change" : "change",
 									job->target,
-									job->deletes ? "confdeltype" : "confupdtype",
+									bulkpar_command_deletes(job->command) ? "confdeltype" : "confupdtype",
 									sets_any(job, "confrelid", "confkey"),
 									job->target));
 }
@@ -126,13 +127,11 @@ check_triggers(BulkparLines *lines, const BulkparJob *job,
 						   psprintf("SELECT pg_catalog.format(CASE WHEN tginitdeferred "
 									"THEN 'constraint trigger %%I is deferred to the end of each batch' "
 									"ELSE 'statement trigger %%I fires once for each batch' END, tgname) "
-									"FROM pg_catalog.pg_trigger c WHERE tgrelid = %u "
-									"AND NOT tgisinternal AND tgenabled <> 'D' "
-									"AND (tginitdeferred OR (tgtype & %d) = 0) AND (tgtype & %d) <> 0 "
+									"FROM pg_catalog.pg_trigger c WHERE %s "
+									"AND (tginitdeferred OR (tgtype & %d) = 0) "
 									"AND (tgattr = '' OR %s) ORDER BY tgname",
-									job->target, TRIGGER_TYPE_ROW,
-									job->deletes ? TRIGGER_TYPE_DELETE :
-									TRIGGER_TYPE_UPDATE,
+									bulkpar_fires_condition(job),
+									TRIGGER_TYPE_ROW,
 									sets_any(job, "tgrelid", "tgattr")));
 }
 
@@ -185,7 +184,7 @@ sets_any(const BulkparJob *job, const char *relid, const char *attnums)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	if (job->deletes)
+	if (bulkpar_command_deletes(job->command))
 		return "true";
 	appendStringInfo(&sql,
 					 "EXISTS (SELECT FROM pg_catalog.pg_attribute a "

@@ -21,6 +21,7 @@
 
 #include "call/batchwise.h"
 #include "call/catalog.h"
+#include "call/fires.h"
 #include "table/measure.h"
 
 static void warn_never_analyzed(BulkparLines *lines, const BulkparJob *job, const BulkparPlan *plan);
@@ -38,23 +39,23 @@ bulkpar_catalog_show(BulkparLines *lines, const BulkparJob *job)
 {
 	bulkpar_lines_add_rows(lines, "Trigger",
 						   psprintf("SELECT tgname FROM pg_catalog.pg_trigger "
-									"WHERE tgrelid = %u AND NOT tgisinternal "
-									"AND tgenabled <> 'D' AND (tgtype & %d) <> 0 ORDER BY 1",
-									job->target, job->deletes ? 8 : 16));
+									"WHERE %s ORDER BY 1",
+									bulkpar_fires_condition(job)));
 	bulkpar_lines_add_rows(lines, "Foreign key",
 						   psprintf("SELECT pg_catalog.format('%%s of table %%s', conname, "
 									"conrelid::pg_catalog.regclass) "
 									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
-									"AND ((conrelid = %u AND NOT %s AND EXISTS "
+									"AND (conrelid = %u OR (conrelid = %u AND NOT %s AND EXISTS "
 									"(SELECT FROM pg_catalog.pg_attribute a "
 									"WHERE a.attrelid = c.conrelid AND a.attnum = ANY (conkey) "
 									"AND a.attname = ANY (%s))) OR (confrelid = %u AND (%s OR EXISTS "
 									"(SELECT FROM pg_catalog.pg_attribute a "
 									"WHERE a.attrelid = c.confrelid AND a.attnum = ANY (confkey) "
 									"AND a.attname = ANY (%s))))) ORDER BY 1",
-									job->target, job->deletes ? "true" : "false",
+									job->inserted, job->target,
+									bulkpar_command_deletes(job->command) ? "true" : "false",
 									set_columns(job), job->target,
-									job->deletes ? "true" : "false", set_columns(job)));
+									bulkpar_command_deletes(job->command) ? "true" : "false", set_columns(job)));
 }
 
 /* What may go wrong, or take longer than need be. */
@@ -158,15 +159,13 @@ warn_remote(BulkparLines *lines, const BulkparJob *job,
 									"may be changed there more than once', "
 									"t.names, s.names) FROM "
 									"(SELECT pg_catalog.string_agg(tgname::text, ', ' ORDER BY tgname) "
-									"FROM pg_catalog.pg_trigger WHERE tgrelid = %u "
-									"AND NOT tgisinternal AND tgenabled <> 'D' "
-									"AND (tgtype & %d) <> 0) t(names), "
+									"FROM pg_catalog.pg_trigger WHERE %s) t(names), "
 									"(SELECT pg_catalog.string_agg(n, ', ' ORDER BY n) FROM "
 									"(SELECT srvname::text FROM pg_catalog.pg_foreign_server "
 									"UNION ALL SELECT extname::text FROM pg_catalog.pg_extension "
 									"WHERE extname = 'dblink') x(n)) s(names) "
 									"WHERE t.names IS NOT NULL AND s.names IS NOT NULL",
-									job->target, job->deletes ? 8 : 16));
+									bulkpar_fires_condition(job)));
 }
 
 /* A page that is changed is written once whole, and once as new rows. */

@@ -48,6 +48,7 @@
 
 static void check_target(void *arg);
 static void check_not_in_use(const BulkparJob *job);
+static void check_relation_not_in_use(Oid relid, const char *what);
 static void check_table(Relation rel, const BulkparJob *job);
 static void find_parts(Relation rel, BulkparJob *job);
 static void check_not_distributed(Relation rel, const BulkparJob *job);
@@ -81,17 +82,28 @@ bulkpar_check_job(BulkparJob *job)
 static void
 check_not_in_use(const BulkparJob *job)
 {
+	check_relation_not_in_use(job->target,
+							  bulkpar_command_deletes(job->command) ?
+							  "delete from" :
+							  bulkpar_command_updates(job->command) ?
+							  "update" : "read");
+	if (OidIsValid(job->inserted))
+		check_relation_not_in_use(job->inserted, "insert into");
+}
+
+static void
+check_relation_not_in_use(Oid relid, const char *what)
+{
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, job->target);
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
 	for (LOCKMODE mode = AccessShareLock; mode <= AccessExclusiveLock; mode++)
 	{
 		if (bulkpar_compat_lock_held_by_me(&tag, mode))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_IN_USE),
 					 errmsg("cannot %s \"%s\" in batches because this session holds a lock on it",
-							job->deletes ? "delete from" : "update",
-							get_rel_name(job->target)),
+							what, get_rel_name(relid)),
 					 errhint("Call the function in a statement of its own that does not use the table.")));
 	}
 }

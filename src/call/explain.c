@@ -289,7 +289,7 @@ explain_batches(Explanation *explanation)
 	bulkpar_lines_add(&explanation->lines,
 					  "Rows: the planner expects %.0f of %s to be %s%s",
 					  plan->expected, show_rows(plan->rows, plan->counted),
-					  job->deletes ? "deleted" : "updated",
+					  bulkpar_command_done(job->command),
 					  plan->listed ?
 					  psprintf(", and they are listed first unless more than %d match",
 							   plan->max_listed) :
@@ -315,8 +315,11 @@ static char *
 show_batches(const Explanation *explanation)
 {
 	const BulkparPlan *plan = explanation->plan;
+	BulkparCommand command = explanation->job->command;
+	bool		grows = command == BULKPAR_COMMAND_UPDATE ||
+		command == BULKPAR_COMMAND_DELETE;
 	bool		larger = plan->listed ? plan->nparts > 1 :
-		explanation->job->skip_unchanged || plan->expected < plan->rows / 2;
+		explanation->job->skip_unchanged || (grows && plan->expected < plan->rows / 2);
 	bool		smaller = plan->stripes > 1;
 
 	return psprintf("%s%.0f%s", plan->batches_known ? "" : "about ",
@@ -333,7 +336,7 @@ explain_stripes(Explanation *explanation)
 	const BulkparPlan *plan = explanation->plan;
 	Relation	part = table_open(explanation->target->part, NoLock);
 
-	if (!job->deletes)
+	if (bulkpar_command_updates(job->command))
 		bulkpar_lines_add(&explanation->lines, "HOT: %s",
 						  bulkpar_stripe_can_be_hot(part, job) ?
 						  "possible, no indexed column is set" :

@@ -112,7 +112,7 @@ static bool
 is_same_work(const BulkparJob *a, const BulkparJob *b)
 {
 	if (a->target != b->target || a->only != b->only ||
-		a->key_index != b->key_index || a->deletes != b->deletes ||
+		a->key_index != b->key_index || a->command != b->command ||
 		a->skip_unchanged != b->skip_unchanged ||
 		a->sees_batches != b->sees_batches ||
 		a->ncolumns != b->ncolumns || a->nexpressions != b->nexpressions ||

@@ -17,10 +17,16 @@
 #include "postgres.h"
 
 #include "nodes/nodeFuncs.h"
+#include "parser/analyze.h"
+#include "parser/parse_node.h"
 #include "parser/parser.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
 
 #include "call/parse.h"
 #include "compat.h"
+#include "session/subxact.h"
+#include "table/drive.h"
 
 /* A text that is being parsed, and what it is, for messages. */
 typedef struct Source
@@ -30,6 +36,14 @@ typedef struct Source
 	const char *what;
 } Source;
 
+/* A statement, and the table by which it is to be driven. */
+typedef struct Driven
+{
+	BulkparJob *job;
+	Oid			driving;		/* or InvalidOid */
+} Driven;
+
+static void find_driving(void *arg);
 static void begin(Source *source, const char *text, const char *what);
 static void source_error_context(void *arg);
 static SelectStmt *parse_expression(const char *text);
@@ -113,7 +127,10 @@ bulkpar_parse_from_item(const char *text, const char *what)
 	error_context_stack = source.callback.previous;
 }
 
-/* Check that a text is one UPDATE or DELETE that batches can run. */
+/*
+ * Check that a text is one statement that batches may run.  Of others than UPDATE
+ * and DELETE bulkpar_parse_driven finds out more.
+ */
 Node *
 bulkpar_parse_statement(const char *text)
 {
@@ -121,7 +138,7 @@ bulkpar_parse_statement(const char *text)
 	List	   *trees;
 	Node	   *statement;
 	Node	   *where = NULL;
-	bool		returning;
+	bool		returning = false;
 	WithClause *with = NULL;
 	ListCell   *lc;
 
@@ -149,10 +166,16 @@ bulkpar_parse_statement(const char *text)
 		returning = BULKPAR_COMPAT_HAS_RETURNING(delete);
 		with = delete->withClause;
 	}
-	else
+	else if (IsA(statement, SelectStmt))
+	{
+		with = ((SelectStmt *) statement)->withClause;
+		if (((SelectStmt *) statement)->intoClause != NULL)
+			refuse_clause("SELECT INTO");
+	}
+	else if (!IsA(statement, InsertStmt))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("only UPDATE and DELETE can be run in batches")));
+				 errmsg("only UPDATE, DELETE, INSERT and SELECT can be run in batches")));
 
 	if (returning)
 		refuse_clause("RETURNING");
@@ -168,13 +191,14 @@ bulkpar_parse_statement(const char *text)
 	return statement;
 }
 
-/* The table that a statement changes. */
+/* The table that an UPDATE or DELETE changes; NULL for another statement. */
 RangeVar *
 bulkpar_parse_target(Node *statement)
 {
-	return IsA(statement, UpdateStmt) ?
-		((UpdateStmt *) statement)->relation :
-		((DeleteStmt *) statement)->relation;
+	if (IsA(statement, UpdateStmt))
+		return ((UpdateStmt *) statement)->relation;
+	return IsA(statement, DeleteStmt) ?
+		((DeleteStmt *) statement)->relation : NULL;
 }
 
 /* The columns that a statement sets. */
@@ -190,6 +214,58 @@ bulkpar_parse_columns(Node *statement, int *count)
 	foreach(lc, targets)
 		names[(*count)++] = lfirst_node(ResTarget, lc)->name;
 	return names;
+}
+
+/*
+ * Analyze the statement of a job, which has passed bulkpar_parse_statement, and
+ * note what it does, and to which table: the one that is given, if that is valid.
+ * No lock stays behind.
+ */
+void
+bulkpar_parse_driven(BulkparJob *job, Oid driving)
+{
+	Driven		driven = {.job = job, .driving = driving};
+	Source		source;
+
+	begin(&source, job->statement, "statement of the job");
+	bulkpar_subxact_run(find_driving, &driven);
+	error_context_stack = source.callback.previous;
+}
+
+static void
+find_driving(void *arg)
+{
+	const Driven *driven = arg;
+	BulkparJob *job = driven->job;
+	ParseState *pstate = make_parsestate(NULL);
+	RawStmt    *statement =
+		linitial_node(RawStmt, raw_parser(job->statement, RAW_PARSE_DEFAULT));
+	Query	   *query = parse_analyze_fixedparams(statement, job->statement,
+												  NULL, 0, NULL);
+	BulkparDrive drive;
+	const RangeTblEntry *rte;
+	ListCell   *lc;
+
+	pstate->p_sourcetext = job->statement;
+	drive = bulkpar_drive_find(pstate, query, driven->driving,
+							   job->sees_batches);
+	rte = rt_fetch(drive.rti, drive.query->rtable);
+	job->command = drive.command;
+	job->target = rte->relid;
+	job->only = !rte->inh;
+	job->inserted = drive.inserted;
+	job->column_names = palloc(sizeof(char *) *
+							   (list_length(drive.query->targetList) + 1));
+	if (drive.query->commandType != CMD_UPDATE)
+		return;
+	foreach(lc, drive.query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (!entry->resjunk)
+			job->column_names[job->ncolumns++] =
+				get_attname(rte->relid, entry->resno, false);
+	}
 }
 
 /* Let errors show the text, until the error context is reset. */

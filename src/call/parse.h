@@ -15,11 +15,14 @@
 
 #include "nodes/parsenodes.h"
 
+#include "books/job.h"
+
 extern void bulkpar_parse_expression(const char *text, const char *what);
 extern char *bulkpar_parse_column(const char *text, bool *whole);
 extern void bulkpar_parse_from_item(const char *text, const char *what);
 extern Node *bulkpar_parse_statement(const char *text);
 extern RangeVar *bulkpar_parse_target(Node *statement);
+extern void bulkpar_parse_driven(BulkparJob *job, Oid driving);
 extern char **bulkpar_parse_columns(Node *statement, int *count);
 
 #endif							/* BULKPAR_PARSE_H */

@@ -45,6 +45,7 @@ typedef struct Arguments
 static void read_arguments(FunctionCallInfo fcinfo,
 						   Arguments *arguments);
 static void read_what(const Arguments *arguments, BulkparJob *job);
+static void read_statement(const Arguments *arguments, BulkparJob *job);
 static void read_set(const Arguments *arguments, BulkparJob *job);
 static void read_columns(BulkparJob *job);
 static void read_how(const Arguments *arguments, BulkparJob *job);
@@ -126,18 +127,13 @@ read_arguments(FunctionCallInfo fcinfo, Arguments *arguments)
 static void
 read_what(const Arguments *arguments, BulkparJob *job)
 {
+	bool		deletes;
+
 	if (find_parameter(arguments, "statement") >= 0)
 	{
-		Node	   *statement;
-
 		(void) value(arguments, "statement");
 		job->statement = read_text(arguments, "statement");
-		statement = bulkpar_parse_statement(job->statement);
-		job->target = RangeVarGetRelid(bulkpar_parse_target(statement),
-									   NoLock, false);
-		job->column_names = bulkpar_parse_columns(statement, &job->ncolumns);
-		job->deletes = IsA(statement, DeleteStmt);
-		job->only = !bulkpar_parse_target(statement)->inh;
+		read_statement(arguments, job);
 		return;
 	}
 
@@ -146,20 +142,49 @@ read_what(const Arguments *arguments, BulkparJob *job)
 		job->target =
 			DatumGetObjectId(DirectFunctionCall1(regclassin,
 												 CStringGetDatum(read_text(arguments, "target"))));
-	job->deletes = find_parameter(arguments, "column_name") < 0;
-	if (!job->deletes)
+	deletes = find_parameter(arguments, "column_name") < 0;
+	job->command = deletes ? BULKPAR_COMMAND_DELETE : BULKPAR_COMMAND_UPDATE;
+	if (!deletes)
 		read_set(arguments, job);
 	job->condition = read_text(arguments, "condition");
 	job->from_item = read_text(arguments,
-							   job->deletes ? "using_item" : "from_item");
+							   deletes ? "using_item" : "from_item");
 	if (job->condition != NULL)
-		bulkpar_parse_expression(job->condition, job->deletes ?
+		bulkpar_parse_expression(job->condition, deletes ?
 								 "condition of the delete" :
 								 "condition of the update");
 	if (job->from_item != NULL)
-		bulkpar_parse_from_item(job->from_item, job->deletes ?
+		bulkpar_parse_from_item(job->from_item, deletes ?
 								"USING item of the delete" :
 								"FROM item of the update");
+}
+
+/* A statement as it was written. */
+static void
+read_statement(const Arguments *arguments, BulkparJob *job)
+{
+	Node	   *statement = bulkpar_parse_statement(job->statement);
+	Oid			driving = InvalidOid;
+
+	if (!is_null(arguments, "driving_table"))
+		driving = DatumGetObjectId(value(arguments, "driving_table"));
+	job->sees_batches = DatumGetBool(value(arguments, "sees_batches"));
+	if (bulkpar_parse_target(statement) == NULL)
+	{
+		bulkpar_parse_driven(job, driving);
+		return;
+	}
+	job->command = IsA(statement, DeleteStmt) ? BULKPAR_COMMAND_DELETE :
+		BULKPAR_COMMAND_UPDATE;
+	job->target = RangeVarGetRelid(bulkpar_parse_target(statement), NoLock,
+								   false);
+	job->column_names = bulkpar_parse_columns(statement, &job->ncolumns);
+	job->only = !bulkpar_parse_target(statement)->inh;
+	if (OidIsValid(driving) && driving != job->target)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be the table that the statement changes",
+						"driving_table")));
 }
 
 /* The columns and their expressions. */
@@ -281,7 +306,7 @@ read_how(const Arguments *arguments, BulkparJob *job)
 		job->skip_unchanged = DatumGetBool(value(arguments,
 												 "skip_unchanged"));
 	job->sees_batches = DatumGetBool(value(arguments, "sees_batches"));
-	if (job->skip_unchanged && job->deletes)
+	if (job->skip_unchanged && job->command != BULKPAR_COMMAND_UPDATE)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is only for UPDATE",

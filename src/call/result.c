@@ -45,7 +45,7 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 						" rows %s in %.2f s (%.0f rows/s) by %d %s in "
 						INT64_FORMAT " %s",
 						job_id, status->rows_changed,
-						status->deletes ? "deleted" : "updated", seconds,
+						bulkpar_command_done(status->command), seconds,
 						status->rows_changed / Max(seconds, 0.000001),
 						workers, workers == 1 ? "worker" : "workers",
 						status->batches,
@@ -78,7 +78,7 @@ cost_detail(const BulkparJobStatus *status)
 	if (status->rows_changed == 0 || status->before.table_bytes == 0 ||
 		status->after.table_bytes == 0)
 		return 0;
-	if (status->deletes)
+	if (status->command != BULKPAR_COMMAND_UPDATE)
 		return errdetail("The batches have written %s of WAL.",
 						 size_text(status->wal_bytes));
 	return errdetail("%.0f %% of the updates were HOT. The table went from %s to %s, its indexes from %s to %s, with %s of WAL.",
@@ -192,15 +192,17 @@ raise_failure(int64 job_id, BulkparJobStatus *status)
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("bulkpar job " INT64_FORMAT " was cancelled", job_id),
 				 errdetail(INT64_FORMAT " rows in " INT64_FORMAT
-						   " batches are updated and stay so.",
-						   status->rows_changed, status->batches),
+						   " batches are %s and stay so.",
+						   status->rows_changed, status->batches,
+						   bulkpar_command_done(status->command)),
 				 errhint("%s", resume)));
 	ereport(ERROR,
 			(errcode(ERRCODE_ADMIN_SHUTDOWN),
 			 errmsg("bulkpar job " INT64_FORMAT " was interrupted", job_id),
 			 errdetail("Its coordinator was terminated. " INT64_FORMAT
 					   " rows in " INT64_FORMAT
-					   " batches are updated and stay so.",
-					   status->rows_changed, status->batches),
+					   " batches are %s and stay so.",
+					   status->rows_changed, status->batches,
+					   bulkpar_command_done(status->command)),
 			 errhint("%s", resume)));
 }

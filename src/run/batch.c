@@ -91,7 +91,7 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 						   bulkpar_compat_hot_updates(target->part) - hot);
 	PopActiveSnapshot();
 
-	if (advance.rows_changed <= job->batch_size)
+	if (advance.rows_changed <= job->batch_size || target->multiplies)
 		result = finish_batch(job, chunk, batch, &advance);
 	else
 		AbortCurrentTransaction();

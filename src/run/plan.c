@@ -288,7 +288,7 @@ rows_per_listed(const BulkparPlan *plan, const BulkparJob *job,
 		MIN_ROWS_PER_LISTED;
 	bool		random;
 
-	if (!job->deletes)
+	if (!bulkpar_command_deletes(job->command))
 		return rows;
 	bulkpar_target_lock(target, job, plan->largest, AccessShareLock);
 	rel = table_open(target->part, NoLock);

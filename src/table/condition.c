@@ -43,30 +43,31 @@
 /* How many rows are shown. */
 #define SHOWN_ROWS 5
 
+static BulkparDrive find_drive(const BulkparCondition *condition,
+							   ParseState *pstate, Query *query);
 static void check_policies(const BulkparCondition *condition,
 						   const Query *query, const RangeTblEntry *rte);
 static bool hides_more(const RowSecurityPolicy *policy, CmdType command);
-static void restrict_to_piece(ParseState *pstate,
-							  const BulkparCondition *condition, Query *query);
+static void restrict_to_piece(const BulkparCondition *condition,
+							  const BulkparDrive *drive);
 static void look_up_members(const BulkparCondition *condition, Query *query,
 							List *columns);
-static int	target_index(const Query *query);
 static Node *range_condition(const BulkparCondition *condition,
-							 const Query *query, List *columns);
+							 const BulkparDrive *drive, List *columns);
 static List *joined_ranges(const BulkparCondition *condition,
-						   const Query *query);
+						   const BulkparDrive *drive);
 static Var *joined_column(Node *clause, const BulkparCondition *condition,
 						  int target);
-static List *key_columns(ParseState *pstate, const BulkparCondition *condition,
-						 const Query *query);
+static List *key_columns(const BulkparCondition *condition,
+						 const BulkparDrive *drive);
 static List *key_targets(const BulkparCondition *condition, List *columns);
 static AttrNumber key_attnum(const BulkparCondition *condition, int i);
-static void return_tables(Query *query);
-static Node *table_of_row(const Query *query);
-static Node *place_of_row(const Query *query);
-static void select_versions(Query *query);
-static void select_listed(ParseState *pstate,
-						  const BulkparCondition *condition, Query *query);
+static void return_tables(const BulkparDrive *drive);
+static Node *table_of_row(const BulkparDrive *drive);
+static Node *place_of_row(const BulkparDrive *drive);
+static void select_versions(const BulkparDrive *drive);
+static void select_listed(const BulkparCondition *condition,
+						  const BulkparDrive *drive, Query *top);
 
 /* Whether a statement is about the rows of a piece of the keys, not of all. */
 bool
@@ -85,8 +86,9 @@ void
 bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 					  Query *query)
 {
-	RangeTblEntry *rte = rt_fetch(target_index(query), query->rtable);
-	FromExpr   *from = query->jointree;
+	BulkparDrive drive = find_drive(condition, pstate, query);
+	RangeTblEntry *rte = rt_fetch(drive.rti, drive.query->rtable);
+	FromExpr   *from = drive.query->jointree;
 
 	if (rte->relid != condition->relid)
 		ereport(ERROR,
@@ -94,23 +96,49 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 				 errmsg("the statement of the job is now about another table"),
 				 errdetail("It began with the table of the OID %u.",
 						   condition->relid)));
-	if (query->commandType == CMD_UPDATE)
-		bulkpar_assigned_check_query(query, condition->relid, condition->part,
-									 condition->key);
+	if (drive.query->commandType == CMD_UPDATE)
+		bulkpar_assigned_check_query(drive.query, condition->relid,
+									 condition->part, condition->key);
 	if ((condition->key->ncolumns > 0 || condition->parts != NIL) &&
 		check_enable_rls(rte->relid, InvalidOid, true) == RLS_ENABLED)
-		check_policies(condition, query, rte);
-	bulkpar_once_apply(&condition->once, pstate, query);
-	condition->whole = from->quals == NULL && list_length(from->fromlist) == 1;
+		check_policies(condition, drive.query, rte);
+	bulkpar_once_apply(&condition->once, &drive);
+	condition->whole = drive.query == query && from->quals == NULL &&
+		query->commandType != CMD_SELECT && list_length(from->fromlist) == 1;
+	condition->multiplies = drive.multiplies;
+	condition->inserted = drive.inserted;
 	if (condition->skip_unchanged)
 		from->quals = make_and_qual(from->quals,
-									bulkpar_unchanged_condition(pstate,
+									bulkpar_unchanged_condition(drive.pstate,
 																query));
+	bulkpar_drive_mark(&drive);
 	if (bulkpar_condition_is_of_piece(condition))
-		restrict_to_piece(pstate, condition, query);
+		restrict_to_piece(condition, &drive);
 	else
-		select_listed(pstate, condition, query);
-	query->hasSubLinks |= checkExprHasSubLink(from->quals);
+		select_listed(condition, &drive, query);
+	drive.query->hasSubLinks |= checkExprHasSubLink(from->quals);
+}
+
+/*
+ * What drives a statement.  The job has looked for the table when it was made; a
+ * SELECT of our own has but this table.
+ */
+static BulkparDrive
+find_drive(const BulkparCondition *condition, ParseState *pstate,
+		   Query *query)
+{
+	BulkparDrive own = {
+		.command = BULKPAR_COMMAND_CALL,
+		.query = query,
+		.pstate = pstate,
+		.rti = 1
+	};
+	const BulkparJob *job = condition->once.job;
+
+	if (job == NULL)
+		return own;
+	return bulkpar_drive_find(pstate, query, condition->relid,
+							  job->sees_batches);
 }
 
 /*
@@ -163,30 +191,31 @@ hides_more(const RowSecurityPolicy *policy, CmdType command)
 
 /* Restrict a query to the keys of a piece, and let a SELECT return these. */
 static void
-restrict_to_piece(ParseState *pstate, const BulkparCondition *condition,
-				  Query *query)
+restrict_to_piece(const BulkparCondition *condition,
+				  const BulkparDrive *drive)
 {
+	Query	   *query = drive->query;
 	FromExpr   *from = query->jointree;
-	List	   *columns = key_columns(pstate, condition, query);
+	List	   *columns = key_columns(condition, drive);
 	List	   *parts = condition->parts != NIL ? condition->parts :
 		list_make1_oid(condition->part);
 	Node	   *bounds;
 
-	Assert((condition->use == BULKPAR_CONDITION_CHANGE) ==
-		   (query->resultRelation > 0));
 	look_up_members(condition, query, columns);
 	/* The range comes first: nothing is evaluated for rows beyond it. */
-	from->quals = make_and_qual(range_condition(condition, query, columns),
+	from->quals = make_and_qual(range_condition(condition, drive, columns),
 								from->quals);
 	bounds = bulkpar_partbounds_condition(condition->relid, parts);
+	if (bounds != NULL)
+		ChangeVarNodes(bounds, 1, drive->rti, 0);
 	from->quals = make_and_qual(from->quals, bounds);
 	if (condition->parts != NIL)
-		return_tables(query);
+		return_tables(drive);
 	if (condition->use == BULKPAR_CONDITION_CHANGE || condition->parts != NIL)
 		return;
 	if (condition->use == BULKPAR_CONDITION_VERSIONS)
 	{
-		select_versions(query);
+		select_versions(drive);
 		return;
 	}
 	query->targetList = key_targets(condition, columns);
@@ -210,31 +239,21 @@ look_up_members(const BulkparCondition *condition, Query *query,
 	query->jointree->quals = bulkpar_exists_convert(query->jointree->quals);
 }
 
-/*
- * The number of the target in the query.  A SELECT of keys or versions changes
- * none, and has but this table.
- */
-static int
-target_index(const Query *query)
-{
-	return Max(query->resultRelation, 1);
-}
-
 /* The condition of the range; NULL if that is all keys. */
 static Node *
-range_condition(const BulkparCondition *condition, const Query *query,
+range_condition(const BulkparCondition *condition, const BulkparDrive *drive,
 				List *columns)
 {
 	Oid			argtypes[BULKPAR_KEY_MAX_VALUES];
 	List	   *conditions;
 
 	if (condition->shape.placed)
-		columns = lappend(list_copy(columns), place_of_row(query));
+		columns = lappend(list_copy(columns), place_of_row(drive));
 	if (bulkpar_key_arguments(condition->key, &condition->shape, argtypes) == 0)
 		return NULL;
 	conditions = lcons(bulkpar_keyquery_condition(condition->key,
 												  &condition->shape, columns),
-					   joined_ranges(condition, query));
+					   joined_ranges(condition, drive));
 	return (Node *) make_ands_explicit(conditions);
 }
 
@@ -244,8 +263,9 @@ range_condition(const BulkparCondition *condition, const Query *query,
  * read the other table whole for each batch.
  */
 static List *
-joined_ranges(const BulkparCondition *condition, const Query *query)
+joined_ranges(const BulkparCondition *condition, const BulkparDrive *drive)
 {
+	const Query *query = drive->query;
 	BulkparKeyShape shape = condition->shape;
 	List	   *conditions = NIL;
 	ListCell   *lc;
@@ -255,8 +275,7 @@ joined_ranges(const BulkparCondition *condition, const Query *query)
 	shape.striped = shape.placed = false;
 	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
 	{
-		Var		   *joined = joined_column(lfirst(lc), condition,
-										   target_index(query));
+		Var		   *joined = joined_column(lfirst(lc), condition, drive->rti);
 		Node	   *range;
 
 		if (joined == NULL ||
@@ -307,15 +326,14 @@ joined_column(Node *clause, const BulkparCondition *condition,
  * look at their types, so these must be what they were.
  */
 static List *
-key_columns(ParseState *pstate, const BulkparCondition *condition,
-			const Query *query)
+key_columns(const BulkparCondition *condition, const BulkparDrive *drive)
 {
 	List	   *columns = NIL;
 
 	for (int i = 0; i < condition->key->ncolumns; i++)
 	{
-		Var		   *column = bulkpar_values_column(pstate, query,
-												   target_index(query),
+		Var		   *column = bulkpar_values_column(drive->pstate,
+												   drive->query, drive->rti,
 												   key_attnum(condition, i));
 
 		if (getBaseType(column->vartype) != condition->key->columns[i].type)
@@ -362,11 +380,12 @@ key_attnum(const BulkparCondition *condition, int i)
 
 /* Let a SELECT, or an UPDATE or DELETE, return the table of each of its rows. */
 static void
-return_tables(Query *query)
+return_tables(const BulkparDrive *drive)
 {
+	Query	   *query = drive->query;
 	List	   *targets = NIL;
 
-	bulkpar_values_add(&targets, table_of_row(query), "tableoid");
+	bulkpar_values_add(&targets, table_of_row(drive), "tableoid");
 	if (query->commandType == CMD_SELECT)
 		query->targetList = targets;
 	else
@@ -375,48 +394,47 @@ return_tables(Query *query)
 
 /* The table of a row, by its OID. */
 static Node *
-table_of_row(const Query *query)
+table_of_row(const BulkparDrive *drive)
 {
-	return (Node *) makeVar(target_index(query), TableOidAttributeNumber,
+	return (Node *) makeVar(drive->rti, TableOidAttributeNumber,
 							OIDOID, -1, InvalidOid, 0);
 }
 
 /* Where a row is in that. */
 static Node *
-place_of_row(const Query *query)
+place_of_row(const BulkparDrive *drive)
 {
-	return (Node *) makeVar(target_index(query),
-							SelfItemPointerAttributeNumber, TIDOID, -1,
-							InvalidOid, 0);
+	return (Node *) makeVar(drive->rti, SelfItemPointerAttributeNumber, TIDOID,
+							-1, InvalidOid, 0);
 }
 
 /* Where the rows are, by the only table of the query. */
 static void
-select_versions(Query *query)
+select_versions(const BulkparDrive *drive)
 {
 	List	   *targets = NIL;
 
-	bulkpar_values_add(&targets, place_of_row(query), "ctid");
-	query->targetList = targets;
+	bulkpar_values_add(&targets, place_of_row(drive), "ctid");
+	drive->query->targetList = targets;
 }
 
 /*
- * Make of an UPDATE or DELETE the SELECT of the keys of its rows, with the old
- * and new values of a few, or with the table of each, where it is there, and
- * its new columns.
+ * Make of a statement the SELECT of the keys of the rows that it changes or reads,
+ * with the old and new values of a few, or with the table of each, where it is
+ * there, and its new columns.
  */
 static void
-select_listed(ParseState *pstate, const BulkparCondition *condition,
-			  Query *query)
+select_listed(const BulkparCondition *condition, const BulkparDrive *drive,
+			  Query *top)
 {
-	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	Query	   *query = drive->query;
+	RangeTblEntry *rte = rt_fetch(drive->rti, query->rtable);
 	List	   *targets = key_targets(condition,
-									  key_columns(pstate, condition, query));
+									  key_columns(condition, drive));
 
-	Assert(query->resultRelation > 0);
 	if (condition->use == BULKPAR_CONDITION_VALUES)
 	{
-		bulkpar_values_show(pstate, query, &targets);
+		bulkpar_values_show(drive->pstate, query, &targets);
 		query->limitCount = (Node *) makeConst(INT8OID, -1, InvalidOid,
 											   sizeof(int64),
 											   Int64GetDatum(SHOWN_ROWS),
@@ -425,12 +443,24 @@ select_listed(ParseState *pstate, const BulkparCondition *condition,
 	}
 	else
 	{
-		bulkpar_values_add(&targets, table_of_row(query), "tableoid");
-		bulkpar_values_add(&targets, place_of_row(query), "ctid");
-		bulkpar_values_after(pstate, query, condition->new_columns, &targets);
+		bulkpar_values_add(&targets, table_of_row(drive), "tableoid");
+		bulkpar_values_add(&targets, place_of_row(drive), "ctid");
+		bulkpar_values_after(drive->pstate, query, condition->new_columns,
+							 &targets);
 	}
 	bulkpar_compat_read_only(query, rte);
 	query->commandType = CMD_SELECT;
 	query->resultRelation = 0;
 	query->targetList = targets;
+	query->returningList = NIL;
+	query->hasTargetSRFs = false;
+	query->hasSubLinks |= checkExprHasSubLink(query->jointree->quals);
+	if (query == top)
+		return;
+	query->queryId = top->queryId;
+	query->querySource = top->querySource;
+	query->canSetTag = top->canSetTag;
+	query->stmt_location = top->stmt_location;
+	query->stmt_len = top->stmt_len;
+	*top = *query;
 }

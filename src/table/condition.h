@@ -23,12 +23,12 @@
 typedef enum BulkparConditionUse
 {
 	/* of the rows of a piece of the keys */
-	BULKPAR_CONDITION_CHANGE,	/* the UPDATE or DELETE of a batch */
+	BULKPAR_CONDITION_CHANGE,	/* the statement of a job, for a batch */
 	BULKPAR_CONDITION_KEYS,		/* the keys in their order, ... */
 	BULKPAR_CONDITION_KEYS_BACKWARD,	/* ... or backward */
 	BULKPAR_CONDITION_VERSIONS, /* where the rows are, in no order */
 
-	/* of all rows that an UPDATE or DELETE would change, as a SELECT */
+	/* of all rows that the statement would change or read, as a SELECT */
 	BULKPAR_CONDITION_LIST,		/* keys and places, with the new_columns */
 	BULKPAR_CONDITION_VALUES	/* keys, old and new values of a few */
 } BulkparConditionUse;
@@ -37,7 +37,7 @@ typedef enum BulkparConditionUse
 typedef struct BulkparCondition
 {
 	BulkparConditionUse use;
-	Oid			relid;			/* the target */
+	Oid			relid;			/* the target, which drives the statement */
 	Oid			part;			/* of the target, that is to be reached */
 	List	   *parts;			/* or all rows of each of several; without a
 								 * key then */
@@ -49,7 +49,10 @@ typedef struct BulkparCondition
 								 * less FirstLowInvalidHeapAttributeNumber */
 
 	/* once it was added */
-	bool		whole;			/* the statement has none of its own */
+	bool		whole;			/* the statement is one UPDATE or DELETE that
+								 * has none of its own */
+	bool		multiplies;		/* a row of the target may count as several */
+	Oid			inserted;		/* the table into which it inserts; or none */
 } BulkparCondition;
 
 extern bool bulkpar_condition_is_of_piece(const BulkparCondition *condition);

@@ -37,6 +37,7 @@
 
 #include "compat.h"
 #include "table/condition.h"
+#include "table/drive.h"
 #include "table/hooks.h"
 #include "table/keyquery.h"
 #include "table/leakproof.h"
@@ -87,7 +88,7 @@ static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
 static void note_reached(BulkparReached *reached, RelOptInfo *rel,
 						 const RangeTblEntry *rte);
-static bool is_of_target(PlannerInfo *root, Index rti);
+static bool walks_target(PlannerInfo *root);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 static bool promote(RelOptInfo *rel);
 static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
@@ -264,16 +265,17 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (prev_set_rel_pathlist_hook)
 		prev_set_rel_pathlist_hook(root, rel, rti, rte);
 
-	if (planning == NULL || root->query_level != 1)
+	if (planning == NULL)
 		return;
 	if (planning->condition.shape.placed && rti == find_list(root))
 		expect_rows(rel, planning->batch_size);
 	if (rte->rtekind != RTE_RELATION)
 		return;
-	if (!is_of_target(root, rti))
+	if (!bulkpar_drive_is_marked(rte))
 	{
 		/* What is joined to the key has its range, too. */
-		if (!rte->inh && !IS_DUMMY_REL(rel) && promote(rel))
+		if (walks_target(root) && !rte->inh && !IS_DUMMY_REL(rel) &&
+			promote(rel))
 			create_index_paths(root, rel);
 		return;
 	}
@@ -320,16 +322,21 @@ note_reached(BulkparReached *reached, RelOptInfo *rel,
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* Whether a table of the query is the target, or a part of it. */
+/*
+ * Whether a query that is being planned is the one that walks the target: it may
+ * be the statement, a CTE of it, or what it inserts.
+ */
 static bool
-is_of_target(PlannerInfo *root, Index rti)
+walks_target(PlannerInfo *root)
 {
-	Index		target = Max(root->parse->resultRelation, 1);
+	for (int i = 1; i < root->simple_rel_array_size; i++)
+	{
+		RangeTblEntry *rte = root->simple_rte_array[i];
 
-	while (rti != target && root->append_rel_array != NULL &&
-		   root->append_rel_array[rti] != NULL)
-		rti = root->append_rel_array[rti]->parent_relid;
-	return rti == target;
+		if (rte != NULL && bulkpar_drive_is_marked(rte))
+			return true;
+	}
+	return false;
 }
 
 /*

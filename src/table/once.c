@@ -51,7 +51,8 @@
 typedef struct Walk
 {
 	BulkparOnce *once;
-	ParseState *pstate;
+	const BulkparDrive *drive;
+	bool		rest;			/* it is through that of the drive */
 	Query	   *top;
 	Query	   *query;			/* that we are in, ... */
 	int			level;			/* ... so many levels below it */
@@ -70,6 +71,7 @@ static void choose_list(Walk *walk, const SubLink *sublink);
 static void choose(Walk *walk, bool is_whole, bool can_keep);
 static void note_reread(Walk *walk, char *name);
 static void walk_dependent(Walk *walk, Query *query, int location);
+static void check_not_rest(const Walk *walk, int location);
 static void check_cte(const Walk *walk, const CommonTableExpr *cte);
 static void take_cte(Walk *walk, CommonTableExpr *cte);
 static void take_item(Walk *walk, Query *query, int rti);
@@ -87,14 +89,22 @@ static void check_types(const Query *query);
  * without a job that has any.  What cannot be batched is an error.
  */
 void
-bulkpar_once_apply(BulkparOnce *once, ParseState *pstate, Query *query)
+bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
 {
-	Walk		walk = {.once = once, .pstate = pstate, .top = query};
+	Walk		walk = {.once = once, .drive = drive, .top = drive->query};
+	Walk		rest = {
+		.once = once,
+		.drive = drive,
+		.rest = true,
+		.top = drive->rest
+	};
 
 	once->found = once->reread = once->members = NIL;
 	if (once->job == NULL)
 		return;
-	walk_query(&walk, query);
+	walk_query(&walk, walk.top);
+	if (rest.top != NULL)
+		walk_query(&rest, rest.top);
 	if (walk.number < once->job->subqueries.count)
 		bulkpar_substitute_raise_changed(once->job);
 }
@@ -111,7 +121,7 @@ walk_query(Walk *walk, Query *query)
 		walk_cte(walk, lfirst_node(CommonTableExpr, lc));
 	for (int rti = 1; rti <= list_length(query->rtable); rti++)
 	{
-		if (rti != query->resultRelation)
+		if (query != walk->drive->query || rti != walk->drive->rti)
 			walk_item(walk, query, rti);
 	}
 	(void) query_tree_walker(query, walk_expression, walk,
@@ -134,12 +144,13 @@ walk_cte(Walk *walk, CommonTableExpr *cte)
 		walk_dependent(walk, query, cte->location);
 		return;
 	}
-	reach = bulkpar_reach_look((Node *) query, walk->once->job->target, true);
+	reach = bulkpar_reach_look((Node *) query, walk->drive->changed, true);
 	if (cte->cterecursive || cte->ctematerialized == CTEMaterializeAlways ||
 		(cte->cterefcount > 1 && cte->ctematerialized == CTEMaterializeDefault) ||
 		bulkpar_reach_needs_once(&reach))
 	{
 		check_cte(walk, cte);
+		check_not_rest(walk, cte->location);
 		take_cte(walk, cte);
 	}
 }
@@ -160,21 +171,23 @@ walk_item(Walk *walk, Query *query, int rti)
 		rte->rtekind == RTE_RESULT)
 		return;
 	closed = bulkpar_reach_is_closed_item(rte, walk->level);
-	reach = bulkpar_reach_look_at_item(rte, walk->once->job->target);
+	reach = bulkpar_reach_look_at_item(rte, walk->drive->changed);
 	if (closed && (rte->rtekind == RTE_SUBQUERY || walk->level == 0))
 		once = bulkpar_reach_needs_once(&reach);
 	else if (rte->rtekind == RTE_SUBQUERY)
 		walk_dependent(walk, rte->subquery, -1);
 	else
 		(void) range_table_walker(list_make1(rte), walk_expression, walk, 0);
-	if (bulkpar_reread_is_table(rte))
+	if (!walk->rest && bulkpar_reread_is_table(rte))
 	{
 		walk->choices++;
 		if (!bulkpar_reach_needs_once(&reach))
 			choose_table(walk, rti);
 	}
-	if (once || walk->chosen > 0)
-		take_item(walk, query, rti);
+	if (!once && walk->chosen == 0)
+		return;
+	check_not_rest(walk, -1);
+	take_item(walk, query, rti);
 }
 
 static bool
@@ -202,15 +215,17 @@ walk_sublink(Walk *walk, SubLink *sublink)
 		walk_dependent(walk, query, sublink->location);
 		return;
 	}
-	reach = bulkpar_reach_look((Node *) query, walk->once->job->target, true);
-	if (walk->level == 0 && bulkpar_reread_is_list(sublink))
+	reach = bulkpar_reach_look((Node *) query, walk->drive->changed, true);
+	if (!walk->rest && walk->level == 0 && bulkpar_reread_is_list(sublink))
 	{
 		walk->choices++;
 		if (!bulkpar_reach_needs_once(&reach))
 			choose_list(walk, sublink);
 	}
-	if (bulkpar_reach_needs_once(&reach) || walk->chosen > 0)
-		take_sublink(walk, sublink);
+	if (!bulkpar_reach_needs_once(&reach) && walk->chosen == 0)
+		return;
+	check_not_rest(walk, sublink->location);
+	take_sublink(walk, sublink);
 }
 
 /* Whether a table that could also be part of each batch is evaluated once. */
@@ -294,25 +309,39 @@ static void
 walk_dependent(Walk *walk, Query *query, int location)
 {
 	const BulkparJob *job = walk->once->job;
-	BulkparReach reach = bulkpar_reach_look((Node *) query, job->target, false);
+	BulkparReach reach = bulkpar_reach_look((Node *) query,
+											walk->drive->changed, false);
 
 	/* Without a FROM list it is no more than an expression. */
 	if (query->rtable == NIL)
 		reach.function = InvalidOid;
-	if (!job->sees_batches && (reach.reads_target || OidIsValid(reach.function)))
+	if (!job->sees_batches && (OidIsValid(reach.reads_changed) ||
+							   OidIsValid(reach.function)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 reach.reads_target ?
+				 OidIsValid(reach.reads_changed) ?
 				 errmsg("a subquery that is evaluated for each row reads table \"%s\" itself",
-						get_rel_name(job->target)) :
+						get_rel_name(reach.reads_changed)) :
 				 errmsg("a subquery that is evaluated for each row calls the volatile function %s()",
 						get_func_name(reach.function)),
 				 errdetail("It would see what earlier batches have done, which it does not in one statement."),
 				 errhint("Write it so that it does not refer to other parts of the statement; then it is evaluated once, when the job begins. Or say sees_batches => true, if that does no harm."),
-				 parser_errposition(walk->pstate, location)));
+				 parser_errposition(walk->drive->pstate, location)));
 	walk->level++;
 	walk_query(walk, query);
 	walk->level--;
+}
+
+/* What an INSERT reads besides the rows of WITH, no result is put in its place. */
+static void
+check_not_rest(const Walk *walk, int location)
+{
+	if (walk->rest)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the INSERT reads what one statement evaluates once, but each batch would evaluate anew"),
+				 errhint("Let the query in WITH read it, and return it."),
+				 parser_errposition(walk->drive->pstate, location)));
 }
 
 /*
@@ -327,7 +356,7 @@ check_cte(const Walk *walk, const CommonTableExpr *cte)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("WITH with SEARCH or CYCLE is not supported in a statement that is run in batches"),
 				 errhint("Put it into a subquery that does not return their columns."),
-				 parser_errposition(walk->pstate, cte->location)));
+				 parser_errposition(walk->drive->pstate, cte->location)));
 }
 
 static void

@@ -14,9 +14,9 @@
 #define BULKPAR_ONCE_H
 
 #include "nodes/bitmapset.h"
-#include "parser/parse_node.h"
 
 #include "books/job.h"
+#include "table/drive.h"
 
 /* A subquery that is to be evaluated once. */
 typedef struct BulkparOnceItem
@@ -40,7 +40,6 @@ typedef struct BulkparOnce
 	List	   *members;		/* IN and NOT IN with a result, see member.h */
 } BulkparOnce;
 
-extern void bulkpar_once_apply(BulkparOnce *once, ParseState *pstate,
-							   Query *query);
+extern void bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive);
 
 #endif							/* BULKPAR_ONCE_H */

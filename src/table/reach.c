@@ -35,7 +35,7 @@
 
 typedef struct Search
 {
-	Oid			target;
+	const List *changed;		/* OIDs of tables that the statement changes */
 	bool		deep;			/* go into its subqueries */
 	List	   *inside;			/* views that we are in, whose queries name
 								 * them too, and tables in whose policies we
@@ -131,9 +131,9 @@ is_beyond(const Depth *depth, int levels)
  * subqueries, if it is to be a deep look.
  */
 BulkparReach
-bulkpar_reach_look(Node *node, Oid target, bool deep)
+bulkpar_reach_look(Node *node, const List *changed, bool deep)
 {
-	Search		search = {.target = target, .deep = deep};
+	Search		search = {.changed = changed, .deep = deep};
 
 	if (node != NULL && IsA(node, Query))
 		look_at_query((Query *) node, &search);
@@ -144,9 +144,9 @@ bulkpar_reach_look(Node *node, Oid target, bool deep)
 
 /* The same of an item of a FROM list, and all that is in it. */
 BulkparReach
-bulkpar_reach_look_at_item(RangeTblEntry *rte, Oid target)
+bulkpar_reach_look_at_item(RangeTblEntry *rte, const List *changed)
 {
-	Search		search = {.target = target, .deep = true};
+	Search		search = {.changed = changed, .deep = true};
 
 	(void) range_table_walker(list_make1(rte), look, &search,
 							  QTW_EXAMINE_RTES_BEFORE);
@@ -157,7 +157,8 @@ bulkpar_reach_look_at_item(RangeTblEntry *rte, Oid target)
 bool
 bulkpar_reach_needs_once(const BulkparReach *reach)
 {
-	return reach->is_whole || reach->reads_target || reach->is_mutable;
+	return reach->is_whole || OidIsValid(reach->reads_changed) ||
+		reach->is_mutable;
 }
 
 static bool
@@ -222,12 +223,17 @@ is_union_all(Node *node)
 static void
 look_at_table(const RangeTblEntry *rte, Search *search)
 {
+	ListCell   *lc;
+
 	if (!list_member_oid(search->inside, rte->relid))
 		look_inside(rte->relid, search);
 	search->reach.is_mutable |= rte->tablesample != NULL;
-	search->reach.reads_target |=
-		bulkpar_part_belongs(search->target, rte->relid) ||
-		(rte->inh && bulkpar_part_belongs(rte->relid, search->target));
+	foreach(lc, search->changed)
+	{
+		if (bulkpar_part_belongs(lfirst_oid(lc), rte->relid) ||
+			(rte->inh && bulkpar_part_belongs(rte->relid, lfirst_oid(lc))))
+			search->reach.reads_changed = lfirst_oid(lc);
+	}
 }
 
 /*

@@ -19,7 +19,7 @@
 typedef struct BulkparReach
 {
 	bool		is_whole;		/* it says something about all of its rows */
-	bool		reads_target;
+	Oid			reads_changed;	/* a table that the statement changes */
 	bool		is_mutable;		/* by a function of the user, or a volatile
 								 * one */
 	Oid			function;		/* of the user, that is volatile */
@@ -27,9 +27,10 @@ typedef struct BulkparReach
 
 extern bool bulkpar_reach_is_closed(Node *node, int level);
 extern bool bulkpar_reach_is_closed_item(RangeTblEntry *rte, int level);
-extern BulkparReach bulkpar_reach_look(Node *node, Oid target, bool deep);
+extern BulkparReach bulkpar_reach_look(Node *node, const List *changed,
+									   bool deep);
 extern BulkparReach bulkpar_reach_look_at_item(RangeTblEntry *rte,
-											   Oid target);
+											   const List *changed);
 extern bool bulkpar_reach_needs_once(const BulkparReach *reach);
 
 #endif							/* BULKPAR_REACH_H */

@@ -42,7 +42,8 @@ static BulkparSeveralPart *part_of_row(const BulkparJob *job,
 									   uint64 row);
 
 /*
- * Whether the statement of a job can be run on several parts at once.  SPI must
+ * Whether the statement of a job can be run on several parts at once: an UPDATE
+ * or DELETE.  SPI must
  * not be connected, and the target must be locked.
  */
 bool
@@ -51,7 +52,9 @@ bulkpar_several_is_possible(BulkparTarget *target, const BulkparJob *job)
 	BulkparKeyShape shape;
 	BulkparStatement *statement;
 
-	if (job->skip_unchanged || job->from_item != NULL ||
+	if ((job->command != BULKPAR_COMMAND_UPDATE &&
+		 job->command != BULKPAR_COMMAND_DELETE) ||
+		job->skip_unchanged || job->from_item != NULL ||
 		job->subqueries.count > 0 ||
 		(job->stripes > 1 && !job->stripes_chosen))
 		return false;

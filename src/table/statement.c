@@ -69,12 +69,13 @@ char *
 bulkpar_statement_text(const BulkparJob *job)
 {
 	StringInfoData sql;
+	bool		deletes = job->command == BULKPAR_COMMAND_DELETE;
 
 	if (job->statement != NULL)
 		return pstrdup(job->statement);
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, job->deletes ? "DELETE FROM %s%s" :
+	appendStringInfo(&sql, deletes ? "DELETE FROM %s%s" :
 					 "UPDATE %s%s SET ", job->only ? "ONLY " : "",
 					 table_name(job->target));
 	for (int i = 0; i < job->nexpressions; i++)
@@ -87,7 +88,7 @@ bulkpar_statement_text(const BulkparJob *job)
 						 end_of(job->expressions[i]));
 	}
 	if (job->from_item != NULL)
-		appendStringInfo(&sql, " %s %s%s", job->deletes ? "USING" : "FROM",
+		appendStringInfo(&sql, " %s %s%s", deletes ? "USING" : "FROM",
 						 job->from_item, end_of(job->from_item));
 	if (job->condition != NULL)
 		appendStringInfo(&sql, " WHERE (%s%s)", job->condition,
@@ -209,25 +210,36 @@ bulkpar_statement_prepare(BulkparStatement *statement)
 }
 
 /*
- * Make sure that a prepared UPDATE or DELETE changes the target and nothing
- * else, as its plan is now.  SPI must be connected.
+ * Make sure that a prepared statement of a job changes the target, if it changes
+ * that, and nothing else but what it inserts into, as its plan is now.  SPI must
+ * be connected.
  */
 void
 bulkpar_statement_verify(BulkparStatement *statement)
 {
-	Oid			target = statement->hooks.condition.relid;
+	const BulkparCondition *condition = &statement->hooks.condition;
+	Oid			target = condition->relid;
+	BulkparCommand command = condition->once.job->command;
+	bool		changes = false;
 	PlannedStmt *stmt;
 	CachedPlan *cplan = plan_once(statement, &stmt);
 	ListCell   *lc;
 
-	Assert(statement->hooks.condition.use == BULKPAR_CONDITION_CHANGE);
+	Assert(condition->use == BULKPAR_CONDITION_CHANGE);
 	if (statement->verified != cplan->generation)
 	{
-		if (stmt->resultRelations == NIL)
-			bulkpar_part_require(target, InvalidOid);
 		foreach(lc, stmt->resultRelations)
-			bulkpar_part_require(target,
-								 rt_fetch(lfirst_int(lc), stmt->rtable)->relid);
+		{
+			Oid			relid = rt_fetch(lfirst_int(lc), stmt->rtable)->relid;
+
+			if (relid == condition->inserted)
+				continue;
+			bulkpar_part_require(target, relid);
+			changes = true;
+		}
+		if (!changes && (bulkpar_command_updates(command) ||
+						 bulkpar_command_deletes(command)))
+			bulkpar_part_require(target, InvalidOid);
 		statement->verified = cplan->generation;
 	}
 	ReleaseCachedPlan(cplan, CurrentResourceOwner);

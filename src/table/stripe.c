@@ -185,7 +185,7 @@ int
 bulkpar_stripe_choose(Relation rel, const BulkparKey *key,
 					  const BulkparJob *job)
 {
-	if (job->deletes || !bulkpar_stripe_matters(rel) ||
+	if (!bulkpar_command_updates(job->command) || !bulkpar_stripe_matters(rel) ||
 		!bulkpar_stripe_possible(key) ||
 		!bulkpar_stripe_can_be_hot(rel, job) ||
 		job->subqueries.joined_rows > (double) MAX_JOINED_BATCHES * job->batch_size ||

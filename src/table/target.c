@@ -104,16 +104,18 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 void
 bulkpar_target_check_rules(Relation rel, const BulkparJob *job)
 {
-	CmdType		command = job->deletes ? CMD_DELETE : CMD_UPDATE;
+	bool		deletes = bulkpar_command_deletes(job->command);
 
+	if (!deletes && !bulkpar_command_updates(job->command))
+		return;
 	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
 	{
-		if (rel->rd_rules->rules[i]->event == command)
+		if (rel->rd_rules->rules[i]->event == (deletes ? CMD_DELETE : CMD_UPDATE))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("table \"%s\" with a rule on %s is not supported",
 							RelationGetRelationName(rel),
-							job->deletes ? "DELETE" : "UPDATE")));
+							deletes ? "DELETE" : "UPDATE")));
 	}
 }
 
@@ -198,7 +200,8 @@ bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
 	int64		changed = 0;
 
 	bulkpar_keyvalue_list_arguments(target->key, rows, count, values);
-	if (job->deletes && bulkpar_keyvalue_can_be_joined(target->key) &&
+	if (job->command == BULKPAR_COMMAND_DELETE &&
+		bulkpar_keyvalue_can_be_joined(target->key) &&
 		!fires_triggers(target->part) && !fires_triggers(target->relid))
 		changed = run_update(target, job, &by_place, values);
 	if (changed < count)
@@ -284,6 +287,7 @@ run_update(BulkparTarget *target, const BulkparJob *job,
 
 	bulkpar_statement_verify(statement);
 	target->whole = statement->hooks.condition.whole;
+	target->multiplies = statement->hooks.condition.multiplies;
 	result = SPI_execute_snapshot(statement->plan, values, NULL,
 								  GetActiveSnapshot(),
 								  InvalidSnapshot, false, true,
@@ -292,6 +296,8 @@ run_update(BulkparTarget *target, const BulkparJob *job,
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s",
 			 SPI_result_code_string(result));
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
 	return (int64) SPI_processed;
 }
 

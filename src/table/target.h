@@ -32,6 +32,7 @@ typedef struct BulkparTarget
 	BulkparKey *key;
 	char	   *sql;			/* the statement, to show it */
 	bool		whole;			/* it has no condition of its own */
+	bool		multiplies;		/* a row may count as several */
 	bool		looked_alone;	/* it is known whether it ... */
 	bool		alone;			/* ... reads no other table, see several.c */
 

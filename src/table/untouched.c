@@ -50,7 +50,7 @@ bulkpar_untouched_refuse(BulkparTarget *target, const BulkparJob *job,
 {
 	int64		left;
 
-	if (may_leave_rows(target, job->deletes))
+	if (may_leave_rows(target, job->command == BULKPAR_COMMAND_DELETE))
 		return;
 	left = count_untouched(target, lo, hi, stripe) - unchanged;
 	if (left > 0)

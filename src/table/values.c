@@ -179,12 +179,13 @@ bulkpar_values_add(List **targets, Node *value, char *name)
 void
 bulkpar_values_show(ParseState *pstate, const Query *query, List **targets)
 {
-	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	RangeTblEntry *rte;
 	Relation	rel;
 	ListCell   *lc;
 
 	if (query->commandType != CMD_UPDATE)
 		return;
+	rte = rt_fetch(query->resultRelation, query->rtable);
 	rel = table_open(rte->relid, NoLock);
 	foreach(lc, bulkpar_values_new(query, rel))
 	{
@@ -212,7 +213,8 @@ void
 bulkpar_values_after(ParseState *pstate, const Query *query,
 					 const Bitmapset *columns, List **targets)
 {
-	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
+	RangeTblEntry *rte = query->resultRelation > 0 ?
+		rt_fetch(query->resultRelation, query->rtable) : NULL;
 	int			column = -1;
 
 	while ((column = bms_next_member(columns, column)) >= 0)

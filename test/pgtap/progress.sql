@@ -14,12 +14,12 @@ CREATE TABLE person (id integer PRIMARY KEY, name text);
 -- A job that worked for 10,000 seconds: 9,000 until a day ago, and then again.
 CREATE FUNCTION put_job(status text, estimated_rows bigint, owner regrole)
 RETURNS bigint LANGUAGE sql AS $$
-	INSERT INTO bulkpar.bulkpar_job (job_id, owner, session_role, target, only_target, deletes, column_names,
+	INSERT INTO bulkpar.bulkpar_job (job_id, owner, session_role, target, only_target, command, column_names,
 		expressions, skip_unchanged, sees_batches, batch_size, workers, on_error, max_errors,
 		settings, status, estimated_rows, created_at, started_at, running_since,
 		time_before, finished_at)
 	VALUES ((SELECT coalesce(max(j.job_id), 0) + 1 FROM bulkpar.bulkpar_job j),
-		owner, owner, 'person', true, false, '{name}', '{upper(name)}', false, false, 100,
+		owner, owner, 'person', true, 'update', '{name}', '{upper(name)}', false, false, 100,
 		2, 'stop', 0, '[]', status, estimated_rows, now() - interval '3 days',
 		now() - interval '3 days',
 		CASE WHEN status = 'running' THEN now() - interval '1200 seconds' END,

@@ -37,8 +37,8 @@ SELECT results_eq(
 		'function bulkpar_cancel(text)',
 		'function bulkpar_changed(boolean,tid,"any")',
 		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
-		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean)',
-		'function bulkpar_explain(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean,boolean)',
+		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean,regclass)',
+		'function bulkpar_explain(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean,regclass,boolean)',
 		'function bulkpar_explain(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean,boolean)',
 		'function bulkpar_explain(text,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean,boolean)',
 		'function bulkpar_explain(text,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean,boolean)',
@@ -96,7 +96,7 @@ SELECT results_eq(
 		'target regclass not null',
 		'only_target boolean not null',
 		'key_index oid',
-		'deletes boolean not null',
+		'command text not null',
 		'column_names text[] not null',
 		'column_targets text[]',
 		'statement text',
@@ -297,7 +297,7 @@ SELECT results_eq(
 		'owner regrole',
 		'target regclass',
 		'key_index regclass',
-		'deletes boolean',
+		'command text',
 		'column_names text[]',
 		'column_targets text[]',
 		'statement text',
@@ -423,7 +423,8 @@ SELECT results_eq(
 		'stripes integer DEFAULT NULL::integer, '
 		'key_index regclass DEFAULT NULL::regclass, '
 		'skip_unchanged boolean DEFAULT false, '
-		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false, '
+		'driving_table regclass DEFAULT NULL::regclass',
 		'bulkpar_forget: job_id bigint',
 		'bulkpar_forget: job_name text',
 		'bulkpar_forget: age interval',

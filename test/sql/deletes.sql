@@ -22,7 +22,7 @@ ANALYZE gone;
 SELECT status, rows_changed, batches, workers, rows_failed, rows_unchanged
 	FROM bulkpar_delete('gone', 'n = 5', 10, 2);
 SELECT * FROM gone_left;
-SELECT target, deletes, column_names, expressions, condition, from_item, statement, stripes FROM last_job;
+SELECT target, command, column_names, expressions, condition, from_item, statement, stripes FROM last_job;
 SELECT rows_changed FROM bulkpar_delete(condition => 'gone.id = s.id', using_item => 'source s', target => 'gone',
 	workers => 2, batch_size => 10);
 SELECT * FROM gone_left;

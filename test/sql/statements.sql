@@ -29,7 +29,7 @@ CREATE VIEW last_job AS SELECT * FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
 SELECT status, rows_changed, batches, workers, rows_failed, rows_unchanged
 	FROM bulkpar_execute('UPDATE item SET n = n + 1', 10, 2);
 SELECT * FROM counts;
-SELECT target, key_index, deletes, column_names, statement, expressions, condition, from_item, skip_unchanged
+SELECT target, key_index, command, column_names, statement, expressions, condition, from_item, skip_unchanged
 	FROM last_job;
 -- by name, in any order; with a condition
 SELECT rows_changed FROM bulkpar_execute(workers => 1, batch_size => 7,

@@ -84,12 +84,13 @@ sub differences
 	  . " UNION ALL ($selects[1] EXCEPT ALL $selects[0])) AS differences";
 }
 
-# The tables that refer to the target, and those that refer to them.
-sub children
+# Other tables that must be the same: what is inserted, the tables that refer to the
+# target, and those that refer to them.
+sub others
 {
 	my ($case) = @_;
 
-	return ($case->{child} ? ('child', 'grandchild') : (),
+	return ('kept',$case->{child} ? ('child', 'grandchild') : (),
 		$case->{child_u} ? 'child_u' : ());
 }
 
@@ -107,7 +108,8 @@ DECLARE
 BEGIN
 	FOR one IN SELECT seq FROM $case->{name} LOOP
 		BEGIN
-			EXECUTE \$row\$$case->{one_row}\$row\$ || one;
+			EXECUTE \$row\$$case->{one_row}\$row\$ || one
+				|| \$row\$$case->{end}\$row\$;
 			GET DIAGNOSTICS found = ROW_COUNT;
 			SET CONSTRAINTS ALL IMMEDIATE;
 			total := total + found;
@@ -148,7 +150,7 @@ sub script
 	}
 	my $compare = "SELECT '\@table', (" . differences($case->{name}, 'x::text')
 	  . ");\nSELECT '\@log', (" . differences('log', 'x::text') . ");\n";
-	foreach my $child (children($case))
+	foreach my $child (others($case))
 	{
 		$compare .= "SELECT '\@$child', (" . differences($child, 'x::text')
 		  . ");\n";
@@ -213,6 +215,7 @@ sub verdict
 	$outcomes{$plain}++;
 	$outcomes{'rows'} += $count if $plain eq '00000';
 	$outcomes{'nothing to do'}++ if $plain eq '00000' && $count == 0;
+	$outcomes{ $case->{walks} }++ if defined $case->{walks};
 	$outcomes{'listed'}++ if $listed > 0;
 	$outcomes{'listed by several columns'}++ if $listed > 0 && $width > 1;
 	$outcomes{'listed of several parts'}++ if $listed > 0 && $parts > 1;
@@ -227,7 +230,7 @@ sub verdict
 	push @wrong, "$failed rows failed, not $skipped" if $failed ne $skipped;
 	push @wrong, 'other SQLSTATEs of rows' if $states != $same;
 	$outcomes{'skipped rows'} += $skipped;
-	foreach my $what ('table', 'log', 'sums', children($case))
+	foreach my $what ('table', 'log', 'sums', others($case))
 	{
 		push @wrong, "$got{$what} differences in $what"
 		  if ($got{$what} // 0) ne '0';

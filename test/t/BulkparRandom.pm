@@ -80,7 +80,7 @@ sub make_call
 	  if chance(0.5) && !($case->{by_parts} && $case->{deletes});
 	$how{skip_unchanged} = 'true' if $case->{skip_unchanged};
 	# subqueries that are evaluated for each row
-	$case->{refused} = $case->{plain} =~ /AS each\b/
+	$case->{refused} = $case->{plain} =~ /AS each\b/ && !$case->{only_reads}
 	  && !$case->{error} && !defined $case->{role} && chance(0.15);
 	$how{sees_batches} = 'true'
 	  if !$case->{refused} && ($case->{sees_batches}

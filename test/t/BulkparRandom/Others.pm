@@ -88,7 +88,8 @@ sub make_others
 		  'GRANT USAGE ON SCHEMA @S@ TO eq_user',
 		  'GRANT SELECT, UPDATE, DELETE ON @T@ TO eq_user',
 		  'GRANT SELECT ON src, dup, more, src_view TO eq_user',
-		  'GRANT INSERT ON log, sums, failed TO eq_user';
+		  'GRANT INSERT ON log, sums, failed TO eq_user',
+		  'GRANT SELECT, INSERT, UPDATE ON kept TO eq_user';
 		push @later, missing_right($case) if chance(0.1);
 		push @later, policies($case) if chance(0.7);
 	}
@@ -166,6 +167,8 @@ CREATE TABLE log (op text, old text, new text);
 CREATE TABLE sums (op text, n bigint, hash numeric,
 	xid xid8 DEFAULT pg_current_xact_id());
 CREATE TABLE failed (seq int, sqlstate text);
+CREATE TABLE kept (seq int@{[ $case->{kept_key} // '' ]}, touched int, e int);
+INSERT INTO kept SELECT i * 7, i, -i FROM generate_series(1, 40) AS i;
 CREATE TABLE src (seq int, val int, txt text);
 CREATE TABLE dup (seq int, val int, txt text);
 CREATE TABLE more (grp int PRIMARY KEY, val int, txt text);

@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 use BulkparRandom::Condition;
 use BulkparRandom::Draw;
 use BulkparRandom::Types;
+use BulkparRandom::Walk;
 use Exporter 'import';
 
 our @EXPORT = qw(make_statement);
@@ -32,7 +33,7 @@ sub make_statement
 	make_where($case);
 	make_error($case) if $case->{error};
 
-	my $sql = defined $from->{with} ? "WITH $from->{with} " : '';
+	my ($sql, $end) = ('', '');
 	my $target = $case->{name}
 	  . (defined $case->{alias} ? pick(' ', ' AS ') . $case->{alias} : '');
 	$target = '@S@.' . $target if !$case->{by_parts} && chance(0.2);
@@ -42,13 +43,24 @@ sub make_statement
 	  : "UPDATE $target SET " . join(', ', map { "$_->[0] = $_->[1]" } @{ $case->{sets} });
 	$sql .= ($case->{deletes} ? "\nUSING " : "\nFROM ") . $from->{item}
 	  if defined $from->{item};
+	my $walks = !$case->{by_parts} && !$case->{skip_unchanged} && chance(0.5);
+	my $int = $walks ? integer($case) : undef;
 	$case->{skips} = !$case->{reads_target} && !$case->{not_row}
 	  && chance($case->{error} || $case->{can_fail} ? 0.9 : 0.1);
+	if ($walks)
+	{
+		($sql, $end) = make_walk($case, $target, $sql, $int);
+	}
+	elsif (defined $from->{with})
+	{
+		$sql = "WITH $from->{with} $sql";
+	}
+	$case->{end} = $end;
 	$case->{one_row} = "$sql\nWHERE "
 	  . (defined $case->{where} ? "($case->{where}\n) AND " : '')
 	  . "$case->{ref}.seq = ";
 	$sql .= "\nWHERE " . $case->{where} if defined $case->{where};
-	$case->{plain} = $sql;
+	$case->{plain} = $sql . $end;
 	return;
 }
 

@@ -1,0 +1,627 @@
+/*-------------------------------------------------------------------------
+ *
+ * drive.c
+ *		The table that drives a statement: whose keys cut it into batches.
+ *
+ * It is the table that an UPDATE or DELETE changes, also one in WITH whose rows
+ * an INSERT takes, and else the first table of the FROM list, or one that the
+ * caller names.  Each row of it must be worth the same whichever other rows are
+ * in its batch: what may be in a statement is decided here, by the analyzed
+ * query, in the session of the caller and again in each worker.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/drive.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/tlist.h"
+#include "parser/parsetree.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "books/books.h"
+#include "compat.h"
+#include "table/drive.h"
+#include "table/part.h"
+#include "table/unique.h"
+
+/*
+ * The mark of a driving table in a query.  Of all that an entry has this is kept
+ * when the query is copied, when subqueries are pulled up into it, and in the
+ * entries of partitions and children; and nobody looks at it but for a CTE.
+ */
+#define MARK "bulkpar driving table"
+
+/* A search for the driving table, or the CTE that walks it, in a FROM list. */
+typedef struct Search
+{
+	const Query *query;
+	Oid			relid;			/* InvalidOid for the first table */
+	const CommonTableExpr *cte; /* else this, of the query above */
+	int			rti;			/* where it was found; 0 for nowhere */
+	bool		nullable;		/* by an outer join */
+} Search;
+
+/* A search for a CTE of the statement in a query of it. */
+typedef struct Depth
+{
+	const char *name;
+	int			depth;			/* below a query of the statement */
+} Depth;
+
+static void find_in_insert(BulkparDrive *drive, Query *top, Oid relid,
+						   bool sees_batches);
+static Query *source_of_insert(const BulkparDrive *drive, const Query *top);
+static CommonTableExpr *take_changing_cte(const BulkparDrive *drive,
+										  Query *top);
+static void take_ctes(const BulkparDrive *drive, Query *top);
+static void check_rest(const BulkparDrive *drive, const CommonTableExpr *cte,
+					   const List *others);
+static void check_select(const BulkparDrive *drive, const Query *query);
+static Node *first_sorted(const Query *query, List *clauses);
+static int	location_of_call(Node *node, bool window);
+static void refuse(const BulkparDrive *drive, const char *what, int location);
+static void find_in_from(BulkparDrive *drive, Oid relid);
+static bool search_from(Search *search, Node *node, bool nullable);
+static bool is_wanted(const Search *search, const RangeTblEntry *rte);
+static bool is_single(const Query *query);
+static void check_inserted(const BulkparDrive *drive, const Query *top,
+						   bool sees_batches);
+static void check_inserted_table(Relation rel);
+static void check_conflicts(const BulkparDrive *drive, const Query *top,
+							bool sees_batches);
+static bool are_columns_unique(const BulkparDrive *drive, const Query *top);
+static Bitmapset *conflict_columns(const OnConflictExpr *conflict);
+static bool refers_to_cte(Node *node, void *context);
+
+/*
+ * Find what drives a statement that has just been analyzed: the table with the
+ * OID, or if that is invalid the one that is taken if none is named.  What cannot
+ * be cut into batches is an error.  The WITH of an INSERT becomes that of the
+ * query that walks the table.  A statement that sees batches may meet rows that
+ * earlier batches have changed.
+ */
+BulkparDrive
+bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
+				   bool sees_batches)
+{
+	BulkparDrive drive = {.query = top, .pstate = pstate};
+	Oid			target;
+
+	if (top->hasModifyingCTE && top->commandType != CMD_INSERT)
+		refuse(&drive, "WITH that changes data",
+			   exprLocation((Node *) top->cteList));
+	switch (top->commandType)
+	{
+		case CMD_UPDATE:
+		case CMD_DELETE:
+			drive.command = top->commandType == CMD_UPDATE ?
+				BULKPAR_COMMAND_UPDATE : BULKPAR_COMMAND_DELETE;
+			drive.rti = top->resultRelation;
+			target = rt_fetch(drive.rti, top->rtable)->relid;
+			drive.changed = list_make1_oid(target);
+			break;
+		case CMD_INSERT:
+			find_in_insert(&drive, top, relid, sees_batches);
+			break;
+		case CMD_SELECT:
+			drive.command = BULKPAR_COMMAND_CALL;
+			check_select(&drive, top);
+			find_in_from(&drive, relid);
+			break;
+		default:
+			refuse(&drive, "this command", -1);
+	}
+	target = rt_fetch(drive.rti, drive.query->rtable)->relid;
+	if (OidIsValid(relid) && target != relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a statement that changes table \"%s\" can only be driven by that table",
+						get_rel_name(target))));
+	if (drive.query != top)
+	{
+		drive.pstate = make_parsestate(NULL);
+		drive.pstate->p_sourcetext = pstate->p_sourcetext;
+		bulkpar_compat_take_tables(drive.pstate, drive.query);
+	}
+	return drive;
+}
+
+/* Let bulkpar_drive_is_marked know the driving table when it is planned. */
+void
+bulkpar_drive_mark(const BulkparDrive *drive)
+{
+	rt_fetch(drive->rti, drive->query->rtable)->ctename = pstrdup(MARK);
+}
+
+/* Whether a table of a query is the driving one, or a part of it. */
+bool
+bulkpar_drive_is_marked(const RangeTblEntry *rte)
+{
+	return rte->rtekind == RTE_RELATION && rte->ctename != NULL &&
+		strcmp(rte->ctename, MARK) == 0;
+}
+
+/*
+ * INSERT ... SELECT, which walks a table of the SELECT, or WITH ... AS (UPDATE or
+ * DELETE ... RETURNING ...) INSERT ... SELECT.
+ */
+static void
+find_in_insert(BulkparDrive *drive, Query *top, Oid relid, bool sees_batches)
+{
+	Query	   *select = source_of_insert(drive, top);
+	CommonTableExpr *changing;
+
+	drive->inserted = rt_fetch(top->resultRelation, top->rtable)->relid;
+	check_select(drive, select);
+	changing = take_changing_cte(drive, top);
+	if (changing == NULL)
+	{
+		drive->command = BULKPAR_COMMAND_COPY;
+		drive->query = select;
+		drive->changed = list_make1_oid(drive->inserted);
+		find_in_from(drive, relid);
+	}
+	else
+	{
+		drive->query = castNode(Query, changing->ctequery);
+		drive->command = drive->query->commandType == CMD_DELETE ?
+			BULKPAR_COMMAND_MOVE : BULKPAR_COMMAND_KEEP;
+		drive->rest = select;
+		if (drive->query->jointree->quals != NULL &&
+			IsA(drive->query->jointree->quals, CurrentOfExpr))
+			refuse(drive, "WHERE CURRENT OF", changing->location);
+		drive->rti = drive->query->resultRelation;
+		drive->changed =
+			list_make2_oid(rt_fetch(drive->rti, drive->query->rtable)->relid,
+						   drive->inserted);
+		drive->multiplies = !is_single(select) || select->hasTargetSRFs;
+		check_rest(drive, changing, top->cteList);
+	}
+	take_ctes(drive, top);
+	if (changing != NULL)
+		top->cteList = list_make1(changing);
+	check_inserted(drive, top, sees_batches);
+}
+
+/* The SELECT of an INSERT. */
+static Query *
+source_of_insert(const BulkparDrive *drive, const Query *top)
+{
+	RangeTblEntry *rte = NULL;
+
+	if (top->jointree->fromlist != NIL)
+		rte = rt_fetch(linitial_node(RangeTblRef,
+									 top->jointree->fromlist)->rtindex,
+					   top->rtable);
+	if (rte == NULL || rte->rtekind != RTE_SUBQUERY)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("an INSERT that is run in batches must take its rows from a SELECT")));
+	if (top->returningList != NIL)
+		refuse(drive, "RETURNING", exprLocation((Node *) top->returningList));
+	return rte->subquery;
+}
+
+/*
+ * Take the CTE that changes data out of those of an INSERT; NULL if none does.
+ */
+static CommonTableExpr *
+take_changing_cte(const BulkparDrive *drive, Query *top)
+{
+	CommonTableExpr *changing = NULL;
+	ListCell   *lc;
+
+	foreach(lc, top->cteList)
+	{
+		CommonTableExpr *cte = lfirst_node(CommonTableExpr, lc);
+		CmdType		command = castNode(Query, cte->ctequery)->commandType;
+
+		if (command == CMD_SELECT)
+			continue;
+		if (command != CMD_UPDATE && command != CMD_DELETE)
+			refuse(drive, "WITH that inserts or merges", cte->location);
+		if (changing != NULL)
+			refuse(drive, "more than one UPDATE or DELETE in WITH",
+				   cte->location);
+		changing = cte;
+	}
+	if (changing != NULL)
+		top->cteList = list_delete_ptr(list_copy(top->cteList), changing);
+	return changing;
+}
+
+/*
+ * Make the CTEs that an INSERT has left those of the query that walks the table,
+ * one level below, which then is a statement of its own.
+ */
+static void
+take_ctes(const BulkparDrive *drive, Query *top)
+{
+	Query	   *query = drive->query;
+
+	if (top->cteList == NIL)
+		return;
+	if (query->cteList != NIL)
+		refuse(drive, "WITH in two places",
+			   linitial_node(CommonTableExpr, query->cteList)->location);
+	IncrementVarSublevelsUp((Node *) query, -1, 1);
+	query->cteList = top->cteList;
+	query->hasRecursive = top->hasRecursive;
+	top->cteList = NIL;
+	top->hasRecursive = false;
+}
+
+/*
+ * The rows that a CTE returns must be what the SELECT of an INSERT goes through,
+ * once each: else it would not do for each batch a part of what it does for all.
+ */
+static void
+check_rest(const BulkparDrive *drive, const CommonTableExpr *cte,
+		   const List *others)
+{
+	Search		search = {.query = drive->rest, .cte = cte};
+	ListCell   *lc;
+
+	foreach(lc, drive->rest->jointree->fromlist)
+		(void) search_from(&search, lfirst(lc), false);
+	if (search.rti == 0 || search.nullable || cte->cterefcount != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the INSERT must select from \"%s\", once, and not on the nullable side of an outer join",
+						cte->ctename),
+				 errdetail("It is run for the rows of each batch."),
+				 parser_errposition(drive->pstate, cte->location)));
+	foreach(lc, others)
+	{
+		const CommonTableExpr *other = lfirst_node(CommonTableExpr, lc);
+		Depth		depth = {.name = other->ctename};
+
+		if (query_or_expression_tree_walker((Node *) drive->rest, refers_to_cte,
+											&depth, QTW_EXAMINE_RTES_BEFORE))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("only the query in WITH that changes data may use \"%s\"",
+							other->ctename),
+					 errdetail("What the INSERT reads of it would be evaluated for each batch."),
+					 parser_errposition(drive->pstate, other->location)));
+	}
+}
+
+/* What a SELECT must not have, so that it can be run for each batch. */
+static void
+check_select(const BulkparDrive *drive, const Query *query)
+{
+	if (query->setOperations != NULL)
+		refuse(drive, "a set operation",
+			   exprLocation((Node *) query->targetList));
+	if (query->groupClause != NIL)
+		refuse(drive, "GROUP BY",
+			   exprLocation(first_sorted(query, query->groupClause)));
+	if (query->groupingSets != NIL)
+		refuse(drive, "GROUP BY", exprLocation((Node *) query->groupingSets));
+	if (query->hasAggs || query->havingQual != NULL)
+		refuse(drive, "an aggregate or HAVING",
+			   query->hasAggs ? location_of_call((Node *) query, false) :
+			   exprLocation(query->havingQual));
+	if (query->hasWindowFuncs)
+		refuse(drive, "a window function",
+			   location_of_call((Node *) query, true));
+	if (query->distinctClause != NIL)
+		refuse(drive, "DISTINCT",
+			   exprLocation(first_sorted(query, query->distinctClause)));
+	if (query->limitCount != NULL || query->limitOffset != NULL)
+		refuse(drive, "LIMIT or OFFSET",
+			   exprLocation(query->limitCount != NULL ? query->limitCount :
+							query->limitOffset));
+	if (query->sortClause != NIL)
+		refuse(drive, "ORDER BY",
+			   exprLocation(first_sorted(query, query->sortClause)));
+	if (query->rowMarks != NIL)
+		refuse(drive, "FOR UPDATE or FOR SHARE", -1);
+}
+
+/* What the first of such clauses is about. */
+static Node *
+first_sorted(const Query *query, List *clauses)
+{
+	return get_sortgroupclause_expr(linitial_node(SortGroupClause, clauses),
+									query->targetList);
+}
+
+/* Where the first aggregate or window function of a query is. */
+static int
+location_of_call(Node *node, bool window)
+{
+	Query	   *query = castNode(Query, node);
+	Node	   *parts[] = {(Node *) query->targetList, query->havingQual};
+
+	for (int i = 0; i < (int) lengthof(parts); i++)
+	{
+		int			location = window ? locate_windowfunc(parts[i]) :
+			locate_agg_of_level(parts[i], 0);
+
+		if (location >= 0)
+			return location;
+	}
+	return -1;
+}
+
+static void
+refuse(const BulkparDrive *drive, const char *what, int location)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s is not supported in a statement that is run in batches",
+					what),
+			 parser_errposition(drive->pstate, location)));
+}
+
+/* Find the driving table in the FROM list of the query that walks it. */
+static void
+find_in_from(BulkparDrive *drive, Oid relid)
+{
+	Search		search = {.query = drive->query, .relid = relid};
+	const RangeTblEntry *rte;
+	ListCell   *lc;
+
+	foreach(lc, drive->query->jointree->fromlist)
+		(void) search_from(&search, lfirst(lc), false);
+	if (search.rti == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 OidIsValid(relid) ?
+				 errmsg("table \"%s\" is not in the FROM list of the statement",
+						get_rel_name(relid)) :
+				 errmsg("the statement has no table in its FROM list whose rows could be cut into batches")));
+	rte = rt_fetch(search.rti, drive->query->rtable);
+	if (search.nullable)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" is on the nullable side of an outer join, and cannot drive the statement",
+						rte->eref->aliasname),
+				 errdetail("Each batch would return the rows that have no match in it."),
+				 errhint("Name another table of the FROM list as driving_table.")));
+	if (rte->tablesample != NULL)
+		refuse(drive, "TABLESAMPLE of the driving table", -1);
+	drive->rti = search.rti;
+	drive->multiplies = !is_single(drive->query) ||
+		drive->query->hasTargetSRFs;
+}
+
+/* Search an item of a FROM list; true if it was found. */
+static bool
+search_from(Search *search, Node *node, bool nullable)
+{
+	if (search->rti != 0)
+		return true;
+	if (IsA(node, JoinExpr))
+	{
+		JoinExpr   *join = (JoinExpr *) node;
+
+		return search_from(search, join->larg, nullable ||
+						   join->jointype == JOIN_RIGHT ||
+						   join->jointype == JOIN_FULL) ||
+			search_from(search, join->rarg, nullable ||
+						join->jointype == JOIN_LEFT ||
+						join->jointype == JOIN_FULL);
+	}
+	if (IsA(node, RangeTblRef) &&
+		is_wanted(search, rt_fetch(((RangeTblRef *) node)->rtindex,
+								   search->query->rtable)))
+	{
+		search->rti = ((RangeTblRef *) node)->rtindex;
+		search->nullable = nullable;
+	}
+	return search->rti != 0;
+}
+
+static bool
+is_wanted(const Search *search, const RangeTblEntry *rte)
+{
+	if (search->cte != NULL)
+		return rte->rtekind == RTE_CTE && rte->ctelevelsup == 1 &&
+			strcmp(rte->ctename, search->cte->ctename) == 0;
+	return rte->rtekind == RTE_RELATION &&
+		(!OidIsValid(search->relid) || rte->relid == search->relid);
+}
+
+/* Whether there is but one item in the FROM list of a query. */
+static bool
+is_single(const Query *query)
+{
+	return list_length(query->jointree->fromlist) == 1 &&
+		IsA(linitial(query->jointree->fromlist), RangeTblRef);
+}
+
+/* The table into which rows are inserted, and what becomes of conflicts. */
+static void
+check_inserted(const BulkparDrive *drive, const Query *top, bool sees_batches)
+{
+	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
+	List	   *relids;
+	ListCell   *lc;
+
+	relids = find_all_inheritors(drive->inserted, NoLock, NULL);
+	foreach(lc, relids)
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("rows cannot be inserted into foreign table \"%s\" in batches",
+							get_rel_name(lfirst_oid(lc))),
+					 errdetail("What is changed on another server does not commit together with the progress of the job.")));
+	}
+	if (!sees_batches && OidIsValid(relid) &&
+		(list_member_oid(relids, relid) ||
+		 bulkpar_part_belongs(relid, drive->inserted)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the statement inserts rows into table \"%s\", which it goes through itself",
+						get_rel_name(drive->inserted)),
+				 errdetail("A batch would go through what earlier batches have inserted, if it comes before the largest key that there is when the job begins."),
+				 errhint("Say sees_batches => true if new rows have larger keys, or if that does no harm.")));
+	if (get_rel_relkind(drive->inserted) != RELKIND_FOREIGN_TABLE)
+	{
+		Relation	rel = table_open(drive->inserted, NoLock);
+
+		check_inserted_table(rel);
+		table_close(rel, NoLock);
+	}
+	if (top->onConflict != NULL)
+		check_conflicts(drive, top, sees_batches);
+}
+
+static void
+check_inserted_table(Relation rel)
+{
+	const char *name = RelationGetRelationName(rel);
+
+	if (rel->rd_rel->relkind == RELKIND_VIEW)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("rows cannot be inserted into view \"%s\" in batches",
+						name),
+				 errhint("Insert them into its table.")));
+	if (bulkpar_books_include(RelationGetRelid(rel)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" of extension bulkpar is not supported",
+						name)));
+	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
+	{
+		if (rel->rd_rules->rules[i]->event == CMD_INSERT)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table \"%s\" with a rule on INSERT is not supported",
+							name)));
+	}
+}
+
+/*
+ * One statement with ON CONFLICT DO UPDATE fails where two of its rows conflict
+ * with each other.  In batches the later one would update the earlier, unless
+ * what is unique in the one table is unique in the other.
+ */
+static void
+check_conflicts(const BulkparDrive *drive, const Query *top,
+				bool sees_batches)
+{
+	const OnConflictExpr *conflict = top->onConflict;
+
+	if (checkExprHasSubLink((Node *) conflict))
+		refuse(drive, "a subquery in ON CONFLICT", -1);
+	if (conflict->action == ONCONFLICT_UPDATE && !sees_batches &&
+		!are_columns_unique(drive, top))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("rows of table \"%s\" might conflict with each other, which ON CONFLICT DO UPDATE refuses in one statement",
+						get_rel_name(rt_fetch(drive->rti,
+											  drive->query->rtable)->relid)),
+				 errdetail("In batches the later row would update what the earlier one has inserted."),
+				 errhint("Let the columns of the conflict be columns of that table that have a unique index there. Or say sees_batches => true, if a second update does no harm.")));
+}
+
+/*
+ * Whether two rows of the driving table cannot conflict: some of what is inserted
+ * into the columns of the conflict are columns of it that are unique.
+ */
+static bool
+are_columns_unique(const BulkparDrive *drive, const Query *top)
+{
+	const RangeTblEntry *rte = rt_fetch(drive->rti, drive->query->rtable);
+	Bitmapset  *conflicting = conflict_columns(top->onConflict);
+	Bitmapset  *columns = NULL;
+	ListCell   *lc;
+
+	if (drive->command != BULKPAR_COMMAND_COPY || drive->multiplies)
+		return false;
+	foreach(lc, top->targetList)
+	{
+		const TargetEntry *target = lfirst_node(TargetEntry, lc);
+		const Var  *value = (const Var *) target->expr;
+		Oid			collation = exprCollation((const Node *) value);
+
+		if (!bms_is_member(target->resno, conflicting) || !IsA(value, Var) ||
+			(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
+			continue;
+		/* It is a column of the SELECT. */
+		target = get_tle_by_resno(drive->query->targetList, value->varattno);
+		value = (const Var *) target->expr;
+		if (IsA(value, Var) && value->varno == drive->rti &&
+			value->varlevelsup == 0 && value->varattno > 0)
+			columns = bms_add_member(columns, value->varattno);
+	}
+	return bulkpar_unique_covers(rte->relid, rte->inh, columns);
+}
+
+/* The columns of a table on which rows that are inserted may conflict. */
+static Bitmapset *
+conflict_columns(const OnConflictExpr *conflict)
+{
+	Bitmapset  *columns = NULL;
+	ListCell   *lc;
+
+	if (OidIsValid(conflict->constraint))
+	{
+		Relation	index =
+			index_open(get_constraint_index(conflict->constraint),
+					   AccessShareLock);
+
+		for (int i = 0; i < index->rd_index->indnkeyatts; i++)
+			columns = bms_add_member(columns,
+									 index->rd_index->indkey.values[i]);
+		index_close(index, NoLock);
+	}
+	foreach(lc, conflict->arbiterElems)
+	{
+		const Var  *column = lfirst(lc);
+
+		if (IsA(column, InferenceElem))
+			column = (const Var *) ((const InferenceElem *) column)->expr;
+		if (IsA(column, Var))
+			columns = bms_add_member(columns, column->varattno);
+	}
+	return columns;
+}
+
+/* Whether a query refers to a CTE of the statement above it. */
+static bool
+refers_to_cte(Node *node, void *context)
+{
+	Depth	   *depth = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		bool		found;
+
+		depth->depth++;
+		found = query_tree_walker((Query *) node, refers_to_cte, context,
+								  QTW_EXAMINE_RTES_BEFORE);
+		depth->depth--;
+		return found;
+	}
+	if (IsA(node, RangeTblEntry))
+	{
+		const RangeTblEntry *rte = (RangeTblEntry *) node;
+
+		return rte->rtekind == RTE_CTE &&
+			(int) rte->ctelevelsup == depth->depth + 1 &&
+			strcmp(rte->ctename, depth->name) == 0;
+	}
+	return expression_tree_walker(node, refers_to_cte, context);
+}
