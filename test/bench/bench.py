@@ -16,6 +16,7 @@ import parts
 import report
 import server
 import shapes
+import walks
 import writers
 
 # What runs, rows, rounds.
@@ -31,6 +32,8 @@ PARTS = {
     'few': (parts.run_few, 10_000_000, 5),
     'shapes': (shapes.run_shapes, 500_000, 5),
     'delete': (deletes.run_delete, 1_000_000, 5),
+    'move': (walks.run_move, 1_000_000, 5),
+    'copy': (walks.run_copy, 1_000_000, 5),
     'growth': (growth.run_growth, None, 3),
     'latency': (parts.run_latency, 1, 50),
 }
