@@ -155,7 +155,7 @@ ALTER TABLE events DISABLE ROW LEVEL SECURITY;
 ALTER TABLE archive DISABLE ROW LEVEL SECURITY;
 -- stripes
 SELECT fill();
-SELECT rows_changed, batches FROM bulkpar_execute('WITH moved AS (DELETE FROM events WHERE id <> 66 RETURNING *) INSERT INTO archive SELECT * FROM moved', 10, 1, stripes => 3);
+SELECT rows_changed FROM bulkpar_execute('WITH moved AS (DELETE FROM events WHERE id <> 66 RETURNING *) INSERT INTO archive SELECT * FROM moved', 10, 1, stripes => 3);
 SELECT * FROM places;
 
 -- the plan of a batch
