@@ -72,7 +72,8 @@ static void check_rest(const BulkparDrive *drive, const CommonTableExpr *cte,
 static void check_select(const BulkparDrive *drive, const Query *query);
 static Node *first_sorted(const Query *query, List *clauses);
 static int	location_of_call(Node *node, bool window);
-static void refuse(const BulkparDrive *drive, const char *what, int location);
+static void refuse_feature(const BulkparDrive *drive, const char *what,
+						   int location);
 static void find_in_from(BulkparDrive *drive, Oid relid);
 static bool search_from(Search *search, Node *node, bool nullable);
 static bool is_wanted(const Search *search, const RangeTblEntry *rte);
@@ -101,8 +102,8 @@ bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 	Oid			target;
 
 	if (top->hasModifyingCTE && top->commandType != CMD_INSERT)
-		refuse(&drive, "WITH that changes data",
-			   exprLocation((Node *) top->cteList));
+		refuse_feature(&drive, "WITH that changes data",
+					   exprLocation((Node *) top->cteList));
 	switch (top->commandType)
 	{
 		case CMD_UPDATE:
@@ -122,7 +123,7 @@ bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 			find_in_from(&drive, relid);
 			break;
 		default:
-			refuse(&drive, "this command", -1);
+			refuse_feature(&drive, "this command", -1);
 	}
 	target = rt_fetch(drive.rti, drive.query->rtable)->relid;
 	if (OidIsValid(relid) && target != relid)
@@ -182,7 +183,7 @@ find_in_insert(BulkparDrive *drive, Query *top, Oid relid, bool sees_batches)
 		drive->rest = select;
 		if (drive->query->jointree->quals != NULL &&
 			IsA(drive->query->jointree->quals, CurrentOfExpr))
-			refuse(drive, "WHERE CURRENT OF", changing->location);
+			refuse_feature(drive, "WHERE CURRENT OF", changing->location);
 		drive->rti = drive->query->resultRelation;
 		drive->changed =
 			list_make2_oid(rt_fetch(drive->rti, drive->query->rtable)->relid,
@@ -211,7 +212,8 @@ source_of_insert(const BulkparDrive *drive, const Query *top)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("an INSERT that is run in batches must take its rows from a SELECT")));
 	if (top->returningList != NIL)
-		refuse(drive, "RETURNING", exprLocation((Node *) top->returningList));
+		refuse_feature(drive, "RETURNING",
+					   exprLocation((Node *) top->returningList));
 	return rte->subquery;
 }
 
@@ -232,10 +234,10 @@ take_changing_cte(const BulkparDrive *drive, Query *top)
 		if (command == CMD_SELECT)
 			continue;
 		if (command != CMD_UPDATE && command != CMD_DELETE)
-			refuse(drive, "WITH that inserts or merges", cte->location);
+			refuse_feature(drive, "WITH that inserts or merges", cte->location);
 		if (changing != NULL)
-			refuse(drive, "more than one UPDATE or DELETE in WITH",
-				   cte->location);
+			refuse_feature(drive, "more than one UPDATE or DELETE in WITH",
+						   cte->location);
 		changing = cte;
 	}
 	if (changing != NULL)
@@ -255,8 +257,8 @@ take_ctes(const BulkparDrive *drive, Query *top)
 	if (top->cteList == NIL)
 		return;
 	if (query->cteList != NIL)
-		refuse(drive, "WITH in two places",
-			   linitial_node(CommonTableExpr, query->cteList)->location);
+		refuse_feature(drive, "WITH in two places",
+					   linitial_node(CommonTableExpr, query->cteList)->location);
 	IncrementVarSublevelsUp((Node *) query, -1, 1);
 	query->cteList = top->cteList;
 	query->hasRecursive = top->hasRecursive;
@@ -305,32 +307,32 @@ static void
 check_select(const BulkparDrive *drive, const Query *query)
 {
 	if (query->setOperations != NULL)
-		refuse(drive, "a set operation",
-			   exprLocation((Node *) query->targetList));
+		refuse_feature(drive, "a set operation",
+					   exprLocation((Node *) query->targetList));
 	if (query->groupClause != NIL)
-		refuse(drive, "GROUP BY",
-			   exprLocation(first_sorted(query, query->groupClause)));
+		refuse_feature(drive, "GROUP BY",
+					   exprLocation(first_sorted(query, query->groupClause)));
 	if (query->groupingSets != NIL)
-		refuse(drive, "GROUP BY", exprLocation((Node *) query->groupingSets));
+		refuse_feature(drive, "GROUP BY", exprLocation((Node *) query->groupingSets));
 	if (query->hasAggs || query->havingQual != NULL)
-		refuse(drive, "an aggregate or HAVING",
-			   query->hasAggs ? location_of_call((Node *) query, false) :
-			   exprLocation(query->havingQual));
+		refuse_feature(drive, "an aggregate or HAVING",
+					   query->hasAggs ? location_of_call((Node *) query, false) :
+					   exprLocation(query->havingQual));
 	if (query->hasWindowFuncs)
-		refuse(drive, "a window function",
-			   location_of_call((Node *) query, true));
+		refuse_feature(drive, "a window function",
+					   location_of_call((Node *) query, true));
 	if (query->distinctClause != NIL)
-		refuse(drive, "DISTINCT",
-			   exprLocation(first_sorted(query, query->distinctClause)));
+		refuse_feature(drive, "DISTINCT",
+					   exprLocation(first_sorted(query, query->distinctClause)));
 	if (query->limitCount != NULL || query->limitOffset != NULL)
-		refuse(drive, "LIMIT or OFFSET",
-			   exprLocation(query->limitCount != NULL ? query->limitCount :
-							query->limitOffset));
+		refuse_feature(drive, "LIMIT or OFFSET",
+					   exprLocation(query->limitCount != NULL ? query->limitCount :
+									query->limitOffset));
 	if (query->sortClause != NIL)
-		refuse(drive, "ORDER BY",
-			   exprLocation(first_sorted(query, query->sortClause)));
+		refuse_feature(drive, "ORDER BY",
+					   exprLocation(first_sorted(query, query->sortClause)));
 	if (query->rowMarks != NIL)
-		refuse(drive, "FOR UPDATE or FOR SHARE", -1);
+		refuse_feature(drive, "FOR UPDATE or FOR SHARE", -1);
 }
 
 /* What the first of such clauses is about. */
@@ -360,7 +362,7 @@ location_of_call(Node *node, bool window)
 }
 
 static void
-refuse(const BulkparDrive *drive, const char *what, int location)
+refuse_feature(const BulkparDrive *drive, const char *what, int location)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -395,7 +397,7 @@ find_in_from(BulkparDrive *drive, Oid relid)
 				 errdetail("Each batch would return the rows that have no match in it."),
 				 errhint("Name another table of the FROM list as driving_table.")));
 	if (rte->tablesample != NULL)
-		refuse(drive, "TABLESAMPLE of the driving table", -1);
+		refuse_feature(drive, "TABLESAMPLE of the driving table", -1);
 	drive->rti = search.rti;
 	drive->multiplies = !is_single(drive->query) ||
 		drive->query->hasTargetSRFs;
@@ -522,7 +524,7 @@ check_conflicts(const BulkparDrive *drive, const Query *top,
 	const OnConflictExpr *conflict = top->onConflict;
 
 	if (checkExprHasSubLink((Node *) conflict))
-		refuse(drive, "a subquery in ON CONFLICT", -1);
+		refuse_feature(drive, "a subquery in ON CONFLICT", -1);
 	if (conflict->action == ONCONFLICT_UPDATE && !sees_batches &&
 		!are_columns_unique(drive, top))
 		ereport(ERROR,
