@@ -1,6 +1,12 @@
-# ALTER EXTENSION bulkpar UPDATE, with jobs that are not at their end: a step that
-# does nothing is put beside a copy of the installed files.  What such a step may
-# change is the business of the test of the release that has one.
+# Upgrades, with jobs that are not at their end.
+#
+# pg_upgrade, from another cluster of this PostgreSQL, or from that of the
+# programs in BULKPAR_UPGRADE_FROM, where bulkpar is installed: say
+# /usr/lib/postgresql/15/bin.
+#
+# ALTER EXTENSION bulkpar UPDATE: a step that does nothing is put beside a copy of
+# the installed files.  What such a step may change is the business of the test of
+# the release that has one.
 
 use strict;
 use warnings FATAL => 'all';
@@ -14,6 +20,12 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+my $settings = <<'END';
+autovacuum = off
+bulkpar.lock_wait = 0
+bulkpar.report = off
+max_worker_processes = 16
+END
 my $node = PostgreSQL::Test::Cluster->new('upgrade');
 my $copy = PostgreSQL::Test::Utils::tempdir;
 my $share = config('--sharedir');
@@ -73,13 +85,71 @@ WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
 ORDER BY 1
 END
 
+# pg_upgrade.  A job that is paused, one of which a subquery was evaluated when it
+# began, and one that the end of the old server has interrupted.
+{
+	my $bindir = config('--bindir');
+	my $old_bindir = $ENV{BULKPAR_UPGRADE_FROM} // $bindir;
+	my $old = PostgreSQL::Test::Cluster->new('old', install_path => "$old_bindir/..");
+	my $new = PostgreSQL::Test::Cluster->new('new');
+	my $half = 'n + 1 + CASE WHEN id > 1000 THEN gate() ELSE 0 END';
+	my %statements = (
+		plain => "UPDATE plain SET n = $half",
+		evaluated => "UPDATE evaluated SET n = $half WHERE id IN (SELECT id FROM plain)",
+		interrupted => "UPDATE interrupted SET n = $half");
+	my (%jobs, $gate);
+
+	{
+		local %ENV = %ENV;
+		delete $ENV{TEMP_CONFIG} if $old_bindir ne $bindir;
+		$old->init(extra => ['--data-checksums']);
+	}
+	$new->init(extra => ['--data-checksums']);
+	$_->append_conf('postgresql.conf', $settings) foreach $old, $new;
+	$old->start;
+	install($old);
+	$gate = close_gate($old);
+	foreach my $table ('plain', 'evaluated', 'interrupted')
+	{
+		make_table($old, $table, 2000);
+		$jobs{$table} = $old->safe_psql('postgres',
+			"SELECT job_id FROM bulkpar_execute('$statements{$table}', 20, 1, wait => false)");
+		wait_for_rows($old, 100, $jobs{$table} - 1);
+		$old->safe_psql('postgres', "SELECT bulkpar_pause($jobs{$table})")
+		  if $table ne 'interrupted';
+	}
+	$old->stop('immediate');
+	eval { $gate->{run}->finish };
+	$old->start;
+	$old->stop;
+
+	chdir $PostgreSQL::Test::Utils::tmp_check or die;
+	command_ok(
+		[
+			"$bindir/pg_upgrade", '--no-sync',
+			'-b', $old_bindir, '-B', $bindir,
+			'-d', $old->data_dir, '-D', $new->data_dir,
+			'-p', $old->port, '-P', $new->port, '-s', $new->host
+		],
+		'pg_upgrade');
+	chdir "$FindBin::RealBin/../.." or die;
+	$new->start;
+	is( $new->safe_psql('postgres',
+			"SELECT string_agg(status, ' ' ORDER BY job_id) FROM bulkpar_jobs"),
+		'paused paused interrupted',
+		'the jobs are there');
+	foreach my $table (sort keys %jobs)
+	{
+		is_whole($new, $table, $jobs{$table}, "after pg_upgrade, $table");
+		is( $new->safe_psql('postgres', "SELECT status FROM bulkpar_resume($jobs{$table})"),
+			'succeeded', "after pg_upgrade, job $table goes on");
+		is_exactly($new, $table, 1, "each row of $table once");
+	}
+	$new->stop;
+}
+
 $node->init;
-$node->append_conf('postgresql.conf', <<'END');
-autovacuum = off
-bulkpar.lock_wait = 0
-bulkpar.report = off
-max_worker_processes = 16
-END
+$node->append_conf('postgresql.conf', $settings);
 $node->start;
 
 my ($from, $setting) = find_extensions();
