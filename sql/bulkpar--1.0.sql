@@ -221,6 +221,20 @@ CREATE TABLE bulkpar.bulkpar_throttle (
 	PRIMARY KEY (job_id, reason)
 ) WITH (fillfactor = 70);
 
+-- Rows of their own, for workers lock that of the job for each chunk.  What they
+-- say goes into it when the job is next resumed or has ended, or sooner.
+CREATE TABLE bulkpar.bulkpar_alteration (
+	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
+	altered_at timestamptz NOT NULL,
+	workers integer,
+	batch_size integer,
+	settings jsonb,
+	followed boolean NOT NULL DEFAULT false
+);
+
+-- It has no key: who alters a job does not know of others who do.
+ALTER TABLE bulkpar.bulkpar_alteration REPLICA IDENTITY FULL;
+
 -- Not on the key, which may be longer than an entry of an index.
 CREATE INDEX bulkpar_error_job ON bulkpar.bulkpar_error (job_id);
 
@@ -236,6 +250,7 @@ ALTER TABLE bulkpar.bulkpar_chunk ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_error ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_subquery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_throttle ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bulkpar.bulkpar_alteration ENABLE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE bulkpar.bulkpar_job IS
 'One row for each bulkpar job; people read the view bulkpar_jobs';
@@ -255,6 +270,13 @@ COMMENT ON COLUMN bulkpar.bulkpar_subquery.rows IS
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.has_nulls IS 'Whether a null is in them';
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.choice IS
 'Which of those it is that could also be part of each batch; 0 if it could not';
+COMMENT ON TABLE bulkpar.bulkpar_alteration IS
+'One row for each change of a job by bulkpar_alter that is not yet in the row of the job';
+COMMENT ON COLUMN bulkpar.bulkpar_alteration.workers IS 'How many instead; null: as many as before';
+COMMENT ON COLUMN bulkpar.bulkpar_alteration.settings IS
+'As those of the job, instead of those of the same names; with a null as value: no longer';
+COMMENT ON COLUMN bulkpar.bulkpar_alteration.followed IS
+'Whether the coordinator of the job works by it';
 COMMENT ON TABLE bulkpar.bulkpar_throttle IS
 'One row for each reason that has slowed a job down; that of '''' is for all of them together';
 COMMENT ON COLUMN bulkpar.bulkpar_throttle.message IS
@@ -385,12 +407,23 @@ SELECT j.job_id, j.job_name, j.owner, j.target,
 	CASE WHEN r.owns THEN j.expressions END AS expressions,
 	CASE WHEN r.owns THEN j.condition END AS condition,
 	CASE WHEN r.owns THEN j.from_item END AS from_item,
-	j.skip_unchanged, j.sees_batches, j.batch_size, j.workers, j.stripes,
-	j.stripes_chosen, j.on_error, j.max_errors,
+	j.skip_unchanged, j.sees_batches,
+	coalesce((SELECT i.batch_size FROM bulkpar.bulkpar_alteration i
+		WHERE i.job_id = j.job_id AND i.batch_size IS NOT NULL
+		ORDER BY i.altered_at DESC LIMIT 1), j.batch_size) AS batch_size,
+	coalesce((SELECT i.workers FROM bulkpar.bulkpar_alteration i
+		WHERE i.job_id = j.job_id AND i.workers IS NOT NULL
+		ORDER BY i.altered_at DESC LIMIT 1), j.workers) AS workers,
+	j.stripes, j.stripes_chosen, j.on_error, j.max_errors,
 	CASE WHEN r.owns
-		THEN (SELECT coalesce(jsonb_object_agg(s.value ->> 'name',
-					s.value ->> 'value'), '{}'::jsonb)
-			FROM jsonb_array_elements(j.settings) s) END AS settings,
+		THEN jsonb_strip_nulls((SELECT coalesce(jsonb_object_agg(
+						s.value ->> 'name', s.value ->> 'value'), '{}'::jsonb)
+				FROM jsonb_array_elements(j.settings) s)
+			|| (SELECT coalesce(jsonb_object_agg(s.value ->> 'name',
+						s.value ->> 'value' ORDER BY i.altered_at), '{}'::jsonb)
+				FROM bulkpar.bulkpar_alteration i
+				CROSS JOIN jsonb_array_elements(i.settings) s
+				WHERE i.job_id = j.job_id)) END AS settings,
 	CASE WHEN j.status <> 'running' OR a.alive THEN j.status
 		WHEN pg_is_in_recovery() THEN 'running elsewhere'
 		ELSE 'interrupted' END AS status,
@@ -866,6 +899,30 @@ LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION @extschema@.bulkpar_cancel(text) IS
 'Cancel the job of a name, and return when nothing of it commits any more';
+
+CREATE FUNCTION @extschema@.bulkpar_alter(
+	job_id bigint,
+	workers integer DEFAULT NULL,
+	batch_size integer DEFAULT NULL,
+	settings jsonb DEFAULT NULL)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_alter'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION @extschema@.bulkpar_alter(bigint, integer, integer, jsonb) IS
+'Change how a job goes on while it runs, or when it is resumed';
+
+CREATE FUNCTION @extschema@.bulkpar_alter(
+	job_name text,
+	workers integer DEFAULT NULL,
+	batch_size integer DEFAULT NULL,
+	settings jsonb DEFAULT NULL)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_alter'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION @extschema@.bulkpar_alter(text, integer, integer, jsonb) IS
+'Change how the job of a name goes on while it runs, or when it is resumed';
 
 CREATE FUNCTION @extschema@.bulkpar_resume(
 	job_id bigint,

@@ -57,6 +57,7 @@ static const char *const names[BULKPAR_NBOOKS] = {
 	"bulkpar_counter",
 	"bulkpar_subquery",
 	"bulkpar_throttle",
+	"bulkpar_alteration",
 };
 
 /* Goes up when a relation or a schema may have changed. */

@@ -27,10 +27,11 @@ typedef enum BulkparBook
 	BULKPAR_BOOK_ERROR,
 	BULKPAR_BOOK_COUNTER,
 	BULKPAR_BOOK_SUBQUERY,
-	BULKPAR_BOOK_THROTTLE
+	BULKPAR_BOOK_THROTTLE,
+	BULKPAR_BOOK_ALTERATION
 } BulkparBook;
 
-#define BULKPAR_NBOOKS (BULKPAR_BOOK_THROTTLE + 1)
+#define BULKPAR_NBOOKS (BULKPAR_BOOK_ALTERATION + 1)
 
 extern void bulkpar_books_pin(Oid job_table);
 extern void bulkpar_books_pin_for_transaction(void);

@@ -19,6 +19,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+#include "books/alteration.h"
 #include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/column.h"
@@ -289,7 +290,7 @@ refuse_repeated(BulkparBookkeeping *books)
 				 errhint("Call the function again for its result.")));
 }
 
-/* Read a job, which must exist. */
+/* Read a job, which must exist, as it is altered. */
 BulkparJob *
 bulkpar_job_load(int64 job_id)
 {
@@ -298,7 +299,11 @@ bulkpar_job_load(int64 job_id)
 		.sql =
 		"SELECT " REQUESTED ", runs, started_at, estimated_rows, "
 		"stripes_chosen, xmin_holders, to_char(created_at AT TIME ZONE 'UTC', "
-		"'YYYY-MM-DD HH24:MI:SS.US') || '+00' AS created_at "
+		"'YYYY-MM-DD HH24:MI:SS.US') || '+00' AS created_at, "
+		BULKPAR_ALTERATION_LAST("@bulkpar_alteration", "workers")
+		" AS altered_workers, "
+		BULKPAR_ALTERATION_LAST("@bulkpar_alteration", "batch_size")
+		" AS altered_batch_size "
 		"FROM @bulkpar_job WHERE job_id = $job_id"
 	};
 	BulkparJob *job = palloc0(sizeof(BulkparJob));
@@ -330,8 +335,8 @@ bulkpar_job_load(int64 job_id)
 	job->from_item = bulkpar_column_text(&books, "from_item");
 	job->skip_unchanged = bulkpar_column_bool(&books, "skip_unchanged");
 	job->sees_batches = bulkpar_column_bool(&books, "sees_batches");
-	job->batch_size = bulkpar_column_int32(&books, "batch_size");
-	job->workers = bulkpar_column_int32(&books, "workers");
+	job->batch_size = bulkpar_column_int32(&books, "altered_batch_size");
+	job->workers = bulkpar_column_int32(&books, "altered_workers");
 	job->stripes = bulkpar_column_int32(&books, "stripes");
 	job->skip_errors = strcmp(bulkpar_column_text(&books, "on_error"),
 							  "skip") == 0;
@@ -359,9 +364,7 @@ load_settings(BulkparBookkeeping *books, BulkparSettings *settings)
 		"SELECT s.value->>'name' AS name, s.value->>'value' AS value, "
 		"(s.value->>'superuser')::bool AS superuser, "
 		"(s.value->>'role')::oid AS role "
-		"FROM @bulkpar_job j, jsonb_array_elements(j.settings) "
-		"WITH ORDINALITY s(value, number) "
-		"WHERE j.job_id = $job_id ORDER BY s.number"
+		"FROM " BULKPAR_ALTERATION_SETTINGS("@bulkpar_alteration")
 	};
 
 	settings->count = (int) bulkpar_bookkeeping_run(books, &load);

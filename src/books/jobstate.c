@@ -20,6 +20,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "books/alteration.h"
 #include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/column.h"
@@ -109,6 +110,7 @@ bulkpar_jobstate_restart(int64 job_id, const BulkparJobChange *changes,
 	BulkparBookkeeping books;
 	bool		changed;
 
+	bulkpar_alteration_settle(job_id);
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	changed = change(&books, STATE(RUNNING) | STATE(PAUSED) | STATE(FAILED) |
 					 STATE(CANCELLED), BULKPAR_JOBSTATE_RUNNING, false);
@@ -184,6 +186,7 @@ bulkpar_jobstate_end(int64 job_id, BulkparJobState state,
 	};
 	BulkparBookkeeping books;
 
+	bulkpar_alteration_settle(job_id);
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	if (!change(&books, STATE(RUNNING), state, true))
 		elog(ERROR, "bulkpar job " INT64_FORMAT " is not running", job_id);

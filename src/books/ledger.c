@@ -18,6 +18,7 @@
 
 #include "miscadmin.h"
 
+#include "books/alteration.h"
 #include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/column.h"
@@ -265,16 +266,19 @@ bulkpar_ledger_finish_bundle(int64 job_id, const BulkparLedgerChunk *first,
 }
 
 /*
- * Free the chunks of a bundle, so that each is claimed alone.  False if they are
- * no longer ours.
+ * Free a chunk, or the chunks of a bundle so that each is claimed alone.  False
+ * if they are no longer ours.  The messages are noted with the first.
  */
 bool
 bulkpar_ledger_give_back(int64 job_id, const BulkparLedgerChunk *first,
-						 int nchunks)
+						 int nchunks, const char *messages)
 {
 	static BulkparQuery release = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET " BULKPAR_LEDGER_FREE " "
+		"UPDATE @bulkpar_chunk SET " BULKPAR_LEDGER_FREE ", "
+		"messages = CASE WHEN $messages IS NULL OR chunk_no > $chunk_no "
+		"THEN messages "
+		"ELSE coalesce(messages, '[]') || $messages::jsonb END "
 		"WHERE job_id = $job_id AND chunk_no "
 		"BETWEEN $chunk_no AND $chunk_no + $nchunks - 1 AND epoch = $epoch "
 		"AND status = 'running'"
@@ -285,6 +289,7 @@ bulkpar_ledger_give_back(int64 job_id, const BulkparLedgerChunk *first,
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_ledger_argument_chunk(&books, first);
 	bulkpar_argument_int32(&books, "nchunks", nchunks);
+	bulkpar_argument_text(&books, "messages", messages);
 	changed = bulkpar_bookkeeping_run(&books, &release);
 	bulkpar_bookkeeping_leave(&books);
 	return changed == (uint64) nchunks;
@@ -385,6 +390,7 @@ bulkpar_ledger_leave(int64 job_id, const BulkparLedgerChunk *chunk,
 	};
 	BulkparBookkeeping books;
 
+	bulkpar_alteration_settle_followed(job_id);
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_ledger_argument_chunk(&books, chunk);
 	bulkpar_argument_int64(&books, "retries", retries);

@@ -126,7 +126,7 @@ extern bool bulkpar_ledger_finish_bundle(int64 job_id,
 										 const BulkparLedgerBundle *bundle);
 extern bool bulkpar_ledger_give_back(int64 job_id,
 									 const BulkparLedgerChunk *first,
-									 int nchunks);
+									 int nchunks, const char *messages);
 extern void bulkpar_ledger_fail(int64 job_id, const BulkparLedgerChunk *chunk,
 								const ErrorData *error,
 								const char *messages);

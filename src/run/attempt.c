@@ -100,7 +100,11 @@ bulkpar_attempt_batch(BulkparChunkRun *run, BulkparBatch *batch)
 		if (bulkpar_lockwait_exceeded() && is_of_others(run, batch))
 		{
 			FreeErrorData(error);
-			if (evade(run, batch, &result))
+			if (!evade(run, batch, &result))
+				result = bulkpar_chunk_await_turn(run);
+			else
+				return result;
+			if (result != BULKPAR_BATCH_DONE)
 				return result;
 			continue;
 		}
@@ -123,7 +127,9 @@ bulkpar_attempt_batch(BulkparChunkRun *run, BulkparBatch *batch)
 		{
 			FreeErrorData(error);
 			bulkpar_retry_pause(batch->retries++);
-			bulkpar_chunk_await_turn(run);
+			result = bulkpar_chunk_await_turn(run);
+			if (result != BULKPAR_BATCH_DONE)
+				return result;
 			continue;
 		}
 		if (run->job->skip_errors &&

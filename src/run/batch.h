@@ -43,6 +43,7 @@ typedef enum BulkparBatchResult
 {
 	BULKPAR_BATCH_DONE,
 	BULKPAR_BATCH_TOO_LARGE,	/* others have inserted rows: cut it anew */
+	BULKPAR_BATCH_RESIZED,		/* the job was altered: cut it anew */
 	BULKPAR_BATCH_BLOCKED,		/* locks of others are in the way */
 	BULKPAR_BATCH_LOST			/* the chunk is no longer ours */
 } BulkparBatchResult;

@@ -35,7 +35,6 @@ static bool try_together(BulkparChunkRun *run);
 static bool run_together(BulkparChunkRun *run);
 static bool finish(const BulkparClaim *claim, int64 job_id,
 				   const BulkparSeveralPart *parts);
-static bool give_back(const BulkparChunkRun *run);
 
 /*
  * Run the claimed bundle in one batch, or give its chunks back.  False if they
@@ -45,8 +44,18 @@ bool
 bulkpar_bundle_run(BulkparChunkRun *run)
 {
 	Assert(run->claim.nparts > 1);
-	bulkpar_chunk_await_turn(run);
-	return try_together(run) || give_back(run);
+	switch (bulkpar_chunk_await_turn(run))
+	{
+		case BULKPAR_BATCH_LOST:
+			return false;
+		case BULKPAR_BATCH_DONE:
+			if (try_together(run))
+				return true;
+			break;
+		default:
+			break;
+	}
+	return bulkpar_chunk_give_back(run, run->claim.nparts);
 }
 
 /* Run the batch; false if nothing has changed.  A cancel is thrown. */
@@ -156,19 +165,4 @@ finish(const BulkparClaim *claim, int64 job_id,
 		rows += parts[i].rows;
 	bulkpar_pace_count(rows, bundle.wal_bytes);
 	return true;
-}
-
-/* Let each chunk be claimed alone; false if they are no longer ours. */
-static bool
-give_back(const BulkparChunkRun *run)
-{
-	const BulkparClaim *claim = &run->claim;
-	bool		ours;
-
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
-	ours = bulkpar_ledger_give_back(run->job->job_id, &claim->chunk,
-									claim->nparts);
-	CommitTransactionCommand();
-	return ours;
 }

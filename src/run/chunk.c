@@ -40,6 +40,7 @@
 
 static BulkparBatchResult run_stripes(BulkparChunkRun *run);
 static BulkparBatchResult run_aside(BulkparChunkRun *run);
+static BulkparBatchResult run_row(BulkparChunkRun *run, BulkparBatch *batch);
 static bool set_back(BulkparChunkRun *run);
 static BulkparBatchResult run_stripe(BulkparChunkRun *run);
 static BulkparBatchResult run_list(BulkparChunkRun *run, const Datum *keys,
@@ -50,6 +51,7 @@ static BulkparBatchResult run_bounds(BulkparChunkRun *run,
 									 int batch_size, int retried,
 									 bool finishes_stripe);
 static BulkparBatchResult run_cut(BulkparChunkRun *run);
+static bool resize(BulkparChunkRun *run);
 
 /*
  * Run the batches of the claimed chunk, or set it back as far as it cannot go on
@@ -139,8 +141,7 @@ run_aside(BulkparChunkRun *run)
 		if (nkeys > 1)
 			batch.aside_after = bulkpar_keyvalue_store_list(key, keys,
 															nkeys - 1);
-		bulkpar_chunk_await_turn(run);
-		switch (bulkpar_attempt_batch(run, &batch))
+		switch (run_row(run, &batch))
 		{
 			case BULKPAR_BATCH_LOST:
 				return BULKPAR_BATCH_LOST;
@@ -157,6 +158,21 @@ run_aside(BulkparChunkRun *run)
 		}
 		MemoryContextSwitchTo(run->chunk_context);
 	}
+	return result;
+}
+
+/* Run a batch of one row, which is not too large for any size. */
+static BulkparBatchResult
+run_row(BulkparChunkRun *run, BulkparBatch *batch)
+{
+	BulkparBatchResult result;
+
+	do
+	{
+		result = bulkpar_chunk_await_turn(run);
+		if (result == BULKPAR_BATCH_DONE)
+			result = bulkpar_attempt_batch(run, batch);
+	} while (result == BULKPAR_BATCH_RESIZED);
 	return result;
 }
 
@@ -192,8 +208,10 @@ run_stripe(BulkparChunkRun *run)
 
 	if (claim->keys != NULL)
 	{
-		result = run_list(run, claim->keys, claim->nkeys,
-						  run->job->batch_size, 0, true);
+		do
+			result = run_list(run, claim->keys, claim->nkeys,
+							  run->job->batch_size, 0, true);
+		while (result == BULKPAR_BATCH_RESIZED);
 		/* They are no range that could be cut anew. */
 		if (result == BULKPAR_BATCH_TOO_LARGE)
 			elog(ERROR, "more rows than keys were changed");
@@ -209,7 +227,8 @@ run_stripe(BulkparChunkRun *run)
 		result = run_bounds(run, &bounds, claim->batch_size, 0, true);
 		if (result == BULKPAR_BATCH_TOO_LARGE)
 			return run_cut(run);
-		if (result != BULKPAR_BATCH_DONE || bounds.complete)
+		if (result != BULKPAR_BATCH_RESIZED &&
+			(result != BULKPAR_BATCH_DONE || bounds.complete))
 			return result;
 		bulkpar_look_collect(run, claim->hi, claim->batch_size,
 							 BULKPAR_CHUNK_BATCHES, &bounds);
@@ -217,8 +236,8 @@ run_stripe(BulkparChunkRun *run)
 }
 
 /*
- * Run batches of listed keys.  Otherwise as run_bounds; retried is for the
- * first of them.
+ * Run batches of listed keys, those that are left of the claim or the first of
+ * these.  Otherwise as run_bounds; retried is for the first batch.
  */
 static BulkparBatchResult
 run_list(BulkparChunkRun *run, const Datum *keys, int nkeys, int batch_size,
@@ -237,15 +256,18 @@ run_list(BulkparChunkRun *run, const Datum *keys, int nkeys, int batch_size,
 			.retried = retried,
 			.finishes_stripe = rows == nkeys && finishes_stripe
 		};
-		BulkparBatchResult result;
+		BulkparBatchResult result = bulkpar_chunk_await_turn(run);
 
-		bulkpar_chunk_await_turn(run);
-		result = bulkpar_attempt_batch(run, &batch);
+		if (result == BULKPAR_BATCH_DONE)
+			result = bulkpar_attempt_batch(run, &batch);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
 		run->claim.lo = (Datum *) batch.hi;
 		keys += rows * width;
 		nkeys -= rows;
+		/* Halves of the batch have moved them already. */
+		run->claim.nkeys -= (keys - run->claim.keys) / width;
+		run->claim.keys = (Datum *) keys;
 		retried = 0;
 	}
 	return BULKPAR_BATCH_DONE;
@@ -267,10 +289,10 @@ run_cut(BulkparChunkRun *run)
 			.cut = true,
 			.cut_context = run->chunk_context
 		};
-		BulkparBatchResult result;
+		BulkparBatchResult result = bulkpar_chunk_await_turn(run);
 
-		bulkpar_chunk_await_turn(run);
-		result = bulkpar_attempt_batch(run, &batch);
+		if (result == BULKPAR_BATCH_DONE)
+			result = bulkpar_attempt_batch(run, &batch);
 		if (result == BULKPAR_BATCH_LOST || result == BULKPAR_BATCH_BLOCKED ||
 			(result == BULKPAR_BATCH_DONE && batch.finishes_stripe))
 			return result;
@@ -299,10 +321,10 @@ run_bounds(BulkparChunkRun *run, const BulkparBounds *bounds, int batch_size,
 			.retried = i == 0 ? retried : 0,
 			.finishes_stripe = last && bounds->complete && finishes_stripe
 		};
-		BulkparBatchResult result;
+		BulkparBatchResult result = bulkpar_chunk_await_turn(run);
 
-		bulkpar_chunk_await_turn(run);
-		result = bulkpar_attempt_batch(run, &batch);
+		if (result == BULKPAR_BATCH_DONE)
+			result = bulkpar_attempt_batch(run, &batch);
 		if (result != BULKPAR_BATCH_DONE)
 			return result;
 		run->claim.lo = bounds->keys[i];
@@ -341,10 +363,72 @@ bulkpar_chunk_run_halves(BulkparChunkRun *run, BulkparBatch *batch,
 /*
  * Wait until the next batch, or another try of one, may start: the job may be
  * throttled.  Called outside of any transaction.
+ *
+ * Unless the result is "done" it must not start.  "Resized": batches are larger or
+ * smaller from now on.  "Lost": the worker is one too many, and has given back its
+ * chunk.
  */
-void
-bulkpar_chunk_await_turn(const BulkparChunkRun *run)
+BulkparBatchResult
+bulkpar_chunk_await_turn(BulkparChunkRun *run)
 {
 	if (bulkpar_pace_wait(run->job->job_id))
 		bulkpar_show_chunk(run);
+	if (bulkpar_pace_is_retired())
+	{
+		(void) bulkpar_chunk_give_back(run, Max(run->claim.nparts, 1));
+		return BULKPAR_BATCH_LOST;
+	}
+	return resize(run) ? BULKPAR_BATCH_RESIZED : BULKPAR_BATCH_DONE;
+}
+
+/* Take the job as it is altered, for the next chunk. */
+void
+bulkpar_chunk_follow(BulkparChunkRun *run)
+{
+	run->job->batch_size = bulkpar_pace_batch_size(run->job->batch_size);
+	run->job->workers = bulkpar_pace_workers(run->job->workers);
+}
+
+/*
+ * The same within a chunk.  Whether its batches have another size from now on: as
+ * much larger or smaller as the job's, but those that were small already get no
+ * smaller than these.
+ */
+static bool
+resize(BulkparChunkRun *run)
+{
+	BulkparClaim *claim = &run->claim;
+	int			before = run->job->batch_size;
+	int			after;
+	double		scaled;
+
+	bulkpar_chunk_follow(run);
+	after = run->job->batch_size;
+	if (after == before)
+		return false;
+	scaled = (double) claim->batch_size * after / before;
+	if (after < before)
+		scaled = Max(scaled, Min(claim->batch_size, after));
+	claim->batch_size = Max(1, Min(scaled, BULKPAR_MAX_BATCH_SIZE));
+	claim->bounds = NULL;
+	return true;
+}
+
+/*
+ * Free the claimed chunk, or the chunks of a bundle, so that others claim them.
+ * False if they are no longer ours.
+ */
+bool
+bulkpar_chunk_give_back(BulkparChunkRun *run, int nchunks)
+{
+	bool		ours;
+
+	bulkpar_message_discard();
+	bulkpar_settings_start_transaction();
+	ours = bulkpar_ledger_give_back(run->job->job_id, &run->claim.chunk,
+									nchunks, bulkpar_message_report());
+	CommitTransactionCommand();
+	if (ours)
+		bulkpar_message_reported();
+	return ours;
 }

@@ -38,7 +38,9 @@ typedef struct BulkparChunkRun
 } BulkparChunkRun;
 
 extern bool bulkpar_chunk_run(BulkparChunkRun *run);
-extern void bulkpar_chunk_await_turn(const BulkparChunkRun *run);
+extern void bulkpar_chunk_follow(BulkparChunkRun *run);
+extern BulkparBatchResult bulkpar_chunk_await_turn(BulkparChunkRun *run);
+extern bool bulkpar_chunk_give_back(BulkparChunkRun *run, int nchunks);
 extern bool bulkpar_chunk_run_halves(BulkparChunkRun *run,
 									 BulkparBatch *batch,
 									 BulkparBatchResult *result);

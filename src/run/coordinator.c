@@ -42,6 +42,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "books/alteration.h"
 #include "books/books.h"
 #include "books/joblist.h"
 #include "books/joblock.h"
@@ -64,12 +65,19 @@ typedef struct Coordinator
 	int64		job_id;
 	XLogRecPtr	stored_at;		/* where the WAL has the job */
 	BulkparJob *job;
+	MemoryContext job_context;	/* of the job */
 	BulkparCrew *crew;			/* NULL before there is work for it */
 	BulkparGovernor *governor;	/* the same */
+	bool		planned;
+	int			workers;		/* that there are to be, if that was altered */
+	TimestampTz asked_at;		/* when it was last seen what was altered */
 } Coordinator;
 
 /* How often it looks around, in milliseconds. */
 #define LOOK_INTERVAL 100
+
+/* How often it looks whether the job was altered. */
+#define ALTER_INTERVAL 300
 
 /* Set by SIGUSR2, when the job is to be paused. */
 static volatile sig_atomic_t pause_requested = false;
@@ -85,10 +93,15 @@ static void run_job(Coordinator *coordinator);
 static void await_window(Coordinator *coordinator);
 static void wait_a_while(const Coordinator *coordinator, int *events);
 static void load_job(Coordinator *coordinator);
+static void follow_job(Coordinator *coordinator);
 static bool is_planned(const Coordinator *coordinator);
 static void launch_workers(Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
 static void look_around(Coordinator *coordinator);
+static void follow_alterations(Coordinator *coordinator, bool woken);
+static void alter_crew(Coordinator *coordinator);
+static void tell_alteration(Coordinator *coordinator);
+static void show_workers(const Coordinator *coordinator, int workers);
 static void stop_workers(Coordinator *coordinator);
 static void outlast_workers(Coordinator *coordinator);
 static void stop_at_exit(int code, Datum arg);
@@ -316,10 +329,11 @@ static void
 await_window(Coordinator *coordinator)
 {
 	BulkparCall *call = coordinator->call;
-	int			events;
+	int			events = 0;
 
 	for (;;)
 	{
+		follow_alterations(coordinator, events & WL_LATCH_SET);
 		look_around(coordinator);
 		if (!bulkpar_governor_is_closed(coordinator->governor))
 			break;
@@ -338,14 +352,30 @@ await_window(Coordinator *coordinator)
 	}
 }
 
-/* Read the job, for as long as this process lives. */
+/* Read the job. */
 static void
 load_job(Coordinator *coordinator)
 {
+	coordinator->job_context = AllocSetContextCreate(TopMemoryContext,
+													 "bulkpar job",
+													 ALLOCSET_SMALL_SIZES);
 	bulkpar_settings_start_transaction();
-	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextSwitchTo(coordinator->job_context);
 	coordinator->job = bulkpar_job_load(coordinator->job_id);
 	CommitTransactionCommand();
+}
+
+/* Read the job anew, when it has changed, and go on with it as it is now. */
+static void
+follow_job(Coordinator *coordinator)
+{
+	MemoryContext before = coordinator->job_context;
+
+	load_job(coordinator);
+	bulkpar_crew_follow(coordinator->crew, coordinator->job,
+						coordinator->planned);
+	bulkpar_governor_follow(coordinator->governor, coordinator->job);
+	MemoryContextDelete(before);
 }
 
 /* Whether the first worker has planned this run of the job. */
@@ -365,15 +395,12 @@ static void
 launch_workers(Coordinator *coordinator)
 {
 	BulkparCall *call = coordinator->call;
-	char		activity[80];
 	int			started;
 
-	load_job(coordinator);
+	follow_job(coordinator);
 	if (coordinator->job->xmin_holders != NULL)
 		bulkpar_clip(call->xmin_holders, sizeof(call->xmin_holders),
 					 coordinator->job->xmin_holders);
-	bulkpar_crew_follow(coordinator->crew, coordinator->job);
-	bulkpar_governor_follow(coordinator->governor, coordinator->job);
 	if (bulkpar_job_is_empty(coordinator->job))
 		return;
 	bulkpar_governor_begin(coordinator->governor, &call->outset);
@@ -385,29 +412,26 @@ launch_workers(Coordinator *coordinator)
 	pg_write_barrier();
 	pg_atomic_write_u32(&call->workers_started, started);
 	SetLatch(&call->caller->procLatch);
-	snprintf(activity, sizeof(activity),
-			 "bulkpar job " INT64_FORMAT ": %d workers",
-			 coordinator->job_id, started);
-	pgstat_report_activity(STATE_RUNNING, activity);
+	show_workers(coordinator, started);
 }
 
 /* Wait until the job is complete.  What ends it before that is thrown. */
 static void
 watch_workers(Coordinator *coordinator)
 {
-	bool		planned = false;
 	int			events = 0;
 
 	for (;;)
 	{
-		if (!planned && is_planned(coordinator))
+		if (!coordinator->planned && is_planned(coordinator))
 		{
-			planned = true;
+			coordinator->planned = true;
 			launch_workers(coordinator);
 		}
 		if (!bulkpar_crew_look_after(coordinator->crew,
 									 events & WL_LATCH_SET))
 			return;
+		follow_alterations(coordinator, events & WL_LATCH_SET);
 		look_around(coordinator);
 		wait_a_while(coordinator, &events);
 	}
@@ -444,6 +468,88 @@ look_around(Coordinator *coordinator)
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg_internal("%s", pause)));
 	}
+}
+
+/*
+ * See whether the job was altered, when we were woken or now and then, and go on
+ * with it as it is then.  Who plans it puts into its row what he has read, so
+ * until then nothing else goes there.
+ */
+static void
+follow_alterations(Coordinator *coordinator, bool woken)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		altered;
+	bool		workers;
+
+	if (!woken && now >= coordinator->asked_at &&
+		!TimestampDifferenceExceeds(coordinator->asked_at, now, ALTER_INTERVAL))
+		return;
+	coordinator->asked_at = now;
+	bulkpar_settings_start_transaction();
+	altered = bulkpar_alteration_follow(coordinator->job_id, &workers);
+	CommitTransactionCommand();
+	if (!altered)
+		return;
+
+	follow_job(coordinator);
+	if (workers)
+		coordinator->workers = coordinator->job->workers;
+	bulkpar_governor_alter(coordinator->governor, coordinator->workers);
+	if (!coordinator->planned)
+		return;
+	if (workers)
+		alter_crew(coordinator);
+	tell_alteration(coordinator);
+	bulkpar_settings_start_transaction();
+	bulkpar_alteration_settle_followed(coordinator->job_id);
+	CommitTransactionCommand();
+}
+
+/* Have as many workers as are wanted now, or as the limits allow. */
+static void
+alter_crew(Coordinator *coordinator)
+{
+	BulkparCall *call = coordinator->call;
+	int			started = bulkpar_crew_resize(coordinator->crew,
+											  coordinator->workers);
+
+	pg_atomic_write_u32(&call->workers_wanted, coordinator->workers);
+	pg_atomic_write_u32(&call->workers_started, started);
+	show_workers(coordinator, started);
+}
+
+/* Let whoever waits know that the job is no longer what he has started. */
+static void
+tell_alteration(Coordinator *coordinator)
+{
+	BulkparCall *call = coordinator->call;
+	uint32		started = pg_atomic_read_u32(&call->workers_started);
+	uint32		wanted = pg_atomic_read_u32(&call->workers_wanted);
+	char		notice[BULKPAR_NOTICE_SIZE];
+	int			length;
+
+	length = snprintf(notice, sizeof(notice),
+					  "altered, goes on with %u %s", started,
+					  started == 1 ? "worker" : "workers");
+	if (started < wanted)
+		length += snprintf(notice + length, sizeof(notice) - length,
+						   " instead of %u", wanted);
+	snprintf(notice + length, sizeof(notice) - length,
+			 " and batches of %d rows", coordinator->job->batch_size);
+	bulkpar_handover_tell(call, notice);
+}
+
+/* Show in pg_stat_activity how many workers there are. */
+static void
+show_workers(const Coordinator *coordinator, int workers)
+{
+	char		activity[80];
+
+	snprintf(activity, sizeof(activity),
+			 "bulkpar job " INT64_FORMAT ": %d workers",
+			 coordinator->job_id, workers);
+	pgstat_report_activity(STATE_RUNNING, activity);
 }
 
 static void

@@ -47,6 +47,7 @@ typedef struct Member
 {
 	BackgroundWorkerHandle *handle; /* NULL for none */
 	int			number;			/* of the worker in its job */
+	bool		retired;		/* it was told to end, and may be about to */
 	BulkparQuota quota;			/* that it takes of the limits */
 } Member;
 
@@ -61,10 +62,13 @@ struct BulkparCrew
 	int			deaths;
 	BulkparShortage shortage;	/* when a worker was last launched */
 	TimestampTz deadline;		/* when we stop waiting for their end, or 0 */
+	int			wanted;			/* members, those at the first places */
+	bool		gave_back;		/* one of the others has ended */
 	int			size;
-	Member		members[FLEXIBLE_ARRAY_MEMBER];
+	Member	   *members;
 };
 
+static void make_room(BulkparCrew *crew, int count);
 static bool launch_member(BulkparCrew *crew, Member *member);
 static bool see_off(BulkparCrew *crew, TimestampTz deadline);
 static void drop_member(Member *member);
@@ -80,25 +84,23 @@ BulkparCrew *
 bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job,
 					int snapshot_holder, dsm_handle pace)
 {
-	BulkparCrew *crew = palloc0(add_size(offsetof(BulkparCrew, members),
-										 mul_size(job->workers,
-												  sizeof(Member))));
+	BulkparCrew *crew = palloc0(sizeof(BulkparCrew));
 
 	crew->identity = identity;
 	crew->job = job;
 	crew->snapshot_holder = snapshot_holder;
 	crew->pace = pace;
 	crew->size = job->workers;
+	crew->members = palloc0(mul_size(crew->size, sizeof(Member)));
 	return crew;
 }
 
-/* The job is planned: from now on work for it as it is now. */
+/* From now on work for the job as it is now, and whether it is planned. */
 void
-bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job)
+bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job, bool planned)
 {
-	Assert(!crew->planned);
 	crew->job = job;
-	crew->planned = true;
+	crew->planned = planned;
 }
 
 /*
@@ -111,13 +113,54 @@ bulkpar_crew_launch(BulkparCrew *crew, int count)
 {
 	int			started = 0;
 
-	while (started < Min(count, crew->size) &&
+	make_room(crew, count);
+	crew->wanted = count;
+	while (started < count &&
 		   (crew->members[started].handle != NULL ||
 			launch_member(crew, &crew->members[started])))
 		started++;
 	if (started == 0)
 		bulkpar_launch_raise_no_slot(crew->shortage);
 	return started;
+}
+
+/*
+ * The job is to have so many workers from now on.  Those at the places beyond are
+ * told to end, by pace.c; here others are launched where there are too few, as far
+ * as the limits allow.  Returns how many there are then.
+ */
+int
+bulkpar_crew_resize(BulkparCrew *crew, int count)
+{
+	int			running = 0;
+
+	make_room(crew, count);
+	crew->wanted = count;
+	crew->shortage = BULKPAR_SHORTAGE_NONE;
+	for (int i = 0; i < crew->size; i++)
+	{
+		Member	   *member = &crew->members[i];
+
+		if (i >= count)
+			member->retired = member->handle != NULL;
+		else if (member->handle != NULL ||
+				 (crew->shortage == BULKPAR_SHORTAGE_NONE &&
+				  launch_member(crew, member)))
+			running++;
+	}
+	return running;
+}
+
+/* Have a place for so many workers. */
+static void
+make_room(BulkparCrew *crew, int count)
+{
+	if (count <= crew->size)
+		return;
+	crew->members = repalloc(crew->members, mul_size(count, sizeof(Member)));
+	memset(&crew->members[crew->size], 0,
+		   sizeof(Member) * (count - crew->size));
+	crew->size = count;
 }
 
 /* What kept the last worker from being launched, if it was not. */
@@ -148,7 +191,9 @@ bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
 	if (check_progress(crew->job->job_id))
 		return false;
 
-	count_death(crew);
+	if (!crew->gave_back)
+		count_death(crew);
+	crew->gave_back = false;
 	if (!launch_member(crew, &crew->members[0]))
 		bulkpar_launch_raise_no_slot(crew->shortage);
 	return true;
@@ -238,7 +283,9 @@ launch_member(BulkparCrew *crew, Member *member)
 		return false;
 	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(crew));
 	member->handle = bulkpar_worker_launch(crew->identity, crew->job,
-										   crew->launched + 1, !crew->planned,
+										   crew->launched + 1,
+										   member - crew->members,
+										   !crew->planned,
 										   crew->snapshot_holder,
 										   crew->pace);
 	MemoryContextSwitchTo(oldcontext);
@@ -249,6 +296,7 @@ launch_member(BulkparCrew *crew, Member *member)
 		return false;
 	}
 	member->number = ++crew->launched;
+	member->retired = false;
 	return true;
 }
 
@@ -264,7 +312,8 @@ drop_member(Member *member)
 
 /*
  * Look whether a worker runs, and see to what it has left if it has ended.
- * Returns whether it or one in its place runs.
+ * Returns whether it or one in its place runs.  One that was told to end, and may
+ * have ended for that, is replaced if it is wanted again.
  */
 static bool
 check_member(BulkparCrew *crew, Member *member)
@@ -283,10 +332,12 @@ check_member(BulkparCrew *crew, Member *member)
 	bulkpar_settings_start_transaction();
 	left = bulkpar_ledger_release(job_id, member->number);
 	CommitTransactionCommand();
-	if (left == 0)
-		return false;
-	count_death(crew);
-	return launch_member(crew, member);
+	if (left > 0)
+		count_death(crew);
+	if (member->retired)
+		crew->gave_back = true;
+	return (left > 0 || member->retired) &&
+		member - crew->members < crew->wanted && launch_member(crew, member);
 }
 
 /* Another worker has died; too many are an error. */

@@ -25,8 +25,10 @@ extern BulkparCrew *bulkpar_crew_create(const BulkparIdentity *identity,
 										const BulkparJob *job,
 										int snapshot_holder,
 										dsm_handle pace);
-extern void bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job);
+extern void bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job,
+								bool planned);
 extern int	bulkpar_crew_launch(BulkparCrew *crew, int count);
+extern int	bulkpar_crew_resize(BulkparCrew *crew, int count);
 extern BulkparShortage bulkpar_crew_shortage(const BulkparCrew *crew);
 extern bool bulkpar_crew_look_after(BulkparCrew *crew, bool woken);
 extern void bulkpar_crew_stop(BulkparCrew *crew);

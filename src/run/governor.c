@@ -182,6 +182,16 @@ bulkpar_governor_begin(const BulkparGovernor *governor, BulkparOutset *outset)
 }
 
 /*
+ * The job was altered: batches have another size from now on, and so many workers
+ * are wanted, or 0 for as many as there are.
+ */
+void
+bulkpar_governor_alter(BulkparGovernor *governor, int workers)
+{
+	bulkpar_pace_alter(governor->pace, governor->job->batch_size, workers);
+}
+
+/*
  * Look around, and tell the workers.  NULL, or why the job is to be paused, for
  * people.  Neither throws nor needs a transaction.
  */

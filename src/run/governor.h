@@ -27,6 +27,7 @@ extern void bulkpar_governor_follow(BulkparGovernor *governor,
 extern bool bulkpar_governor_is_closed(const BulkparGovernor *governor);
 extern void bulkpar_governor_begin(const BulkparGovernor *governor,
 								   BulkparOutset *outset);
+extern void bulkpar_governor_alter(BulkparGovernor *governor, int workers);
 extern const char *bulkpar_governor_look(BulkparGovernor *governor);
 extern void bulkpar_governor_note(BulkparGovernor *governor, bool ended);
 extern const char *bulkpar_governor_notice(BulkparGovernor *governor);

@@ -61,6 +61,9 @@ bulkpar_limits_find(BulkparLimits *limits, const BulkparSettings *settings)
 	limits->min_free_disk = (int)
 		stricter("bulkpar.min_free_disk", bulkpar_min_free_disk,
 				 settings, 0, true);
+	limits->lock_wait = (int)
+		stricter("bulkpar.lock_wait", bulkpar_lock_wait,
+				 settings, GUC_UNIT_MS, false);
 	limits->nice = stricter("bulkpar.nice", bulkpar_nice, settings, 0, true);
 
 	/* What is replayed comes after what is flushed. */

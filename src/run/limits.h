@@ -33,6 +33,7 @@ typedef struct BulkparLimits
 	int64		max_time;		/* of a run, in milliseconds */
 	const char *windows[BULKPAR_LIMITS_SOURCES];	/* all must be open; NULL
 													 * for none */
+	int			lock_wait;		/* in milliseconds */
 } BulkparLimits;
 
 extern void bulkpar_limits_find(BulkparLimits *limits,

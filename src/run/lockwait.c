@@ -43,7 +43,6 @@
 
 #include "books/joblock.h"
 #include "books/throttle.h"
-#include "bulkpar.h"
 #include "compat.h"
 #include "run/lockwait.h"
 #include "run/pace.h"
@@ -68,9 +67,6 @@ static volatile sig_atomic_t seen = false;
 
 static TimeoutId timer;
 static int	ticking = 0;		/* its interval, or 0 */
-static int	of_server = 0;		/* bulkpar.lock_wait of the configuration, or
-								 * 0 */
-static int	configured = 0;		/* that of the job, not as user code set it */
 static int	limit = 0;			/* of the transaction, or 0 */
 static bool exceeded = false;	/* in the last one that had a limit */
 
@@ -78,12 +74,14 @@ static void look_at_lock(void);
 static void note_error(void *arg);
 static void refuse_commit(XactEvent event, void *arg);
 static void set_lock_timeout(int ms);
+static void sleep_for(const BulkparJob *job, const char *reason, int ms,
+					  bool until_retired);
 static bool try_work(void (*work) (void *arg), void *arg);
 static void name_holders(const BulkparJob *job, BulkparLockWait *wait);
 
 /*
- * Prepare this process, once, before it adopts the settings of the job.  What
- * pushes onto the error_context_stack must do so after it.
+ * Prepare this process, once.  What pushes onto the error_context_stack must do
+ * so after it.
  */
 void
 bulkpar_lockwait_start(void)
@@ -94,20 +92,6 @@ bulkpar_lockwait_start(void)
 	RegisterXactCallback(refuse_commit, NULL);
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	if (bulkpar_settings_is_configured("bulkpar.lock_wait"))
-		of_server = bulkpar_lock_wait;
-}
-
-/*
- * Take the setting as it is, or that of the configuration if it is stricter:
- * what user code has set must be undone before.
- */
-void
-bulkpar_lockwait_configure(void)
-{
-	configured = bulkpar_lock_wait;
-	if (of_server > 0 && (configured == 0 || of_server < configured))
-		configured = of_server;
 }
 
 /*
@@ -117,9 +101,11 @@ bulkpar_lockwait_configure(void)
 int
 bulkpar_lockwait_limit(bool shortly, int longest)
 {
-	if (shortly && configured > SHORT_WAIT)
-		return Max(SHORT_WAIT, Min(longest, configured));
-	return configured;
+	int			lock_wait = bulkpar_pace_lock_wait();
+
+	if (shortly && lock_wait > SHORT_WAIT)
+		return Max(SHORT_WAIT, Min(longest, lock_wait));
+	return lock_wait;
 }
 
 /* Let the next transaction wait no longer than that. */
@@ -191,11 +177,18 @@ bulkpar_lockwait_pause(int last)
 }
 
 /*
- * Sleep so long, outside of any transaction, and show why.  Throws when the
- * process was cancelled or terminated.
+ * Sleep so long, outside of any transaction, and show why, or until the worker is
+ * retired.  Throws when the process was cancelled or terminated.
  */
 void
 bulkpar_lockwait_sleep(const BulkparJob *job, const char *reason, int ms)
+{
+	sleep_for(job, reason, ms, true);
+}
+
+static void
+sleep_for(const BulkparJob *job, const char *reason, int ms,
+		  bool until_retired)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 	char		activity[128];
@@ -209,14 +202,15 @@ bulkpar_lockwait_sleep(const BulkparJob *job, const char *reason, int ms)
 	disable_timeout(timer, false);
 	ticking = 0;
 	while ((left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-												   until)) > 0)
+												   until)) > 0 &&
+		   !(until_retired && bulkpar_pace_is_retired()))
 	{
 		/* The clock was set back. */
 		if (left > ms)
 			until -= (left - ms) * INT64CONST(1000);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Min(left, ms), PG_WAIT_EXTENSION);
+						 Min(left, MIN_PAUSE), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		bulkpar_pace_check_interrupts();
 	}
@@ -249,7 +243,8 @@ bulkpar_lockwait_insist(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		bulkpar_throttle_note(job->job_id, chunk, wait.reason);
 		noted = true;
 		pause = bulkpar_lockwait_pause(pause);
-		bulkpar_lockwait_sleep(job, wait.reason, pause);
+		/* It goes on with its chunk until that can be given back. */
+		sleep_for(job, wait.reason, pause, chunk == NULL);
 	}
 	if (noted && chunk == NULL)
 		bulkpar_throttle_note(job->job_id, NULL, NULL);
@@ -262,7 +257,7 @@ try_work(void (*work) (void *arg), void *arg)
 	MemoryContext context = CurrentMemoryContext;
 	volatile bool done = false;
 
-	bulkpar_lockwait_begin(configured);
+	bulkpar_lockwait_begin(bulkpar_pace_lock_wait());
 	PG_TRY();
 	{
 		work(arg);

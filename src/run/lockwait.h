@@ -25,7 +25,6 @@ typedef struct BulkparLockWait
 } BulkparLockWait;
 
 extern void bulkpar_lockwait_start(void);
-extern void bulkpar_lockwait_configure(void);
 extern int	bulkpar_lockwait_limit(bool shortly, int longest);
 extern void bulkpar_lockwait_begin(int limit);
 extern void bulkpar_lockwait_end(void);

@@ -9,6 +9,10 @@
  * has written there for long, it starts no batch: what it would go by is no longer
  * true.
  *
+ * Who alters a job has that written there as well: how large batches are, how long
+ * they wait for locks, and how many workers there are to be.  Each has a place,
+ * and whose place is beyond that number ends.
+ *
  * The caps of a job are kept by a moment that all workers push on: each batch by
  * as long as its rows may take for the whole job, from when it began at the
  * earliest.  Its worker goes on when that moment has come.
@@ -58,12 +62,16 @@ struct BulkparPace
 	pg_atomic_uint32 share;
 	Cap			rows;
 	Cap			wal;
+	pg_atomic_uint32 lock_wait; /* in milliseconds */
+	pg_atomic_uint32 batch_size;	/* 0 for as the job was loaded */
+	pg_atomic_uint32 workers;	/* the same */
 	slock_t		mutex;			/* guards what follows */
 	char		reason[BULKPAR_REASON_TEXT];
 };
 
 /* Of this worker. */
 static BulkparPace *attached = NULL;
+static int	own_place = 0;
 static TimestampTz work_started = 0;
 static TimestampTz rows_until = 0;
 static TimestampTz wal_until = 0;
@@ -92,17 +100,29 @@ bulkpar_pace_create(dsm_handle *handle)
 	pg_atomic_init_u32(&pace->share, SHARE_UNIT);
 	cap_init(&pace->rows);
 	cap_init(&pace->wal);
+	pg_atomic_init_u32(&pace->lock_wait, 0);
+	pg_atomic_init_u32(&pace->batch_size, 0);
+	pg_atomic_init_u32(&pace->workers, 0);
 	SpinLockInit(&pace->mutex);
 	*handle = dsm_segment_handle(segment);
 	return pace;
 }
 
-/* Set the caps of the job. */
+/* Set the limits of the job that its workers keep. */
 void
 bulkpar_pace_limit(BulkparPace *pace, const BulkparLimits *limits)
 {
+	pg_atomic_write_u32(&pace->lock_wait, limits->lock_wait);
 	cap_limit(&pace->rows, limits->max_rows_per_second);
 	cap_limit(&pace->wal, limits->max_wal_rate / 1024.0);
+}
+
+/* Let batches be of that size, and only so many workers be left. */
+void
+bulkpar_pace_alter(BulkparPace *pace, int batch_size, int workers)
+{
+	pg_atomic_write_u32(&pace->batch_size, batch_size);
+	pg_atomic_write_u32(&pace->workers, workers);
 }
 
 /* Forget what is used of the caps: that was by another clock. */
@@ -133,9 +153,9 @@ bulkpar_pace_set(BulkparPace *pace, double share,
 	pg_atomic_write_u64(&pace->looked_at, GetCurrentTimestamp());
 }
 
-/* Let this process be a worker of that coordinator. */
+/* Let this process be the worker of that coordinator at that place. */
 void
-bulkpar_pace_attach(dsm_handle handle)
+bulkpar_pace_attach(dsm_handle handle, int place)
 {
 	dsm_segment *segment = dsm_attach(handle);
 
@@ -145,7 +165,40 @@ bulkpar_pace_attach(dsm_handle handle)
 				 errmsg("could not map the dynamic shared memory segment of a bulkpar job")));
 	dsm_pin_mapping(segment);
 	attached = dsm_segment_address(segment);
+	own_place = place;
 	work_started = GetCurrentTimestamp();
+}
+
+/* How long a batch waits for a lock, in milliseconds, or 0 for ever. */
+int
+bulkpar_pace_lock_wait(void)
+{
+	return (int) pg_atomic_read_u32(&attached->lock_wait);
+}
+
+/* The batch size of the job if it was altered, or else the one before. */
+int
+bulkpar_pace_batch_size(int before)
+{
+	int			batch_size = (int) pg_atomic_read_u32(&attached->batch_size);
+
+	return batch_size == 0 ? before : batch_size;
+}
+
+/* The same of the number of its workers. */
+int
+bulkpar_pace_workers(int before)
+{
+	int			workers = (int) pg_atomic_read_u32(&attached->workers);
+
+	return workers == 0 ? before : workers;
+}
+
+/* Whether this worker is one too many. */
+bool
+bulkpar_pace_is_retired(void)
+{
+	return own_place >= bulkpar_pace_workers(own_place + 1);
 }
 
 /* The worker was asleep, and begins to work now. */
@@ -178,9 +231,10 @@ bulkpar_pace_count(int64 rows, uint64 wal_bytes)
 }
 
 /*
- * Wait until the next batch may start.  Must be called outside of a
- * transaction.  Returns whether pg_stat_activity says now that we wait.  Throws
- * when the worker was told to end, also by the end of its coordinator.
+ * Wait until the next batch may start, or the worker is retired.  Must be called
+ * outside of a transaction.  Returns whether pg_stat_activity says now that we
+ * wait.  Throws when the worker was told to end, also by the end of its
+ * coordinator.
  */
 bool
 bulkpar_pace_wait(int64 job_id)
@@ -196,7 +250,7 @@ bulkpar_pace_wait(int64 job_id)
 		TimestampTz end = end_of_wait(now, work_ended);
 		long		left = TimestampDifferenceMilliseconds(now, end);
 
-		if (now >= end)
+		if (now >= end || bulkpar_pace_is_retired())
 			break;
 		if (!shown && left >= LOOK_INTERVAL)
 		{

@@ -23,10 +23,16 @@ typedef struct BulkparPace BulkparPace;
 extern BulkparPace *bulkpar_pace_create(dsm_handle *handle);
 extern void bulkpar_pace_limit(BulkparPace *pace,
 							   const BulkparLimits *limits);
+extern void bulkpar_pace_alter(BulkparPace *pace, int batch_size,
+							   int workers);
 extern void bulkpar_pace_forget(BulkparPace *pace);
 extern void bulkpar_pace_set(BulkparPace *pace, double share,
 							 const char *reason);
-extern void bulkpar_pace_attach(dsm_handle handle);
+extern void bulkpar_pace_attach(dsm_handle handle, int place);
+extern int	bulkpar_pace_lock_wait(void);
+extern int	bulkpar_pace_batch_size(int before);
+extern int	bulkpar_pace_workers(int before);
+extern bool bulkpar_pace_is_retired(void);
 extern void bulkpar_pace_count(int64 rows, uint64 wal_bytes);
 extern void bulkpar_pace_start(void);
 extern void bulkpar_pace_check_interrupts(void);

@@ -52,6 +52,7 @@ typedef struct WorkerArgs
 {
 	BulkparIdentity identity;
 	int			number;			/* of the worker in its job */
+	int			place;			/* in the crew */
 	int			runs;			/* which run of the job it is for */
 	int64		job_id;
 	bool		plans;			/* plan the job first, see plan.c */
@@ -90,12 +91,13 @@ static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
  */
 BackgroundWorkerHandle *
 bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
-					  int number, bool plans, int snapshot_holder,
-					  dsm_handle pace)
+					  int number, int place, bool plans,
+					  int snapshot_holder, dsm_handle pace)
 {
 	WorkerArgs	args = {
 		.identity = *identity,
 		.number = number,
+		.place = place,
 		.runs = job->runs,
 		.job_id = job->job_id,
 		.plans = plans,
@@ -147,7 +149,7 @@ bulkpar_worker_main(Datum main_arg)
 
 	PG_TRY();
 	{
-		bulkpar_pace_attach(args.pace);
+		bulkpar_pace_attach(args.pace, args.place);
 		start_run(run, &args);
 		if (!args.plans || plan_run(run, &args))
 		{
@@ -206,7 +208,6 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 	job->runs = args->runs;
 	bulkpar_settings_adopt(&job->settings);
 	bulkpar_retry_start();
-	bulkpar_lockwait_configure();
 	run->job = job;
 	run->job_context = context;
 	show_statement(run);
@@ -316,9 +317,11 @@ claim(void *arg)
 
 	memset(&run->claim, 0, sizeof(BulkparClaim));
 	MemoryContextReset(run->chunk_context);
+	if (bulkpar_pace_is_retired())
+		return;
+	bulkpar_chunk_follow(run);
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
-	bulkpar_lockwait_configure();
 	bulkpar_joblock_mark(run->job->job_id);
 	MemoryContextSwitchTo(run->chunk_context);
 	work->done = bulkpar_joblock_is_held(run->job->job_id) &&

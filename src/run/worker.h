@@ -22,6 +22,7 @@
 extern BackgroundWorkerHandle *bulkpar_worker_launch(const BulkparIdentity *identity,
 													 const BulkparJob *job,
 													 int number,
+													 int place,
 													 bool plans,
 													 int snapshot_holder,
 													 dsm_handle pace);

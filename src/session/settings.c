@@ -86,6 +86,7 @@ static const char *const process_settings[][2] = {
 	{"client_min_messages", "notice"},
 };
 
+static int	compare_names(const ListCell *a, const ListCell *b);
 static bool is_set(const struct config_generic *setting);
 static bool is_carried(const struct config_generic *setting);
 static bool is_session_setting(const char *name);
@@ -159,6 +160,81 @@ bulkpar_settings_collect_limits(BulkparSettings *limits)
 	}
 	if (find_variable("bulkpar.lock_wait")->source >= PGC_S_CLIENT)
 		add_lock_wait(limits);
+}
+
+/*
+ * The full name of one of those of our own that a job carries, "nice" or
+ * "bulkpar.nice"; NULL if there is none of that name.
+ */
+const char *
+bulkpar_settings_limit(const char *name)
+{
+	const struct config_generic *variable = find_variable(name);
+
+	if (variable == NULL || pg_strncasecmp(variable->name, "bulkpar.", 8) != 0)
+		variable = find_variable(psprintf("bulkpar.%s", name));
+	if (variable == NULL || (variable->flags & GUC_CUSTOM_PLACEHOLDER) != 0 ||
+		!(is_carried(variable) ||
+		  strcmp(variable->name, "bulkpar.lock_wait") == 0))
+		return NULL;
+	return variable->name;
+}
+
+/*
+ * The names of all of them, in the order of the alphabet, with commas between.
+ */
+char *
+bulkpar_settings_list_limits(void)
+{
+	int			nvariables;
+	struct config_generic **variables = bulkpar_compat_guc_variables(&nvariables);
+	List	   *names = NIL;
+	StringInfoData buf;
+	ListCell   *lc;
+
+	for (int i = 0; i < nvariables; i++)
+	{
+		if (pg_strncasecmp(variables[i]->name, "bulkpar.", 8) == 0 &&
+			bulkpar_settings_limit(variables[i]->name) != NULL)
+			names = lappend(names, pstrdup(variables[i]->name + 8));
+	}
+	list_sort(names, compare_names);
+	initStringInfo(&buf);
+	foreach(lc, names)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 (char *) lfirst(lc));
+	return buf.data;
+}
+
+static int
+compare_names(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/*
+ * Add a setting to a list that has room for it, as SET by the current user would
+ * set it, and with the same error where it would not; or with NULL for the value
+ * as one that a job is no longer to carry.
+ */
+void
+bulkpar_settings_add(BulkparSettings *settings, const char *name,
+					 const char *value)
+{
+	BulkparSetting *setting = &settings->items[settings->count++];
+
+	memset(setting, 0, sizeof(BulkparSetting));
+	setting->name = pstrdup(name);
+	setting->role = GetUserId();
+	if (value != NULL)
+	{
+		int			nestlevel = NewGUCNestLevel();
+
+		(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, ERROR, false);
+		setting->value = pstrdup(GetConfigOption(name, false, false));
+		AtEOXact_GUC(false, nestlevel);
+	}
 }
 
 /*

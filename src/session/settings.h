@@ -31,6 +31,10 @@ typedef struct BulkparSettings
 extern void bulkpar_settings_collect(BulkparSettings *settings, Oid owner,
 									 Oid session_role);
 extern void bulkpar_settings_collect_limits(BulkparSettings *limits);
+extern const char *bulkpar_settings_limit(const char *name);
+extern char *bulkpar_settings_list_limits(void);
+extern void bulkpar_settings_add(BulkparSettings *settings, const char *name,
+								 const char *value);
 extern void bulkpar_settings_check(const BulkparSettings *settings,
 								   int64 job_id);
 extern const char *bulkpar_settings_differ(const BulkparSettings *a,

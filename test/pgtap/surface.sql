@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(131);
+SELECT plan(136);
 
 SET LOCAL search_path = public, bulkpar;
 CREATE ROLE bulkpar_somebody;
@@ -31,6 +31,8 @@ SELECT has_extension('bulkpar');
 SELECT results_eq(
 	$$SELECT name FROM members ORDER BY name COLLATE "C"$$,
 	ARRAY[
+		'function bulkpar_alter(bigint,integer,integer,jsonb)',
+		'function bulkpar_alter(text,integer,integer,jsonb)',
 		'function bulkpar_await(bigint,interval)',
 		'function bulkpar_await(text,interval)',
 		'function bulkpar_cancel(bigint)',
@@ -58,6 +60,7 @@ SELECT results_eq(
 		'function bulkpar_wait(text,interval)',
 		'function bulkpar_xmin_holders()',
 		'schema bulkpar',
+		'table bulkpar_alteration',
 		'table bulkpar_chunk',
 		'table bulkpar_counter',
 		'table bulkpar_error',
@@ -250,6 +253,20 @@ SELECT col_is_pk('bulkpar_subquery', ARRAY['job_id', 'number'],
 	'bulkpar_subquery has a primary key');
 SELECT fk_ok('bulkpar_subquery', 'job_id', 'bulkpar_job', 'job_id');
 
+-- bulkpar_alteration
+SELECT results_eq(
+	$$SELECT * FROM columns_of('bulkpar_alteration')$$,
+	ARRAY[
+		'job_id bigint not null',
+		'altered_at timestamp with time zone not null',
+		'workers integer',
+		'batch_size integer',
+		'settings jsonb',
+		'followed boolean not null'
+	], 'columns of bulkpar_alteration');
+SELECT hasnt_pk('bulkpar_alteration');
+SELECT fk_ok('bulkpar_alteration', 'job_id', 'bulkpar_job', 'job_id');
+
 -- bulkpar_throttle
 SELECT results_eq(
 	$$SELECT * FROM columns_of('bulkpar_throttle')$$,
@@ -401,6 +418,14 @@ SELECT results_eq(
 		AND proname NOT IN ('bulkpar_support', 'bulkpar_explain')
 	ORDER BY proname COLLATE "C", oid$$,
 	ARRAY[
+		'bulkpar_alter: job_id bigint, '
+		'workers integer DEFAULT NULL::integer, '
+		'batch_size integer DEFAULT NULL::integer, '
+		'settings jsonb DEFAULT NULL::jsonb',
+		'bulkpar_alter: job_name text, '
+		'workers integer DEFAULT NULL::integer, '
+		'batch_size integer DEFAULT NULL::integer, '
+		'settings jsonb DEFAULT NULL::jsonb',
 		'bulkpar_await: IN job_id bigint, '
 		'IN timeout interval DEFAULT NULL::interval',
 		'bulkpar_await: IN job_name text, '
@@ -560,6 +585,8 @@ SELECT table_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_error', 'bulkpar_somebody', '{}');
 SELECT table_privs_are('bulkpar_subquery', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_subquery', 'bulkpar_somebody', '{}');
+SELECT table_privs_are('bulkpar_alteration', 'bulkpar_somebody', '{}');
+SELECT any_column_privs_are('bulkpar_alteration', 'bulkpar_somebody', '{}');
 SELECT table_privs_are('bulkpar_throttle', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_throttle', 'bulkpar_somebody', '{}');
 SELECT table_privs_are(name, 'bulkpar_somebody', '{SELECT}')
