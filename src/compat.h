@@ -24,6 +24,7 @@
 #include "executor/executor.h"
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
+#include "parser/analyze.h"
 #include "parser/parse_relation.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -48,6 +49,13 @@
 #else
 #define BULKPAR_PLANNER_EXTRA_PARAM
 #define BULKPAR_PLANNER_EXTRA_ARG
+#endif
+
+/* What the hook of the analysis is given must be left alone since 19. */
+#if PG_VERSION_NUM >= 190000
+typedef const JumbleState BulkparJumbleState;
+#else
+typedef JumbleState BulkparJumbleState;
 #endif
 
 /* Lets a background worker connect as a role that cannot log in; 0: cannot. */
@@ -205,6 +213,22 @@ bulkpar_compat_plan_query(Query *query, const char *text, int options)
 	return pg_plan_query(query, text, options, NULL, NULL);
 #else
 	return pg_plan_query(query, text, options, NULL);
+#endif
+}
+
+/* The tables that a plan changes, as indexes of its range table. */
+static inline List *
+bulkpar_compat_result_relations(const PlannedStmt *stmt)
+{
+#if PG_VERSION_NUM >= 190000
+	List	   *relations = NIL;
+	int			rti = -1;
+
+	while ((rti = bms_next_member(stmt->resultRelationRelids, rti)) >= 0)
+		relations = lappend_int(relations, rti);
+	return relations;
+#else
+	return stmt->resultRelations;
 #endif
 }
 

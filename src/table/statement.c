@@ -228,7 +228,7 @@ bulkpar_statement_verify(BulkparStatement *statement)
 	Assert(condition->use == BULKPAR_CONDITION_CHANGE);
 	if (statement->verified != cplan->generation)
 	{
-		foreach(lc, stmt->resultRelations)
+		foreach(lc, bulkpar_compat_result_relations(stmt))
 		{
 			Oid			relid = rt_fetch(lfirst_int(lc), stmt->rtable)->relid;
 
