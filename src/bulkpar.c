@@ -46,6 +46,7 @@ double		bulkpar_nice = 0;
 int			bulkpar_progress_interval = 5000;
 int			bulkpar_replica_position = BULKPAR_REPLICA_REPLAY;
 bool		bulkpar_report = true;
+char	   *bulkpar_throttle_query = NULL;
 int			bulkpar_throttle_timeout = 3600;
 char	   *bulkpar_time_window = NULL;
 int			bulkpar_workers = 0;
@@ -59,6 +60,7 @@ static const struct config_enum_entry replica_positions[] = {
 void		_PG_init(void);
 
 static void define_limits(void);
+static bool check_query_source(char **value, void **extra, GucSource source);
 static bool check_of_job(char **value, void **extra, GucSource source);
 
 void
@@ -203,6 +205,14 @@ define_limits(void)
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomStringVariable("bulkpar.throttle_query",
+							   "A query that says whether a bulkpar job must wait.",
+							   "It returns true, a number from 1 on, or a reason as text. Empty means none.",
+							   &bulkpar_throttle_query,
+							   "",
+							   PGC_USERSET, GUC_NOT_IN_SAMPLE,
+							   check_query_source, NULL, NULL);
+
 	DefineCustomIntVariable("bulkpar.throttle_timeout",
 							"How long a bulkpar job is held without a break before it is paused.",
 							"0 means that it waits as long as it takes.",
@@ -218,6 +228,19 @@ define_limits(void)
 							   "",
 							   PGC_USERSET, 0,
 							   bulkpar_window_check, NULL, NULL);
+}
+
+/*
+ * The owner of a database may set defaults for all roles in it, whom this would
+ * make run what he likes.
+ */
+static bool
+check_query_source(char **value, void **extra, GucSource source)
+{
+	if (source != PGC_S_DATABASE)
+		return true;
+	GUC_check_errdetail("It cannot be a default of a database, but of a role or in \"postgresql.conf\".");
+	return false;
 }
 
 /* Only a worker itself says which job it works for, not a client or a role. */

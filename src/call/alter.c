@@ -35,6 +35,7 @@
 #include "bulkpar.h"
 #include "call/lookup.h"
 #include "call/result.h"
+#include "run/ask.h"
 
 /* The coordinators to wake, in the memory of the transaction. */
 static List *coordinators = NIL;
@@ -79,6 +80,7 @@ bulkpar_alter(PG_FUNCTION_ARGS)
 		bulkpar_job_serialize_settings(&settings);
 
 	before = bulkpar_lookup_job(job_id);
+	bulkpar_ask_check(&settings, before->owner);
 	if (!bulkpar_alteration_insert(job_id, &alteration))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -37,6 +37,7 @@
 #include "call/result.h"
 #include "call/snapshot.h"
 #include "call/wait.h"
+#include "run/ask.h"
 #include "run/handover.h"
 #include "session/error.h"
 #include "session/settings.h"
@@ -308,6 +309,7 @@ prepare_resume(const BulkparJob *job, const BulkparJobChange *change,
 	BulkparCall *call;
 
 	bulkpar_settings_collect_limits(&limits);
+	bulkpar_ask_check(&limits, job->owner);
 	call = bulkpar_handover_prepare(job,
 									bulkpar_job_serialize_settings(&limits),
 									segment);

@@ -36,6 +36,7 @@
 #include "books/books.h"
 #include "call/check.h"
 #include "compat.h"
+#include "run/ask.h"
 #include "session/settings.h"
 #include "session/subxact.h"
 #include "table/assigned.h"
@@ -130,6 +131,7 @@ check_target(void *arg)
 	relation_close(rel, NoLock);
 
 	bulkpar_settings_collect(&job->settings, job->owner, job->session_role);
+	bulkpar_ask_check(&job->settings, job->owner);
 }
 
 /*

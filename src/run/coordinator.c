@@ -308,8 +308,9 @@ run_job(Coordinator *coordinator)
 	dsm_handle	pace;
 
 	load_job(coordinator);
-	coordinator->governor = bulkpar_governor_create(coordinator->job,
-													&pace);
+	coordinator->governor =
+		bulkpar_governor_create(&coordinator->call->identity, coordinator->job,
+								&pace);
 	coordinator->crew =
 		bulkpar_crew_create(&coordinator->call->identity, coordinator->job,
 							coordinator->call->snapshot_holder, pace);
@@ -459,6 +460,7 @@ look_around(Coordinator *coordinator)
 
 	if (notice != NULL)
 		bulkpar_handover_tell(coordinator->call, notice);
+	bulkpar_governor_tend(coordinator->governor);
 	bulkpar_governor_note(coordinator->governor, false);
 	if (pause != NULL)
 	{
@@ -557,6 +559,8 @@ stop_workers(Coordinator *coordinator)
 {
 	if (coordinator->crew != NULL)
 		bulkpar_crew_stop(coordinator->crew);
+	if (coordinator->governor != NULL)
+		(void) bulkpar_governor_stop(coordinator->governor);
 }
 
 /*
@@ -569,15 +573,19 @@ static void
 outlast_workers(Coordinator *coordinator)
 {
 	BulkparCall *call = coordinator->call;
+	bool		ended;
 
-	if (coordinator->crew == NULL ||
-		bulkpar_crew_await_end(coordinator->crew))
+	if (coordinator->crew == NULL)
+		return;
+	ended = bulkpar_governor_stop(coordinator->governor);
+	if (bulkpar_crew_await_end(coordinator->crew) && ended)
 		return;
 	bulkpar_joblock_release();
 	pg_write_barrier();
 	call->over = true;
 	SetLatch(&call->caller->procLatch);
 	bulkpar_crew_outlast(coordinator->crew);
+	bulkpar_governor_outlast(coordinator->governor);
 }
 
 /* Exit callback: nobody but the workers may hold locks for long. */

@@ -35,6 +35,7 @@
 #include "run/reasons.h"
 #include "run/room.h"
 #include "run/pace.h"
+#include "run/userquery.h"
 #include "session/clip.h"
 #include "session/settings.h"
 
@@ -77,6 +78,7 @@ struct BulkparGovernor
 	BulkparLag *lag;
 	BulkparBacklog *backlog;
 	BulkparRoom *room;
+	BulkparUserquery *userquery;
 	BulkparReasons reasons;
 	TimestampTz started_at;
 	TimestampTz looked_at;
@@ -105,10 +107,12 @@ static const char *describe_reasons(const BulkparGovernor *governor);
 
 /*
  * Watch over a job, in the current memory context, which must live as long as
- * this process.  The workers attach to the handle.
+ * this process.  The workers attach to the handle; the identity is that of the
+ * processes.
  */
 BulkparGovernor *
-bulkpar_governor_create(const BulkparJob *job, dsm_handle *handle)
+bulkpar_governor_create(const BulkparIdentity *identity, const BulkparJob *job,
+						dsm_handle *handle)
 {
 	BulkparGovernor *governor = palloc0(sizeof(BulkparGovernor));
 
@@ -120,6 +124,7 @@ bulkpar_governor_create(const BulkparJob *job, dsm_handle *handle)
 	governor->lag = bulkpar_lag_create();
 	governor->backlog = bulkpar_backlog_create();
 	governor->room = find_room(job);
+	governor->userquery = bulkpar_userquery_create(identity, job->job_id);
 	bulkpar_governor_follow(governor, job);
 	return governor;
 }
@@ -147,6 +152,7 @@ bulkpar_governor_follow(BulkparGovernor *governor, const BulkparJob *job)
 	bulkpar_limits_find(&governor->limits, &job->settings);
 	bulkpar_pace_limit(governor->pace, &governor->limits);
 	bulkpar_hours_follow(governor->hours, &governor->limits);
+	bulkpar_userquery_follow(governor->userquery, &governor->limits);
 }
 
 /* Whether the last look was outside of the hours in which the job may work. */
@@ -210,6 +216,8 @@ bulkpar_governor_look(BulkparGovernor *governor)
 	bulkpar_lag_look(governor->lag, limits, now, &governor->reasons);
 	bulkpar_backlog_look(governor->backlog, limits, &governor->reasons);
 	bulkpar_room_look(governor->room, limits, now, &governor->reasons);
+	if (!governor->closed)
+		bulkpar_userquery_look(governor->userquery, now, &governor->reasons);
 	governor->share = bulkpar_law_share(governor->reasons.load, limits->nice);
 	bulkpar_pace_set(governor->pace, governor->share,
 					 describe_reasons(governor));
@@ -220,6 +228,32 @@ bulkpar_governor_look(BulkparGovernor *governor)
 	else if (governor->held_since == 0)
 		governor->held_since = now;
 	return reason_to_pause(governor, now);
+}
+
+/* See to the process that helps to look.  Outside of a transaction. */
+void
+bulkpar_governor_tend(BulkparGovernor *governor)
+{
+	/* Nobody needs to be asked yet. */
+	if (!governor->closed)
+		bulkpar_userquery_tend(governor->userquery);
+}
+
+/*
+ * Let that process end, and say whether it has soon.  Does not throw, and can be
+ * called in an exit callback.
+ */
+bool
+bulkpar_governor_stop(BulkparGovernor *governor)
+{
+	return bulkpar_userquery_stop(governor->userquery);
+}
+
+/* The same, and wait for its end however long that takes. */
+void
+bulkpar_governor_outlast(BulkparGovernor *governor)
+{
+	bulkpar_userquery_outlast(governor->userquery);
 }
 
 /* The time since the last look is not that of the job. */

@@ -17,10 +17,12 @@
 
 #include "books/job.h"
 #include "run/outset.h"
+#include "session/identity.h"
 
 typedef struct BulkparGovernor BulkparGovernor;
 
-extern BulkparGovernor *bulkpar_governor_create(const BulkparJob *job,
+extern BulkparGovernor *bulkpar_governor_create(const BulkparIdentity *identity,
+												const BulkparJob *job,
 												dsm_handle *handle);
 extern void bulkpar_governor_follow(BulkparGovernor *governor,
 									const BulkparJob *job);
@@ -29,6 +31,9 @@ extern void bulkpar_governor_begin(const BulkparGovernor *governor,
 								   BulkparOutset *outset);
 extern void bulkpar_governor_alter(BulkparGovernor *governor, int workers);
 extern const char *bulkpar_governor_look(BulkparGovernor *governor);
+extern void bulkpar_governor_tend(BulkparGovernor *governor);
+extern bool bulkpar_governor_stop(BulkparGovernor *governor);
+extern void bulkpar_governor_outlast(BulkparGovernor *governor);
 extern void bulkpar_governor_note(BulkparGovernor *governor, bool ended);
 extern const char *bulkpar_governor_notice(BulkparGovernor *governor);
 

@@ -76,6 +76,7 @@ bulkpar_limits_find(BulkparLimits *limits, const BulkparSettings *settings)
 	if (ignored != NULL &&
 		!bulkpar_settings_is_configured("bulkpar.ignore_replicas"))
 		limits->ignore_replicas = ignored;
+	find_texts(limits->throttle_queries, "bulkpar.throttle_query", settings);
 	find_texts(limits->windows, "bulkpar.time_window", settings);
 }
 

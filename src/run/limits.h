@@ -31,6 +31,7 @@ typedef struct BulkparLimits
 	int64		max_wal_rate;	/* in bytes per second */
 	int64		throttle_timeout;	/* in milliseconds */
 	int64		max_time;		/* of a run, in milliseconds */
+	const char *throttle_queries[BULKPAR_LIMITS_SOURCES];	/* as the windows */
 	const char *windows[BULKPAR_LIMITS_SOURCES];	/* all must be open; NULL
 													 * for none */
 	int			lock_wait;		/* in milliseconds */

@@ -91,12 +91,14 @@ static bool is_set(const struct config_generic *setting);
 static bool is_carried(const struct config_generic *setting);
 static bool is_session_setting(const char *name);
 static bool has_default(const char *name, const List *defaults);
+static Oid	setter_of(const struct config_generic *setting);
 static void add_lock_wait(BulkparSettings *settings);
 static List *read_defaults(Oid owner, Oid session_role);
 static void read_defaults_of(Relation rel, Oid database, Oid role,
 							 List **defaults);
 static void add_setting(BulkparSettings *settings, const char *name,
 						const char *value, GucContext context, Oid role);
+static char *copy_value(const char *name, const char *value);
 static bool gives_right(GucContext context);
 static bool may_take_over(const BulkparSetting *setting);
 static const struct config_generic *find_variable(const char *name);
@@ -126,7 +128,7 @@ bulkpar_settings_collect(BulkparSettings *settings, Oid owner,
 			 has_default(variables[i]->name, defaults)))
 			add_setting(settings, variables[i]->name,
 						GetConfigOption(variables[i]->name, true, false),
-						variables[i]->scontext, variables[i]->srole);
+						variables[i]->scontext, setter_of(variables[i]));
 	}
 
 	/* Those that this session does not have at all, the workers have empty. */
@@ -156,7 +158,7 @@ bulkpar_settings_collect_limits(BulkparSettings *limits)
 			variables[i]->source >= PGC_S_CLIENT && is_carried(variables[i]))
 			add_setting(limits, variables[i]->name,
 						GetConfigOption(variables[i]->name, true, false),
-						variables[i]->scontext, variables[i]->srole);
+						variables[i]->scontext, setter_of(variables[i]));
 	}
 	if (find_variable("bulkpar.lock_wait")->source >= PGC_S_CLIENT)
 		add_lock_wait(limits);
@@ -232,7 +234,7 @@ bulkpar_settings_add(BulkparSettings *settings, const char *name,
 
 		(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, ERROR, false);
-		setting->value = pstrdup(GetConfigOption(name, false, false));
+		setting->value = copy_value(name, GetConfigOption(name, false, false));
 		AtEOXact_GUC(false, nestlevel);
 	}
 }
@@ -295,6 +297,20 @@ bulkpar_settings_value(const BulkparSettings *settings, const char *name)
 	const BulkparSetting *setting = find_setting(settings, name);
 
 	return setting == NULL ? NULL : setting->value;
+}
+
+/*
+ * Whether what a setting says may be run as the owner of a job: the role that has
+ * set it could do so anyway.  A SECURITY DEFINER function, whose owner that of
+ * the job is, has the settings of whoever calls it.
+ */
+bool
+bulkpar_settings_may_run(const BulkparSettings *settings, const char *name,
+						 Oid owner)
+{
+	const BulkparSetting *setting = find_setting(settings, name);
+
+	return setting != NULL && is_member_of_role(setting->role, owner);
 }
 
 /* Whether a setting of this process is other than by default. */
@@ -437,6 +453,21 @@ has_default(const char *name, const List *defaults)
 }
 
 /*
+ * The role that has set something.  What is run as somebody else is that of the
+ * role that has logged in, if it is a default of that: anybody may set one.
+ */
+static Oid
+setter_of(const struct config_generic *setting)
+{
+	bool		of_role = setting->source == PGC_S_USER ||
+		setting->source == PGC_S_DATABASE_USER;
+
+	if (of_role && pg_strcasecmp(setting->name, "bulkpar.throttle_query") == 0)
+		return GetAuthenticatedUserId();
+	return setting->srole;
+}
+
+/*
  * How long the session wants to wait for locks, if it says so: for rows of its
  * own statements, or of a job.
  */
@@ -521,12 +552,18 @@ add_setting(BulkparSettings *settings, const char *name, const char *value,
 	if (value == NULL)
 		return;
 	setting->name = pstrdup(name);
-	/* The workers of a job have its time zone, the coordinator has not. */
-	setting->value = pg_strcasecmp(name, "bulkpar.time_window") == 0 ?
-		bulkpar_window_name_zone(value) : pstrdup(value);
+	setting->value = copy_value(name, value);
 	setting->superuser = gives_right(context);
 	setting->role = role;
 	settings->count++;
+}
+
+/* A value that means the same where this session's time zone is not known. */
+static char *
+copy_value(const char *name, const char *value)
+{
+	return pg_strcasecmp(name, "bulkpar.time_window") == 0 ?
+		bulkpar_window_name_zone(value) : pstrdup(value);
 }
 
 /* Whether what was set in a context may be what only superusers can set. */

@@ -41,6 +41,8 @@ extern const char *bulkpar_settings_differ(const BulkparSettings *a,
 										   const BulkparSettings *b);
 extern const char *bulkpar_settings_value(const BulkparSettings *settings,
 										  const char *name);
+extern bool bulkpar_settings_may_run(const BulkparSettings *settings,
+									 const char *name, Oid owner);
 extern bool bulkpar_settings_is_configured(const char *name);
 extern void bulkpar_settings_start_process(void);
 extern bool bulkpar_settings_reload(void);

@@ -176,6 +176,9 @@ $call = start_call($node, "SELECT status FROM bulkpar_resume($job, wait => false
 is(stop_call($call), 'running', 'a call that does not wait does not wait for the window');
 like($call->{err}, qr/NOTICE:  [^\n]*outside of the window/, 'and is told');
 await_closed('it keeps its window when it is resumed', "$window Asia/Tokyo");
+$window = closed_window('Asia/Kolkata');
+super("SET TimeZone = 'Asia/Kolkata'; SELECT bulkpar_alter($job, settings => jsonb_build_object('time_window', '$window'))");
+await_closed('it can be altered', "$window Asia/Kolkata");
 is(super("SELECT status FROM bulkpar_cancel($job)"), 'cancelled', 'it can be cancelled');
 is(super("SET bulkpar.time_window = ''; SELECT status FROM bulkpar_resume($job)"), 'succeeded',
 	'and resumed without a window');

@@ -1,0 +1,413 @@
+/*-------------------------------------------------------------------------
+ *
+ * userquery.c
+ *		The process that asks a query of the user, as its coordinator sees it.
+ *
+ * The coordinator runs no code of users, and the workers of a job that is held do
+ * nothing, or are in a batch.  So the query has a process of its own, a session
+ * of the owner of the job, that asks once a second and writes the answer into
+ * shared memory.  It takes a slot of the limits as a worker does.
+ *
+ * An answer counts for some seconds.  Where there is none, the job is held: also
+ * while the process hangs, which is terminated then, or cannot be launched.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/userquery.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/atomics.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/dsm.h"
+#include "storage/latch.h"
+#include "storage/spin.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "books/books.h"
+#include "books/joblock.h"
+#include "bulkpar.h"
+#include "run/ask.h"
+#include "run/launch.h"
+#include "run/quota.h"
+#include "run/userquery.h"
+#include "session/settings.h"
+
+/* Between two questions, in milliseconds. */
+#define ASK_INTERVAL 1000
+
+/* How long an answer counts, and between two launches. */
+#define ANSWER_AGE (5 * USECS_PER_SEC)
+#define LAUNCH_INTERVAL (1 * USECS_PER_SEC)
+
+/* How long to wait for the end of the process, in milliseconds. */
+#define END_TIMEOUT 5000
+
+/* What is shared with the process. */
+typedef struct Answers
+{
+	pg_atomic_uint64 answered_at;	/* a TimestampTz; 0 for never */
+	slock_t		mutex;			/* guards what follows */
+	BulkparAnswer answer;
+} Answers;
+
+struct BulkparUserquery
+{
+	const BulkparIdentity *identity;
+	int64		job_id;
+	char	   *queries[BULKPAR_LIMITS_SOURCES];	/* NULL for none */
+	dsm_handle	segment;
+	Answers    *answers;		/* NULL before there was a query */
+	BackgroundWorkerHandle *handle; /* NULL for no process */
+	BulkparQuota quota;
+	TimestampTz launched_at;
+	bool		refused;		/* there was no slot for it */
+};
+
+/* How the process is told what it is for, in bgw_extra. */
+typedef struct UserqueryArgs
+{
+	BulkparIdentity identity;
+	int64		job_id;
+	dsm_handle	segment;
+} UserqueryArgs;
+
+StaticAssertDecl(sizeof(UserqueryArgs) <= BGW_EXTRALEN,
+				 "arguments do not fit");
+
+static bool has_query(const BulkparUserquery *userquery);
+static void make_answers(BulkparUserquery *userquery);
+static void launch_asker(BulkparUserquery *userquery, TimestampTz now);
+static bool drop_ended(BulkparUserquery *userquery, TimestampTz deadline);
+static const char *start_asker(const UserqueryArgs *args,
+							   const char *configured);
+static void ask_all(const char **queries, Answers *answers);
+static bool coordinator_is_alive(int64 job_id);
+
+/*
+ * No query yet, of a job whose processes are of that identity, in the current
+ * memory context.
+ */
+BulkparUserquery *
+bulkpar_userquery_create(const BulkparIdentity *identity, int64 job_id)
+{
+	BulkparUserquery *userquery = palloc0(sizeof(BulkparUserquery));
+
+	userquery->identity = identity;
+	userquery->job_id = job_id;
+	return userquery;
+}
+
+/* The limits have changed: where the query has, another process asks. */
+void
+bulkpar_userquery_follow(BulkparUserquery *userquery,
+						 const BulkparLimits *limits)
+{
+	bool		changed = false;
+
+	for (int i = 0; i < BULKPAR_LIMITS_SOURCES; i++)
+	{
+		const char *new = limits->throttle_queries[i];
+		char	  **query = &userquery->queries[i];
+
+		if (*query == NULL ? new == NULL :
+			new != NULL && strcmp(*query, new) == 0)
+			continue;
+		changed = true;
+		if (*query != NULL)
+			pfree(*query);
+		*query = new == NULL ? NULL :
+			MemoryContextStrdup(GetMemoryChunkContext(userquery), new);
+	}
+	if (!changed)
+		return;
+	if (userquery->handle != NULL)
+		TerminateBackgroundWorker(userquery->handle);
+	if (userquery->answers != NULL)
+		pg_atomic_write_u64(&userquery->answers->answered_at, 0);
+}
+
+static bool
+has_query(const BulkparUserquery *userquery)
+{
+	for (int i = 0; i < BULKPAR_LIMITS_SOURCES; i++)
+	{
+		if (userquery->queries[i] != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Add what was answered, or that nothing was.  Does not throw. */
+void
+bulkpar_userquery_look(BulkparUserquery *userquery, TimestampTz now,
+					   BulkparReasons *reasons)
+{
+	Answers    *answers = userquery->answers;
+	TimestampTz answered_at = answers == NULL ? 0 :
+		pg_atomic_read_u64(&answers->answered_at);
+	BulkparAnswer answer;
+	char		text[BULKPAR_REASON_TEXT];
+
+	if (!has_query(userquery))
+		return;
+	/* The clock may have been set back. */
+	if (answered_at > now)
+		pg_atomic_write_u64(&answers->answered_at, now);
+	userquery->launched_at = Min(userquery->launched_at, now);
+
+	if (answered_at != 0 && now - answered_at <= ANSWER_AGE)
+	{
+		SpinLockAcquire(&answers->mutex);
+		answer = answers->answer;
+		SpinLockRelease(&answers->mutex);
+		bulkpar_reasons_add(reasons, answer.load, "throttle_query",
+							answer.text);
+		return;
+	}
+	if (userquery->refused)
+		strlcpy(text, "throttle_query: no process is left to ask it",
+				sizeof(text));
+	else if (answered_at == 0)
+		strlcpy(text, "throttle_query: no answer yet", sizeof(text));
+	else
+		snprintf(text, sizeof(text), "throttle_query: no answer for %d s",
+				 (int) ((now - answered_at) / USECS_PER_SEC));
+	bulkpar_reasons_add(reasons, 1, "throttle_query", text);
+}
+
+/*
+ * See to it that there is a process if there is a query, and that it answers.  It
+ * may throw.
+ */
+void
+bulkpar_userquery_tend(BulkparUserquery *userquery)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz answered_at;
+
+	if (userquery->handle != NULL)
+	{
+		if (drop_ended(userquery, now))
+			return;
+		answered_at = pg_atomic_read_u64(&userquery->answers->answered_at);
+		if (now - Max(answered_at, userquery->launched_at) > ANSWER_AGE)
+			TerminateBackgroundWorker(userquery->handle);
+	}
+	else if (has_query(userquery) &&
+			 (userquery->launched_at == 0 ||
+			  now - userquery->launched_at >= LAUNCH_INTERVAL))
+		launch_asker(userquery, now);
+}
+
+/* The segment lives as long as this process. */
+static void
+make_answers(BulkparUserquery *userquery)
+{
+	dsm_segment *segment;
+
+	if (userquery->answers != NULL)
+		return;
+	segment = dsm_create(sizeof(Answers), 0);
+	dsm_pin_mapping(segment);
+	userquery->segment = dsm_segment_handle(segment);
+	userquery->answers = dsm_segment_address(segment);
+	memset(userquery->answers, 0, sizeof(Answers));
+	pg_atomic_init_u64(&userquery->answers->answered_at, 0);
+	SpinLockInit(&userquery->answers->mutex);
+}
+
+/* Launch the process, if the limits have a slot for it. */
+static void
+launch_asker(BulkparUserquery *userquery, TimestampTz now)
+{
+	UserqueryArgs args = {
+		.identity = *userquery->identity,
+		.job_id = userquery->job_id
+	};
+	BulkparLaunch launch = {
+		.type = "bulkpar throttle query",
+		.function = "bulkpar_userquery_main",
+		.extra = &args,
+		.extra_size = sizeof(args)
+	};
+	MemoryContext context;
+
+	make_answers(userquery);
+	args.segment = userquery->segment;
+	userquery->launched_at = now;
+	userquery->refused =
+		bulkpar_quota_acquire(userquery->identity->login,
+							  &userquery->quota) != BULKPAR_SHORTAGE_NONE;
+	if (userquery->refused)
+		return;
+	context = MemoryContextSwitchTo(GetMemoryChunkContext(userquery));
+	userquery->handle =
+		bulkpar_launch_process(&launch,
+							   psprintf("bulkpar throttle query of job " INT64_FORMAT,
+										userquery->job_id));
+	MemoryContextSwitchTo(context);
+	if (userquery->handle != NULL)
+		return;
+	bulkpar_quota_release(&userquery->quota);
+	userquery->refused = true;
+}
+
+/*
+ * Give back what the process takes if it has ended, or does so until the
+ * deadline.  Does not throw.
+ */
+static bool
+drop_ended(BulkparUserquery *userquery, TimestampTz deadline)
+{
+	if (!bulkpar_launch_await_end(userquery->handle, deadline))
+		return false;
+	pfree(userquery->handle);
+	userquery->handle = NULL;
+	bulkpar_quota_release(&userquery->quota);
+	return true;
+}
+
+/*
+ * Terminate the process, and say whether it has ended soon.  Does not throw, and
+ * can be called in an exit callback.
+ */
+bool
+bulkpar_userquery_stop(BulkparUserquery *userquery)
+{
+	if (userquery->handle == NULL)
+		return true;
+	TerminateBackgroundWorker(userquery->handle);
+	return drop_ended(userquery,
+					  TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  END_TIMEOUT));
+}
+
+/* The same, and wait for its end however long that takes. */
+void
+bulkpar_userquery_outlast(BulkparUserquery *userquery)
+{
+	if (userquery->handle == NULL)
+		return;
+	TerminateBackgroundWorker(userquery->handle);
+	(void) drop_ended(userquery, DT_NOEND);
+}
+
+/*
+ * The process that asks.  It ends when it is terminated, when the coordinator is
+ * gone, or by an error that is not one of the query.
+ */
+void
+bulkpar_userquery_main(Datum main_arg)
+{
+	UserqueryArgs args;
+	dsm_segment *segment;
+	const char *queries[BULKPAR_LIMITS_SOURCES];
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	segment = dsm_attach(args.segment);
+	if (segment == NULL)
+		return;
+	dsm_pin_mapping(segment);
+	bulkpar_books_pin(args.identity.job_table);
+	bulkpar_identity_assume(&args.identity);
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
+					PGC_USERSET, PGC_S_OVERRIDE);
+	bulkpar_settings_start_process();
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	queries[0] = pstrdup(bulkpar_throttle_query);
+	queries[1] = start_asker(&args, queries[0]);
+	while (coordinator_is_alive(args.job_id))
+	{
+		pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
+		ask_all(queries, dsm_segment_address(segment));
+		pgstat_report_activity(STATE_IDLE, NULL);
+		pgstat_report_stat(false);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 ASK_INTERVAL, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		(void) bulkpar_settings_reload();
+	}
+}
+
+/*
+ * Make the settings of the job ours, and find its own query: "" for none, or if
+ * the configuration has the same.
+ */
+static const char *
+start_asker(const UserqueryArgs *args, const char *configured)
+{
+	const char *query;
+	BulkparJob *job;
+
+	bulkpar_settings_start_transaction();
+	MemoryContextSwitchTo(TopMemoryContext);
+	job = bulkpar_job_load(args->job_id);
+	query = bulkpar_settings_value(&job->settings, "bulkpar.throttle_query");
+	if (query == NULL || strcmp(query, configured) == 0)
+		query = "";
+	if (query[0] != '\0' &&
+		!bulkpar_settings_may_run(&job->settings, "bulkpar.throttle_query",
+								  job->owner))
+		query = "SELECT 'it was set by a role that may not run it'::text";
+	bulkpar_settings_adopt(&job->settings);
+	SetConfigOption("bulkpar.job_id", psprintf(INT64_FORMAT, args->job_id),
+					PGC_BACKEND, PGC_S_OVERRIDE);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(TopMemoryContext);
+	return query;
+}
+
+/* Ask, and share the answer that is worst. */
+static void
+ask_all(const char **queries, Answers *answers)
+{
+	BulkparAnswer worst = {0};
+
+	for (int i = 0; i < BULKPAR_LIMITS_SOURCES; i++)
+	{
+		BulkparAnswer answer;
+
+		if (queries[i][0] == '\0')
+			continue;
+		bulkpar_ask(queries[i], &answer);
+		if (answer.load >= worst.load)
+			worst = answer;
+	}
+	SpinLockAcquire(&answers->mutex);
+	answers->answer = worst;
+	SpinLockRelease(&answers->mutex);
+	pg_atomic_write_u64(&answers->answered_at, GetCurrentTimestamp());
+}
+
+/* As whoever the query has made of us, we ask for the job as its owner. */
+static bool
+coordinator_is_alive(int64 job_id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		alive;
+
+	bulkpar_settings_start_transaction();
+	bulkpar_settings_restore();
+	alive = bulkpar_joblock_is_held(job_id);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return alive;
+}

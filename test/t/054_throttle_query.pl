@@ -1,0 +1,183 @@
+# A query of the user holds a job, whatever it does instead of an answer: the job
+# waits, says why, and nothing else has changed.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use BulkparTest;
+use Test::More;
+
+my $node = start_server('throttle_query', <<'END');
+max_prepared_transactions = 2
+bulkpar.throttle_timeout = 0
+END
+my $asker = "FROM pg_stat_activity WHERE backend_type = 'bulkpar throttle query'";
+
+sub super { return $node->safe_psql('postgres', $_[0]); }
+
+# What the query says from now on: the body of a function.
+sub say_by
+{
+	my ($body) = @_;
+
+	super("CREATE OR REPLACE FUNCTION verdict() RETURNS text LANGUAGE plpgsql AS \$\$ $body \$\$");
+	return;
+}
+
+# Start a job of joe, whose query it is.
+sub start_asking
+{
+	my ($query, $arguments) = @_;
+
+	$arguments //= '';
+
+	make_table($node, 't', 1000);
+	super('ALTER TABLE t OWNER TO joe');
+	$query =~ s/ /\\ /g;
+	return start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10, 2$arguments)",
+		role => 'joe', 'bulkpar.throttle_query' => $query);
+}
+
+sub is_held
+{
+	my ($reason, $name) = @_;
+
+	wait_until($node, "throttled_by ~ '^throttle_query: $reason\$' AND work_share = 0"
+		  . ' FROM bulkpar_progress ORDER BY job_id DESC LIMIT 1', $name);
+	return;
+}
+
+super(<<'END');
+CREATE ROLE joe LOGIN;
+GRANT ALL ON SCHEMA public TO joe;
+CREATE TABLE written (id integer PRIMARY KEY, n integer);
+GRANT ALL ON written TO joe;
+END
+
+# One job, from whose query comes one thing after the other.
+say_by("BEGIN RETURN 'not now'; END");
+my $call = start_asking('SELECT verdict()', ', wait => false');
+is(stop_call($call), 'running', 'a job begins');
+is_held('not now', 'a text is the reason');
+my @attacks = (
+	[ "RAISE EXCEPTION 'it is broken: % %', E'\\n', 1", 'it is broken: ', 'an error' ],
+	[ 'PERFORM pg_sleep(600)', 'canceling statement due to statement timeout', 'a query that takes too long' ],
+	[ 'RETURN NULL', 'it returns null', 'null' ],
+	[ "RETURN 'who ' || current_user || ' ' || session_user", 'who joe joe', 'it runs as the owner' ],
+	[ "PERFORM set_config('role', 'none', false); RETURN 'now ' || current_user || ' ' || session_user",
+		'now joe joe', 'RESET ROLE' ],
+	[ "EXECUTE 'SET SESSION AUTHORIZATION DEFAULT'; RETURN 'then ' || current_user || ' ' || session_user",
+		'then joe joe', 'the session authorization' ],
+	[ 'SET ROLE pg_read_all_data', 'permission denied to set role "pg_read_all_data"', 'SET ROLE' ],
+	[ 'INSERT INTO written VALUES (1)', 'cannot execute INSERT in a read-only transaction', 'a write' ],
+	[ "PERFORM set_config('transaction_read_only', 'off', false)",
+		'transaction read-write mode must be set before any query', 'SET TRANSACTION READ WRITE' ],
+	[ "RESET transaction_read_only; INSERT INTO written VALUES (1); RETURN ''",
+		'(it has made its transaction one that writes|parameter .* cannot be reset)', 'RESET of that' ],
+	[ "PERFORM set_config('app.x', '1', false), set_config('statement_timeout', '0', false); RETURN 'x is set'",
+		'x is set', 'settings' ],
+	[ "RETURN format('x is %s', nullif(current_setting('app.x', true), ''))", 'x is ', 'settings are undone' ],
+	[ "PERFORM bulkpar_update('written', 'n', '1')", 'cannot execute bulkpar_update\\(\\) in a read-only transaction',
+		'another job' ],
+	[ 'COMMIT', 'invalid transaction termination', 'COMMIT' ],
+	[ "EXECUTE 'PREPARE TRANSACTION ''x'''", 'EXECUTE of transaction commands is not implemented', 'PREPARE TRANSACTION' ],
+	[ "PERFORM pg_advisory_lock(1); RETURN 'locked'", 'locked', 'a lock' ],
+	[ 'LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP',
+		'no answer for \\d+ s', 'who swallows the cancel' ]);
+foreach my $attack (@attacks)
+{
+	say_by("BEGIN $attack->[0]; END");
+	is_held($attack->[1], $attack->[2]);
+}
+say_by("BEGIN RETURN 'back'; END");
+is_held('back', 'its process is terminated, and another asks');
+is(super('SELECT pg_try_advisory_lock(1)'), 't', 'no lock is left');
+
+# The process does not answer, or is gone.
+my $pid = super("SELECT pid $asker");
+kill 'STOP', $pid;
+is_held('no answer for \\d+ s', 'a process that hangs');
+kill 'CONT', $pid;
+is_held('back', 'another asks');
+isnt(super("SELECT pid $asker"), $pid, 'which is another');
+super("SELECT pg_terminate_backend(pid) $asker");
+say_by("BEGIN RETURN 'again'; END");
+is_held('again', 'another asks when it is terminated');
+
+# The query of the configuration is asked beside that of the job.
+super("LOAD 'bulkpar'; ALTER SYSTEM SET bulkpar.throttle_query = 'SELECT 2 * 1.5'; SELECT pg_reload_conf()");
+say_by("BEGIN RETURN ''; END");
+is_held('3 of 1', 'one of the configuration');
+super("LOAD 'bulkpar'; ALTER SYSTEM RESET bulkpar.throttle_query; SELECT pg_reload_conf()");
+wait_until($node, "status = 'succeeded' FROM bulkpar_jobs", 'a job goes on when all of them say so');
+is_exactly($node, 't', 1, 'exactly once');
+is(super("SELECT count(*) FROM written"), '0', 'nothing was written');
+is(super("SELECT count(*) FROM pg_prepared_xacts"), '0', 'nothing was prepared');
+is(super("SELECT count(*) FROM bulkpar_jobs"), '1', 'there is no other job');
+wait_until($node, "count(*) = 0 $asker", 'nobody asks any more');
+
+# Other types, and what is no answer.
+foreach my $case (
+	[ 'SELECT true', 'it returns true' ],
+	[ "SELECT 'NaN'::float8", 'nan of 1' ],
+	[ 'SELECT 1 WHERE false', 'it returns no row' ],
+	[ 'SELECT generate_series(1,1000000000)', 'it returns more than one row' ])
+{
+	my ($query, $reason) = @$case;
+
+	$call = start_asking($query);
+	is_held($reason, $query);
+	is(super('SELECT status FROM bulkpar_pause(' . last_job($node) . ')'), 'paused', "$query: is paused");
+	is(stop_call($call), 'paused', "$query: its caller is told");
+	like($call->{err}, qr/throttled [\d.]+ % of the time: throttle_query \d/, "$query: and why");
+	is_exactly($node, 't', 0, "$query: nothing was done");
+}
+$call = start_asking('SELECT true');
+is_held('it returns true', 'held');
+super('SELECT bulkpar_alter(' . last_job($node) . q(, settings => '{"throttle_query": "SELECT false"}')));
+is(stop_call($call), 'succeeded', 'another query can be asked instead');
+fails_with($node, 'SELECT bulkpar_alter(1, settings => \'{"throttle_query": "SELECT"}\')', '22023', 'which must be one');
+foreach my $query ('SELECT false', 'SELECT 0.2', 'SELECT -1', "SELECT ''::varchar")
+{
+	is(stop_call(start_asking($query)), 'succeeded', "$query: holds nothing");
+	is_exactly($node, 't', 1, "$query: exactly once");
+}
+
+# What cannot be a query.
+my %errors = (
+	'SELECT 1 2' => 'syntax error.*LINE 1: SELECT 1 2.*setting "bulkpar.throttle_query"',
+	'SELECT nowhere' => 'column "nowhere" does not exist.*setting "bulkpar.throttle_query"',
+	'DELETE FROM t' => 'is not one query that only reads',
+	'SELECT 1 FROM t FOR UPDATE' => 'is not one query that only reads',
+	'SELECT false; SELECT false' => 'is not one query that only reads',
+	'SELECT false AS a INTO x' => 'is not one query that only reads',
+	'SELECT' => 'must return one column',
+	'SELECT true, true' => 'must return one column',
+	'SELECT now()' => 'must return one column');
+like(call_error(start_asking($_)), qr/ERROR:  [^\n]*$errors{$_}/s, "$_: is refused") foreach sort keys %errors;
+
+# Nobody runs a query as somebody else.
+super(<<'END');
+CREATE FUNCTION start_as_owner() RETURNS text LANGUAGE sql SECURITY DEFINER AS
+	$$SELECT status FROM bulkpar_update('t', 'n', 'n + 1', wait => false)$$;
+END
+make_table($node, 't', 1000);
+my $definer = 'SELECT start_as_owner()';
+like(call_error(start_call($node, $definer, role => 'joe', 'bulkpar.throttle_query' => 'SELECT\\ false')),
+	qr/./, 'a superuser may set it for another role');
+my $error = $node->psql('postgres', $definer, stderr => \my $stderr,
+	connstr => $node->connstr('postgres') . " user=joe options='-c bulkpar.throttle_query=SELECT\\ false'");
+like($stderr, qr/permission denied to run "bulkpar.throttle_query" as role/,
+	'who calls a SECURITY DEFINER function cannot run a query as its owner');
+super("LOAD 'bulkpar'; ALTER ROLE joe SET bulkpar.throttle_query = 'SELECT false'");
+$node->psql('postgres', $definer, stderr => \$stderr, connstr => $node->connstr('postgres') . ' user=joe');
+like($stderr, qr/permission denied to run "bulkpar.throttle_query" as role/, 'nor by a default of the role');
+super("LOAD 'bulkpar'; ALTER DATABASE postgres SET bulkpar.throttle_query = 'SELECT false'");
+$node->psql('postgres', "LOAD 'bulkpar'; SHOW bulkpar.throttle_query", stdout => \my $stdout, stderr => \$stderr);
+is($stdout, '', 'nor does the owner of a database set it for all');
+like($stderr, qr/It cannot be a default of a database/, 'which is said');
+
+done_testing();
