@@ -1,7 +1,7 @@
 # A job after the other, random faults all the time, and other sessions that
 # update the same rows: in the end every row was updated once by each job.  The
-# faults are deaths, cancels, locks, and limits that slow a job down or hold it,
-# as a standby does of which replay is stopped.
+# faults are deaths, cancels, locks, alterations, and limits that slow a job down
+# or hold it, as a standby does of which replay is stopped.
 #
 # BULKPAR_NEMESIS_SECONDS says for how long, BULKPAR_SEED repeats the faults of
 # another run, as far as that can be.
@@ -209,11 +209,25 @@ my %nemesis = (
 		limit_for_a_while((
 				'max_rows_per_second = 500', "max_wal_rate = '100kB'",
 				'nice = 5',                  "max_time = '1s'",
-				"min_free_disk = 100",
+				'min_free_disk = 100',         "time_window = '00:00-00:01'",
 				"min_free_disk = 100; ALTER SYSTEM SET bulkpar.throttle_timeout = '1s'"
-			)[ rand 6 ]);
+			)[ rand 7 ]);
 	},
 	'stalled standby' => \&stall_standby,
+	'altered job' => sub {
+		my ($job) = unfinished_job();
+		my $workers = 1 + int(rand(5));
+		my $size = 20 + int(rand(200));
+		my $settings = (
+			'NULL',                '\'{"nice": 2}\'',
+			'\'{"lock_wait": 5}\'', '\'{"max_rows_per_second": 2000}\'')[ rand 4 ];
+
+		return if !defined $job;
+		attempt("SELECT bulkpar_alter($job, $workers, $size, $settings)");
+		usleep(rand(1_000_000));
+		attempt("SELECT bulkpar_alter($job, settings => "
+			  . '\'{"nice": null, "lock_wait": null, "max_rows_per_second": null}\')');
+	},
 	'locked rows' => sub {
 		attempt('BEGIN; SELECT count(*) FROM (SELECT FROM t WHERE id % 7000 = '
 			  . int(rand(7000)) . ' FOR UPDATE) AS r; SELECT pg_sleep('
