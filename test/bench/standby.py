@@ -13,6 +13,8 @@ import psycopg2
 import database
 
 PORT = 5433
+# Keeps the WAL that it has yet to get.
+SLOT = 'standby'
 # Milliseconds out of which replay is stopped, and between two looks.
 PERIOD = 100
 LOOK = 50
@@ -38,8 +40,8 @@ class Standby:
         self.directory = tempfile.mkdtemp()
         self.data = os.path.join(self.directory, 'data')
         subprocess.run([program('pg_basebackup'), '-D', self.data, '-R',
-                        '-c', 'fast', '-d', 'application_name=standby'],
-                       check=True)
+                        '-C', '-S', SLOT, '-c', 'fast',
+                        '-d', 'application_name=standby'], check=True)
         with open(os.path.join(self.data, 'postgresql.auto.conf'), 'a',
                   encoding='utf-8') as settings:
             settings.write(f'port = {PORT}\n')
@@ -53,6 +55,11 @@ class Standby:
     def __exit__(self, *_):
         self.connection.close()
         self.control('stop', '-m', 'immediate')
+        database.run("""SELECT pg_terminate_backend(active_pid, 60000)
+                        FROM pg_replication_slots WHERE slot_name = %s""",
+                     (SLOT,), database='postgres')
+        database.run('SELECT pg_drop_replication_slot(%s)', (SLOT,),
+                     database='postgres')
         shutil.rmtree(self.directory)
 
     def control(self, *arguments):
