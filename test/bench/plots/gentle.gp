@@ -1,9 +1,9 @@
 # Lines: the lag of a standby over time, one for each way.
-set title 'A standby that replays a fifth of the time: how far it is behind'
+set title 'How far a slow standby is behind while 500,000 rows are updated'
 set xlabel 'seconds since the change began'
 set ylabel 'lag in seconds'
 set xrange [0:*]
 set yrange [0:*]
 set style data lines
 set linetype 4 linecolor '#c0392b' linewidth 2 pointtype 11
-plot for [way = 2:5] file using 1:way title columnheader(way)
+plot for [way = 2:5] file using 1:way title columnheader(way) noenhanced
