@@ -14,7 +14,7 @@ from standby import PERIOD, Lag, SlowReplay, Standby
 from users import Users
 
 # Milliseconds out of 100 that replay is stopped.
-STOPPED = 80
+STOPPED = 90
 LIMIT = '1s'
 # Seconds between the statements of the loop.
 SLEEP = 0.1
