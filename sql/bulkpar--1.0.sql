@@ -56,7 +56,7 @@ CREATE TABLE bulkpar.bulkpar_job (
 	only_target boolean NOT NULL,
 	key_index oid,
 	command text NOT NULL CHECK (command IN
-		('update', 'delete', 'copy', 'move', 'keep', 'call')),
+		('update', 'delete', 'copy', 'move', 'keep', 'merge', 'call')),
 	column_names text[] NOT NULL,
 	column_targets text[],
 	statement text,
@@ -290,7 +290,7 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.sees_batches IS
 COMMENT ON COLUMN bulkpar.bulkpar_job.statement IS
 'The statement of bulkpar_execute; null where it is made of the other parts';
 COMMENT ON COLUMN bulkpar.bulkpar_job.command IS
-'What is done with the rows of the target: copy is INSERT, move and keep are INSERT of what a DELETE or UPDATE returns, call is SELECT';
+'What is done with the rows of the target: copy is INSERT, move and keep are INSERT of what a DELETE or UPDATE returns, merge is that of the target into another table, call is SELECT';
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_names IS 'The columns that are set';
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_targets IS
 'What is set of each column, in SQL, where that is a field or an element of one; else null';

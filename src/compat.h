@@ -72,6 +72,24 @@ typedef JumbleState BulkparJumbleState;
 #define BULKPAR_COMPAT_HAS_RETURNING(stmt) ((stmt)->returningList != NIL)
 #endif
 
+/* The condition by which a MERGE joins its source. */
+#if PG_VERSION_NUM >= 170000
+#define BULKPAR_COMPAT_MERGE_CONDITION(query) ((query)->mergeJoinCondition)
+#else
+#define BULKPAR_COMPAT_MERGE_CONDITION(query) ((query)->jointree->quals)
+#endif
+
+/* Whether it is about rows of the target for which the source has none. */
+static inline bool
+bulkpar_compat_merges_unmatched_target(const MergeAction *action)
+{
+#if PG_VERSION_NUM >= 170000
+	return action->matchKind == MERGE_WHEN_NOT_MATCHED_BY_SOURCE;
+#else
+	return false;
+#endif
+}
+
 /* Let what is added to a query be looked up in its tables. */
 static inline void
 bulkpar_compat_take_tables(ParseState *pstate, const Query *query)

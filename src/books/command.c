@@ -24,6 +24,7 @@ static const struct
 	[BULKPAR_COMMAND_COPY] = {"copy", "inserted"},
 	[BULKPAR_COMMAND_MOVE] = {"move", "moved"},
 	[BULKPAR_COMMAND_KEEP] = {"keep", "inserted"},
+	[BULKPAR_COMMAND_MERGE] = {"merge", "merged"},
 	[BULKPAR_COMMAND_CALL] = {"call", "called"},
 };
 

@@ -20,6 +20,7 @@ typedef enum BulkparCommand
 	BULKPAR_COMMAND_COPY,		/* INSERT ... SELECT */
 	BULKPAR_COMMAND_MOVE,		/* WITH ... AS (DELETE ...) INSERT ... */
 	BULKPAR_COMMAND_KEEP,		/* WITH ... AS (UPDATE ...) INSERT ... */
+	BULKPAR_COMMAND_MERGE,
 	BULKPAR_COMMAND_CALL		/* SELECT */
 } BulkparCommand;
 

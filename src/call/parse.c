@@ -172,10 +172,10 @@ bulkpar_parse_statement(const char *text)
 		if (((SelectStmt *) statement)->intoClause != NULL)
 			refuse_clause("SELECT INTO");
 	}
-	else if (!IsA(statement, InsertStmt))
+	else if (!IsA(statement, InsertStmt) && !IsA(statement, MergeStmt))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("only UPDATE, DELETE, INSERT and SELECT can be run in batches")));
+				 errmsg("only UPDATE, DELETE, INSERT, MERGE and SELECT can be run in batches")));
 
 	if (returning)
 		refuse_clause("RETURNING");

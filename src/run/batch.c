@@ -62,7 +62,10 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	BulkparLedgerAdvance advance = {0};
 	int64		hot;
 
-	start_batch(job, chunk, target, RowExclusiveLock);
+	start_batch(job, chunk, target,
+				bulkpar_command_updates(job->command) ||
+				bulkpar_command_deletes(job->command) ?
+				RowExclusiveLock : AccessShareLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (batch->cut)
 		cut_batch(job, chunk, target, batch);

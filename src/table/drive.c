@@ -18,24 +18,17 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/table.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
-#include "rewrite/prs2lock.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
-#include "books/books.h"
 #include "compat.h"
 #include "table/drive.h"
-#include "table/part.h"
-#include "table/unique.h"
+#include "table/inserted.h"
+#include "table/merge.h"
 
 /*
  * The mark of a driving table in a query.  Of all that an entry has this is kept
@@ -72,19 +65,10 @@ static void check_rest(const BulkparDrive *drive, const CommonTableExpr *cte,
 static void check_select(const BulkparDrive *drive, const Query *query);
 static Node *first_sorted(const Query *query, List *clauses);
 static int	location_of_call(Node *node, bool window);
-static void refuse_feature(const BulkparDrive *drive, const char *what,
-						   int location);
 static void find_in_from(BulkparDrive *drive, Oid relid);
 static bool search_from(Search *search, Node *node, bool nullable);
 static bool is_wanted(const Search *search, const RangeTblEntry *rte);
 static bool is_single(const Query *query);
-static void check_inserted(const BulkparDrive *drive, const Query *top,
-						   bool sees_batches);
-static void check_inserted_table(Relation rel);
-static void check_conflicts(const BulkparDrive *drive, const Query *top,
-							bool sees_batches);
-static bool are_columns_unique(const BulkparDrive *drive, const Query *top);
-static Bitmapset *conflict_columns(const OnConflictExpr *conflict);
 static bool refers_to_cte(Node *node, void *context);
 
 /*
@@ -102,8 +86,8 @@ bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 	Oid			target;
 
 	if (top->hasModifyingCTE && top->commandType != CMD_INSERT)
-		refuse_feature(&drive, "WITH that changes data",
-					   exprLocation((Node *) top->cteList));
+		bulkpar_drive_refuse(&drive, "WITH that changes data",
+							 exprLocation((Node *) top->cteList));
 	switch (top->commandType)
 	{
 		case CMD_UPDATE:
@@ -117,19 +101,22 @@ bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 		case CMD_INSERT:
 			find_in_insert(&drive, top, relid, sees_batches);
 			break;
+		case CMD_MERGE:
+			bulkpar_merge_find(&drive, top, sees_batches);
+			break;
 		case CMD_SELECT:
 			drive.command = BULKPAR_COMMAND_CALL;
 			check_select(&drive, top);
 			find_in_from(&drive, relid);
 			break;
 		default:
-			refuse_feature(&drive, "this command", -1);
+			bulkpar_drive_refuse(&drive, "this command", -1);
 	}
 	target = rt_fetch(drive.rti, drive.query->rtable)->relid;
 	if (OidIsValid(relid) && target != relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a statement that changes table \"%s\" can only be driven by that table",
+				 errmsg("the statement can only be driven by table \"%s\"",
 						get_rel_name(target))));
 	if (drive.query != top)
 	{
@@ -183,7 +170,7 @@ find_in_insert(BulkparDrive *drive, Query *top, Oid relid, bool sees_batches)
 		drive->rest = select;
 		if (drive->query->jointree->quals != NULL &&
 			IsA(drive->query->jointree->quals, CurrentOfExpr))
-			refuse_feature(drive, "WHERE CURRENT OF", changing->location);
+			bulkpar_drive_refuse(drive, "WHERE CURRENT OF", changing->location);
 		drive->rti = drive->query->resultRelation;
 		drive->changed =
 			list_make2_oid(rt_fetch(drive->rti, drive->query->rtable)->relid,
@@ -194,7 +181,7 @@ find_in_insert(BulkparDrive *drive, Query *top, Oid relid, bool sees_batches)
 	take_ctes(drive, top);
 	if (changing != NULL)
 		top->cteList = list_make1(changing);
-	check_inserted(drive, top, sees_batches);
+	bulkpar_inserted_check(drive, top, sees_batches);
 }
 
 /* The SELECT of an INSERT. */
@@ -212,8 +199,8 @@ source_of_insert(const BulkparDrive *drive, const Query *top)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("an INSERT that is run in batches must take its rows from a SELECT")));
 	if (top->returningList != NIL)
-		refuse_feature(drive, "RETURNING",
-					   exprLocation((Node *) top->returningList));
+		bulkpar_drive_refuse(drive, "RETURNING",
+							 exprLocation((Node *) top->returningList));
 	return rte->subquery;
 }
 
@@ -234,10 +221,10 @@ take_changing_cte(const BulkparDrive *drive, Query *top)
 		if (command == CMD_SELECT)
 			continue;
 		if (command != CMD_UPDATE && command != CMD_DELETE)
-			refuse_feature(drive, "WITH that inserts or merges", cte->location);
+			bulkpar_drive_refuse(drive, "WITH that inserts or merges", cte->location);
 		if (changing != NULL)
-			refuse_feature(drive, "more than one UPDATE or DELETE in WITH",
-						   cte->location);
+			bulkpar_drive_refuse(drive, "more than one UPDATE or DELETE in WITH",
+								 cte->location);
 		changing = cte;
 	}
 	if (changing != NULL)
@@ -257,8 +244,8 @@ take_ctes(const BulkparDrive *drive, Query *top)
 	if (top->cteList == NIL)
 		return;
 	if (query->cteList != NIL)
-		refuse_feature(drive, "WITH in two places",
-					   linitial_node(CommonTableExpr, query->cteList)->location);
+		bulkpar_drive_refuse(drive, "WITH in two places",
+							 linitial_node(CommonTableExpr, query->cteList)->location);
 	IncrementVarSublevelsUp((Node *) query, -1, 1);
 	query->cteList = top->cteList;
 	query->hasRecursive = top->hasRecursive;
@@ -307,32 +294,32 @@ static void
 check_select(const BulkparDrive *drive, const Query *query)
 {
 	if (query->setOperations != NULL)
-		refuse_feature(drive, "a set operation",
-					   exprLocation((Node *) query->targetList));
+		bulkpar_drive_refuse(drive, "a set operation",
+							 exprLocation((Node *) query->targetList));
 	if (query->groupClause != NIL)
-		refuse_feature(drive, "GROUP BY",
-					   exprLocation(first_sorted(query, query->groupClause)));
+		bulkpar_drive_refuse(drive, "GROUP BY",
+							 exprLocation(first_sorted(query, query->groupClause)));
 	if (query->groupingSets != NIL)
-		refuse_feature(drive, "GROUP BY", exprLocation((Node *) query->groupingSets));
+		bulkpar_drive_refuse(drive, "GROUP BY", exprLocation((Node *) query->groupingSets));
 	if (query->hasAggs || query->havingQual != NULL)
-		refuse_feature(drive, "an aggregate or HAVING",
-					   query->hasAggs ? location_of_call((Node *) query, false) :
-					   exprLocation(query->havingQual));
+		bulkpar_drive_refuse(drive, "an aggregate or HAVING",
+							 query->hasAggs ? location_of_call((Node *) query, false) :
+							 exprLocation(query->havingQual));
 	if (query->hasWindowFuncs)
-		refuse_feature(drive, "a window function",
-					   location_of_call((Node *) query, true));
+		bulkpar_drive_refuse(drive, "a window function",
+							 location_of_call((Node *) query, true));
 	if (query->distinctClause != NIL)
-		refuse_feature(drive, "DISTINCT",
-					   exprLocation(first_sorted(query, query->distinctClause)));
+		bulkpar_drive_refuse(drive, "DISTINCT",
+							 exprLocation(first_sorted(query, query->distinctClause)));
 	if (query->limitCount != NULL || query->limitOffset != NULL)
-		refuse_feature(drive, "LIMIT or OFFSET",
-					   exprLocation(query->limitCount != NULL ? query->limitCount :
-									query->limitOffset));
+		bulkpar_drive_refuse(drive, "LIMIT or OFFSET",
+							 exprLocation(query->limitCount != NULL ? query->limitCount :
+										  query->limitOffset));
 	if (query->sortClause != NIL)
-		refuse_feature(drive, "ORDER BY",
-					   exprLocation(first_sorted(query, query->sortClause)));
+		bulkpar_drive_refuse(drive, "ORDER BY",
+							 exprLocation(first_sorted(query, query->sortClause)));
 	if (query->rowMarks != NIL)
-		refuse_feature(drive, "FOR UPDATE or FOR SHARE", -1);
+		bulkpar_drive_refuse(drive, "FOR UPDATE or FOR SHARE", -1);
 }
 
 /* What the first of such clauses is about. */
@@ -361,8 +348,10 @@ location_of_call(Node *node, bool window)
 	return -1;
 }
 
-static void
-refuse_feature(const BulkparDrive *drive, const char *what, int location)
+/* Refuse what a statement must not have, with its place if that is known. */
+void
+bulkpar_drive_refuse(const BulkparDrive *drive, const char *what,
+					 int location)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -397,7 +386,7 @@ find_in_from(BulkparDrive *drive, Oid relid)
 				 errdetail("Each batch would return the rows that have no match in it."),
 				 errhint("Name another table of the FROM list as driving_table.")));
 	if (rte->tablesample != NULL)
-		refuse_feature(drive, "TABLESAMPLE of the driving table", -1);
+		bulkpar_drive_refuse(drive, "TABLESAMPLE of the driving table", -1);
 	drive->rti = search.rti;
 	drive->multiplies = !is_single(drive->query) ||
 		drive->query->hasTargetSRFs;
@@ -446,157 +435,6 @@ is_single(const Query *query)
 {
 	return list_length(query->jointree->fromlist) == 1 &&
 		IsA(linitial(query->jointree->fromlist), RangeTblRef);
-}
-
-/* The table into which rows are inserted, and what becomes of conflicts. */
-static void
-check_inserted(const BulkparDrive *drive, const Query *top, bool sees_batches)
-{
-	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
-	List	   *relids;
-	ListCell   *lc;
-
-	relids = find_all_inheritors(drive->inserted, NoLock, NULL);
-	foreach(lc, relids)
-	{
-		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("rows cannot be inserted into foreign table \"%s\" in batches",
-							get_rel_name(lfirst_oid(lc))),
-					 errdetail("What is changed on another server does not commit together with the progress of the job.")));
-	}
-	if (!sees_batches && OidIsValid(relid) &&
-		(list_member_oid(relids, relid) ||
-		 bulkpar_part_belongs(relid, drive->inserted)))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the statement inserts rows into table \"%s\", which it goes through itself",
-						get_rel_name(drive->inserted)),
-				 errdetail("A batch would go through what earlier batches have inserted, if it comes before the largest key that there is when the job begins."),
-				 errhint("Say sees_batches => true if new rows have larger keys, or if that does no harm.")));
-	if (get_rel_relkind(drive->inserted) != RELKIND_FOREIGN_TABLE)
-	{
-		Relation	rel = table_open(drive->inserted, NoLock);
-
-		check_inserted_table(rel);
-		table_close(rel, NoLock);
-	}
-	if (top->onConflict != NULL)
-		check_conflicts(drive, top, sees_batches);
-}
-
-static void
-check_inserted_table(Relation rel)
-{
-	const char *name = RelationGetRelationName(rel);
-
-	if (rel->rd_rel->relkind == RELKIND_VIEW)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("rows cannot be inserted into view \"%s\" in batches",
-						name),
-				 errhint("Insert them into its table.")));
-	if (bulkpar_books_include(RelationGetRelid(rel)))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table \"%s\" of extension bulkpar is not supported",
-						name)));
-	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
-	{
-		if (rel->rd_rules->rules[i]->event == CMD_INSERT)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("table \"%s\" with a rule on INSERT is not supported",
-							name)));
-	}
-}
-
-/*
- * One statement with ON CONFLICT DO UPDATE fails where two of its rows conflict
- * with each other.  In batches the later one would update the earlier, unless
- * what is unique in the one table is unique in the other.
- */
-static void
-check_conflicts(const BulkparDrive *drive, const Query *top,
-				bool sees_batches)
-{
-	const OnConflictExpr *conflict = top->onConflict;
-
-	if (checkExprHasSubLink((Node *) conflict))
-		refuse_feature(drive, "a subquery in ON CONFLICT", -1);
-	if (conflict->action == ONCONFLICT_UPDATE && !sees_batches &&
-		!are_columns_unique(drive, top))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("rows of table \"%s\" might conflict with each other, which ON CONFLICT DO UPDATE refuses in one statement",
-						get_rel_name(rt_fetch(drive->rti,
-											  drive->query->rtable)->relid)),
-				 errdetail("In batches the later row would update what the earlier one has inserted."),
-				 errhint("Let the columns of the conflict be columns of that table that have a unique index there. Or say sees_batches => true, if a second update does no harm.")));
-}
-
-/*
- * Whether two rows of the driving table cannot conflict: some of what is inserted
- * into the columns of the conflict are columns of it that are unique.
- */
-static bool
-are_columns_unique(const BulkparDrive *drive, const Query *top)
-{
-	const RangeTblEntry *rte = rt_fetch(drive->rti, drive->query->rtable);
-	Bitmapset  *conflicting = conflict_columns(top->onConflict);
-	Bitmapset  *columns = NULL;
-	ListCell   *lc;
-
-	if (drive->command != BULKPAR_COMMAND_COPY || drive->multiplies)
-		return false;
-	foreach(lc, top->targetList)
-	{
-		const TargetEntry *target = lfirst_node(TargetEntry, lc);
-		const Var  *value = (const Var *) target->expr;
-		Oid			collation = exprCollation((const Node *) value);
-
-		if (!bms_is_member(target->resno, conflicting) || !IsA(value, Var) ||
-			(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
-			continue;
-		/* It is a column of the SELECT. */
-		target = get_tle_by_resno(drive->query->targetList, value->varattno);
-		value = (const Var *) target->expr;
-		if (IsA(value, Var) && value->varno == drive->rti &&
-			value->varlevelsup == 0 && value->varattno > 0)
-			columns = bms_add_member(columns, value->varattno);
-	}
-	return bulkpar_unique_covers(rte->relid, rte->inh, columns);
-}
-
-/* The columns of a table on which rows that are inserted may conflict. */
-static Bitmapset *
-conflict_columns(const OnConflictExpr *conflict)
-{
-	Bitmapset  *columns = NULL;
-	ListCell   *lc;
-
-	if (OidIsValid(conflict->constraint))
-	{
-		Relation	index =
-			index_open(get_constraint_index(conflict->constraint),
-					   AccessShareLock);
-
-		for (int i = 0; i < index->rd_index->indnkeyatts; i++)
-			columns = bms_add_member(columns,
-									 index->rd_index->indkey.values[i]);
-		index_close(index, NoLock);
-	}
-	foreach(lc, conflict->arbiterElems)
-	{
-		const Var  *column = lfirst(lc);
-
-		if (IsA(column, InferenceElem))
-			column = (const Var *) ((const InferenceElem *) column)->expr;
-		if (IsA(column, Var))
-			columns = bms_add_member(columns, column->varattno);
-	}
-	return columns;
 }
 
 /* Whether a query refers to a CTE of the statement above it. */

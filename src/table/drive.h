@@ -35,6 +35,8 @@ typedef struct BulkparDrive
 
 extern BulkparDrive bulkpar_drive_find(ParseState *pstate, Query *top,
 									   Oid relid, bool sees_batches);
+extern void bulkpar_drive_refuse(const BulkparDrive *drive,
+								 const char *what, int location);
 extern void bulkpar_drive_mark(const BulkparDrive *drive);
 extern bool bulkpar_drive_is_marked(const RangeTblEntry *rte);
 

@@ -232,7 +232,8 @@ bulkpar_statement_verify(BulkparStatement *statement)
 		{
 			Oid			relid = rt_fetch(lfirst_int(lc), stmt->rtable)->relid;
 
-			if (relid == condition->inserted)
+			if (OidIsValid(condition->inserted) &&
+				bulkpar_part_belongs(condition->inserted, relid))
 				continue;
 			bulkpar_part_require(target, relid);
 			changes = true;

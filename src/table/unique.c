@@ -17,6 +17,7 @@
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "utils/rel.h"
 
 #include "compat.h"
@@ -37,8 +38,8 @@ bulkpar_unique_covers(Oid relid, bool inherited, const Bitmapset *columns)
 	bool		found = false;
 	ListCell   *lc;
 
-	if (!inherited || !rel->rd_rel->relhassubclass ||
-		rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	if (!inherited || rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+		find_inheritance_children(relid, NoLock) == NIL)
 	{
 		foreach(lc, RelationGetIndexList(rel))
 		{

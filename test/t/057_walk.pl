@@ -1,4 +1,4 @@
-# A server that ends in the middle of a copy, a move or a call: when the job has
+# A server that ends in the middle of a copy, a move, a merge or a call: when the job has
 # been resumed no row is in both tables, in neither, or twice.
 
 use strict;
@@ -23,6 +23,7 @@ CREATE TABLE events (id integer, part integer, n integer NOT NULL DEFAULT 0,
 CREATE TABLE events_0 PARTITION OF events FOR VALUES IN (0);
 CREATE TABLE events_1 PARTITION OF events FOR VALUES IN (1);
 CREATE TABLE archive (id integer, n integer);
+CREATE TABLE merged (id integer, part integer, n integer);
 CREATE TABLE calls (id integer);
 CREATE FUNCTION called(id integer) RETURNS integer LANGUAGE plpgsql
 	SET search_path = public AS
@@ -43,6 +44,12 @@ my %forms = (
 		'WITH old AS (UPDATE events SET n = n + 1 + tempo() RETURNING id, n)'
 		  . ' INSERT INTO archive SELECT id, n - 1 FROM old',
 		'1|1|0'
+	],
+	merge => [
+		'MERGE INTO merged m USING events e ON m.id = e.id AND m.part = e.part'
+		  . ' WHEN MATCHED THEN UPDATE SET n = m.n + 1 + tempo()'
+		  . ' WHEN NOT MATCHED THEN INSERT VALUES (e.id, e.part, 1 + tempo())',
+		'1|0|0'
 	],
 	call => [ 'SELECT called(id) FROM events', '1|0|1' ]);
 
@@ -74,6 +81,7 @@ END_SQL
 $node->safe_psql('postgres', <<'END_SQL');
 CREATE INDEX ON archive (id);
 CREATE INDEX ON calls (id);
+CREATE INDEX ON merged (id);
 END_SQL
 foreach my $form (sort keys %forms)
 {
@@ -87,7 +95,8 @@ foreach my $form (sort keys %forms)
 
 		$name = "$form, $name";
 		$node->safe_psql('postgres', <<"END_SQL");
-TRUNCATE events, archive, calls;
+TRUNCATE events, archive, calls, merged;
+INSERT INTO merged SELECT i, i % 2, 0 FROM generate_series(1, $rows, 2) AS i;
 INSERT INTO events SELECT i, i % 2 FROM generate_series(1, $rows) AS i;
 ANALYZE events;
 END_SQL
@@ -109,6 +118,10 @@ END_SQL
 				"SELECT status, rows_changed FROM bulkpar_resume($job, 3, $size)"),
 			"succeeded|$rows", "$name: it goes on to its end");
 		is(places(), $expected, "$name: each row is where it should be, once");
+		is( $node->safe_psql('postgres',
+				'SELECT count(*), min(n), max(n), count(DISTINCT id) FROM merged'),
+			"$rows|1|1|$rows", "$name: each row is merged once")
+		  if $form eq 'merge';
 	}
 }
 log_is_clean($node, 'walk');

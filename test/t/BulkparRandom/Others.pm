@@ -89,7 +89,7 @@ sub make_others
 		  'GRANT SELECT, UPDATE, DELETE ON @T@ TO eq_user',
 		  'GRANT SELECT ON src, dup, more, src_view TO eq_user',
 		  'GRANT INSERT ON log, sums, failed TO eq_user',
-		  'GRANT SELECT, INSERT, UPDATE ON kept TO eq_user';
+		  'GRANT SELECT, INSERT, UPDATE, DELETE ON kept TO eq_user';
 		push @later, missing_right($case) if chance(0.1);
 		push @later, policies($case) if chance(0.7);
 	}

@@ -1,4 +1,4 @@
-# Random statements that go through a table: copy, move, call.
+# Random statements that go through a table: copy, move, merge, call.
 
 package BulkparRandom::Walk;
 
@@ -21,6 +21,10 @@ sub make_walk
 	my $seq = "$case->{ref}.seq";
 	my $touched = "$case->{ref}.touched";
 	my $how = $case->{error} ? 'move' : pick('move', 'move', 'copy', 'call');
+
+	$how = 'merge'
+	  if !$case->{error} && !defined $from->{item} && !defined $from->{with}
+	  && chance(0.5);
 	my $kept = chance(0.5) ? pick('kept', '@S@.kept', 'kept AS k') : 'kept';
 	my $unique = !$case->{error} && chance(0.4);
 	my $insert = "INSERT INTO $kept (seq, touched, e)";
@@ -52,6 +56,21 @@ sub make_walk
 			"\nRETURNING $seq, $touched, $int AS e)\n$insert\n$rest$conflict");
 	}
 	$case->{only_reads} = 1;
+	if ($how eq 'merge')
+	{
+		# seq has no unique index, but is unique
+		$case->{sees_batches} = 1;
+		$case->{skips} = 0;
+		delete $case->{where};
+		return ("MERGE INTO $kept USING $target ON "
+			  . ($kept =~ /AS k/ ? 'k' : 'kept') . ".seq = $seq\n"
+			  . join("\n", some(1 + int(rand(3)),
+				  "WHEN MATCHED AND $seq % 3 = 0 THEN DELETE",
+				  "WHEN MATCHED THEN UPDATE SET touched = $seq, e = coalesce($touched, 0) + 1",
+				  "WHEN NOT MATCHED AND $touched > 5 THEN DO NOTHING",
+				  "WHEN NOT MATCHED THEN INSERT (seq, touched, e) VALUES ($seq, $touched, 1)")),
+			'');
+	}
 	$body = "FROM $target" . (defined $from->{item} ? ", $from->{item}" : '');
 	return ("$with\n$insert\nSELECT $seq, $touched, $int\n$body", $conflict)
 	  if $how eq 'copy';

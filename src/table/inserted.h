@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * inserted.h
+ *		The table into which a statement inserts.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/inserted.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_INSERTED_H
+#define BULKPAR_INSERTED_H
+
+#include "table/drive.h"
+
+extern void bulkpar_inserted_check(const BulkparDrive *drive,
+								   const Query *top, bool sees_batches);
+
+#endif							/* BULKPAR_INSERTED_H */

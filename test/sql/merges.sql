@@ -1,0 +1,157 @@
+--
+-- MERGE, driven by its source
+--
+SET bulkpar.report = off;
+-- however many processors there are
+SET bulkpar.workers = 2;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
+
+CREATE TABLE stock (item int PRIMARY KEY, n int CHECK (n <> 77), note text, made_at timestamptz DEFAULT now());
+CREATE TABLE delivery (gone int, item int PRIMARY KEY, n int NOT NULL, note text, shelf int UNIQUE);
+ALTER TABLE delivery DROP gone;
+INSERT INTO delivery SELECT g, g % 10 + 1, 'delivery ' || g, g FROM generate_series(1, 100) g;
+CREATE FUNCTION fill() RETURNS void LANGUAGE sql AS $$
+	TRUNCATE stock;
+	INSERT INTO stock SELECT g, 100, 'old' FROM generate_series(1, 200, 2) g $$;
+CREATE VIEW merged_state AS SELECT coalesce(note = 'old', false) AS untouched, count(*), sum(n), min(item), max(item), count(DISTINCT item) AS items FROM stock GROUP BY 1 ORDER BY 1;
+CREATE VIEW last_job AS SELECT * FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1;
+SELECT fill();
+ANALYZE stock, delivery;
+
+SELECT status, rows_changed, batches, workers, rows_failed FROM bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = s.n + d.n
+	WHEN NOT MATCHED THEN INSERT (item, n, note) VALUES (d.item, d.n, d.note)', 10, 2);
+SELECT * FROM merged_state;
+SELECT target, key_index, command, column_names, stripes FROM last_job;
+-- the same by one statement
+CREATE TABLE merged AS TABLE stock;
+SELECT fill();
+MERGE INTO stock s USING delivery d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = s.n + d.n
+	WHEN NOT MATCHED THEN INSERT (item, n, note) VALUES (d.item, d.n, d.note);
+SELECT count(*) FROM (SELECT item, n, note FROM stock EXCEPT SELECT item, n, note FROM merged) d;
+-- all actions, conditions, the whole row, DEFAULT; some rows for which nothing is done
+SELECT fill();
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock AS s USING delivery AS d ON d.item = s.item AND s.n > 0
+	WHEN MATCHED AND d.item < 20 THEN DELETE
+	WHEN MATCHED AND d.item > 80 THEN DO NOTHING
+	WHEN MATCHED THEN UPDATE SET n = DEFAULT, note = d::text
+	WHEN NOT MATCHED AND d.item < 50 THEN INSERT VALUES (d.item, d.n)
+	WHEN NOT MATCHED AND d.item < 60 THEN DO NOTHING
+	WHEN NOT MATCHED THEN INSERT (item, n, note) VALUES (d.item, 1, d.note)', 10);
+SELECT * FROM merged_state;
+SELECT item, n, note FROM stock WHERE item = 21 AND made_at IS NOT NULL;
+-- another unique column, another index to follow, columns in the other order
+SELECT fill();
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock USING delivery ON delivery.shelf = stock.item
+	WHEN MATCHED THEN UPDATE SET note = ''shelf''', 10, sees_batches => true);
+SELECT * FROM merged_state;
+ALTER TABLE delivery ALTER shelf SET NOT NULL;
+SELECT fill();
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock USING delivery ON delivery.shelf = stock.item
+	WHEN MATCHED THEN UPDATE SET note = ''shelf''', 10, key_index => 'delivery_shelf_key', driving_table => 'delivery');
+SELECT * FROM merged_state;
+-- a row with an error is skipped; a failed job goes on
+SELECT fill();
+SELECT rows_changed, rows_failed FROM bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = CASE WHEN d.item = 51 THEN 77 ELSE 1 END
+	WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, 100 / (d.item - 50))', 10, on_error => 'skip');
+SELECT key, sqlstate FROM bulkpar_errors ORDER BY key;
+SELECT * FROM merged_state;
+SELECT fill();
+\set VERBOSITY terse
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = s.n - 28 + d.item', 10, 1);
+\set VERBOSITY default
+UPDATE stock SET n = 200 WHERE item = 5;
+ALTER TABLE stock DROP CONSTRAINT stock_n_check;
+SELECT job_id AS job FROM last_job \gset
+SELECT status, rows_changed FROM bulkpar_resume(:job, 2, 3);
+SELECT count(*) FROM stock WHERE n = 72 + item AND item < 100;
+-- partitions as source and target, children, a key of several columns
+CREATE TABLE source (a int, b int, n int, PRIMARY KEY (a, b)) PARTITION BY RANGE (b);
+CREATE TABLE source_1 PARTITION OF source FOR VALUES FROM (1) TO (6);
+CREATE TABLE source_2 (n int, b int NOT NULL, a int NOT NULL);
+ALTER TABLE source ATTACH PARTITION source_2 FOR VALUES FROM (6) TO (20);
+INSERT INTO source SELECT g / 10, g % 10 + 1, g FROM generate_series(1, 100) g;
+CREATE TABLE target (b int, a int, n int, log text) PARTITION BY LIST (a);
+CREATE TABLE target_0 PARTITION OF target FOR VALUES IN (0, 1, 2, 3, 4);
+CREATE TABLE target_1 PARTITION OF target DEFAULT;
+CREATE INDEX ON target (a, b);
+INSERT INTO target SELECT b, a, 0, '' FROM source WHERE n % 3 = 0;
+ANALYZE source, target;
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO target t USING source s ON s.a = t.a AND s.b = t.b
+	WHEN MATCHED THEN UPDATE SET n = t.n + s.n
+	WHEN NOT MATCHED THEN INSERT (a, b, n) VALUES (s.a, s.b, -s.n)', 7);
+SELECT tableoid::regclass, count(*), count(*) FILTER (WHERE n > 0), sum(abs(n)) FROM target GROUP BY 1 ORDER BY 1;
+SELECT DISTINCT relation FROM bulkpar_chunks JOIN last_job USING (job_id) ORDER BY 1;
+CREATE TABLE more_delivery (PRIMARY KEY (item)) INHERITS (delivery);
+INSERT INTO more_delivery SELECT g, 1, 'more', g FROM generate_series(101, 110) g;
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN UPDATE SET n = d.n', 10);
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING ONLY delivery d ON s.item = d.item WHEN MATCHED THEN UPDATE SET n = d.n', 10);
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN UPDATE SET n = d.n', 10, sees_batches => true);
+DROP TABLE more_delivery;
+-- privileges, policies
+CREATE ROLE bulkpar_merger;
+GRANT SELECT ON delivery, stock TO bulkpar_merger;
+GRANT INSERT ON stock TO bulkpar_merger;
+SELECT fill();
+SET ROLE bulkpar_merger;
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN UPDATE SET n = d.n');
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT (item, n, note) VALUES (d.item, d.n, d.note)', 10);
+RESET ROLE;
+SELECT * FROM merged_state;
+REVOKE SELECT ON delivery FROM bulkpar_merger;
+ALTER TABLE delivery ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON delivery USING (item % 4 = 2);
+SET ROLE bulkpar_merger;
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT (item, n, note) VALUES (d.item, d.n, d.note)', 10);
+RESET ROLE;
+GRANT SELECT (item, n) ON delivery TO bulkpar_merger;
+SELECT fill();
+SET ROLE bulkpar_merger;
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, d.n)', 10);
+RESET ROLE;
+SELECT count(*) FROM stock WHERE item % 4 = 2;
+DROP POLICY few ON delivery;
+ALTER TABLE delivery DISABLE ROW LEVEL SECURITY;
+-- the plan of a batch: the range is that of the source
+SELECT regexp_replace(line, ' +\(cost=.*\)', '') AS line FROM bulkpar_explain('MERGE INTO stock s USING delivery d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = s.n + d.n
+	WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, d.n)', 10, 2) line;
+
+-- what is refused
+\set VERBOSITY sqlstate
+\set message '\\echo :LAST_ERROR_MESSAGE'
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.n = d.n WHEN MATCHED THEN DO NOTHING'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item > d.item WHEN MATCHED THEN DO NOTHING'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item + 1 WHEN MATCHED THEN DO NOTHING'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item OR false WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN UPDATE SET item = d.item'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT VALUES (d.item + 1)'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT (n) VALUES (d.item)'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT DEFAULT VALUES'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT * FROM delivery) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (delivery d JOIN source c ON c.a = d.item) ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING generate_series(1, 2) d ON s.item = d WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('WITH w AS (SELECT 1) MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN UPDATE SET n = (SELECT 1)'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item AND EXISTS (SELECT FROM source) WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN UPDATE SET note = d.ctid::text'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING stock d ON s.item = d.item WHEN MATCHED THEN DELETE', sees_batches => true); :message
+SELECT bulkpar_execute('MERGE INTO target_1 s USING target d ON s.a = d.a WHEN MATCHED THEN DELETE', sees_batches => true); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery AS d TABLESAMPLE system (10) ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE', driving_table => 'stock'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE', skip_unchanged => true); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING merged_state d ON s.item = d.min WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO merged_state s USING delivery d ON s.min = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE') FROM stock; :message
+\set VERBOSITY default
+
+SET client_min_messages = warning;
+DROP VIEW merged_state, last_job;
+DROP TABLE stock, delivery, merged, source, target;
+DROP FUNCTION fill;
+DROP ROLE bulkpar_merger;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
