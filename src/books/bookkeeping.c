@@ -152,7 +152,11 @@ bulkpar_bookkeeping_leave(const BulkparBookkeeping *books)
 	SetUserIdAndSecContext(books->userid, books->sec_context);
 }
 
-/* Prepare a statement for this process, with the types of the arguments. */
+/*
+ * Prepare a statement for this process, with the types of the arguments.  It is
+ * planned once: what is best depends on no value, and a short job would spend
+ * more on other plans than on all that they do.
+ */
 static void
 prepare(BulkparBookkeeping *books, BulkparQuery *query)
 {
@@ -163,9 +167,10 @@ prepare(BulkparBookkeeping *books, BulkparQuery *query)
 
 	for (int i = 0; i < count; i++)
 		query->types[i] = find_argument(books, names[i])->type;
-	plan = SPI_prepare(sql, count, query->types);
+	plan = SPI_prepare_cursor(sql, count, query->types,
+							  CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s",
+		elog(ERROR, "SPI_prepare_cursor failed: %s",
 			 SPI_result_code_string(SPI_result));
 	for (int i = 0; i < count; i++)
 		query->names[i] = MemoryContextStrdup(TopMemoryContext, names[i]);
