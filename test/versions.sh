@@ -11,7 +11,8 @@
 # debootstrap, and what the folders run ends with this script.
 #
 # RELEASES names the releases, MIRROR another mirror, TESTS the tests if not all
-# are wanted, FOLDERS a directory where the folders are kept for the next time.
+# are wanted, FOLDERS a directory where the folders are kept for the next time;
+# what begins with BULKPAR_ is for the tests.
 # Where there is no root, no debootstrap or no mirror, it says so and exits with 77.
 
 set -euo pipefail
@@ -86,7 +87,7 @@ run_in()
 		mount -t tmpfs -o mode=1777 tmpfs "$folder/dev/shm"
 		status=0
 		chroot "$folder" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-			TESTS="${TESTS:-}" "$@" || status=$?
+			"$@" || status=$?
 		exit "$status"' bash "$folder" "$@" </dev/null
 }
 
@@ -100,7 +101,7 @@ test_release()
 		tar -C "$source_dir" --exclude=./.git --exclude=./test/output -cf - . |
 		tar -C "$folder/bulkpar" --no-same-owner -xf - &&
 		run_in "$folder" apt-get -qq update &&
-		run_in "$folder" /bulkpar/test/run.sh "$@"
+		run_in "$folder" env "${passed[@]}" /bulkpar/test/run.sh "$@"
 }
 
 # What of the log begins with a word, as a list.
@@ -109,6 +110,10 @@ of_log()
 	sed -nE "s/^$2  (build|[^ ]*).*/\1/p" "$1" | paste -sd ' '
 }
 
+passed=()
+for name in TESTS $(compgen -e BULKPAR_); do
+	passed+=("$name=${!name:-}")
+done
 prepare_machine
 if [ -z "$folders" ]; then
 	folders=$(mktemp -d "${TMPDIR:-/var/tmp}/bulkpar-versions.XXXXXX")
