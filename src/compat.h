@@ -26,6 +26,7 @@
 #include "nodes/plannodes.h"
 #include "parser/analyze.h"
 #include "parser/parse_relation.h"
+#include "parser/parsetree.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "replication/slot.h"
@@ -232,6 +233,23 @@ bulkpar_compat_plan_query(Query *query, const char *text, int options)
 #else
 	return pg_plan_query(query, text, options, NULL);
 #endif
+}
+
+/* What a query groups by, of which an item of the GROUP BY has a Var since 18. */
+static inline Node *
+bulkpar_compat_grouped(const Query *query, Node *item)
+{
+#if PG_VERSION_NUM >= 180000
+	if (IsA(item, Var) && query->hasGroupRTE)
+	{
+		Var		   *var = (Var *) item;
+		RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+
+		if (rte->rtekind == RTE_GROUP)
+			return list_nth(rte->groupexprs, var->varattno - 1);
+	}
+#endif
+	return item;
 }
 
 /* The tables that a plan changes, as indexes of its range table. */

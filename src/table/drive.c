@@ -298,7 +298,8 @@ check_select(const BulkparDrive *drive, const Query *query)
 							 exprLocation((Node *) query->targetList));
 	if (query->groupClause != NIL)
 		bulkpar_drive_refuse(drive, "GROUP BY",
-							 exprLocation(first_sorted(query, query->groupClause)));
+							 exprLocation(bulkpar_compat_grouped(query,
+																 first_sorted(query, query->groupClause))));
 	if (query->groupingSets != NIL)
 		bulkpar_drive_refuse(drive, "GROUP BY", exprLocation((Node *) query->groupingSets));
 	if (query->hasAggs || query->havingQual != NULL)
