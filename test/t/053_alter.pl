@@ -23,28 +23,28 @@ sub running
 	return;
 }
 
-# What batches are like: a row for each.  Those of the first size take long, so
-# that the job is still there when it is altered.
+# What batches are like: a row for each.  Larger ones than that take long, so that
+# the job is still there when it is altered.
 sub make_logged_table
 {
-	my ($rows) = @_;
+	my ($rows, $size) = @_;
 
 	make_table($node, 't', $rows);
-	super(<<'END');
+	super(<<"END");
 SET client_min_messages = warning;
 DROP TABLE IF EXISTS batch;
 CREATE TABLE batch (size integer, began timestamptz);
-CREATE OR REPLACE FUNCTION log_batch() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION log_batch() RETURNS trigger LANGUAGE plpgsql AS \$\$
 DECLARE
 	size integer;
 BEGIN
 	IF current_setting('bulkpar.job_id', true) <> '' THEN
 		SELECT count(*) INTO size FROM new_rows;
 		INSERT INTO batch VALUES (size, statement_timestamp());
-		PERFORM pg_sleep(CASE WHEN size > 100 THEN 0.5 ELSE 0.005 END);
+		PERFORM pg_sleep(CASE WHEN size > $size THEN 0.5 ELSE 0.005 END);
 	END IF;
 	RETURN NULL;
-END $$;
+END \$\$;
 CREATE TRIGGER log_batch AFTER UPDATE ON t REFERENCING NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION log_batch();
 END
@@ -66,7 +66,7 @@ END $$
 END
 
 # 8 workers, then 1, then 8, and smaller batches, beside writers.
-make_logged_table(160000);
+make_logged_table(160000, 100);
 super('CREATE TABLE writing AS SELECT 1 AS a; CREATE TABLE written (a integer)');
 my @writers = map { start_call($node, $writer) } 1 .. 3;
 my $call = start_call($node, "SELECT status, workers, rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 1000, 8,"
@@ -101,7 +101,7 @@ foreach my $case ([ 'stripes', 'stripes => 4' ], [ 'listed', "condition => 'id %
 {
 	my ($name, $argument) = @$case;
 
-	make_logged_table(30000);
+	make_logged_table(30000, 30);
 	$call = start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10, 2, $argument)");
 	wait_until($node, 'count(*) > 2 FROM batch');
 	super('SELECT bulkpar_alter(' . last_job($node) . ', batch_size => 100)');
