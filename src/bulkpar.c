@@ -36,6 +36,7 @@ char	   *bulkpar_job_id = NULL;
 char	   *bulkpar_job_started_at = NULL;
 int			bulkpar_lock_wait = 1000;
 int			bulkpar_max_replica_lag = 10000;
+int			bulkpar_max_rows = 0;
 int			bulkpar_max_rows_per_second = 0;
 int			bulkpar_max_time = 0;
 int			bulkpar_max_wal_backlog = 2048;
@@ -147,6 +148,14 @@ define_limits(void)
 							&bulkpar_max_replica_lag,
 							10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.max_rows",
+							"How many rows a run of a bulkpar job may change before the job is paused.",
+							"0 is no limit.",
+							&bulkpar_max_rows,
+							0, 0, INT_MAX,
+							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("bulkpar.max_rows_per_second",

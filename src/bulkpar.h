@@ -52,6 +52,7 @@ extern char *bulkpar_job_id;
 extern char *bulkpar_job_started_at;
 extern int	bulkpar_lock_wait;
 extern int	bulkpar_max_replica_lag;
+extern int	bulkpar_max_rows;
 extern int	bulkpar_max_rows_per_second;
 extern int	bulkpar_max_time;
 extern int	bulkpar_max_wal_backlog;

@@ -26,6 +26,7 @@
 #include "books/throttle.h"
 #include "run/attempt.h"
 #include "run/look.h"
+#include "run/pace.h"
 #include "run/rowerror.h"
 #include "run/show.h"
 #include "session/message.h"
@@ -244,6 +245,7 @@ evade(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 static void
 wait_in_place(BulkparChunkRun *run, BulkparBatch *batch)
 {
+	bulkpar_pace_give_back();
 	bulkpar_throttle_note(run->job->job_id, &run->claim.chunk,
 						  run->wait.reason);
 	batch->pause = bulkpar_lockwait_pause(batch->pause);

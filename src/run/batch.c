@@ -269,12 +269,13 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		AbortCurrentTransaction();
 		return BULKPAR_BATCH_LOST;
 	}
+	bulkpar_pace_spend(advance->rows_changed);
 	CommitTransactionCommand();
+	bulkpar_pace_count(batch->rows, advance->wal_bytes);
 	if (advance->finished)
 		bulkpar_message_reported();
 	else
 		bulkpar_message_keep();
 	bulkpar_batch_note_wal();
-	bulkpar_pace_count(batch->rows, advance->wal_bytes);
 	return BULKPAR_BATCH_DONE;
 }

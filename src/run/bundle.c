@@ -131,6 +131,7 @@ finish(const BulkparClaim *claim, int64 job_id,
 	StringInfoData rows_changed;
 	StringInfoData rows_hot;
 	int64		rows = 0;
+	int64		changed = 0;
 	BulkparLedgerBundle bundle = {
 		.nchunks = claim->nparts,
 		.wal_bytes = bulkpar_batch_wal(),
@@ -149,6 +150,8 @@ finish(const BulkparClaim *claim, int64 job_id,
 						 parts[i].rows_changed);
 		appendStringInfo(&rows_hot, "%c" INT64_FORMAT, begin,
 						 parts[i].rows_hot);
+		rows += parts[i].rows;
+		changed += parts[i].rows_changed;
 	}
 	appendStringInfoChar(&rows_done, '}');
 	appendStringInfoChar(&rows_changed, '}');
@@ -158,11 +161,10 @@ finish(const BulkparClaim *claim, int64 job_id,
 	bundle.rows_hot = rows_hot.data;
 	if (!bulkpar_ledger_finish_bundle(job_id, &claim->chunk, &bundle))
 		return false;
+	bulkpar_pace_spend(changed);
 	CommitTransactionCommand();
+	bulkpar_pace_count(rows, bundle.wal_bytes);
 	bulkpar_message_reported();
 	bulkpar_batch_note_wal();
-	for (int i = 0; i < claim->nparts; i++)
-		rows += parts[i].rows;
-	bulkpar_pace_count(rows, bundle.wal_bytes);
 	return true;
 }

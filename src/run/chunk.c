@@ -43,6 +43,7 @@ static BulkparBatchResult run_aside(BulkparChunkRun *run);
 static BulkparBatchResult run_row(BulkparChunkRun *run, BulkparBatch *batch);
 static bool set_back(BulkparChunkRun *run);
 static BulkparBatchResult run_stripe(BulkparChunkRun *run);
+static bool is_sparse(const BulkparChunkRun *run);
 static BulkparBatchResult run_list(BulkparChunkRun *run, const Datum *keys,
 								   int nkeys, int batch_size, int retried,
 								   bool finishes_stripe);
@@ -51,7 +52,8 @@ static BulkparBatchResult run_bounds(BulkparChunkRun *run,
 									 int batch_size, int retried,
 									 bool finishes_stripe);
 static BulkparBatchResult run_cut(BulkparChunkRun *run);
-static bool resize(BulkparChunkRun *run);
+static void follow(BulkparChunkRun *run);
+static void resize(BulkparChunkRun *run, int rows);
 
 /*
  * Run the batches of the claimed chunk, or set it back as far as it cannot go on
@@ -69,6 +71,8 @@ bulkpar_chunk_run(BulkparChunkRun *run)
 	Assert(chunk->stripe.number < chunk->stripe.count);
 	run->cornering = false;
 	run->put_aside = 0;
+	run->claimed_size = run->claim.batch_size;
+	run->claimed_for = run->job->batch_size;
 	if (chunk->throttled)
 	{
 		bulkpar_lockwait_sleep(run->job, chunk->throttled_by, chunk->left);
@@ -225,14 +229,31 @@ run_stripe(BulkparChunkRun *run)
 	for (;;)
 	{
 		result = run_bounds(run, &bounds, claim->batch_size, 0, true);
-		if (result == BULKPAR_BATCH_TOO_LARGE)
+		if (result == BULKPAR_BATCH_TOO_LARGE && is_sparse(run))
+		{
+			claim->batch_size /= 2;
+			claim->bounds = NULL;
+		}
+		else if (result == BULKPAR_BATCH_TOO_LARGE)
 			return run_cut(run);
-		if (result != BULKPAR_BATCH_RESIZED &&
-			(result != BULKPAR_BATCH_DONE || bounds.complete))
+		else if (result != BULKPAR_BATCH_RESIZED &&
+				 (result != BULKPAR_BATCH_DONE || bounds.complete))
 			return result;
 		bulkpar_look_collect(run, claim->hi, claim->batch_size,
 							 BULKPAR_CHUNK_BATCHES, &bounds);
 	}
+}
+
+/*
+ * Whether a batch that has changed too many rows has them far apart, and may
+ * change only a few at the end of what the run may change: if it was cut for
+ * these, there would be one batch for each key.
+ */
+static bool
+is_sparse(const BulkparChunkRun *run)
+{
+	return run->job->batch_size < run->batch_size &&
+		run->claim.batch_size / 2 >= run->job->batch_size;
 }
 
 /*
@@ -371,47 +392,55 @@ bulkpar_chunk_run_halves(BulkparChunkRun *run, BulkparBatch *batch,
 BulkparBatchResult
 bulkpar_chunk_await_turn(BulkparChunkRun *run)
 {
-	if (bulkpar_pace_wait(run->job->job_id))
+	bool		shown;
+	int			rows;
+
+	follow(run);
+	rows = bulkpar_pace_wait(run->job->job_id, run->batch_size, &shown);
+	if (shown)
 		bulkpar_show_chunk(run);
 	if (bulkpar_pace_is_retired())
 	{
 		(void) bulkpar_chunk_give_back(run, Max(run->claim.nparts, 1));
 		return BULKPAR_BATCH_LOST;
 	}
-	return resize(run) ? BULKPAR_BATCH_RESIZED : BULKPAR_BATCH_DONE;
+	if (rows == run->job->batch_size)
+		return BULKPAR_BATCH_DONE;
+	resize(run, rows);
+	return BULKPAR_BATCH_RESIZED;
 }
 
 /* Take the job as it is altered, for the next chunk. */
 void
 bulkpar_chunk_follow(BulkparChunkRun *run)
 {
-	run->job->batch_size = bulkpar_pace_batch_size(run->job->batch_size);
+	bulkpar_pace_give_back();
+	follow(run);
+	run->job->batch_size = run->batch_size;
+}
+
+static void
+follow(BulkparChunkRun *run)
+{
+	run->batch_size = bulkpar_pace_batch_size(run->batch_size);
 	run->job->workers = bulkpar_pace_workers(run->job->workers);
 }
 
 /*
- * The same within a chunk.  Whether its batches have another size from now on: as
- * much larger or smaller as the job's, but those that were small already get no
- * smaller than these.
+ * A batch may change so many rows from now on.  Those of the chunk take as much
+ * more or less than they were to take, but no less where they were small already.
  */
-static bool
-resize(BulkparChunkRun *run)
+static void
+resize(BulkparChunkRun *run, int rows)
 {
 	BulkparClaim *claim = &run->claim;
-	int			before = run->job->batch_size;
-	int			after;
-	double		scaled;
+	double		size = (double) run->claimed_size * rows / run->claimed_for;
 
-	bulkpar_chunk_follow(run);
-	after = run->job->batch_size;
-	if (after == before)
-		return false;
-	scaled = (double) claim->batch_size * after / before;
-	if (after < before)
-		scaled = Max(scaled, Min(claim->batch_size, after));
-	claim->batch_size = Max(1, Min(scaled, BULKPAR_MAX_BATCH_SIZE));
+	if (rows < run->claimed_for)
+		size = Max(size, Min(run->claimed_size, rows));
+	run->job->batch_size = rows;
+	claim->batch_size = Max(1, Min(size, BULKPAR_MAX_BATCH_SIZE));
 	claim->bounds = NULL;
-	return true;
 }
 
 /*

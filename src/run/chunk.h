@@ -26,7 +26,11 @@ typedef struct BulkparChunkRun
 	BulkparJob *job;
 	MemoryContext job_context;	/* of the job */
 	BulkparTarget *target;
+	int			batch_size;		/* of the job as it was altered; job has what
+								 * a batch may change now, which may be less */
 	BulkparClaim claim;			/* chunk_no is 0 when nothing is claimed */
+	int			claimed_size;	/* its batch_size when it was claimed, ... */
+	int			claimed_for;	/* ... and that of the job then */
 	const BulkparBatch *batch;	/* the running one, for the error context */
 	BulkparRetryTally tally;	/* of the batches it has tried */
 	BulkparLockWait wait;		/* the last one for a lock of others */

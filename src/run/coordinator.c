@@ -462,7 +462,9 @@ look_around(Coordinator *coordinator)
 		bulkpar_handover_tell(coordinator->call, notice);
 	bulkpar_governor_tend(coordinator->governor);
 	bulkpar_governor_note(coordinator->governor, false);
-	if (pause != NULL)
+	/* What it has done last may have been all that there was. */
+	if (pause != NULL &&
+		!(coordinator->planned && bulkpar_crew_is_done(coordinator->crew)))
 	{
 		bulkpar_handover_tell(coordinator->call, pause);
 		pause_requested = true;

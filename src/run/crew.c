@@ -199,6 +199,13 @@ bulkpar_crew_look_after(BulkparCrew *crew, bool woken)
 	return true;
 }
 
+/* Whether the job is complete, while workers may yet have to end. */
+bool
+bulkpar_crew_is_done(const BulkparCrew *crew)
+{
+	return check_progress(crew->job->job_id);
+}
+
 /*
  * Terminate the workers and wait until they have ended.  One that does not
  * end in time (it computes a single value, or somebody has stopped the process)

@@ -31,6 +31,7 @@ extern int	bulkpar_crew_launch(BulkparCrew *crew, int count);
 extern int	bulkpar_crew_resize(BulkparCrew *crew, int count);
 extern BulkparShortage bulkpar_crew_shortage(const BulkparCrew *crew);
 extern bool bulkpar_crew_look_after(BulkparCrew *crew, bool woken);
+extern bool bulkpar_crew_is_done(const BulkparCrew *crew);
 extern void bulkpar_crew_stop(BulkparCrew *crew);
 extern bool bulkpar_crew_await_end(BulkparCrew *crew);
 extern void bulkpar_crew_outlast(BulkparCrew *crew);

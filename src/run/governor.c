@@ -297,6 +297,9 @@ reason_to_pause(const BulkparGovernor *governor, TimestampTz now)
 	if (limits->max_time > 0 &&
 		now - governor->started_at >= limits->max_time * 1000)
 		return "paused, since the time is over that it may take";
+	if (limits->max_rows > 0 &&
+		bulkpar_pace_rows(governor->pace) >= limits->max_rows)
+		return "paused, since it has changed as many rows as it may";
 	if (governor->held_since != 0 && limits->throttle_timeout > 0 &&
 		now - governor->held_since >= limits->throttle_timeout * 1000)
 		return "paused, since it was throttled for too long";

@@ -52,6 +52,8 @@ bulkpar_limits_find(BulkparLimits *limits, const BulkparSettings *settings)
 	limits->max_rows_per_second = (int)
 		stricter("bulkpar.max_rows_per_second", bulkpar_max_rows_per_second,
 				 settings, 0, false);
+	limits->max_rows = (int)
+		stricter("bulkpar.max_rows", bulkpar_max_rows, settings, 0, false);
 	limits->throttle_timeout = (int64)
 		stricter("bulkpar.throttle_timeout", bulkpar_throttle_timeout,
 				 settings, GUC_UNIT_S, false) * 1000;

@@ -27,6 +27,7 @@ typedef struct BulkparLimits
 	int64		max_wal_backlog;	/* in bytes */
 	int			min_free_disk;	/* in percent of a file system */
 	double		nice;
+	int			max_rows;		/* that a run changes */
 	int			max_rows_per_second;
 	int64		max_wal_rate;	/* in bytes per second */
 	int64		throttle_timeout;	/* in milliseconds */

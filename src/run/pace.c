@@ -17,6 +17,11 @@
  * as long as its rows may take for the whole job, from when it began at the
  * earliest.  Its worker goes on when that moment has come.
  *
+ * Where a run may change only so many rows, each batch takes what it may need of
+ * them before it begins, and gives back what it has not used.  What it has used
+ * counts before it commits: when its worker dies then, nobody knows what has
+ * become of it, and it must not be more.
+ *
  * Copyright (c) 2026, bulkpar contributors
  *
  * IDENTIFICATION
@@ -66,6 +71,9 @@ struct BulkparPace
 	pg_atomic_uint32 batch_size;	/* 0 for as the job was loaded */
 	pg_atomic_uint32 workers;	/* the same */
 	slock_t		mutex;			/* guards what follows */
+	int64		max_rows;		/* that the run may change; 0 for all */
+	int64		rows_taken;		/* of these, by batches that run or have run */
+	int64		rows_spent;		/* by those that have run */
 	char		reason[BULKPAR_REASON_TEXT];
 };
 
@@ -75,7 +83,11 @@ static int	own_place = 0;
 static TimestampTz work_started = 0;
 static TimestampTz rows_until = 0;
 static TimestampTz wal_until = 0;
+static int64 taken = 0;			/* rows, that are not spent */
+static bool committing = false; /* it has changed so many */
 
+static int	take_rows(int count);
+static void leave(dsm_segment *segment, Datum arg);
 static void cap_init(Cap *cap);
 static void cap_limit(Cap *cap, double units_per_second);
 static TimestampTz cap_use(Cap *cap, int64 units);
@@ -113,6 +125,9 @@ void
 bulkpar_pace_limit(BulkparPace *pace, const BulkparLimits *limits)
 {
 	pg_atomic_write_u32(&pace->lock_wait, limits->lock_wait);
+	SpinLockAcquire(&pace->mutex);
+	pace->max_rows = limits->max_rows;
+	SpinLockRelease(&pace->mutex);
 	cap_limit(&pace->rows, limits->max_rows_per_second);
 	cap_limit(&pace->wal, limits->max_wal_rate / 1024.0);
 }
@@ -123,6 +138,18 @@ bulkpar_pace_alter(BulkparPace *pace, int batch_size, int workers)
 {
 	pg_atomic_write_u32(&pace->batch_size, batch_size);
 	pg_atomic_write_u32(&pace->workers, workers);
+}
+
+/* How many rows the workers have changed in this run. */
+int64
+bulkpar_pace_rows(BulkparPace *pace)
+{
+	int64		rows;
+
+	SpinLockAcquire(&pace->mutex);
+	rows = pace->rows_spent;
+	SpinLockRelease(&pace->mutex);
+	return rows;
 }
 
 /* Forget what is used of the caps: that was by another clock. */
@@ -164,6 +191,7 @@ bulkpar_pace_attach(dsm_handle handle, int place)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("could not map the dynamic shared memory segment of a bulkpar job")));
 	dsm_pin_mapping(segment);
+	on_dsm_detach(segment, leave, (Datum) 0);
 	attached = dsm_segment_address(segment);
 	own_place = place;
 	work_started = GetCurrentTimestamp();
@@ -222,40 +250,108 @@ bulkpar_pace_check_interrupts(void)
 	(void) bulkpar_settings_reload();
 }
 
+/*
+ * Take so many rows that the next batch may change, or as many as there are left;
+ * returns how many.  What an earlier batch has taken, which did not commit, is
+ * among them.
+ */
+static int
+take_rows(int count)
+{
+	int64		left;
+
+	committing = false;
+	SpinLockAcquire(&attached->mutex);
+	attached->rows_taken -= taken;
+	left = attached->max_rows == 0 ? count :
+		attached->max_rows - attached->rows_taken;
+	taken = Max(0, Min(count, left));
+	attached->rows_taken += taken;
+	SpinLockRelease(&attached->mutex);
+	return (int) taken;
+}
+
+/* No batch follows for now, so leave others what was taken for it. */
+void
+bulkpar_pace_give_back(void)
+{
+	(void) take_rows(0);
+}
+
+/*
+ * The batch has changed so many rows, and is about to commit.  They are more than
+ * were taken for it only of a statement that makes several of one.
+ */
+void
+bulkpar_pace_spend(int64 rows)
+{
+	SpinLockAcquire(&attached->mutex);
+	attached->rows_taken += rows - taken;
+	SpinLockRelease(&attached->mutex);
+	taken = rows;
+	committing = true;
+}
+
+/* Detach callback: give back what was taken, unless it may have been spent. */
+static void
+leave(dsm_segment *segment, Datum arg)
+{
+	SpinLockAcquire(&attached->mutex);
+	if (committing)
+		attached->rows_spent += taken;
+	else
+		attached->rows_taken -= taken;
+	SpinLockRelease(&attached->mutex);
+	taken = 0;
+}
+
 /* A batch has committed, which counts for the caps. */
 void
 bulkpar_pace_count(int64 rows, uint64 wal_bytes)
 {
+	SpinLockAcquire(&attached->mutex);
+	attached->rows_spent += taken;
+	SpinLockRelease(&attached->mutex);
+	taken = 0;
+	committing = false;
 	rows_until = cap_use(&attached->rows, rows);
 	wal_until = cap_use(&attached->wal, (wal_bytes + 1023) / 1024);
 }
 
 /*
  * Wait until the next batch may start, or the worker is retired.  Must be called
- * outside of a transaction.  Returns whether pg_stat_activity says now that we
- * wait.  Throws when the worker was told to end, also by the end of its
- * coordinator.
+ * outside of a transaction.  Throws when the worker was told to end, also by the
+ * end of its coordinator.
+ *
+ * Returns how many rows the batch may change, of so many that it would.  *shown
+ * is set if pg_stat_activity says now that we wait.
  */
-bool
-bulkpar_pace_wait(int64 job_id)
+int
+bulkpar_pace_wait(int64 job_id, int rows, bool *shown)
 {
 	TimestampTz work_ended = GetCurrentTimestamp();
 	TimestampTz now = work_ended;
-	bool		shown = false;
+	int			taken_rows = 0;
 
+	*shown = false;
 	Assert(!IsTransactionState());
 	bulkpar_pace_check_interrupts();
 	for (;;)
 	{
 		TimestampTz end = end_of_wait(now, work_ended);
-		long		left = TimestampDifferenceMilliseconds(now, end);
+		long		left;
 
+		if (now >= end)
+			taken_rows = take_rows(rows);
+		if (now >= end && taken_rows == 0)
+			end = DT_NOEND;
+		left = TimestampDifferenceMilliseconds(now, end);
 		if (now >= end || bulkpar_pace_is_retired())
 			break;
-		if (!shown && left >= LOOK_INTERVAL)
+		if (!*shown && left >= LOOK_INTERVAL)
 		{
 			show_wait();
-			shown = true;
+			*shown = true;
 		}
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -269,7 +365,7 @@ bulkpar_pace_wait(int64 job_id)
 			check_coordinator(job_id);
 	}
 	work_started = now;
-	return shown;
+	return taken_rows;
 }
 
 /* When the wait is over, as it looks now; DT_NOEND while the job is held. */

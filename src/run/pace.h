@@ -25,6 +25,7 @@ extern void bulkpar_pace_limit(BulkparPace *pace,
 							   const BulkparLimits *limits);
 extern void bulkpar_pace_alter(BulkparPace *pace, int batch_size,
 							   int workers);
+extern int64 bulkpar_pace_rows(BulkparPace *pace);
 extern void bulkpar_pace_forget(BulkparPace *pace);
 extern void bulkpar_pace_set(BulkparPace *pace, double share,
 							 const char *reason);
@@ -36,6 +37,8 @@ extern bool bulkpar_pace_is_retired(void);
 extern void bulkpar_pace_count(int64 rows, uint64 wal_bytes);
 extern void bulkpar_pace_start(void);
 extern void bulkpar_pace_check_interrupts(void);
-extern bool bulkpar_pace_wait(int64 job_id);
+extern int	bulkpar_pace_wait(int64 job_id, int rows, bool *shown);
+extern void bulkpar_pace_spend(int64 rows);
+extern void bulkpar_pace_give_back(void);
 
 #endif							/* BULKPAR_PACE_H */

@@ -209,6 +209,7 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 	bulkpar_settings_adopt(&job->settings);
 	bulkpar_retry_start();
 	run->job = job;
+	run->batch_size = job->batch_size;
 	run->job_context = context;
 	show_statement(run);
 	show_job(job);
@@ -317,9 +318,9 @@ claim(void *arg)
 
 	memset(&run->claim, 0, sizeof(BulkparClaim));
 	MemoryContextReset(run->chunk_context);
+	bulkpar_chunk_follow(run);
 	if (bulkpar_pace_is_retired())
 		return;
-	bulkpar_chunk_follow(run);
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	bulkpar_joblock_mark(run->job->job_id);

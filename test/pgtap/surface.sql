@@ -610,6 +610,7 @@ SELECT results_eq(
 		'bulkpar.job_started_at string backend ',
 		'bulkpar.lock_wait integer user 1000 ms 0',
 		'bulkpar.max_replica_lag integer user 10000 ms 0',
+		'bulkpar.max_rows integer user 0 0',
 		'bulkpar.max_rows_per_second integer user 0 0',
 		'bulkpar.max_time integer user 0 s 0',
 		'bulkpar.max_wal_backlog integer user 2048 MB 0',

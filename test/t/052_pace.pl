@@ -214,4 +214,99 @@ cmp_ok(seconds("SELECT status FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 1
 	'>=', 3.8, 'half of the time where it is nice');
 is(super("SELECT work_share FROM bulkpar_progress ORDER BY job_id DESC LIMIT 1"), '', 'which ends with the job');
 
+# So many rows and no more, whatever the batches are like, and then it is paused.
+# Each resume may change as many again.
+sub run_by_night
+{
+	my ($name, $total, $limit, $make, $job, $changed) = @_;
+	my $done = 0;
+	my $status = 'paused';
+	my $resume;
+
+	super("SET client_min_messages = warning; DROP TABLE IF EXISTS t; $make");
+	while ($status eq 'paused')
+	{
+		my $night = start_call($node, 'SELECT status FROM ' . ($resume // $job),
+			'bulkpar.max_rows' => $limit);
+
+		$status = stop_call($night);
+		$done = $done + $limit < $total ? $done + $limit : $total;
+		is(super("SELECT $changed"), $done, "$name: $done rows");
+		like($night->{err}, qr/NOTICE:  [^\n]*paused, since it has changed as many rows as it may/,
+			"$name: with a notice")
+		  if $status eq 'paused';
+		$resume = 'bulkpar_resume(' . last_job($node) . ')';
+	}
+	is($status, 'succeeded', "$name: goes on to the end") or diag($status);
+	is($done, $total, "$name: not before");
+	return;
+}
+my $plain = 'CREATE TABLE t (id integer PRIMARY KEY, n integer NOT NULL, x text);'
+  . " INSERT INTO t SELECT i, 0, repeat('x', 100) FROM generate_series(1, 5000) i; ANALYZE t";
+my $sum = 'sum(n) FROM t';
+foreach my $case (
+	[ 'all rows', 5000, 1100, $plain, "bulkpar_update('t', 'n', 'n + 1', 300, 4, stripes => 1)", $sum ],
+	[ 'stripes', 5000, 1700, $plain, "bulkpar_update('t', 'n', 'n + 1', 70, 4, stripes => 3)", $sum ],
+	[ 'one of each two', 2500, 900, $plain,
+		"bulkpar_update('t', 'n', 'n + id % 2', 300, 4, skip_unchanged => true)", $sum ],
+	[ 'few', 100, 37, $plain,
+		"bulkpar_update('t', 'n', 'n + 1', 20, 3, condition => 'id % 50 = 0 AND length(x) > 10')", $sum ],
+	[ 'patches', 395, 150, $plain,
+		"bulkpar_update('t', 'n', 'n + 1', 100, 4, condition => 'length(x) < 1000 AND (id % 1000) > 920')", $sum ],
+	[ 'errors', 4500, 2000, $plain,
+		"bulkpar_update('t', 'n', 'n + 1 + 0 / (id % 10)', 300, 4, on_error => 'skip')", $sum ],
+	[ 'less than a batch', 5000, 2999, $plain, "bulkpar_update('t', 'n', 'n + 1', 3000, 4)", $sum ],
+	[ 'deletes', 2500, 1001, $plain, "bulkpar_delete('t', 'id % 2 = 0', 150, 4)", '5000 - count(*) FROM t' ],
+	[ 'small parts', 4000, 1550,
+		'CREATE TABLE t (id integer PRIMARY KEY, n integer NOT NULL) PARTITION BY RANGE (id);'
+		  . q{SELECT format('CREATE TABLE t_%s PARTITION OF t FOR VALUES FROM (%s) TO (%s)', i, i * 100, (i + 1) * 100)}
+		  . " FROM generate_series(0, 40) i \\gexec\nINSERT INTO t SELECT i, 0 FROM generate_series(1, 4000) i; ANALYZE t",
+		"bulkpar_update('t', 'n', 'n + 1', 1000, 3)", $sum ])
+{
+	run_by_night(@$case);
+}
+
+# Others have a row; a worker is told to end, or killed.
+make_table($node, 't', 3000);
+my $locker = $node->background_psql('postgres');
+$locker->query_safe('BEGIN; UPDATE t SET pid = 1 WHERE id IN (5, 1005, 2005)');
+is( super("SET bulkpar.max_rows = 2998; SET bulkpar.lock_wait = '20ms';"
+		  . " SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 250, 4, wait => false)"),
+	'running', 'rows are locked');
+my $job = last_job($node);
+wait_until($node, "rows_changed = 2997 FROM bulkpar_progress WHERE job_id = $job", 'all others are changed');
+is(super("SELECT status FROM bulkpar_jobs WHERE job_id = $job"), 'running', 'and it waits for one of them');
+$locker->quit;
+is(super("SELECT status FROM bulkpar_wait($job)"), 'paused', 'after which it is paused');
+is(super('SELECT sum(n) FROM t'), '2998', 'with as many as it may');
+
+my $slow = "SELECT status FROM bulkpar_update('t', 'n', 'n + 1 + slow(1)', 70, 4)";
+make_table($node, 't', 3000);
+$call = start_call($node, $slow, 'bulkpar.max_rows' => 1000);
+wait_until($node, 'sum(n) > 0 FROM t');
+super("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'bulkpar worker' ORDER BY pid LIMIT 2");
+is(stop_call($call), 'paused', 'two workers are told to end');
+is(super('SELECT sum(n) FROM t'), '1000', 'and it is as many rows all the same');
+
+make_table($node, 't', 3000);
+$call = start_call($node, $slow, 'bulkpar.max_rows' => 1000);
+wait_until($node, 'sum(n) > 0 FROM t');
+my $victim = super("SELECT min(pid) $worker");
+kill 'KILL', $victim;
+call_error($call);
+$node->stop('immediate', fail_ok => 1);
+$node->start;
+my $before = super('SELECT sum(n) FROM t');
+cmp_ok($before, '<=', 1000, 'one is killed, and it is not more rows');
+is(super('SELECT status FROM bulkpar_resume(' . last_job($node) . ')'), 'paused', 'it is resumed');
+is(super('SELECT sum(n) FROM t'), $before + 1000, 'and may change as many again');
+is(super('SELECT max(n) FROM t'), '1', 'none twice');
+
+# More, while it runs.
+$call = start_call($node, 'SELECT status FROM bulkpar_resume(' . last_job($node) . ')');
+wait_until($node, "sum(n) > $before + 1100 FROM t");
+super('SELECT bulkpar_alter(' . last_job($node) . q[, settings => '{"max_rows": 0}')]);
+is(stop_call($call), 'succeeded', 'it may change all rows from then on');
+is_exactly($node, 't', 1, 'exactly once');
+
 done_testing();
