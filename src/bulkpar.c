@@ -47,6 +47,7 @@ double		bulkpar_nice = 0;
 int			bulkpar_progress_interval = 5000;
 int			bulkpar_replica_position = BULKPAR_REPLICA_REPLAY;
 bool		bulkpar_report = true;
+int			bulkpar_target_batch_time = 0;
 char	   *bulkpar_throttle_query = NULL;
 int			bulkpar_throttle_timeout = 3600;
 char	   *bulkpar_time_window = NULL;
@@ -213,6 +214,14 @@ define_limits(void)
 							 BULKPAR_REPLICA_REPLAY, replica_positions,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.target_batch_time",
+							"How long a batch of a bulkpar job should take; it is made smaller for that.",
+							"0 means that batches have the size that they were given.",
+							&bulkpar_target_batch_time,
+							0, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 
 	DefineCustomStringVariable("bulkpar.throttle_query",
 							   "A query that says whether a bulkpar job must wait.",

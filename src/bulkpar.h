@@ -63,6 +63,7 @@ extern double bulkpar_nice;
 extern int	bulkpar_progress_interval;
 extern int	bulkpar_replica_position;
 extern bool bulkpar_report;
+extern int	bulkpar_target_batch_time;
 extern char *bulkpar_throttle_query;
 extern int	bulkpar_throttle_timeout;
 extern char *bulkpar_time_window;

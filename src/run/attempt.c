@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "portability/instr_time.h"
 #include "utils/memutils.h"
 
 #include "books/storedkey.h"
@@ -77,6 +78,8 @@ static BulkparBatchResult pass_row(BulkparChunkRun *run, BulkparBatch *batch,
 static void pass(void *arg);
 static BulkparBatchResult split(BulkparChunkRun *run, BulkparBatch *batch,
 								ErrorData *error);
+static void note_time(BulkparChunkRun *run, const BulkparBatch *batch,
+					  instr_time start);
 static void note_done(BulkparChunkRun *run, const BulkparBatch *batch);
 
 /*
@@ -149,6 +152,7 @@ static ErrorData *
 try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 {
 	ErrorData  *volatile error = NULL;
+	instr_time	start;
 
 	Assert(!IsTransactionState());
 	/* It is cut anew, not at what an earlier try has found. */
@@ -166,12 +170,16 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 												   batch->aside),
 												  batch->aside ?
 												  run->aside_wait : 0));
+	INSTR_TIME_SET_CURRENT(start);
 	PG_TRY();
 	{
 		*result = bulkpar_batch_run(run->job, &run->claim.chunk, run->target,
 									batch);
 		if (*result == BULKPAR_BATCH_DONE)
+		{
+			note_time(run, batch, start);
 			note_done(run, batch);
+		}
 	}
 	PG_CATCH();
 	{
@@ -351,6 +359,27 @@ split(BulkparChunkRun *run, BulkparBatch *batch, ErrorData *error)
 		ReThrowError(error);
 	FreeErrorData(error);
 	return result;
+}
+
+/*
+ * The size of batches goes by the time of those that are whole, unless that says
+ * more about the server than about them.
+ */
+static void
+note_time(BulkparChunkRun *run, const BulkparBatch *batch, instr_time start)
+{
+	int			whole = batch->keys != NULL || batch->cut ?
+		run->job->batch_size : run->claim.batch_size;
+	instr_time	time;
+
+	if (batch->aside || batch->rows < whole ||
+		run->job->batch_size != run->batch_size ||
+		bulkpar_pace_is_throttled())
+		return;
+	INSTR_TIME_SET_CURRENT(time);
+	INSTR_TIME_SUBTRACT(time, start);
+	bulkpar_size_note(&run->size, bulkpar_pace_target_time(),
+					  INSTR_TIME_GET_MILLISEC(time) - bulkpar_lockwait_time());
 }
 
 /* The batch has committed: remember up to which key the chunk is done. */

@@ -422,7 +422,10 @@ bulkpar_chunk_follow(BulkparChunkRun *run)
 static void
 follow(BulkparChunkRun *run)
 {
-	run->batch_size = bulkpar_pace_batch_size(run->batch_size);
+	int			given = bulkpar_pace_batch_size(run->size.given);
+
+	run->batch_size = bulkpar_size_choose(&run->size, given,
+										  bulkpar_pace_target_time());
 	run->job->workers = bulkpar_pace_workers(run->job->workers);
 }
 

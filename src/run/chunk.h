@@ -18,6 +18,7 @@
 #include "run/claim.h"
 #include "run/lockwait.h"
 #include "run/retry.h"
+#include "run/size.h"
 #include "table/target.h"
 
 /* What a worker has and needs to run the chunks that it claims. */
@@ -26,8 +27,9 @@ typedef struct BulkparChunkRun
 	BulkparJob *job;
 	MemoryContext job_context;	/* of the job */
 	BulkparTarget *target;
-	int			batch_size;		/* of the job as it was altered; job has what
-								 * a batch may change now, which may be less */
+	BulkparSize size;
+	int			batch_size;		/* as chosen; job has what a batch may change
+								 * now, which may be less */
 	BulkparClaim claim;			/* chunk_no is 0 when nothing is claimed */
 	int			claimed_size;	/* its batch_size when it was claimed, ... */
 	int			claimed_for;	/* ... and that of the job then */

@@ -220,6 +220,7 @@ bulkpar_governor_look(BulkparGovernor *governor)
 		bulkpar_userquery_look(governor->userquery, now, &governor->reasons);
 	governor->share = bulkpar_law_share(governor->reasons.load, limits->nice);
 	bulkpar_pace_set(governor->pace, governor->share,
+					 bulkpar_law_share(governor->reasons.load, 0) < 1,
 					 describe_reasons(governor));
 	take_account(governor, now);
 

@@ -66,6 +66,9 @@ bulkpar_limits_find(BulkparLimits *limits, const BulkparSettings *settings)
 	limits->lock_wait = (int)
 		stricter("bulkpar.lock_wait", bulkpar_lock_wait,
 				 settings, GUC_UNIT_MS, false);
+	limits->target_batch_time = (int)
+		stricter("bulkpar.target_batch_time", bulkpar_target_batch_time,
+				 settings, GUC_UNIT_MS, false);
 	limits->nice = stricter("bulkpar.nice", bulkpar_nice, settings, 0, true);
 
 	/* What is replayed comes after what is flushed. */

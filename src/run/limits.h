@@ -36,6 +36,7 @@ typedef struct BulkparLimits
 	const char *windows[BULKPAR_LIMITS_SOURCES];	/* all must be open; NULL
 													 * for none */
 	int			lock_wait;		/* in milliseconds */
+	int			target_batch_time;	/* in milliseconds */
 } BulkparLimits;
 
 extern void bulkpar_limits_find(BulkparLimits *limits,

@@ -28,6 +28,8 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "access/xact.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
@@ -67,6 +69,7 @@ static volatile sig_atomic_t seen = false;
 
 static TimeoutId timer;
 static int	ticking = 0;		/* its interval, or 0 */
+static volatile sig_atomic_t waits = 0; /* that it has seen in the transaction */
 static int	limit = 0;			/* of the transaction, or 0 */
 static bool exceeded = false;	/* in the last one that had a limit */
 
@@ -112,16 +115,19 @@ bulkpar_lockwait_limit(bool shortly, int longest)
 void
 bulkpar_lockwait_begin(int ms)
 {
-	int			interval = Max(1, ms / 2);
+	int			target = bulkpar_pace_target_time();
+	int			interval = ms == 0 ? INT_MAX : Max(1, ms / 2);
 
 	Assert(!IsTransactionState());
 	limit = ms;
 	exceeded = false;
 	seen = false;
-	if (ms == 0)
-		return;
-	set_lock_timeout(ms);
-	if (ticking == interval)
+	waits = 0;
+	if (ms > 0)
+		set_lock_timeout(ms);
+	if (target > 0)
+		interval = Min(interval, Max(1, target / 4));
+	if (interval == INT_MAX || ticking == interval)
 		return;
 	ticking = interval;
 	enable_timeout_every(timer,
@@ -138,6 +144,16 @@ bulkpar_lockwait_end(void)
 		return;
 	limit = 0;
 	set_lock_timeout(0);
+}
+
+/*
+ * For how long that transaction has waited for locks, in milliseconds, as far as
+ * the timer has seen it: it looks often enough where the time of a batch matters.
+ */
+double
+bulkpar_lockwait_time(void)
+{
+	return (double) waits * ticking;
 }
 
 /* Whether that transaction has waited too long, and was rolled back for it. */
@@ -295,6 +311,7 @@ look_at_lock(void)
 	seen_tag = lock->tag;
 	seen_mode = MyProc->waitLockMode;
 	seen = true;
+	waits++;
 }
 
 /*

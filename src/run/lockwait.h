@@ -28,6 +28,7 @@ extern void bulkpar_lockwait_start(void);
 extern int	bulkpar_lockwait_limit(bool shortly, int longest);
 extern void bulkpar_lockwait_begin(int limit);
 extern void bulkpar_lockwait_end(void);
+extern double bulkpar_lockwait_time(void);
 extern bool bulkpar_lockwait_exceeded(void);
 extern void bulkpar_lockwait_find(const BulkparJob *job, BulkparLockWait *wait);
 extern int	bulkpar_lockwait_pause(int last);

@@ -68,6 +68,8 @@ struct BulkparPace
 	Cap			rows;
 	Cap			wal;
 	pg_atomic_uint32 lock_wait; /* in milliseconds */
+	pg_atomic_uint32 target_time;	/* of a batch, in milliseconds */
+	pg_atomic_uint32 throttled; /* by more than its own settings */
 	pg_atomic_uint32 batch_size;	/* 0 for as the job was loaded */
 	pg_atomic_uint32 workers;	/* the same */
 	slock_t		mutex;			/* guards what follows */
@@ -113,6 +115,8 @@ bulkpar_pace_create(dsm_handle *handle)
 	cap_init(&pace->rows);
 	cap_init(&pace->wal);
 	pg_atomic_init_u32(&pace->lock_wait, 0);
+	pg_atomic_init_u32(&pace->target_time, 0);
+	pg_atomic_init_u32(&pace->throttled, 0);
 	pg_atomic_init_u32(&pace->batch_size, 0);
 	pg_atomic_init_u32(&pace->workers, 0);
 	SpinLockInit(&pace->mutex);
@@ -125,6 +129,7 @@ void
 bulkpar_pace_limit(BulkparPace *pace, const BulkparLimits *limits)
 {
 	pg_atomic_write_u32(&pace->lock_wait, limits->lock_wait);
+	pg_atomic_write_u32(&pace->target_time, limits->target_batch_time);
 	SpinLockAcquire(&pace->mutex);
 	pace->max_rows = limits->max_rows;
 	SpinLockRelease(&pace->mutex);
@@ -162,10 +167,11 @@ bulkpar_pace_forget(BulkparPace *pace)
 
 /*
  * Let the workers work for this share of their time, from 0 to 1.  The reason
- * is what they show while they wait.
+ * is what they show while they wait; throttled is whether that is less than the
+ * job would by itself.
  */
 void
-bulkpar_pace_set(BulkparPace *pace, double share,
+bulkpar_pace_set(BulkparPace *pace, double share, bool throttled,
 				 const char *reason)
 {
 	char		text[BULKPAR_REASON_TEXT] = {0};
@@ -174,6 +180,7 @@ bulkpar_pace_set(BulkparPace *pace, double share,
 	SpinLockAcquire(&pace->mutex);
 	memcpy(pace->reason, text, sizeof(text));
 	SpinLockRelease(&pace->mutex);
+	pg_atomic_write_u32(&pace->throttled, throttled);
 	/* None at all means that the job is held, which is another thing. */
 	pg_atomic_write_u32(&pace->share, share <= 0 ? 0 :
 						Max((uint32) (share * SHARE_UNIT), 1));
@@ -202,6 +209,20 @@ int
 bulkpar_pace_lock_wait(void)
 {
 	return (int) pg_atomic_read_u32(&attached->lock_wait);
+}
+
+/* How long a batch should take, in milliseconds, or 0. */
+int
+bulkpar_pace_target_time(void)
+{
+	return (int) pg_atomic_read_u32(&attached->target_time);
+}
+
+/* Whether the job is slowed down by what the server around it says. */
+bool
+bulkpar_pace_is_throttled(void)
+{
+	return pg_atomic_read_u32(&attached->throttled) != 0;
 }
 
 /* The batch size of the job if it was altered, or else the one before. */

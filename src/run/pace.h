@@ -27,10 +27,12 @@ extern void bulkpar_pace_alter(BulkparPace *pace, int batch_size,
 							   int workers);
 extern int64 bulkpar_pace_rows(BulkparPace *pace);
 extern void bulkpar_pace_forget(BulkparPace *pace);
-extern void bulkpar_pace_set(BulkparPace *pace, double share,
+extern void bulkpar_pace_set(BulkparPace *pace, double share, bool throttled,
 							 const char *reason);
 extern void bulkpar_pace_attach(dsm_handle handle, int place);
 extern int	bulkpar_pace_lock_wait(void);
+extern int	bulkpar_pace_target_time(void);
+extern bool bulkpar_pace_is_throttled(void);
 extern int	bulkpar_pace_batch_size(int before);
 extern int	bulkpar_pace_workers(int before);
 extern bool bulkpar_pace_is_retired(void);

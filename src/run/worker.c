@@ -209,7 +209,7 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 	bulkpar_settings_adopt(&job->settings);
 	bulkpar_retry_start();
 	run->job = job;
-	run->batch_size = job->batch_size;
+	run->size.given = run->size.size = job->batch_size;
 	run->job_context = context;
 	show_statement(run);
 	show_job(job);

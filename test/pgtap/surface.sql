@@ -621,6 +621,7 @@ SELECT results_eq(
 		'bulkpar.progress_interval integer user 5000 ms 0',
 		'bulkpar.replica_position enum user replay',
 		'bulkpar.report bool user on',
+		'bulkpar.target_batch_time integer user 0 ms 0',
 		'bulkpar.throttle_query string user ',
 		'bulkpar.throttle_timeout integer user 3600 s 0',
 		'bulkpar.time_window string user ',
