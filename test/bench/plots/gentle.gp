@@ -1,6 +1,6 @@
 # Lines: the lag of a standby over time, one for each way.
 set title 'How far a slow standby is behind while 500,000 rows are updated'
-set xlabel 'seconds since the change began'
+set xlabel 'seconds'
 set ylabel 'lag in seconds'
 set xrange [0:*]
 set yrange [0:*]
