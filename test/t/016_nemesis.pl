@@ -112,6 +112,27 @@ sub unfinished_job
 	return split /\|/, $row // '';
 }
 
+# What the next job does, of all that one can do: each row once.
+sub next_statement
+{
+	my $there = attempt('SELECT EXISTS (SELECT FROM events)') // '';
+	my ($from, $to) =
+	  $there eq 't' ? ('events', 'archive') : ('archive', 'events');
+	my @statements = (
+		'UPDATE t SET n = n + 1 + tempo()',
+		'WITH new AS (UPDATE t SET n = n + 1 + tempo() RETURNING id, n)'
+		  . ' INSERT INTO history SELECT id, n FROM new',
+		'SELECT step(id) FROM t',
+		'MERGE INTO merged m USING t ON m.id = t.id'
+		  . ' WHEN MATCHED THEN UPDATE SET n = m.n + 1 + tempo()'
+		  . ' WHEN NOT MATCHED THEN INSERT VALUES (t.id, 1 + tempo())',
+		"WITH moved AS (DELETE FROM $from RETURNING id)"
+		  . " INSERT INTO $to SELECT id + tempo() FROM moved");
+
+	pop @statements if $there eq '';
+	return $statements[ rand @statements ];
+}
+
 # Start the next job when there is none, or go on with one that was stopped.
 sub keep_going
 {
@@ -122,7 +143,7 @@ sub keep_going
 
 	if (!defined $job)
 	{
-		call("SELECT bulkpar_update('t', 'n', 'n + 1 + tempo()', $size, 3,"
+		call("SELECT bulkpar_execute('" . next_statement() . "', $size, 3,"
 			  . " wait => $wait, job_name => 'nemesis', stripes => $stripes)");
 	}
 	elsif ($status ne 'running')
@@ -280,6 +301,16 @@ my %nemesis = (
 make_table($node, 't', 20000);
 $node->safe_psql('postgres',
 	'ALTER TABLE t ADD COLUMN balance integer NOT NULL DEFAULT 0');
+$node->safe_psql('postgres', <<'END');
+CREATE TABLE history (id integer, n integer);
+CREATE TABLE merged (id integer PRIMARY KEY, n integer);
+CREATE TABLE archive (id integer PRIMARY KEY);
+CREATE TABLE events (id integer PRIMARY KEY);
+INSERT INTO events SELECT id FROM t;
+ANALYZE events;
+CREATE FUNCTION step(integer) RETURNS void LANGUAGE sql SET search_path = public
+	AS 'UPDATE t SET n = n + 1 + tempo() WHERE id = $1';
+END
 set_tempo($node, 0.1);
 append_to_file($node->basedir . '/transfer.sql', <<'END');
 \set low random(1, 19000)
@@ -324,7 +355,25 @@ diag("$jobs jobs; " . join(', ', map { "$faults{$_} $_" } sort keys %faults));
 diag('resumed: '
 	  . join(', ', map { "$outcomes{$_} $_" } sort keys %outcomes));
 cmp_ok($jobs, '>', 0, 'some jobs have succeeded');
-is_exactly($node, 't', $jobs, 'every row is updated once by each');
+my %jobs = map { split /\|/ } split /\n/, $node->safe_psql('postgres',
+	'SELECT command, count(*) FROM bulkpar_jobs GROUP BY 1');
+$jobs{$_} //= 0 foreach qw(update keep call merge move);
+diag(join(', ', map { "$jobs{$_} $_" } sort keys %jobs));
+is_exactly($node, 't', $jobs{update} + $jobs{keep} + $jobs{call},
+	'every row is updated once by each that does so');
+is( $node->safe_psql('postgres',
+		'SELECT count(*), count(DISTINCT (id, n)) FROM history'),
+	join('|', ($jobs{keep} * 20000) x 2), 'and kept once');
+is( $node->safe_psql('postgres',
+		'SELECT count(*), min(n), max(n) FROM merged'),
+	$jobs{merge} > 0 ? "20000|$jobs{merge}|$jobs{merge}" : '0||',
+	'and merged once');
+is( $node->safe_psql('postgres', <<'END'),
+SELECT count(*), count(DISTINCT id),
+	(SELECT count(*) FROM events) = 0 OR (SELECT count(*) FROM archive) = 0
+FROM (SELECT id FROM events UNION ALL SELECT id FROM archive) AS places
+END
+	'20000|20000|t', 'and moved once');
 diag('stripes: '
 	  . $node->safe_psql('postgres', <<'END'));
 SELECT string_agg(stripes || ' in ' || jobs || ' jobs', ', ' ORDER BY stripes)
