@@ -34,6 +34,7 @@ PARTS = {
     'delete': (deletes.run_delete, 1_000_000, 5),
     'move': (walks.run_move, 1_000_000, 5),
     'copy': (walks.run_copy, 1_000_000, 5),
+    'merge': (walks.run_merge, 500_000, 5),
     'growth': (growth.run_growth, None, 3),
     'latency': (parts.run_latency, 1, 50),
 }

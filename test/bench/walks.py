@@ -1,4 +1,4 @@
-"""The parts of the benchmark that move and copy rows to another table."""
+"""The parts of the benchmark that bring rows into another table."""
 import os
 import subprocess
 import tempfile
@@ -83,6 +83,22 @@ class Copy(Walk):
         self.left = rows
 
 
+class Merge(Walk):
+    """Into a table that has every other one of them."""
+    name = 'merge'
+    create_other = """
+        CREATE TABLE other (LIKE events, PRIMARY KEY (id));
+        INSERT INTO other SELECT id, at, 0, '' FROM events WHERE id % 2 = 0"""
+    statement = ('MERGE INTO other o USING events e ON o.id = e.id'
+                 ' WHEN MATCHED THEN UPDATE SET kind = e.kind, body = e.body'
+                 ' WHEN NOT MATCHED THEN'
+                 ' INSERT VALUES (e.id, e.at, e.kind, e.body)')
+
+    def __init__(self, rows):
+        super().__init__(rows)
+        self.left = rows
+
+
 def one_statement(change):
     connection = database.connect()
     elapsed, _ = ways.time_statement(connection, change.statement)
@@ -149,4 +165,10 @@ def run_move(bench, rows, rounds):
 def run_copy(bench, rows, rounds):
     """Copy all rows into a new table."""
     run_walk(bench, 'copy', Copy(rows),
+             {REFERENCE: one_statement, **BULKPAR}, rounds)
+
+
+def run_merge(bench, rows, rounds):
+    """Merge all rows into a table that has half of them."""
+    run_walk(bench, 'merge', Merge(rows),
              {REFERENCE: one_statement, **BULKPAR}, rounds)
