@@ -69,6 +69,22 @@ SELECT bulkpar_delete('t', 'other.id = t.id AND t.id > 380', 50, using_item => '
 SELECT bulkpar_execute('DELETE FROM t WHERE id > 390', 50);
 CALL check_that('count(*) = 387 AND sum(n) = 187 FROM t');
 
+\echo copies, moves, merges and calls
+CREATE TABLE t_copy (LIKE t, PRIMARY KEY (id));
+CREATE TABLE t_moved (LIKE t);
+SELECT bulkpar_execute('INSERT INTO t_copy SELECT t.* FROM t LEFT JOIN other o USING (id)
+	WHERE t.id <= 100 AND t.id > (SELECT min(id) - 1 FROM t)', 20);
+SELECT bulkpar_execute('INSERT INTO t_copy SELECT * FROM t WHERE id <= 120
+	ON CONFLICT (id) DO UPDATE SET n = 0', 20, on_error => 'skip');
+SELECT bulkpar_execute('MERGE INTO t_copy c USING t ON c.id = t.id
+	WHEN MATCHED THEN UPDATE SET n = t.n + 1 WHEN NOT MATCHED AND t.id > 380 THEN DO NOTHING', 50);
+SELECT bulkpar_execute('WITH m AS (DELETE FROM t_copy WHERE id > 50 RETURNING *)
+	INSERT INTO t_moved SELECT m.* FROM m LEFT JOIN other USING (id)', 20);
+SELECT bulkpar_execute('SELECT upper(name) FROM t', 50);
+SELECT bulkpar_explain('WITH m AS (UPDATE t_copy SET n = 1 RETURNING *) INSERT INTO t_moved SELECT * FROM m', 20);
+CALL check_that('count(*) = 50 FROM t_copy');
+CALL check_that('count(*) = 70 AND count(DISTINCT id) = 70 FROM t_moved');
+
 \echo keys of all kinds
 CREATE TABLE k_text (id text PRIMARY KEY, n int DEFAULT 0);
 INSERT INTO k_text SELECT chr(65 + i % 26) || repeat('x', i % 300) || i FROM generate_series(1, 100) i;
