@@ -79,7 +79,8 @@ typedef struct Coordinator
 /* How often it looks whether the job was altered. */
 #define ALTER_INTERVAL 300
 
-/* Set by SIGUSR2, when the job is to be paused. */
+/* Set by SIGINT and SIGUSR2; and by SIGUSR2, when the job is to be paused. */
+static volatile sig_atomic_t stop_requested = false;
 static volatile sig_atomic_t pause_requested = false;
 
 static void take_slot(const Coordinator *coordinator);
@@ -88,7 +89,9 @@ static void take_over_job(Coordinator *coordinator);
 static void raise_not_resumed(int64 job_id);
 static void lock_job(int64 job_id);
 static void publish_job(const Coordinator *coordinator);
+static void handle_cancel(SIGNAL_ARGS);
 static void handle_pause(SIGNAL_ARGS);
+static void request_stop(void);
 static void run_job(Coordinator *coordinator);
 static void await_window(Coordinator *coordinator);
 static void wait_a_while(const Coordinator *coordinator, int *events);
@@ -134,6 +137,7 @@ bulkpar_coordinator_main(Datum main_arg)
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGINT, handle_cancel);
 	pqsignal(SIGUSR2, handle_pause);
 	BackgroundWorkerUnblockSignals();
 
@@ -276,6 +280,10 @@ publish_job(const Coordinator *coordinator)
 		HOLD_INTERRUPTS();
 		XLogFlush(coordinator->stored_at);
 		SyncRepWaitForLSN(coordinator->stored_at, true);
+
+		/* That ends with a cancel, and forgets it. */
+		if (stop_requested)
+			InterruptPending = QueryCancelPending = true;
 		RESUME_INTERRUPTS();
 	}
 	SetConfigOption("synchronous_commit", "off",
@@ -284,13 +292,27 @@ publish_job(const Coordinator *coordinator)
 	SetLatch(&coordinator->call->caller->procLatch);
 }
 
+/* SIGINT: as in a session, but nobody can forget it. */
+static void
+handle_cancel(SIGNAL_ARGS)
+{
+	request_stop();
+}
+
 /* SIGUSR2: as a cancel, but the job is paused. */
 static void
 handle_pause(SIGNAL_ARGS)
 {
+	pause_requested = true;
+	request_stop();
+}
+
+static void
+request_stop(void)
+{
 	int			save_errno = errno;
 
-	pause_requested = true;
+	stop_requested = true;
 	InterruptPending = true;
 	QueryCancelPending = true;
 	SetLatch(MyLatch);

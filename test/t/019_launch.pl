@@ -82,5 +82,22 @@ my $status = sql("SELECT status FROM bulkpar_jobs WHERE job_id = $job");
 sql("SELECT bulkpar_resume($job)") if $status ne 'succeeded';
 is_exactly($node, 't', 2, 'resumed, every row is updated once more');
 
+# While a job waits for that before its caller hears of it, others see it already.
+$node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'");
+$node->reload;
+$waiting = start_call($node, $call, synchronous_commit => 'local');
+wait_until($node,
+	"count(*) = 1 FROM pg_stat_activity"
+	  . " WHERE backend_type = 'bulkpar coordinator' AND wait_event = 'SyncRep'",
+	'a job that begins waits for a standby');
+$job = last_job($node);
+is(sql("SET synchronous_commit = local; SELECT status FROM bulkpar_cancel($job)"),
+	'cancelled', 'and can be cancelled then');
+like(call_error($waiting), qr/ERROR:  57014:.* $job /, 'of which its caller hears');
+$node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+$node->reload;
+sql("SELECT bulkpar_resume($job)");
+is_exactly($node, 't', 3, 'resumed, every row is updated once more');
+
 $node->stop;
 done_testing();
