@@ -43,12 +43,12 @@ static List *coordinators = NIL;
 static int	read_number(FunctionCallInfo fcinfo, int number, int max,
 						const char *name);
 static void read_settings(Jsonb *json, BulkparSettings *settings);
-static char *read_value(const JsonbValue *value, const char *name);
+static char *value_of(const JsonbValue *value, const char *name);
 static void wake_at_commit(int64 job_id);
 static void wake(XactEvent event, void *arg);
 static void report(const BulkparJob *before, const BulkparJob *after,
 				   const BulkparSettings *settings);
-static void append_number(StringInfo buf, const char *name, int before,
+static void append_change(StringInfo buf, const char *name, int before,
 						  int after);
 static void append_setting(StringInfo buf, const BulkparSetting *setting,
 						   const BulkparSettings *before);
@@ -141,13 +141,13 @@ read_settings(Jsonb *json, BulkparSettings *settings)
 					 errmsg("\"%s\" is no setting that a job can be altered by",
 							given),
 					 errhint("There are: %s.", bulkpar_settings_list_limits())));
-		bulkpar_settings_add(settings, name, read_value(&value, name));
+		bulkpar_settings_add(settings, name, value_of(&value, name));
 	}
 }
 
 /* The value of a setting as SET takes it; NULL for null. */
 static char *
-read_value(const JsonbValue *value, const char *name)
+value_of(const JsonbValue *value, const char *name)
 {
 	switch (value->type)
 	{
@@ -215,8 +215,8 @@ report(const BulkparJob *before, const BulkparJob *after,
 	if (!bulkpar_report)
 		return;
 	initStringInfo(&changes);
-	append_number(&changes, "workers", before->workers, after->workers);
-	append_number(&changes, "batch_size", before->batch_size,
+	append_change(&changes, "workers", before->workers, after->workers);
+	append_change(&changes, "batch_size", before->batch_size,
 				  after->batch_size);
 	for (int i = 0; i < settings->count; i++)
 		append_setting(&changes, &settings->items[i], &before->settings);
@@ -233,7 +233,7 @@ report(const BulkparJob *before, const BulkparJob *after,
 }
 
 static void
-append_number(StringInfo buf, const char *name, int before, int after)
+append_change(StringInfo buf, const char *name, int before, int after)
 {
 	if (before != after)
 		appendStringInfo(buf, "%s%s %d instead of %d",

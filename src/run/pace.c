@@ -89,7 +89,7 @@ static int64 taken = 0;			/* rows, that are not spent */
 static bool committing = false; /* it has changed so many */
 
 static int	take_rows(int count);
-static void leave(dsm_segment *segment, Datum arg);
+static void detach(dsm_segment *segment, Datum arg);
 static void cap_init(Cap *cap);
 static void cap_limit(Cap *cap, double units_per_second);
 static TimestampTz cap_use(Cap *cap, int64 units);
@@ -198,7 +198,7 @@ bulkpar_pace_attach(dsm_handle handle, int place)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("could not map the dynamic shared memory segment of a bulkpar job")));
 	dsm_pin_mapping(segment);
-	on_dsm_detach(segment, leave, (Datum) 0);
+	on_dsm_detach(segment, detach, (Datum) 0);
 	attached = dsm_segment_address(segment);
 	own_place = place;
 	work_started = GetCurrentTimestamp();
@@ -315,7 +315,7 @@ bulkpar_pace_spend(int64 rows)
 
 /* Detach callback: give back what was taken, unless it may have been spent. */
 static void
-leave(dsm_segment *segment, Datum arg)
+detach(dsm_segment *segment, Datum arg)
 {
 	SpinLockAcquire(&attached->mutex);
 	if (committing)
