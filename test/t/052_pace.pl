@@ -302,10 +302,11 @@ is(super('SELECT status FROM bulkpar_resume(' . last_job($node) . ')'), 'paused'
 is(super('SELECT sum(n) FROM t'), $before + 1000, 'and may change as many again');
 is(super('SELECT max(n) FROM t'), '1', 'none twice');
 
-# More, while it runs.
-$call = start_call($node, 'SELECT status FROM bulkpar_resume(' . last_job($node) . ')');
-wait_until($node, "sum(n) > $before + 1100 FROM t");
-super('SELECT bulkpar_alter(' . last_job($node) . q[, settings => '{"max_rows": 0}')]);
+# More, while it runs, which takes ten seconds at least.
+$call = start_call($node, 'SELECT status FROM bulkpar_resume(' . last_job($node) . ')',
+	'bulkpar.max_rows_per_second' => 100);
+wait_until($node, "sum(n) > $before + 1000 FROM t");
+super('SELECT bulkpar_alter(' . last_job($node) . q[, settings => '{"max_rows": 0, "max_rows_per_second": 0}')]);
 is(stop_call($call), 'succeeded', 'it may change all rows from then on');
 is_exactly($node, 't', 1, 'exactly once');
 
