@@ -55,12 +55,15 @@ SELECT seen();
 RESET TimeZone;
 RESET DateStyle;
 RESET IntervalStyle;
-SET standard_conforming_strings = off;
-SET escape_string_warning = off;
+-- 19 has but standard strings
+SELECT CASE WHEN old THEN 'off' ELSE 'on' END AS standard, CASE WHEN old THEN '' ELSE 'E' END || $$'a\tb\'c'$$ AS literal
+FROM (SELECT current_setting('server_version_num')::int < 190000 AS old) v \gset
+SET standard_conforming_strings = :standard;
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'escape_string_warning' \g /dev/null
 SET backslash_quote = on;
-SELECT rows_changed FROM bulkpar_update('item', 'value', $$ 'a\tb\'c' $$, :batches;
+SELECT rows_changed FROM bulkpar_update('item', 'value', :'literal', :batches;
 RESET standard_conforming_strings;
-RESET escape_string_warning;
+SELECT set_config(name, boot_val, false) FROM pg_settings WHERE name = 'escape_string_warning' \g /dev/null
 RESET backslash_quote;
 SELECT replace(seen(), E'\t', '<tab>');
 SET transform_null_equals = on;

@@ -71,11 +71,15 @@ SELECT rows_changed FROM bulkpar_execute(E'\n/* a /* comment */ */ UPDATE item -
 SELECT rows_changed FROM bulkpar_execute(';; UPDATE item SET name = $x$a''\ $$%s$x$ WHERE id = 1 ;;');
 SELECT rows_changed FROM bulkpar_execute('UPDATE item SET n = n + 1 /* the end */', 10);
 SELECT name FROM item WHERE id = 1;
-SET standard_conforming_strings = off;
-SET escape_string_warning = off;
-SELECT rows_changed FROM bulkpar_execute($$UPDATE item SET name = '\x41' WHERE id = 1$$);
+-- 19 has but standard strings
+SELECT CASE WHEN old THEN 'off' ELSE 'on' END AS standard,
+	format($$UPDATE item SET name = %s'\x41' WHERE id = 1$$, CASE WHEN NOT old THEN 'E' END) AS statement
+FROM (SELECT current_setting('server_version_num')::int < 190000 AS old) v \gset
+SET standard_conforming_strings = :standard;
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'escape_string_warning' \g /dev/null
+SELECT rows_changed FROM bulkpar_execute(:'statement');
 RESET standard_conforming_strings;
-RESET escape_string_warning;
+SELECT set_config(name, boot_val, false) FROM pg_settings WHERE name = 'escape_string_warning' \g /dev/null
 SELECT name FROM item WHERE id = 1;
 
 -- what is set: several columns, by a row, by a subquery, an element of an array,

@@ -181,6 +181,7 @@ SELECT * FROM equal ORDER BY id;
 -- what it is not for
 SELECT bulkpar_execute('UPDATE same SET (n, price) = (SELECT 1, 2)', skip_unchanged => true);
 SELECT bulkpar_execute('DELETE FROM same', skip_unchanged => true);
+\set VERBOSITY terse
 SELECT bulkpar_delete('same', 'true', skip_unchanged => true);
 
 SET client_min_messages = warning;
