@@ -67,6 +67,18 @@ $standby->promote;
 my @crons = map { start_cron($_->[0], "cron.use_background_workers = $_->[1]") }
   ([ 'libpq', 'off' ], [ 'worker', 'on' ]);
 
+# The job of the README: what is too old goes into an archive.
+my $archive = start_cron_server('archive', 'cron.use_background_workers = off');
+$archive->safe_psql('postgres', <<'END');
+CREATE TABLE visits (id bigint PRIMARY KEY, at timestamptz NOT NULL);
+INSERT INTO visits SELECT i, now() - i * interval '1 day' FROM generate_series(1, 1000) AS i;
+CREATE TABLE visits_archive (LIKE visits);
+SELECT cron.schedule('archive-visits', '* * * * *', $$
+	SELECT bulkpar_execute('WITH moved AS (DELETE FROM visits WHERE at < now() - interval ''1 year'' RETURNING *)
+		INSERT INTO visits_archive SELECT * FROM moved', workers => 1, job_name => 'archive visits')
+$$);
+END
+
 # Both run at the same time.
 foreach my $node (@crons)
 {
@@ -120,5 +132,16 @@ is( $standby->safe_psql('postgres',
 	'2', 'failover: by one more run');
 log_is_clean($standby, 'failover');
 $standby->stop;
+
+wait_until($archive,
+	"EXISTS (SELECT FROM cron.job_run_details WHERE status = 'succeeded')");
+is( $archive->safe_psql('postgres', <<'END'),
+SELECT bool_and(at > now() - interval '1 year 1 day') FROM visits
+UNION ALL SELECT count(*) = 1000 AND count(DISTINCT id) = 1000
+FROM (SELECT id FROM visits UNION ALL SELECT id FROM visits_archive) AS places
+END
+	"t\nt", 'archive: what is too old has moved');
+log_is_clean($archive, 'archive');
+$archive->stop;
 
 done_testing();
