@@ -142,7 +142,10 @@ is($out, '600', 'a policy that reads the target');
 like($err, qr/evaluated for each row reads table "t" itself/,
 	'is refused in a subquery that depends on the row');
 
-# Whoever can do something to it is found out.
+# Whoever can do something to it is found out.  ALTER EXTENSION takes no such table
+# out of the extension since 17: its row type has never been in it.
+my $take_out = 'DELETE FROM pg_depend WHERE (classid, objid, deptype) ='
+  . q{ ('pg_class'::regclass, '%1$s'::regclass, 'e')};
 my %harm = (
 	'owner' => 'ALTER TABLE %s OWNER TO mallory',
 	'trigger' => 'CREATE TRIGGER x BEFORE UPDATE ON %s EXECUTE FUNCTION suppress_redundant_updates_trigger()',
@@ -150,9 +153,9 @@ my %harm = (
 	'no row level security' => 'ALTER TABLE %s DISABLE ROW LEVEL SECURITY',
 	'policy' => 'CREATE POLICY x ON %s USING (true)',
 	'granted' => 'GRANT SELECT (c1) ON %s TO bob',
-	'no longer one of extension' => 'ALTER EXTENSION bulkpar DROP TABLE %s',
+	'no longer one of extension' => $take_out,
 	'changed its meaning' => 'ALTER TABLE %s DROP COLUMN c1',
-	'lost' => 'ALTER EXTENSION bulkpar DROP TABLE %1$s; DROP TABLE %1$s');
+	'lost' => $take_out . '; DROP TABLE %1$s');
 foreach my $what (sort keys %harm)
 {
 	($out, $err) = run_as($node, 'mallory', <<'END');
