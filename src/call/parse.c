@@ -250,6 +250,11 @@ find_driving(void *arg)
 	drive = bulkpar_drive_find(pstate, query, driven->driving,
 							   job->sees_batches);
 	rte = rt_fetch(drive.rti, drive.query->rtable);
+	if (OidIsValid(driven->driving) && rte->relid != driven->driving)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the statement can only be driven by table \"%s\"",
+						get_rel_name(rte->relid))));
 	job->command = drive.command;
 	job->target = rte->relid;
 	job->only = !rte->inh;

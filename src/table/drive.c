@@ -73,17 +73,16 @@ static bool refers_to_cte(Node *node, void *context);
 
 /*
  * Find what drives a statement that has just been analyzed: the table with the
- * OID, or if that is invalid the one that is taken if none is named.  What cannot
- * be cut into batches is an error.  The WITH of an INSERT becomes that of the
- * query that walks the table.  A statement that sees batches may meet rows that
- * earlier batches have changed.
+ * OID, where the statement leaves a choice and the OID is valid, or the one that
+ * is taken otherwise.  What cannot be cut into batches is an error.  The WITH of
+ * an INSERT becomes that of the query that walks the table.  A statement that
+ * sees batches may meet rows that earlier batches have changed.
  */
 BulkparDrive
 bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 				   bool sees_batches)
 {
 	BulkparDrive drive = {.query = top, .pstate = pstate};
-	Oid			target;
 
 	if (top->hasModifyingCTE && top->commandType != CMD_INSERT)
 		bulkpar_drive_refuse(&drive, "WITH that changes data",
@@ -95,8 +94,8 @@ bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 			drive.command = top->commandType == CMD_UPDATE ?
 				BULKPAR_COMMAND_UPDATE : BULKPAR_COMMAND_DELETE;
 			drive.rti = top->resultRelation;
-			target = rt_fetch(drive.rti, top->rtable)->relid;
-			drive.changed = list_make1_oid(target);
+			drive.changed =
+				list_make1_oid(rt_fetch(drive.rti, top->rtable)->relid);
 			break;
 		case CMD_INSERT:
 			find_in_insert(&drive, top, relid, sees_batches);
@@ -112,12 +111,6 @@ bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 		default:
 			bulkpar_drive_refuse(&drive, "this command", -1);
 	}
-	target = rt_fetch(drive.rti, drive.query->rtable)->relid;
-	if (OidIsValid(relid) && target != relid)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the statement can only be driven by table \"%s\"",
-						get_rel_name(target))));
 	if (drive.query != top)
 	{
 		drive.pstate = make_parsestate(NULL);
