@@ -71,6 +71,8 @@ my %arguments = (
 	],
 	'bulkpar_pause(bigint)' => [ { job_id => 'FAILED' } ],
 	'bulkpar_cancel(bigint)' => [ { job_id => "nextval('failed')" } ],
+	'bulkpar_alter(bigint)' => [ { job_id => "nextval('failed')" } ],
+	'bulkpar_alter(text)' => [ { job_name => "nextval('failed')::text" } ],
 	'bulkpar_resume(bigint)' => [
 		{ job_id => "nextval('failed')" },
 		{ job_id => "nextval('paused')" }
