@@ -399,7 +399,7 @@ bulkpar_chunk_await_turn(BulkparChunkRun *run)
 	rows = bulkpar_pace_wait(run->job->job_id, run->batch_size, &shown);
 	if (shown)
 		bulkpar_show_chunk(run);
-	if (bulkpar_pace_is_retired())
+	if (rows == 0 || bulkpar_pace_is_retired())
 	{
 		(void) bulkpar_chunk_give_back(run, Max(run->claim.nparts, 1));
 		return BULKPAR_BATCH_LOST;
