@@ -547,7 +547,10 @@ CROSS JOIN LATERAL (
 		coalesce(sum(k.rows_unchanged), 0)::bigint AS rows_unchanged
 	FROM bulkpar.bulkpar_chunk k WHERE k.job_id = j.job_id) c
 CROSS JOIN LATERAL (
-	SELECT string_agg(i.message, ', ' ORDER BY i.reason)
+	-- What the owner's query says may be of its rows.
+	SELECT string_agg(CASE WHEN i.reason = 'throttle_query'
+				AND NOT pg_has_role(j.owner::oid, 'USAGE'::text)
+			THEN i.reason ELSE i.message END, ', ' ORDER BY i.reason)
 			FILTER (WHERE i.reason <> '') AS reasons,
 		max(i.since) FILTER (WHERE i.reason = '') AS since,
 		coalesce(max(i.lost) FILTER (WHERE i.reason = ''), '0') AS lost,

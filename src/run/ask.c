@@ -39,6 +39,7 @@
 
 #include "run/ask.h"
 #include "session/clip.h"
+#include "session/identity.h"
 #include "session/settings.h"
 
 /* How long a query may take, in milliseconds. */
@@ -64,6 +65,7 @@ void
 bulkpar_ask_check(const BulkparSettings *settings, Oid owner)
 {
 	const char *text = bulkpar_settings_value(settings, SETTING);
+	BulkparIdentity identity;
 
 	if (text == NULL || text[0] == '\0')
 		return;
@@ -74,6 +76,14 @@ bulkpar_ask_check(const BulkparSettings *settings, Oid owner)
 						SETTING, GetUserNameFromId(owner, false)),
 				 errdetail("It was set by a role that is not a member of that role."),
 				 errhint("Let the function that starts the job set it.")));
+	if (!bulkpar_identity_choose_owner(&identity, owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("role \"%s\" is not permitted to log in",
+						GetUserNameFromId(owner, false)),
+				 errdetail("The query of \"%s\" is asked in a session of the owner of the job.",
+						   SETTING),
+				 errhint("Allow it with ALTER ROLE ... LOGIN.")));
 	check_query(text);
 }
 

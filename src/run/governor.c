@@ -86,6 +86,7 @@ struct BulkparGovernor
 	TimestampTz held_since;		/* 0 while batches may start, or would by day */
 	bool		closed;			/* outside of its window */
 	int64		rested;			/* there, in microseconds, not yet noted */
+	char		closed_by[BULKPAR_REASON_TEXT]; /* the window, and until when */
 	double		share;
 	double		noted_share;
 	Account		all;
@@ -257,7 +258,10 @@ bulkpar_governor_outlast(BulkparGovernor *governor)
 	bulkpar_userquery_outlast(governor->userquery);
 }
 
-/* The time since the last look is not that of the job. */
+/*
+ * The time since the last look is not that of the job.  Why it rests is noted when
+ * that changes, and not again and again for hours; it is the first reason.
+ */
 static void
 rest(BulkparGovernor *governor, TimestampTz now)
 {
@@ -265,6 +269,12 @@ rest(BulkparGovernor *governor, TimestampTz now)
 
 	governor->started_at += passed;
 	governor->rested += passed;
+	if (governor->reasons.count == 0 ||
+		strcmp(governor->closed_by, governor->reasons.items[0].text) == 0)
+		return;
+	strlcpy(governor->closed_by, governor->reasons.items[0].text,
+			sizeof(governor->closed_by));
+	governor->all.noted = false;
 }
 
 /* Where the clock was set back, keep the ages. */
@@ -307,7 +317,10 @@ reason_to_pause(const BulkparGovernor *governor, TimestampTz now)
 	return NULL;
 }
 
-/* What slows the job down, for people. */
+/*
+ * What slows the job down, for all who may see what sessions do: but not what the
+ * query of its owner says, which may be of the owner's rows.
+ */
 static const char *
 describe_reasons(const BulkparGovernor *governor)
 {
@@ -319,7 +332,9 @@ describe_reasons(const BulkparGovernor *governor)
 	{
 		if (i > 0)
 			strlcat(text, ", ", sizeof(text));
-		strlcat(text, reasons->items[i].text, sizeof(text));
+		strlcat(text,
+				strcmp(reasons->items[i].name, "throttle_query") == 0 ?
+				reasons->items[i].name : reasons->items[i].text, sizeof(text));
 	}
 	if (reasons->count == 0 && governor->limits.nice > 0)
 		snprintf(text, sizeof(text), "nice %g", governor->limits.nice);

@@ -6,7 +6,9 @@
  * The coordinator runs no code of users, and the workers of a job that is held do
  * nothing, or are in a batch.  So the query has a process of its own, a session
  * of the owner of the job, that asks once a second and writes the answer into
- * shared memory.  It takes a slot of the limits as a worker does.
+ * shared memory.  It takes a slot of the limits as a worker does.  Whoever has the
+ * owner's privileges may alter the query of a job that somebody else has started
+ * after SET ROLE, so other than a worker it never connects as that role.
  *
  * An answer counts for some seconds.  Where there is none, the job is held: also
  * while the process hangs, which is terminated then, or cannot be launched.
@@ -69,6 +71,7 @@ struct BulkparUserquery
 	dsm_handle	segment;
 	Answers    *answers;		/* NULL before there was a query */
 	BackgroundWorkerHandle *handle; /* NULL for no process */
+	bool		no_login;		/* the owner cannot connect */
 	BulkparQuota quota;
 	TimestampTz launched_at;
 	bool		refused;		/* there was no slot for it */
@@ -175,7 +178,10 @@ bulkpar_userquery_look(BulkparUserquery *userquery, TimestampTz now,
 							answer.text);
 		return;
 	}
-	if (userquery->refused)
+	if (userquery->no_login)
+		strlcpy(text, "throttle_query: the owner of the job cannot log in",
+				sizeof(text));
+	else if (userquery->refused)
 		strlcpy(text, "throttle_query: no process is left to ask it",
 				sizeof(text));
 	else if (answered_at == 0)
@@ -243,11 +249,17 @@ launch_asker(BulkparUserquery *userquery, TimestampTz now)
 	};
 	MemoryContext context;
 
+	userquery->launched_at = now;
+	bulkpar_settings_start_transaction();
+	userquery->no_login =
+		!bulkpar_identity_choose_owner(&args.identity, args.identity.role);
+	CommitTransactionCommand();
+	if (userquery->no_login)
+		return;
 	make_answers(userquery);
 	args.segment = userquery->segment;
-	userquery->launched_at = now;
 	userquery->refused =
-		bulkpar_quota_acquire(userquery->identity->login,
+		bulkpar_quota_acquire(args.identity.login,
 							  &userquery->quota) != BULKPAR_SHORTAGE_NONE;
 	if (userquery->refused)
 		return;

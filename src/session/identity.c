@@ -74,6 +74,19 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 	}
 }
 
+/*
+ * The same for a process that runs code of whoever may alter the job.  It may be
+ * nobody but the owner, and go back to no other role, so it connects as that.
+ * False if the owner cannot.  Must be called in a transaction.
+ */
+bool
+bulkpar_identity_choose_owner(BulkparIdentity *identity, Oid owner)
+{
+	identity->role = identity->login = owner;
+	identity->flags = can_login(owner) ? 0 : BULKPAR_COMPAT_BYPASS_LOGIN;
+	return identity->flags != 0 || can_login(owner);
+}
+
 /* Connect this background worker to the database. */
 void
 bulkpar_identity_assume(const BulkparIdentity *identity)

@@ -25,6 +25,8 @@ typedef struct BulkparIdentity
 
 extern void bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 									Oid session_role);
+extern bool bulkpar_identity_choose_owner(BulkparIdentity *identity,
+										  Oid owner);
 extern void bulkpar_identity_assume(const BulkparIdentity *identity);
 extern void bulkpar_identity_restore(void);
 
