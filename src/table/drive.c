@@ -26,6 +26,7 @@
 #include "utils/lsyscache.h"
 
 #include "compat.h"
+#include "table/cascade.h"
 #include "table/drive.h"
 #include "table/inserted.h"
 #include "table/merge.h"
@@ -65,6 +66,7 @@ static void check_rest(const BulkparDrive *drive, const CommonTableExpr *cte,
 static void check_select(const BulkparDrive *drive, const Query *query);
 static Node *first_sorted(const Query *query, List *clauses);
 static int	location_of_call(Node *node, bool window);
+static void check_cascades(const BulkparDrive *drive);
 static void find_in_from(BulkparDrive *drive, Oid relid);
 static bool search_from(Search *search, Node *node, bool nullable);
 static bool is_wanted(const Search *search, const RangeTblEntry *rte);
@@ -169,6 +171,7 @@ find_in_insert(BulkparDrive *drive, Query *top, Oid relid, bool sees_batches)
 			list_make2_oid(rt_fetch(drive->rti, drive->query->rtable)->relid,
 						   drive->inserted);
 		drive->multiplies = !is_single(select) || select->hasTargetSRFs;
+		check_cascades(drive);
 		check_rest(drive, changing, top->cteList);
 	}
 	take_ctes(drive, top);
@@ -352,6 +355,25 @@ bulkpar_drive_refuse(const BulkparDrive *drive, const char *what,
 			 errmsg("%s is not supported in a statement that is run in batches",
 					what),
 			 parser_errposition(drive->pstate, location)));
+}
+
+/*
+ * What a foreign key deletes because of an earlier batch, no batch returns: of a
+ * move it would be lost.
+ */
+static void
+check_cascades(const BulkparDrive *drive)
+{
+	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
+
+	if (drive->command == BULKPAR_COMMAND_MOVE &&
+		bulkpar_cascade_leads(relid, relid, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("rows of table \"%s\" cannot be moved in batches",
+						get_rel_name(relid)),
+				 errdetail("Where a batch deletes a row, a foreign key deletes or changes other rows of the table, before they are moved."),
+				 errhint("Copy the rows first, and delete them then.")));
 }
 
 /* Find the driving table in the FROM list of the query that walks it. */

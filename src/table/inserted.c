@@ -33,6 +33,8 @@ static void check_relation(Relation rel);
 static void check_conflicts(const BulkparDrive *drive, const Query *top,
 							bool sees_batches);
 static bool are_columns_unique(const BulkparDrive *drive, const Query *top);
+static bool is_deterministic(Oid collation);
+static Oid	column_collation(Oid relid, AttrNumber column);
 static Bitmapset *conflict_columns(const OnConflictExpr *conflict);
 
 /*
@@ -140,16 +142,23 @@ are_columns_unique(const BulkparDrive *drive, const Query *top)
 	Bitmapset  *columns = NULL;
 	ListCell   *lc;
 
-	if (drive->command != BULKPAR_COMMAND_COPY || drive->multiplies)
+	if (drive->command != BULKPAR_COMMAND_COPY || drive->multiplies ||
+		!bulkpar_inserted_is_as_given(drive->inserted))
 		return false;
+	foreach(lc, top->onConflict->onConflictSet)
+	{
+		if (bms_is_member(lfirst_node(TargetEntry, lc)->resno, conflicting))
+			return false;
+	}
 	foreach(lc, top->targetList)
 	{
 		const TargetEntry *target = lfirst_node(TargetEntry, lc);
 		const Var  *value = (const Var *) target->expr;
-		Oid			collation = exprCollation((const Node *) value);
 
 		if (!bms_is_member(target->resno, conflicting) || !IsA(value, Var) ||
-			(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
+			!is_deterministic(exprCollation((const Node *) value)) ||
+			!is_deterministic(column_collation(drive->inserted,
+											   target->resno)))
 			continue;
 		/* It is a column of the SELECT. */
 		target = get_tle_by_resno(drive->query->targetList, value->varattno);
@@ -161,7 +170,52 @@ are_columns_unique(const BulkparDrive *drive, const Query *top)
 	return bulkpar_unique_covers(rte->relid, rte->inh, columns);
 }
 
-/* The columns of a table on which rows that are inserted may conflict. */
+/*
+ * Whether the rows of a table are as an INSERT or UPDATE gives them: no trigger may
+ * change the columns by which others find them.
+ */
+bool
+bulkpar_inserted_is_as_given(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+		const TriggerDesc *triggers = rel->trigdesc;
+		bool		changed = triggers != NULL &&
+			(triggers->trig_insert_before_row ||
+			 triggers->trig_update_before_row);
+
+		table_close(rel, NoLock);
+		if (changed)
+			return false;
+	}
+	return true;
+}
+
+/* Whether what is equal is the same by a collation; by none it is. */
+static bool
+is_deterministic(Oid collation)
+{
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+}
+
+static Oid
+column_collation(Oid relid, AttrNumber column)
+{
+	Oid			type;
+	Oid			collation;
+	int32		typmod;
+
+	get_atttypetypmodcoll(relid, column, &type, &typmod, &collation);
+	return collation;
+}
+
+/*
+ * The columns of a table on which rows that are inserted may conflict, by the
+ * collations of the columns.
+ */
 static Bitmapset *
 conflict_columns(const OnConflictExpr *conflict)
 {
@@ -183,6 +237,10 @@ conflict_columns(const OnConflictExpr *conflict)
 	{
 		const Var  *column = lfirst(lc);
 
+		/* Another collation may take more values for the same. */
+		if (IsA(column, InferenceElem) &&
+			!is_deterministic(((const InferenceElem *) column)->infercollid))
+			continue;
 		if (IsA(column, InferenceElem))
 			column = (const Var *) ((const InferenceElem *) column)->expr;
 		if (IsA(column, Var))

@@ -15,6 +15,7 @@
 
 #include "table/drive.h"
 
+extern bool bulkpar_inserted_is_as_given(Oid relid);
 extern void bulkpar_inserted_check(const BulkparDrive *drive,
 								   const Query *top, bool sees_batches);
 

@@ -21,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -31,6 +32,7 @@
 #include "utils/lsyscache.h"
 
 #include "compat.h"
+#include "table/cascade.h"
 #include "table/inserted.h"
 #include "table/merge.h"
 #include "table/part.h"
@@ -47,6 +49,9 @@ typedef struct Pair
 static int	find_source(const BulkparDrive *drive, const Query *top);
 static void check_parts(const BulkparDrive *drive, const Query *top,
 						int source);
+static bool deletes_further(const Query *top, Oid source, Oid target);
+static bool has_dropped_column(Oid relid);
+static bool find_row_test(Node *node, void *context);
 static bool find_system_column(Node *node, void *context);
 static bool meet_apart(const Query *top, int source);
 static List *find_pairs(const Query *top, int source);
@@ -69,6 +74,13 @@ bulkpar_merge_find(BulkparDrive *drive, Query *top, bool sees_batches)
 	if (bulkpar_part_belongs(relid, target) ||
 		bulkpar_part_belongs(target, relid))
 		bulkpar_drive_refuse(drive, "MERGE of a table into itself", -1);
+	if (!sees_batches && deletes_further(top, relid, target))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a foreign key deletes or changes rows of tables \"%s\" or \"%s\" where the MERGE deletes one",
+						get_rel_name(relid), get_rel_name(target)),
+				 errdetail("Later batches would not meet these."),
+				 errhint("Say sees_batches => true, if that does no harm.")));
 	if (!sees_batches && !meet_apart(top, source))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -84,6 +96,21 @@ bulkpar_merge_find(BulkparDrive *drive, Query *top, bool sees_batches)
 	drive->changed = list_make1_oid(target);
 	drive->multiplies = true;
 	bulkpar_inserted_check(drive, top, true);
+}
+
+/* Whether foreign keys do more where rows of the target are deleted. */
+static bool
+deletes_further(const Query *top, Oid source, Oid target)
+{
+	ListCell   *lc;
+
+	foreach(lc, top->mergeActionList)
+	{
+		if (lfirst_node(MergeAction, lc)->commandType == CMD_DELETE)
+			return bulkpar_cascade_leads(target, target, true) ||
+				bulkpar_cascade_leads(target, source, true);
+	}
+	return false;
 }
 
 /* The number of the source, which must be a table. */
@@ -129,6 +156,44 @@ check_parts(const BulkparDrive *drive, const Query *top, int source)
 		find_system_column(condition, &source))
 		bulkpar_drive_refuse(drive, "a system column of the source of MERGE",
 							 -1);
+	if (has_dropped_column(rt_fetch(source, top->rtable)->relid) &&
+		(find_row_test((Node *) top->mergeActionList, &source) ||
+		 find_row_test(condition, &source)))
+		bulkpar_drive_refuse(drive, "a test for nulls of the row of a source of MERGE that has lost a column",
+							 -1);
+}
+
+/*
+ * Whether a table has had more columns: a row of the subquery that it becomes has
+ * nulls for these.
+ */
+static bool
+has_dropped_column(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	bool		found = false;
+
+	for (int i = 0; i < desc->natts; i++)
+		found |= TupleDescAttr(desc, i)->attisdropped;
+	table_close(rel, NoLock);
+	return found;
+}
+
+/* Whether a table's row as a whole is tested for nulls. */
+static bool
+find_row_test(Node *node, void *context)
+{
+	const Var  *row;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, NullTest))
+		return expression_tree_walker(node, find_row_test, context);
+	row = (const Var *) ((NullTest *) node)->arg;
+	return IsA(row, Var) ?
+		row->varno == *(const int *) context && row->varattno == 0 :
+		find_row_test((Node *) row, context);
 }
 
 /* Whether there is a system column of a table. */
@@ -157,7 +222,9 @@ meet_apart(const Query *top, int source)
 
 	foreach(lc, pairs)
 		columns = bms_add_member(columns, ((const Pair *) lfirst(lc))->source);
-	if (!bulkpar_unique_covers(rte->relid, rte->inh, columns))
+	if (!bulkpar_unique_covers(rte->relid, rte->inh, columns) ||
+		!bulkpar_inserted_is_as_given(rt_fetch(top->resultRelation,
+											   top->rtable)->relid))
 		return false;
 	foreach(lc, top->mergeActionList)
 	{

@@ -147,6 +147,26 @@ SELECT regexp_replace(line, ' +\(cost=.*\)', '') AS line FROM bulkpar_explain('I
 -- what is inserted cannot be pulled up into the statement here
 SELECT replace(regexp_replace(line, ' +\(cost=.*\)', ''), '"*SELECT*"', 'unnamed_subquery') AS line FROM bulkpar_explain('INSERT INTO orders_new (id, total) SELECT id, random() FROM ONLY orders', 10, 2) line WHERE line ~ '^ |^Plan';
 
+-- nor what conflicts by what the statement, a trigger or a collation makes of it
+CREATE TABLE given (id int PRIMARY KEY, name text NOT NULL UNIQUE, n int);
+INSERT INTO given SELECT i, 'name ' || i, 0 FROM generate_series(1, 30) AS i;
+CREATE TABLE taken (id int PRIMARY KEY, name text, n int);
+SELECT rows_changed FROM bulkpar_execute('INSERT INTO taken SELECT * FROM given ON CONFLICT (id) DO UPDATE SET n = taken.n + 1', 10);
+SELECT bulkpar_execute('INSERT INTO taken SELECT * FROM given ON CONFLICT (id) DO UPDATE SET id = 100, n = taken.n + 1', 10);
+CREATE FUNCTION fewer() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id := NEW.id % 10; RETURN NEW; END';
+CREATE TRIGGER fewer BEFORE INSERT ON taken FOR EACH ROW EXECUTE FUNCTION fewer();
+SELECT bulkpar_execute('INSERT INTO taken SELECT * FROM given ON CONFLICT (id) DO UPDATE SET n = taken.n + 1', 10);
+DROP TRIGGER fewer ON taken;
+CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE by_name (id int, name text COLLATE any_case PRIMARY KEY, n int);
+SELECT bulkpar_execute('INSERT INTO by_name SELECT * FROM given ON CONFLICT (name) DO UPDATE SET n = by_name.n + 1', 10);
+CREATE UNIQUE INDEX ON taken (name COLLATE any_case);
+SELECT bulkpar_execute('INSERT INTO taken SELECT * FROM given ON CONFLICT (name COLLATE any_case) DO UPDATE SET n = taken.n + 1', 10);
+SELECT count(*), sum(n) FROM taken;
+DROP TABLE given, taken, by_name;
+DROP FUNCTION fewer;
+DROP COLLATION any_case;
+
 SET client_min_messages = warning;
 DROP VIEW copied, last_job;
 DROP TABLE child, orders, customers, orders_new, many, part, target, grows CASCADE;

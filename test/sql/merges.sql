@@ -149,6 +149,22 @@ SELECT bulkpar_execute('MERGE INTO merged_state s USING delivery d ON s.min = d.
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE') FROM stock; :message
 \set VERBOSITY default
 
+-- what triggers and foreign keys do to rows of later batches, and rows as a whole
+CREATE TABLE goods (id int PRIMARY KEY, part_of int REFERENCES goods ON DELETE CASCADE, n int);
+CREATE TABLE news (id int PRIMARY KEY, gone int);
+INSERT INTO goods SELECT i, nullif(i / 2, 0), 0 FROM generate_series(1, 30) AS i;
+INSERT INTO news SELECT i FROM generate_series(1, 30) AS i;
+SELECT bulkpar_execute('MERGE INTO goods g USING news s ON g.id = s.id WHEN MATCHED AND s.id = 1 THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, NULL, 99)', 10);
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO goods g USING news s ON g.id = s.id WHEN MATCHED THEN UPDATE SET n = n + 1', 10);
+ALTER TABLE news DROP COLUMN gone;
+SELECT bulkpar_execute('MERGE INTO goods g USING news s ON g.id = s.id WHEN MATCHED AND s IS NOT NULL THEN UPDATE SET n = n + 1', 10);
+CREATE FUNCTION moves_on() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id := NEW.id + 10; RETURN NEW; END';
+CREATE TRIGGER moves_on BEFORE INSERT ON goods FOR EACH ROW EXECUTE FUNCTION moves_on();
+SELECT bulkpar_execute('MERGE INTO goods g USING news s ON g.id = s.id WHEN MATCHED THEN UPDATE SET n = n + 1 WHEN NOT MATCHED THEN INSERT VALUES (s.id, NULL, 99)', 10);
+SELECT count(*), sum(n) FROM goods;
+DROP TABLE goods, news;
+DROP FUNCTION moves_on;
+
 SET client_min_messages = warning;
 DROP VIEW merged_state, last_job;
 DROP TABLE stock, delivery, merged, source, target;

@@ -169,6 +169,20 @@ SELECT regexp_replace(line, ' +\(cost=.*\)', '') AS line FROM bulkpar_explain('W
 	WHERE line !~ '^(Estimate|Sample)';
 SELECT * FROM places;
 
+-- what a foreign key deletes no batch would move
+CREATE TABLE nodes (id int PRIMARY KEY, parent int REFERENCES nodes ON DELETE CASCADE);
+CREATE TABLE nodes_archive (id int, parent int);
+INSERT INTO nodes SELECT i, nullif(i / 2, 0) FROM generate_series(1, 30) AS i;
+SELECT bulkpar_execute('WITH moved AS (DELETE FROM nodes RETURNING *) INSERT INTO nodes_archive SELECT * FROM moved', 10);
+ALTER TABLE nodes DROP CONSTRAINT nodes_parent_fkey;
+CREATE TABLE edges (id int PRIMARY KEY REFERENCES nodes ON DELETE CASCADE);
+ALTER TABLE nodes ADD FOREIGN KEY (parent) REFERENCES edges ON DELETE SET NULL NOT VALID;
+SELECT bulkpar_execute('WITH moved AS (DELETE FROM nodes RETURNING *) INSERT INTO nodes_archive SELECT * FROM moved', 10, sees_batches => true);
+ALTER TABLE nodes DROP CONSTRAINT nodes_parent_fkey;
+SELECT rows_changed FROM bulkpar_execute('WITH moved AS (DELETE FROM nodes RETURNING *) INSERT INTO nodes_archive SELECT * FROM moved', 10);
+SELECT (SELECT count(*) FROM nodes) AS nodes, count(parent) AS parents, count(DISTINCT id) AS archived FROM nodes_archive;
+DROP TABLE edges, nodes, nodes_archive;
+
 SET client_min_messages = warning;
 DROP VIEW places, last_job;
 DROP TABLE events, archive, kinds, many, log, part;
