@@ -66,7 +66,7 @@ static void check_rest(const BulkparDrive *drive, const CommonTableExpr *cte,
 static void check_select(const BulkparDrive *drive, const Query *query);
 static Node *first_sorted(const Query *query, List *clauses);
 static int	location_of_call(Node *node, bool window);
-static void check_cascades(const BulkparDrive *drive);
+static void check_lost_rows(const BulkparDrive *drive);
 static void find_in_from(BulkparDrive *drive, Oid relid);
 static bool search_from(Search *search, Node *node, bool nullable);
 static bool is_wanted(const Search *search, const RangeTblEntry *rte);
@@ -171,7 +171,7 @@ find_in_insert(BulkparDrive *drive, Query *top, Oid relid, bool sees_batches)
 			list_make2_oid(rt_fetch(drive->rti, drive->query->rtable)->relid,
 						   drive->inserted);
 		drive->multiplies = !is_single(select) || select->hasTargetSRFs;
-		check_cascades(drive);
+		check_lost_rows(drive);
 		check_rest(drive, changing, top->cteList);
 	}
 	take_ctes(drive, top);
@@ -362,7 +362,7 @@ bulkpar_drive_refuse(const BulkparDrive *drive, const char *what,
  * move it would be lost.
  */
 static void
-check_cascades(const BulkparDrive *drive)
+check_lost_rows(const BulkparDrive *drive)
 {
 	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
 
