@@ -257,8 +257,8 @@ my $reader = $node->background_psql('postgres');
 $reader->query_safe('BEGIN; SELECT count(*) FROM t');
 my $alter = start_call($node, 'ALTER TABLE t ADD COLUMN added integer');
 wait_until($node,
-	"count(*) = 2 FROM pg_locks WHERE relation = 't'::regclass"
-	  . " AND NOT granted AND mode = 'RowExclusiveLock'",
+	"count(*) = 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+	  . " AND backend_type = 'bulkpar worker'",
 	'queued ALTER TABLE: the workers wait behind it');
 $reader->quit;
 is(call_error($alter), '', 'queued ALTER TABLE: succeeds');
