@@ -197,7 +197,7 @@ sub make_error
 			"eq.fail($seq, '42501') > 0",
 			"(CASE WHEN $seq = 30 THEN 'x' ELSE '1' END)::int > 0");
 		$case->{from}{join} = undef;
-		delete @{ $case->{from} }{qw(item with)};
+		delete @{ $case->{from} }{qw(item with int)};
 	}
 	else
 	{
