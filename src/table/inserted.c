@@ -19,7 +19,6 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
-#include "rewrite/prs2lock.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -27,6 +26,7 @@
 #include "books/books.h"
 #include "table/inserted.h"
 #include "table/part.h"
+#include "table/rules.h"
 #include "table/unique.h"
 
 static void check_relation(Relation rel);
@@ -96,14 +96,7 @@ check_relation(Relation rel)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table \"%s\" of extension bulkpar is not supported",
 						name)));
-	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
-	{
-		if (rel->rd_rules->rules[i]->event == CMD_INSERT)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("table \"%s\" with a rule on INSERT is not supported",
-							name)));
-	}
+	bulkpar_rules_refuse(rel, CMD_INSERT);
 }
 
 /*

@@ -21,7 +21,6 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "executor/spi.h"
-#include "rewrite/prs2lock.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -30,6 +29,7 @@
 #include "table/keyindex.h"
 #include "table/keyvalue.h"
 #include "table/part.h"
+#include "table/rules.h"
 #include "table/target.h"
 
 static int64 run_update(BulkparTarget *target, const BulkparJob *job,
@@ -97,26 +97,14 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 	relation_close(rel, NoLock);
 }
 
-/*
- * A rule would put another statement in the place of a batch, which would not
- * do what the job says it has done.
- */
+/* An error if a rule on the target is about what the job does with its rows. */
 void
 bulkpar_target_check_rules(Relation rel, const BulkparJob *job)
 {
-	bool		deletes = bulkpar_command_deletes(job->command);
-
-	if (!deletes && !bulkpar_command_updates(job->command))
-		return;
-	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
-	{
-		if (rel->rd_rules->rules[i]->event == (deletes ? CMD_DELETE : CMD_UPDATE))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("table \"%s\" with a rule on %s is not supported",
-							RelationGetRelationName(rel),
-							deletes ? "DELETE" : "UPDATE")));
-	}
+	if (bulkpar_command_deletes(job->command))
+		bulkpar_rules_refuse(rel, CMD_DELETE);
+	else if (bulkpar_command_updates(job->command))
+		bulkpar_rules_refuse(rel, CMD_UPDATE);
 }
 
 /*
