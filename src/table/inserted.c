@@ -33,8 +33,7 @@ static void check_relation(Relation rel);
 static void check_conflicts(const BulkparDrive *drive, const Query *top,
 							bool sees_batches);
 static bool are_columns_unique(const BulkparDrive *drive, const Query *top);
-static bool is_deterministic(Oid collation);
-static Oid	column_collation(Oid relid, AttrNumber column);
+static bool are_indexes_exact(Oid relid);
 static Bitmapset *conflict_columns(const OnConflictExpr *conflict);
 
 /*
@@ -136,7 +135,8 @@ are_columns_unique(const BulkparDrive *drive, const Query *top)
 	ListCell   *lc;
 
 	if (drive->command != BULKPAR_COMMAND_COPY || drive->multiplies ||
-		!bulkpar_inserted_is_as_given(drive->inserted))
+		!bulkpar_inserted_is_as_given(drive->inserted) ||
+		!are_indexes_exact(drive->inserted))
 		return false;
 	foreach(lc, top->onConflict->onConflictSet)
 	{
@@ -147,11 +147,10 @@ are_columns_unique(const BulkparDrive *drive, const Query *top)
 	{
 		const TargetEntry *target = lfirst_node(TargetEntry, lc);
 		const Var  *value = (const Var *) target->expr;
+		Oid			collation = exprCollation((const Node *) value);
 
 		if (!bms_is_member(target->resno, conflicting) || !IsA(value, Var) ||
-			!is_deterministic(exprCollation((const Node *) value)) ||
-			!is_deterministic(column_collation(drive->inserted,
-											   target->resno)))
+			(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
 			continue;
 		/* It is a column of the SELECT. */
 		target = get_tle_by_resno(drive->query->targetList, value->varattno);
@@ -187,28 +186,35 @@ bulkpar_inserted_is_as_given(Oid relid)
 	return true;
 }
 
-/* Whether what is equal is the same by a collation; by none it is. */
-static bool
-is_deterministic(Oid collation)
-{
-	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
-}
-
-static Oid
-column_collation(Oid relid, AttrNumber column)
-{
-	Oid			type;
-	Oid			collation;
-	int32		typmod;
-
-	get_atttypetypmodcoll(relid, column, &type, &typmod, &collation);
-	return collation;
-}
-
 /*
- * The columns of a table on which rows that are inserted may conflict, by the
- * collations of the columns.
+ * Whether what a unique index of a table takes for equal is the same: which of them
+ * finds the conflicts is not known before the statement is planned.
  */
+static bool
+are_indexes_exact(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		exact = true;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		for (int i = 0; i < index->rd_index->indnkeyatts; i++)
+		{
+			Oid			collation = index->rd_indcollation[i];
+
+			if (index->rd_index->indisunique && OidIsValid(collation))
+				exact &= get_collation_isdeterministic(collation);
+		}
+		index_close(index, NoLock);
+	}
+	table_close(rel, NoLock);
+	return exact;
+}
+
+/* The columns of a table on which rows that are inserted may conflict. */
 static Bitmapset *
 conflict_columns(const OnConflictExpr *conflict)
 {
@@ -230,10 +236,6 @@ conflict_columns(const OnConflictExpr *conflict)
 	{
 		const Var  *column = lfirst(lc);
 
-		/* Another collation may take more values for the same. */
-		if (IsA(column, InferenceElem) &&
-			!is_deterministic(((const InferenceElem *) column)->infercollid))
-			continue;
 		if (IsA(column, InferenceElem))
 			column = (const Var *) ((const InferenceElem *) column)->expr;
 		if (IsA(column, Var))

@@ -162,6 +162,7 @@ CREATE TABLE by_name (id int, name text COLLATE any_case PRIMARY KEY, n int);
 SELECT bulkpar_execute('INSERT INTO by_name SELECT * FROM given ON CONFLICT (name) DO UPDATE SET n = by_name.n + 1', 10);
 CREATE UNIQUE INDEX ON taken (name COLLATE any_case);
 SELECT bulkpar_execute('INSERT INTO taken SELECT * FROM given ON CONFLICT (name COLLATE any_case) DO UPDATE SET n = taken.n + 1', 10);
+SELECT bulkpar_execute('INSERT INTO taken SELECT * FROM given ON CONFLICT (name) DO UPDATE SET n = taken.n + 1', 10);
 SELECT count(*), sum(n) FROM taken;
 DROP TABLE given, taken, by_name;
 DROP FUNCTION fewer;
