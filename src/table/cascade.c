@@ -3,9 +3,9 @@
  * cascade.c
  *		Where the actions of foreign keys lead.
  *
- * A row that a batch deletes or updates may let foreign keys delete or change rows
- * that later batches are to come to: a move would then not find them, and a merge
- * would find others.
+ * A row that a batch deletes may let foreign keys delete or change rows that later
+ * batches are to come to: a move would then not find them, and a merge would find
+ * others.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -33,13 +33,12 @@ static bool acts(char action);
 static bool is_of(Oid relid, Oid target);
 
 /*
- * Whether a row that is deleted from, or else updated in, one table may let the
- * action of a foreign key delete or change rows of another, or other rows of the
- * same, also by way of further tables.  Of these it is not asked which columns
- * change.
+ * Whether a row that is deleted from one table may let the action of a foreign key
+ * delete or change rows of another, or other rows of the same, also by way of
+ * further tables.  Of what changes there it is not asked which columns do.
  */
 bool
-bulkpar_cascade_leads(Oid from, Oid to, bool deletes)
+bulkpar_cascade_leads(Oid from, Oid to)
 {
 	List	   *keys = read_foreign_keys();
 	List	   *first = find_all_inheritors(from, NoLock, NULL);
@@ -57,8 +56,8 @@ bulkpar_cascade_leads(Oid from, Oid to, bool deletes)
 			const FormData_pg_constraint *key = lfirst(lc);
 
 			if (key->confrelid != relid ||
-				!((!is_first || deletes ? acts(key->confdeltype) : false) ||
-				  (!is_first || !deletes ? acts(key->confupdtype) : false)))
+				!(acts(key->confdeltype) ||
+				  (!is_first && acts(key->confupdtype))))
 				continue;
 			if (is_of(key->conrelid, to))
 				return true;

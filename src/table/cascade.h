@@ -15,6 +15,6 @@
 
 #include "postgres.h"
 
-extern bool bulkpar_cascade_leads(Oid from, Oid to, bool deletes);
+extern bool bulkpar_cascade_leads(Oid from, Oid to);
 
 #endif							/* BULKPAR_CASCADE_H */

@@ -367,7 +367,7 @@ check_lost_rows(const BulkparDrive *drive)
 	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
 
 	if (drive->command == BULKPAR_COMMAND_MOVE &&
-		bulkpar_cascade_leads(relid, relid, true))
+		bulkpar_cascade_leads(relid, relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("rows of table \"%s\" cannot be moved in batches",

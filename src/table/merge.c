@@ -107,8 +107,8 @@ deletes_further(const Query *top, Oid source, Oid target)
 	foreach(lc, top->mergeActionList)
 	{
 		if (lfirst_node(MergeAction, lc)->commandType == CMD_DELETE)
-			return bulkpar_cascade_leads(target, target, true) ||
-				bulkpar_cascade_leads(target, source, true);
+			return bulkpar_cascade_leads(target, target) ||
+				bulkpar_cascade_leads(target, source);
 	}
 	return false;
 }
