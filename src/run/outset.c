@@ -23,12 +23,9 @@
 
 #include "access/transam.h"
 #include "access/xlog.h"
-#include "replication/slot.h"
 #include "replication/walsender.h"
-#include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
-#include "storage/spin.h"
 #include "utils/builtins.h"
 
 #include "compat.h"
@@ -37,7 +34,6 @@
 #include "session/clip.h"
 
 static bool reports_snapshots(int pid);
-static bool slot_has_xmin(const char *name);
 static const char *describe_lag(const WalSnd *sender,
 								const BulkparLimits *limits);
 static void add_to_list(char *list, const char *item);
@@ -79,27 +75,7 @@ reports_snapshots(int pid)
 	if (proc == NULL || TransactionIdIsValid(proc->xmin))
 		return true;
 	bulkpar_sender_read_slot(pid, slot);
-	return slot[0] != '\0' && slot_has_xmin(slot);
-}
-
-static bool
-slot_has_xmin(const char *name)
-{
-	bool		found = false;
-
-	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
-	for (int i = 0; i < max_replication_slots && !found; i++)
-	{
-		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
-
-		if (!slot->in_use || strcmp(NameStr(slot->data.name), name) != 0)
-			continue;
-		SpinLockAcquire(&slot->mutex);
-		found = TransactionIdIsValid(slot->effective_xmin);
-		SpinLockRelease(&slot->mutex);
-	}
-	LWLockRelease(ReplicationSlotControlLock);
-	return found;
+	return slot[0] != '\0' && bulkpar_sender_slot_has_xmin(slot);
 }
 
 /* How far a standby is behind, if that is too much or may soon be; or NULL. */

@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "replication/slot.h"
 #include "replication/walsender.h"
 #include "storage/lwlock.h"
@@ -85,24 +86,40 @@ bulkpar_sender_read_slot(int pid, char *slot)
 
 /* Whether a slot keeps WAL, for when somebody comes back for it. */
 bool
-bulkpar_sender_slot_is_there(const char *slot)
+bulkpar_sender_slot_is_there(const char *name)
 {
-	bool		found = false;
-	int			i;
+	ReplicationSlot *slot;
+	bool		there = false;
 
 	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
-	for (i = 0; i < max_replication_slots && !found; i++)
+	slot = SearchNamedReplicationSlot(name, false);
+	if (slot != NULL)
 	{
-		ReplicationSlot *s = &ReplicationSlotCtl->replication_slots[i];
-
-		if (!s->in_use || strcmp(NameStr(s->data.name), slot) != 0)
-			continue;
-		SpinLockAcquire(&s->mutex);
-		found = !bulkpar_compat_slot_is_lost(s);
-		SpinLockRelease(&s->mutex);
+		SpinLockAcquire(&slot->mutex);
+		there = !bulkpar_compat_slot_is_lost(slot);
+		SpinLockRelease(&slot->mutex);
 	}
 	LWLockRelease(ReplicationSlotControlLock);
-	return found;
+	return there;
+}
+
+/* Whether a slot keeps rows that queries of its standby may see. */
+bool
+bulkpar_sender_slot_has_xmin(const char *name)
+{
+	ReplicationSlot *slot;
+	bool		has_xmin = false;
+
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	slot = SearchNamedReplicationSlot(name, false);
+	if (slot != NULL)
+	{
+		SpinLockAcquire(&slot->mutex);
+		has_xmin = TransactionIdIsValid(slot->effective_xmin);
+		SpinLockRelease(&slot->mutex);
+	}
+	LWLockRelease(ReplicationSlotControlLock);
+	return has_xmin;
 }
 
 /* Whether a list has a name in it, with commas and blanks around. */
