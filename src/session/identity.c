@@ -56,22 +56,17 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 	bool		is_creator = session_role == GetSessionUserId() &&
 		GetUserId() == owner && !InLocalUserIdChange() &&
 		is_member_of_role(session_role, owner);
-	bool		owner_can_login = can_login(owner);
+	bool		owner_can_connect = bulkpar_identity_choose_owner(identity,
+																  owner);
 
-	identity->database = MyDatabaseId;
-	identity->role = owner;
-	identity->login = owner;
-	identity->flags = 0;
 	if (is_creator && session_role != owner && can_login(session_role) &&
-		(!superuser_arg(session_role) ||
-		 (!owner_can_login && BULKPAR_COMPAT_BYPASS_LOGIN == 0)))
-		identity->login = session_role;
-	else if (!owner_can_login)
+		(!superuser_arg(session_role) || !owner_can_connect))
 	{
-		if (BULKPAR_COMPAT_BYPASS_LOGIN == 0)
-			raise_no_login(owner, session_role);
-		identity->flags = BULKPAR_COMPAT_BYPASS_LOGIN;
+		identity->login = session_role;
+		identity->flags = 0;
 	}
+	else if (!owner_can_connect)
+		raise_no_login(owner, session_role);
 }
 
 /*
@@ -82,9 +77,12 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 bool
 bulkpar_identity_choose_owner(BulkparIdentity *identity, Oid owner)
 {
+	bool		owner_can_login = can_login(owner);
+
+	identity->database = MyDatabaseId;
 	identity->role = identity->login = owner;
-	identity->flags = can_login(owner) ? 0 : BULKPAR_COMPAT_BYPASS_LOGIN;
-	return identity->flags != 0 || can_login(owner);
+	identity->flags = owner_can_login ? 0 : BULKPAR_COMPAT_BYPASS_LOGIN;
+	return owner_can_login || identity->flags != 0;
 }
 
 /* Connect this background worker to the database. */
