@@ -34,14 +34,13 @@
 #include "books/joblock.h"
 #include "bulkpar.h"
 #include "call/lookup.h"
+#include "call/request.h"
 #include "call/result.h"
 #include "run/ask.h"
 
 /* The coordinators to wake, in the memory of the transaction. */
 static List *coordinators = NIL;
 
-static int	read_number(FunctionCallInfo fcinfo, int number, int max,
-						const char *name);
 static void read_settings(Jsonb *json, BulkparSettings *settings);
 static char *value_of(const JsonbValue *value, const char *name);
 static void wake_at_commit(int64 job_id);
@@ -59,6 +58,7 @@ PG_FUNCTION_INFO_V1(bulkpar_alter);
 Datum
 bulkpar_alter(PG_FUNCTION_ARGS)
 {
+	BulkparJobChange change;
 	BulkparAlteration alteration;
 	BulkparSettings settings = {0};
 	BulkparJob *before;
@@ -70,10 +70,9 @@ bulkpar_alter(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("bulkpar_alter()");
 	PreventCommandIfParallelMode("bulkpar_alter()");
 	job_id = bulkpar_lookup_argument(fcinfo);
-	alteration.workers = read_number(fcinfo, 1, BULKPAR_MAX_WORKERS,
-									 "workers");
-	alteration.batch_size = read_number(fcinfo, 2, BULKPAR_MAX_BATCH_SIZE,
-										"batch_size");
+	bulkpar_request_read_change(fcinfo, &change);
+	alteration.workers = change.workers;
+	alteration.batch_size = change.batch_size;
 	if (!PG_ARGISNULL(3))
 		read_settings(PG_GETARG_JSONB_P(3), &settings);
 	alteration.settings = settings.count == 0 ? NULL :
@@ -91,23 +90,6 @@ bulkpar_alter(PG_FUNCTION_ARGS)
 	report(before, after, &settings);
 	return bulkpar_result_form(fcinfo, job_id, bulkpar_result_status(job_id),
 							   after->workers);
-}
-
-/* An argument that is a number from 1 on; 0 if it is null. */
-static int
-read_number(FunctionCallInfo fcinfo, int number, int max, const char *name)
-{
-	int			value;
-
-	if (PG_ARGISNULL(number))
-		return 0;
-	value = PG_GETARG_INT32(number);
-	if (value < 1 || value > max)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be between 1 and %d",
-						name, max)));
-	return value;
 }
 
 /* The settings in an object, each with its name and value, or null. */

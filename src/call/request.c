@@ -81,13 +81,24 @@ bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait)
 	return job;
 }
 
-/*
- * Read the arguments of bulkpar_resume but the first.  What is to change is 0
- * where the argument is null.
- */
+/* Read the arguments of bulkpar_resume but the first. */
 void
 bulkpar_request_read_resume(FunctionCallInfo fcinfo, BulkparJobChange *change,
 							bool *wait)
+{
+	Arguments	arguments;
+
+	read_arguments(fcinfo, &arguments);
+	bulkpar_request_read_change(fcinfo, change);
+	*wait = DatumGetBool(value(&arguments, "wait"));
+}
+
+/*
+ * Read the arguments of a function that say how a job goes on.  What is to change
+ * is 0 where the argument is null.
+ */
+void
+bulkpar_request_read_change(FunctionCallInfo fcinfo, BulkparJobChange *change)
 {
 	Arguments	arguments;
 
@@ -103,7 +114,6 @@ bulkpar_request_read_resume(FunctionCallInfo fcinfo, BulkparJobChange *change,
 		change->batch_size = DatumGetInt32(value(&arguments, "batch_size"));
 		check_range(change->batch_size, BULKPAR_MAX_BATCH_SIZE, "batch_size");
 	}
-	*wait = DatumGetBool(value(&arguments, "wait"));
 }
 
 /* Find out what the arguments of the function are called. */

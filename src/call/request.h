@@ -21,5 +21,7 @@ extern BulkparJob *bulkpar_request_read(FunctionCallInfo fcinfo, bool *wait);
 extern void bulkpar_request_read_resume(FunctionCallInfo fcinfo,
 										BulkparJobChange *change,
 										bool *wait);
+extern void bulkpar_request_read_change(FunctionCallInfo fcinfo,
+										BulkparJobChange *change);
 
 #endif							/* BULKPAR_REQUEST_H */
