@@ -52,6 +52,22 @@ bulkpar_command_done(BulkparCommand command)
 	return commands[command].done;
 }
 
+/* Whether it is one UPDATE or DELETE, and nothing around it. */
+bool
+bulkpar_command_is_plain(BulkparCommand command)
+{
+	return command == BULKPAR_COMMAND_UPDATE ||
+		command == BULKPAR_COMMAND_DELETE;
+}
+
+/* Whether it changes or deletes rows of the driving table. */
+bool
+bulkpar_command_changes(BulkparCommand command)
+{
+	return bulkpar_command_updates(command) ||
+		bulkpar_command_deletes(command);
+}
+
 /* Whether it deletes rows of the driving table. */
 bool
 bulkpar_command_deletes(BulkparCommand command)

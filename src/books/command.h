@@ -27,6 +27,8 @@ typedef enum BulkparCommand
 extern const char *bulkpar_command_name(BulkparCommand command);
 extern BulkparCommand bulkpar_command_of(const char *name);
 extern const char *bulkpar_command_done(BulkparCommand command);
+extern bool bulkpar_command_is_plain(BulkparCommand command);
+extern bool bulkpar_command_changes(BulkparCommand command);
 extern bool bulkpar_command_deletes(BulkparCommand command);
 extern bool bulkpar_command_updates(BulkparCommand command);
 

@@ -316,9 +316,7 @@ static char *
 show_batches(const Explanation *explanation)
 {
 	const BulkparPlan *plan = explanation->plan;
-	BulkparCommand command = explanation->job->command;
-	bool		grows = command == BULKPAR_COMMAND_UPDATE ||
-		command == BULKPAR_COMMAND_DELETE;
+	bool		grows = bulkpar_command_is_plain(explanation->job->command);
 	bool		larger = plan->listed ? plan->nparts > 1 :
 		explanation->job->skip_unchanged || (grows && plan->expected < plan->rows / 2);
 	bool		smaller = plan->stripes > 1;

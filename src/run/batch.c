@@ -63,9 +63,8 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	int64		hot;
 
 	start_batch(job, chunk, target,
-				bulkpar_command_updates(job->command) ||
-				bulkpar_command_deletes(job->command) ?
-				RowExclusiveLock : AccessShareLock);
+				bulkpar_command_changes(job->command) ? RowExclusiveLock :
+				AccessShareLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (batch->cut)
 		cut_batch(job, chunk, target, batch);

@@ -308,8 +308,7 @@ choose_batch_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
 	double		size = MAX_GROWTH * trend->rows_found / BULKPAR_CHUNK_BATCHES;
 
 	/* Of others it is not known how many rows they match. */
-	if (trend->rows_done == 0 || (job->command != BULKPAR_COMMAND_UPDATE &&
-								  job->command != BULKPAR_COMMAND_DELETE))
+	if (trend->rows_done == 0 || !bulkpar_command_is_plain(job->command))
 		return job->batch_size;
 	if (trend->rows_matched > 0)
 		size = Min(size, MATCHING_SHARE * job->batch_size *

@@ -43,8 +43,7 @@ static BulkparSeveralPart *part_of_row(const BulkparJob *job,
 
 /*
  * Whether the statement of a job can be run on several parts at once: an UPDATE
- * or DELETE.  SPI must
- * not be connected, and the target must be locked.
+ * or DELETE.  SPI must not be connected, and the target must be locked.
  */
 bool
 bulkpar_several_is_possible(BulkparTarget *target, const BulkparJob *job)
@@ -52,9 +51,7 @@ bulkpar_several_is_possible(BulkparTarget *target, const BulkparJob *job)
 	BulkparKeyShape shape;
 	BulkparStatement *statement;
 
-	if ((job->command != BULKPAR_COMMAND_UPDATE &&
-		 job->command != BULKPAR_COMMAND_DELETE) ||
-		job->skip_unchanged || job->from_item != NULL ||
+	if (!bulkpar_command_is_plain(job->command) || job->skip_unchanged || job->from_item != NULL ||
 		job->subqueries.count > 0 ||
 		(job->stripes > 1 && !job->stripes_chosen))
 		return false;

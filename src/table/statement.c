@@ -219,7 +219,6 @@ bulkpar_statement_verify(BulkparStatement *statement)
 {
 	const BulkparCondition *condition = &statement->hooks.condition;
 	Oid			target = condition->relid;
-	BulkparCommand command = condition->once.job->command;
 	bool		changes = false;
 	PlannedStmt *stmt;
 	CachedPlan *cplan = plan_once(statement, &stmt);
@@ -238,8 +237,7 @@ bulkpar_statement_verify(BulkparStatement *statement)
 			bulkpar_part_require(target, relid);
 			changes = true;
 		}
-		if (!changes && (bulkpar_command_updates(command) ||
-						 bulkpar_command_deletes(command)))
+		if (!changes && bulkpar_command_changes(condition->once.job->command))
 			bulkpar_part_require(target, InvalidOid);
 		statement->verified = cplan->generation;
 	}
