@@ -57,7 +57,8 @@ typedef struct Wait
 /* Seconds after which we say that something keeps the job from going on. */
 #define THROTTLE_REPORT 5
 
-static void plan_ahead(void *arg);
+static void plan_ahead(void);
+static void read_status(void *arg);
 static void wait_for_end(Wait *wait);
 static bool has_ended(const Wait *wait);
 static int64 job_of(const Wait *wait);
@@ -98,7 +99,7 @@ bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
 	PG_TRY();
 	{
 		given_back = bulkpar_snapshot_give_back(fcinfo);
-		bulkpar_subxact_run(plan_ahead, NULL);
+		plan_ahead();
 		wait_for_end(&wait);
 	}
 	PG_CATCH();
@@ -142,7 +143,17 @@ bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,
  * processes of the job are starting, and we have nothing else to do.
  */
 static void
-plan_ahead(void *arg)
+plan_ahead(void)
+{
+	static bool planned = false;
+
+	if (!planned)
+		bulkpar_subxact_run(read_status, NULL);
+	planned = true;
+}
+
+static void
+read_status(void *arg)
 {
 	(void) bulkpar_jobstatus_read(0);
 }
