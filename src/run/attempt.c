@@ -104,10 +104,9 @@ bulkpar_attempt_batch(BulkparChunkRun *run, BulkparBatch *batch)
 		if (bulkpar_lockwait_exceeded() && is_of_others(run, batch))
 		{
 			FreeErrorData(error);
-			if (!evade(run, batch, &result))
-				result = bulkpar_chunk_await_turn(run);
-			else
+			if (evade(run, batch, &result))
 				return result;
+			result = bulkpar_chunk_await_turn(run);
 			if (result != BULKPAR_BATCH_DONE)
 				return result;
 			continue;

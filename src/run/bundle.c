@@ -43,18 +43,13 @@ static bool finish(const BulkparClaim *claim, int64 job_id,
 bool
 bulkpar_bundle_run(BulkparChunkRun *run)
 {
+	BulkparBatchResult turn = bulkpar_chunk_await_turn(run);
+
 	Assert(run->claim.nparts > 1);
-	switch (bulkpar_chunk_await_turn(run))
-	{
-		case BULKPAR_BATCH_LOST:
-			return false;
-		case BULKPAR_BATCH_DONE:
-			if (try_together(run))
-				return true;
-			break;
-		default:
-			break;
-	}
+	if (turn == BULKPAR_BATCH_LOST)
+		return false;
+	if (turn == BULKPAR_BATCH_DONE && try_together(run))
+		return true;
 	return bulkpar_chunk_give_back(run, run->claim.nparts);
 }
 

@@ -364,11 +364,12 @@ bulkpar_pace_wait(int64 job_id, int rows, bool *shown)
 
 		if (now >= end)
 			taken_rows = take_rows(rows);
-		if (now >= end && taken_rows == 0)
+		if (taken_rows > 0 || bulkpar_pace_is_retired())
+			break;
+		/* Others may give back of what they have taken. */
+		if (now >= end)
 			end = DT_NOEND;
 		left = TimestampDifferenceMilliseconds(now, end);
-		if (now >= end || bulkpar_pace_is_retired())
-			break;
 		if (!*shown && left >= LOOK_INTERVAL)
 		{
 			show_wait();
