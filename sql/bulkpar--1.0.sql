@@ -55,6 +55,7 @@ CREATE TABLE bulkpar.bulkpar_job (
 	target regclass NOT NULL,
 	only_target boolean NOT NULL,
 	key_index oid,
+	inserted regclass,
 	command text NOT NULL CHECK (command IN
 		('update', 'delete', 'copy', 'move', 'keep', 'merge', 'call')),
 	column_names text[] NOT NULL,
@@ -302,6 +303,8 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.only_target IS
 'Whether the job is about the target itself, not its partitions or children';
 COMMENT ON COLUMN bulkpar.bulkpar_job.key_index IS
 'The index that the caller has named; null to choose one';
+COMMENT ON COLUMN bulkpar.bulkpar_job.inserted IS
+'The table into which the statement inserts; null for none';
 COMMENT ON COLUMN bulkpar.bulkpar_job.session_role IS
 'The role of the session that created the job, which may have said SET ROLE';
 COMMENT ON COLUMN bulkpar.bulkpar_job.settings IS
@@ -401,7 +404,7 @@ COMMENT ON INDEX bulkpar.bulkpar_error_job IS
 -- holds a lock on (bulkpar_job, job_id).
 CREATE VIEW @extschema@.bulkpar_jobs WITH (security_barrier) AS
 SELECT j.job_id, j.job_name, j.owner, j.target,
-	p.key_index::regclass AS key_index, j.command, j.column_names,
+	p.key_index::regclass AS key_index, j.inserted, j.command, j.column_names,
 	CASE WHEN r.owns THEN j.column_targets END AS column_targets,
 	CASE WHEN r.owns THEN j.statement END AS statement,
 	CASE WHEN r.owns THEN j.expressions END AS expressions,

@@ -28,7 +28,7 @@
 /* The columns of bulkpar_job that say what is to be done. */
 #define REQUESTED \
 	"job_name, owner, session_role, target, key_index, only_target, " \
-	"command, column_names, column_targets, statement, expressions, " \
+	"inserted, command, column_names, column_targets, statement, expressions, " \
 	"condition, from_item, " \
 	"skip_unchanged, sees_batches, batch_size, workers, stripes, on_error, max_errors, " \
 	"settings"
@@ -65,6 +65,8 @@ bulkpar_job_serialize(const BulkparJob *job)
 	append_oid(&buf, "target", job->target);
 	if (OidIsValid(job->key_index))
 		append_oid(&buf, "key_index", job->key_index);
+	if (OidIsValid(job->inserted))
+		append_oid(&buf, "inserted", job->inserted);
 	append_bool(&buf, "only_target", job->only);
 	append_text(&buf, "command", bulkpar_command_name(job->command));
 	append_texts(&buf, "column_names", job->column_names, job->ncolumns);
@@ -320,6 +322,7 @@ bulkpar_job_load(int64 job_id)
 	job->session_role = bulkpar_column_oid(&books, "session_role");
 	job->target = bulkpar_column_oid(&books, "target");
 	job->key_index = bulkpar_column_oid(&books, "key_index");
+	job->inserted = bulkpar_column_oid(&books, "inserted");
 	job->only = bulkpar_column_bool(&books, "only_target");
 	job->command =
 		bulkpar_command_of(bulkpar_column_text(&books, "command"));

@@ -51,8 +51,7 @@ typedef struct BulkparJob
 	Oid			owner;
 	Oid			session_role;	/* of the session that has created the job */
 	Oid			target;			/* the table that drives the statement */
-	Oid			inserted;		/* into which it inserts; or InvalidOid; known
-								 * in the caller's session */
+	Oid			inserted;		/* into which it inserts; or InvalidOid */
 	Oid			key_index;		/* that the caller has named */
 	bool		only;			/* the target itself, no partition or child */
 	int			nparts;

@@ -111,7 +111,8 @@ bulkpar_join_succeeded(const BulkparJob *call, const BulkparJob *job)
 static bool
 is_same_work(const BulkparJob *a, const BulkparJob *b)
 {
-	if (a->target != b->target || a->only != b->only ||
+	if (a->target != b->target || a->inserted != b->inserted ||
+		a->only != b->only ||
 		a->key_index != b->key_index || a->command != b->command ||
 		a->skip_unchanged != b->skip_unchanged ||
 		a->sees_batches != b->sees_batches ||

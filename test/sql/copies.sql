@@ -168,6 +168,26 @@ DROP TABLE given, taken, by_name;
 DROP FUNCTION fewer;
 DROP COLLATION any_case;
 
+-- another table that takes the name meanwhile is not inserted into
+CREATE TABLE numbers AS SELECT i AS id FROM generate_series(1, 60) AS i;
+ALTER TABLE numbers ADD PRIMARY KEY (id);
+CREATE TABLE copied_numbers (id int);
+CREATE TABLE bad AS SELECT 35 AS id;
+SELECT bulkpar_execute('INSERT INTO copied_numbers SELECT id + 0 / (id - coalesce((SELECT id FROM bad), 0)) FROM numbers', 10, 1, job_name => 'n');
+SELECT inserted FROM bulkpar_jobs WHERE job_name = 'n';
+DELETE FROM bad;
+ALTER TABLE copied_numbers RENAME TO away;
+CREATE TABLE copied_numbers (id int);
+\set VERBOSITY sqlstate
+SELECT bulkpar_resume('n');
+\set VERBOSITY default
+SELECT count(*) FROM copied_numbers;
+DROP TABLE copied_numbers;
+ALTER TABLE away RENAME TO copied_numbers;
+SELECT status, rows_changed FROM bulkpar_resume('n');
+SELECT count(*), count(DISTINCT id) FROM copied_numbers;
+DROP TABLE numbers, copied_numbers, bad;
+
 SET client_min_messages = warning;
 DROP VIEW copied, last_job;
 DROP TABLE child, orders, customers, orders_new, many, part, target, grows CASCADE;
