@@ -96,12 +96,13 @@ settle(int64 job_id, bool all, bool wait)
 {
 	static BulkparQuery lock = {
 		.sql =
-		"SELECT FROM @bulkpar_job WHERE job_id = $job_id FOR NO KEY UPDATE"
+		"SELECT " BULKPAR_ALTERATION_EXISTS " AS altered FROM @bulkpar_job "
+		"WHERE job_id = $job_id FOR NO KEY UPDATE"
 	};
 	static BulkparQuery try_lock = {
 		.sql =
-		"SELECT FROM @bulkpar_job WHERE job_id = $job_id "
-		"FOR NO KEY UPDATE SKIP LOCKED"
+		"SELECT " BULKPAR_ALTERATION_EXISTS " AS altered FROM @bulkpar_job "
+		"WHERE job_id = $job_id FOR NO KEY UPDATE SKIP LOCKED"
 	};
 	static BulkparQuery update = {
 		.sql =
@@ -117,7 +118,8 @@ settle(int64 job_id, bool all, bool wait)
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	if (bulkpar_bookkeeping_run(&books, wait ? &lock : &try_lock) == 1)
+	if (bulkpar_bookkeeping_run(&books, wait ? &lock : &try_lock) == 1 &&
+		bulkpar_column_bool(&books, "altered"))
 	{
 		bulkpar_argument_bool(&books, "all", all);
 		(void) bulkpar_bookkeeping_run(&books, &update);

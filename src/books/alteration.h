@@ -13,6 +13,10 @@
 #ifndef BULKPAR_ALTERATION_H
 #define BULKPAR_ALTERATION_H
 
+/* Whether there is any alteration of $job_id, in SQL: few jobs have one. */
+#define BULKPAR_ALTERATION_EXISTS \
+	"EXISTS (SELECT FROM @bulkpar_alteration a WHERE a.job_id = $job_id)"
+
 /*
  * A number of the row of $job_id in bulkpar_job that is at hand, as alterations
  * of it say, in SQL.

@@ -33,6 +33,12 @@
 	"skip_unchanged, sees_batches, batch_size, workers, stripes, on_error, max_errors, " \
 	"settings"
 
+/* A setting, of the items that s has. */
+#define SETTING \
+	"s.value->>'name' AS name, s.value->>'value' AS value, " \
+	"(s.value->>'superuser')::bool AS superuser, " \
+	"(s.value->>'role')::oid AS role"
+
 static void append_parts(StringInfo buf, const BulkparJob *job);
 static void append_settings(StringInfo buf, const BulkparSettings *settings);
 static void append_name(StringInfo buf, const char *name);
@@ -44,8 +50,9 @@ static void append_texts(StringInfo buf, const char *name, char **values,
 						 int count);
 static void refuse_name(BulkparBookkeeping *books);
 static void refuse_repeated(BulkparBookkeeping *books);
+static void load_altered(BulkparBookkeeping *books, BulkparJob *job);
 static void load_settings(BulkparBookkeeping *books,
-						  BulkparSettings *settings);
+						  BulkparSettings *settings, bool altered);
 static void load_parts(BulkparBookkeeping *books, BulkparJob *job);
 
 /*
@@ -302,20 +309,19 @@ bulkpar_job_load(int64 job_id)
 		"SELECT " REQUESTED ", runs, started_at, estimated_rows, "
 		"stripes_chosen, xmin_holders, to_char(created_at AT TIME ZONE 'UTC', "
 		"'YYYY-MM-DD HH24:MI:SS.US') || '+00' AS created_at, "
-		BULKPAR_ALTERATION_LAST("@bulkpar_alteration", "workers")
-		" AS altered_workers, "
-		BULKPAR_ALTERATION_LAST("@bulkpar_alteration", "batch_size")
-		" AS altered_batch_size "
+		BULKPAR_ALTERATION_EXISTS " AS altered "
 		"FROM @bulkpar_job WHERE job_id = $job_id"
 	};
 	BulkparJob *job = palloc0(sizeof(BulkparJob));
 	BulkparBookkeeping books;
+	bool		altered;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	if (bulkpar_bookkeeping_run(&books, &load) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("bulkpar job " INT64_FORMAT " does not exist", job_id)));
+	altered = bulkpar_column_bool(&books, "altered");
 	job->job_id = job_id;
 	job->name = bulkpar_column_text(&books, "job_name");
 	job->owner = bulkpar_column_oid(&books, "owner");
@@ -338,8 +344,8 @@ bulkpar_job_load(int64 job_id)
 	job->from_item = bulkpar_column_text(&books, "from_item");
 	job->skip_unchanged = bulkpar_column_bool(&books, "skip_unchanged");
 	job->sees_batches = bulkpar_column_bool(&books, "sees_batches");
-	job->batch_size = bulkpar_column_int32(&books, "altered_batch_size");
-	job->workers = bulkpar_column_int32(&books, "altered_workers");
+	job->batch_size = bulkpar_column_int32(&books, "batch_size");
+	job->workers = bulkpar_column_int32(&books, "workers");
 	job->stripes = bulkpar_column_int32(&books, "stripes");
 	job->skip_errors = strcmp(bulkpar_column_text(&books, "on_error"),
 							  "skip") == 0;
@@ -350,7 +356,9 @@ bulkpar_job_load(int64 job_id)
 	job->estimated_rows = bulkpar_column_int64(&books, "estimated_rows");
 	job->stripes_chosen = bulkpar_column_bool(&books, "stripes_chosen");
 	job->xmin_holders = bulkpar_column_text(&books, "xmin_holders");
-	load_settings(&books, &job->settings);
+	if (altered)
+		load_altered(&books, job);
+	load_settings(&books, &job->settings, altered);
 	load_parts(&books, job);
 	bulkpar_bookkeeping_leave(&books);
 	bulkpar_subquery_load(job_id, &job->subqueries);
@@ -358,19 +366,45 @@ bulkpar_job_load(int64 job_id)
 	return job;
 }
 
+/* The numbers of a job that was altered. */
 static void
-load_settings(BulkparBookkeeping *books, BulkparSettings *settings)
+load_altered(BulkparBookkeeping *books, BulkparJob *job)
 {
 	static BulkparQuery load = {
 		.read_only = true,
 		.sql =
-		"SELECT s.value->>'name' AS name, s.value->>'value' AS value, "
-		"(s.value->>'superuser')::bool AS superuser, "
-		"(s.value->>'role')::oid AS role "
-		"FROM " BULKPAR_ALTERATION_SETTINGS("@bulkpar_alteration")
+		"SELECT " BULKPAR_ALTERATION_LAST("@bulkpar_alteration", "workers")
+		" AS workers, "
+		BULKPAR_ALTERATION_LAST("@bulkpar_alteration", "batch_size")
+		" AS batch_size FROM @bulkpar_job WHERE job_id = $job_id"
 	};
 
-	settings->count = (int) bulkpar_bookkeeping_run(books, &load);
+	if (bulkpar_bookkeeping_run(books, &load) != 1)
+		return;
+	job->workers = bulkpar_column_int32(books, "workers");
+	job->batch_size = bulkpar_column_int32(books, "batch_size");
+}
+
+static void
+load_settings(BulkparBookkeeping *books, BulkparSettings *settings,
+			  bool altered)
+{
+	static BulkparQuery load = {
+		.read_only = true,
+		.sql =
+		"SELECT " SETTING " FROM @bulkpar_job j, "
+		"jsonb_array_elements(j.settings) WITH ORDINALITY s(value, number) "
+		"WHERE j.job_id = $job_id ORDER BY s.number"
+	};
+	static BulkparQuery load_as_altered = {
+		.read_only = true,
+		.sql =
+		"SELECT " SETTING " FROM "
+		BULKPAR_ALTERATION_SETTINGS("@bulkpar_alteration")
+	};
+
+	settings->count = (int) bulkpar_bookkeeping_run(books, altered ?
+													&load_as_altered : &load);
 	settings->items = MemoryContextAllocZero(books->caller_context,
 											 sizeof(BulkparSetting) *
 											 settings->count);
