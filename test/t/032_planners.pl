@@ -11,16 +11,10 @@ use BulkparTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $build = PostgreSQL::Test::Utils::tempdir;
-my $source = "$FindBin::RealBin/../modules";
-
-system_or_bail('cp', "$source/Makefile", "$source/other_planner.c", $build);
-system_or_bail('make', '-s', '-C', $build, 'with_llvm=no', 'PG_CONFIG='
-	  . ($ENV{PG_CONFIG} // 'pg_config'));
-
+my $library = build_module('other_planner');
 my $node = start_server('planners', <<"END");
 bulkpar.report = off
-shared_preload_libraries = '$build/other_planner'
+shared_preload_libraries = '$library'
 END
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }

@@ -11,21 +11,13 @@ use BulkparTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $top = "$FindBin::RealBin/../..";
-my $build = PostgreSQL::Test::Utils::tempdir;
-
-system_or_bail('cp', "$top/test/modules/Makefile",
-	"$top/test/modules/window_cases.c", $build);
-system_or_bail('make', '-s', '-C', $build, 'MODULES=window_cases',
-	'with_llvm=no', "PG_CPPFLAGS=-I$top/src",
-	'PG_CONFIG=' . ($ENV{PG_CONFIG} // 'pg_config'));
-
+my $library = build_module('window_cases');
 my $node = start_server('window', "timezone = 'UTC'");
 
 sub super { return $node->safe_psql('postgres', $_[0]); }
 
 super("CREATE FUNCTION window_at(text, timestamptz) RETURNS text LANGUAGE c"
-	  . " AS '$build/window_cases', 'window_at'");
+	  . " AS '$library', 'window_at'");
 
 # In Berlin clocks are put from 2:00 to 3:00 on March 29, 2026, which is 1:00
 # UTC, and from 3:00 back to 2:00 on October 25, which is 1:00 UTC as well.  June

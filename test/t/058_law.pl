@@ -11,23 +11,15 @@ use BulkparTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $top = "$FindBin::RealBin/../..";
-my $build = PostgreSQL::Test::Utils::tempdir;
-
-system_or_bail('cp', "$top/test/modules/Makefile",
-	"$top/test/modules/law_cases.c", $build);
-system_or_bail('make', '-s', '-C', $build, 'MODULES=law_cases',
-	'with_llvm=no', "PG_CPPFLAGS=-I$top/src",
-	'PG_CONFIG=' . ($ENV{PG_CONFIG} // 'pg_config'));
-
+my $library = build_module('law_cases');
 my $node = start_server('law', 'bulkpar.max_workers = 0');
 
 sub super { return $node->safe_psql('postgres', $_[0]); }
 
 super(<<"END");
-CREATE FUNCTION law_share(float8, float8) RETURNS float8 LANGUAGE c AS '$build/law_cases';
+CREATE FUNCTION law_share(float8, float8) RETURNS float8 LANGUAGE c AS '$library';
 CREATE FUNCTION law_batch_size(integer, integer, float8, float8[]) RETURNS integer
-	LANGUAGE c AS '$build/law_cases';
+	LANGUAGE c AS '$library';
 END
 
 # The share of its time that a job works.

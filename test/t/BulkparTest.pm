@@ -11,13 +11,14 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use FindBin;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(
-  seed_random start_server install make_table close_gate open_gate
+  seed_random build_module start_server install make_table close_gate open_gate
   start_call stop_call call_error fails_with run_as
   last_job wait_for_rows wait_for_workers wait_until
   is_exactly is_whole is_quiet
@@ -32,6 +33,20 @@ sub seed_random
 	srand($seed);
 	diag("BULKPAR_SEED=$seed");
 	return $seed;
+}
+
+# Build a module of test/modules, which may include sources of ours.  Returns the
+# name of its library.
+sub build_module
+{
+	my ($name) = @_;
+	my $top = "$FindBin::RealBin/../..";
+	my $build = PostgreSQL::Test::Utils::tempdir;
+
+	system_or_bail('cp', "$top/test/modules/Makefile", "$top/test/modules/$name.c", $build);
+	system_or_bail('make', '-s', '-C', $build, "MODULES=$name", 'with_llvm=no',
+		"PG_CPPFLAGS=-I$top/src", 'PG_CONFIG=' . ($ENV{PG_CONFIG} // 'pg_config'));
+	return "$build/$name";
 }
 
 # A running server that has the extension and the functions above.
