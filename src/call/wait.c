@@ -414,10 +414,11 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 	else if (call->ended && error->detail == NULL)
 		error->detail = psprintf("Job " INT64_FORMAT " is cancelled; " UINT64_FORMAT
 								 " rows in " UINT64_FORMAT
-								 " batches are updated and stay so.",
+								 " batches are %s and stay so.",
 								 job_id,
 								 pg_atomic_read_u64(&call->rows_changed),
-								 pg_atomic_read_u64(&call->batches));
+								 pg_atomic_read_u64(&call->batches),
+								 bulkpar_command_done(call->command));
 	if (job_id != 0 && !call->succeeded && error->hint == NULL)
 		error->hint = psprintf("SELECT bulkpar_resume(" INT64_FORMAT
 							   ") goes on with the job.", job_id);

@@ -40,6 +40,7 @@ typedef struct BulkparCall
 	/* set by the caller before the launch, then immutable */
 	BulkparIdentity identity;
 	PGPROC	   *caller;			/* to wake it; it may have gone on */
+	BulkparCommand command;		/* of the job */
 	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
 	int64		resumed;		/* the job to resume, or 0 for a new one */
 	BulkparJobChange change;	/* what a resumed job does otherwise */

@@ -125,6 +125,16 @@ open_gate($gate);
 is_quiet($node, 't', 'waiting workers');
 is_exactly($node, 't', 0, 'waiting workers: nothing is changed');
 
+# It is said of other statements what they have done.
+$gate = close_gate($node);
+$call = start_call($node, "SELECT bulkpar_delete('t', 'gate() = 0', 100, 2)");
+wait_for_workers($node, 2);
+signal_processes('pg_cancel_backend', $caller);
+like(call_error($call), qr/; 0 rows in 0 batches are deleted and stay so\.$/m, 'a delete');
+open_gate($gate);
+is_quiet($node, 't', 'a delete');
+is_exactly($node, 't', 0, 'a delete: nothing is changed');
+
 # And so is a job that is still being planned: here a policy keeps its worker
 # from reading the largest key.
 make_table($node, 't', 1000);
