@@ -236,9 +236,8 @@ bulkpar_governor_look(BulkparGovernor *governor)
 void
 bulkpar_governor_tend(BulkparGovernor *governor)
 {
-	/* Nobody needs to be asked yet. */
-	if (!governor->closed)
-		bulkpar_userquery_tend(governor->userquery);
+	/* Outside of the window nobody needs to be asked. */
+	bulkpar_userquery_tend(governor->userquery, !governor->closed);
 }
 
 /*

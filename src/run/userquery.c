@@ -68,8 +68,8 @@ struct BulkparUserquery
 	const BulkparIdentity *identity;
 	int64		job_id;
 	char	   *queries[BULKPAR_LIMITS_SOURCES];	/* NULL for none */
-	dsm_handle	segment;
-	Answers    *answers;		/* NULL before there was a query */
+	dsm_segment *segment;		/* NULL where nobody is to answer yet */
+	Answers    *answers;		/* in it */
 	BackgroundWorkerHandle *handle; /* NULL for no process */
 	bool		no_login;		/* the owner cannot connect */
 	BulkparQuota quota;
@@ -88,6 +88,7 @@ typedef struct UserqueryArgs
 StaticAssertDecl(sizeof(UserqueryArgs) <= BGW_EXTRALEN,
 				 "arguments do not fit");
 
+static void end_asker(BulkparUserquery *userquery);
 static bool has_query(const BulkparUserquery *userquery);
 static void make_answers(BulkparUserquery *userquery);
 static void launch_asker(BulkparUserquery *userquery, TimestampTz now);
@@ -134,10 +135,22 @@ bulkpar_userquery_follow(BulkparUserquery *userquery,
 	}
 	if (!changed)
 		return;
+	end_asker(userquery);
+}
+
+/*
+ * Let the process end.  What it may yet answer is nobody's business any more: the
+ * next one has a segment of its own.
+ */
+static void
+end_asker(BulkparUserquery *userquery)
+{
 	if (userquery->handle != NULL)
 		TerminateBackgroundWorker(userquery->handle);
-	if (userquery->answers != NULL)
-		pg_atomic_write_u64(&userquery->answers->answered_at, 0);
+	if (userquery->segment != NULL)
+		dsm_detach(userquery->segment);
+	userquery->segment = NULL;
+	userquery->answers = NULL;
 }
 
 static bool
@@ -193,41 +206,40 @@ bulkpar_userquery_look(BulkparUserquery *userquery, TimestampTz now,
 }
 
 /*
- * See to it that there is a process if there is a query, and that it answers.  It
- * may throw.
+ * See to it that there is a process that answers if there is a query, and it is
+ * wanted; or else that there is none.  It may throw.
  */
 void
-bulkpar_userquery_tend(BulkparUserquery *userquery)
+bulkpar_userquery_tend(BulkparUserquery *userquery, bool wanted)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz answered_at;
 
 	if (userquery->handle != NULL)
 	{
-		if (drop_ended(userquery, now))
+		if (drop_ended(userquery, now) || userquery->answers == NULL)
 			return;
 		answered_at = pg_atomic_read_u64(&userquery->answers->answered_at);
-		if (now - Max(answered_at, userquery->launched_at) > ANSWER_AGE)
+		if (!wanted)
+			end_asker(userquery);
+		else if (now - Max(answered_at, userquery->launched_at) > ANSWER_AGE)
 			TerminateBackgroundWorker(userquery->handle);
 	}
-	else if (has_query(userquery) &&
+	else if (wanted && has_query(userquery) &&
 			 (userquery->launched_at == 0 ||
 			  now - userquery->launched_at >= LAUNCH_INTERVAL))
 		launch_asker(userquery, now);
 }
 
-/* The segment lives as long as this process. */
+/* Where the answers go, which is kept where a process only takes another's place. */
 static void
 make_answers(BulkparUserquery *userquery)
 {
-	dsm_segment *segment;
-
-	if (userquery->answers != NULL)
+	if (userquery->segment != NULL)
 		return;
-	segment = dsm_create(sizeof(Answers), 0);
-	dsm_pin_mapping(segment);
-	userquery->segment = dsm_segment_handle(segment);
-	userquery->answers = dsm_segment_address(segment);
+	userquery->segment = dsm_create(sizeof(Answers), 0);
+	dsm_pin_mapping(userquery->segment);
+	userquery->answers = dsm_segment_address(userquery->segment);
 	memset(userquery->answers, 0, sizeof(Answers));
 	pg_atomic_init_u64(&userquery->answers->answered_at, 0);
 	SpinLockInit(&userquery->answers->mutex);
@@ -257,7 +269,7 @@ launch_asker(BulkparUserquery *userquery, TimestampTz now)
 	if (userquery->no_login)
 		return;
 	make_answers(userquery);
-	args.segment = userquery->segment;
+	args.segment = dsm_segment_handle(userquery->segment);
 	userquery->refused =
 		bulkpar_quota_acquire(args.identity.login,
 							  &userquery->quota) != BULKPAR_SHORTAGE_NONE;

@@ -28,7 +28,8 @@ extern void bulkpar_userquery_follow(BulkparUserquery *userquery,
 									 const BulkparLimits *limits);
 extern void bulkpar_userquery_look(BulkparUserquery *userquery,
 								   TimestampTz now, BulkparReasons *reasons);
-extern void bulkpar_userquery_tend(BulkparUserquery *userquery);
+extern void bulkpar_userquery_tend(BulkparUserquery *userquery,
+								   bool wanted);
 extern bool bulkpar_userquery_stop(BulkparUserquery *userquery);
 extern void bulkpar_userquery_outlast(BulkparUserquery *userquery);
 extern PGDLLEXPORT void bulkpar_userquery_main(Datum main_arg);
