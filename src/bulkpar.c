@@ -62,6 +62,7 @@ static const struct config_enum_entry replica_positions[] = {
 void		_PG_init(void);
 
 static void define_limits(void);
+static void define_caps(void);
 static bool check_query_source(char **value, void **extra, GucSource source);
 static bool check_of_job(char **value, void **extra, GucSource source);
 
@@ -128,10 +129,13 @@ _PG_init(void)
 							NULL, NULL, NULL);
 
 	define_limits();
+	define_caps();
 	MarkGUCPrefixReserved("bulkpar");
 }
 
-/* The settings that a job carries, see run/limits.c. */
+/*
+ * The settings that a job carries, see run/limits.c: what it gives way to, ...
+ */
 static void
 define_limits(void)
 {
@@ -151,6 +155,51 @@ define_limits(void)
 							PGC_USERSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 
+	DefineCustomIntVariable("bulkpar.max_wal_backlog",
+							"How much WAL may wait for its archiving or a replication slot while a bulkpar job runs.",
+							"What has waited before the job does not count. 0 is no limit.",
+							&bulkpar_max_wal_backlog,
+							2048, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_MB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.min_free_disk",
+							"How many percent of a disk a bulkpar job leaves free.",
+							"That of the WAL, and those of its table. 0 is no limit.",
+							&bulkpar_min_free_disk,
+							5, 0, 100,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("bulkpar.replica_position",
+							 "Up to where a standby must be not to lag behind a bulkpar job.",
+							 "What it has replayed, or what it has flushed to its disk.",
+							 &bulkpar_replica_position,
+							 BULKPAR_REPLICA_REPLAY, replica_positions,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("bulkpar.throttle_query",
+							   "A query that says whether a bulkpar job must wait.",
+							   "It returns true, a number from 1 on, or a reason as text. Empty means none.",
+							   &bulkpar_throttle_query,
+							   "",
+							   PGC_USERSET, GUC_NOT_IN_SAMPLE,
+							   check_query_source, NULL, NULL);
+
+	DefineCustomIntVariable("bulkpar.throttle_timeout",
+							"How long a bulkpar job is held without a break before it is paused.",
+							"0 means that it waits as long as it takes.",
+							&bulkpar_throttle_timeout,
+							3600, 0, INT_MAX / 1000,
+							PGC_USERSET, GUC_UNIT_S,
+							NULL, NULL, NULL);
+}
+
+/* ... and what it may take. */
+static void
+define_caps(void)
+{
 	DefineCustomIntVariable("bulkpar.max_rows",
 							"How many rows a run of a bulkpar job may change before the job is paused.",
 							"0 is no limit.",
@@ -175,28 +224,12 @@ define_limits(void)
 							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 
-	DefineCustomIntVariable("bulkpar.max_wal_backlog",
-							"How much WAL may wait for its archiving or a replication slot while a bulkpar job runs.",
-							"What has waited before the job does not count. 0 is no limit.",
-							&bulkpar_max_wal_backlog,
-							2048, 0, MAX_KILOBYTES,
-							PGC_USERSET, GUC_UNIT_MB,
-							NULL, NULL, NULL);
-
 	DefineCustomIntVariable("bulkpar.max_wal_rate",
 							"How much WAL per second all workers of a bulkpar job may write.",
 							"0 is no limit.",
 							&bulkpar_max_wal_rate,
 							0, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_KB,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("bulkpar.min_free_disk",
-							"How many percent of a disk a bulkpar job leaves free.",
-							"That of the WAL, and those of its table. 0 is no limit.",
-							&bulkpar_min_free_disk,
-							5, 0, 100,
-							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 
 	DefineCustomRealVariable("bulkpar.nice",
@@ -207,36 +240,12 @@ define_limits(void)
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
 
-	DefineCustomEnumVariable("bulkpar.replica_position",
-							 "Up to where a standby must be not to lag behind a bulkpar job.",
-							 "What it has replayed, or what it has flushed to its disk.",
-							 &bulkpar_replica_position,
-							 BULKPAR_REPLICA_REPLAY, replica_positions,
-							 PGC_USERSET, 0,
-							 NULL, NULL, NULL);
-
 	DefineCustomIntVariable("bulkpar.target_batch_time",
 							"How long a batch of a bulkpar job should take; it is made smaller for that.",
 							"0 means that batches have the size that they were given.",
 							&bulkpar_target_batch_time,
 							0, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS,
-							NULL, NULL, NULL);
-
-	DefineCustomStringVariable("bulkpar.throttle_query",
-							   "A query that says whether a bulkpar job must wait.",
-							   "It returns true, a number from 1 on, or a reason as text. Empty means none.",
-							   &bulkpar_throttle_query,
-							   "",
-							   PGC_USERSET, GUC_NOT_IN_SAMPLE,
-							   check_query_source, NULL, NULL);
-
-	DefineCustomIntVariable("bulkpar.throttle_timeout",
-							"How long a bulkpar job is held without a break before it is paused.",
-							"0 means that it waits as long as it takes.",
-							&bulkpar_throttle_timeout,
-							3600, 0, INT_MAX / 1000,
-							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 
 	DefineCustomStringVariable("bulkpar.time_window",
