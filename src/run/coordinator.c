@@ -38,30 +38,26 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "books/alteration.h"
 #include "books/books.h"
-#include "books/joblist.h"
 #include "books/joblock.h"
-#include "books/jobstate.h"
-#include "books/jobstatus.h"
-#include "books/ledger.h"
+#include "run/beginning.h"
 #include "run/coordinator.h"
 #include "run/crew.h"
+#include "run/ending.h"
 #include "run/governor.h"
 #include "run/handover.h"
 #include "run/launch.h"
 #include "session/clip.h"
 #include "session/settings.h"
-#include "table/measure.h"
 
 typedef struct Coordinator
 {
 	BulkparCall *call;
-	char	   *synchronous;	/* synchronous_commit of our caller */
+	char	   *synchronous;	/* synchronous_commit of the role */
 	int64		job_id;
 	XLogRecPtr	stored_at;		/* where the WAL has the job */
 	BulkparJob *job;
@@ -84,10 +80,6 @@ static volatile sig_atomic_t stop_requested = false;
 static volatile sig_atomic_t pause_requested = false;
 
 static void take_slot(const Coordinator *coordinator);
-static void store_job(Coordinator *coordinator);
-static void take_over_job(Coordinator *coordinator);
-static void raise_not_resumed(int64 job_id);
-static void lock_job(int64 job_id);
 static void publish_job(const Coordinator *coordinator);
 static void handle_cancel(SIGNAL_ARGS);
 static void handle_pause(SIGNAL_ARGS);
@@ -109,10 +101,6 @@ static void stop_workers(Coordinator *coordinator);
 static void outlast_workers(Coordinator *coordinator);
 static void stop_at_exit(int code, Datum arg);
 static void commit_durably(const char *synchronous, bool success);
-static void end_job(Coordinator *coordinator, const ErrorData *error);
-static void drop_results(const Coordinator *coordinator);
-static void report_failure(const Coordinator *coordinator,
-						   const ErrorData *error);
 
 /*
  * The main function of a coordinator.  The segment whose handle main_arg is
@@ -167,10 +155,8 @@ bulkpar_coordinator_main(Datum main_arg)
 	PG_TRY();
 	{
 		take_slot(coordinator);
-		if (coordinator->call->resumed != 0)
-			take_over_job(coordinator);
-		else
-			store_job(coordinator);
+		coordinator->job_id = bulkpar_beginning_store(coordinator->call,
+													  &coordinator->stored_at);
 		run_job(coordinator);
 	}
 	PG_CATCH();
@@ -190,9 +176,10 @@ bulkpar_coordinator_main(Datum main_arg)
 	commit_durably(coordinator->synchronous, error == NULL);
 	if (coordinator->job_id != 0)
 	{
-		end_job(coordinator, error);
+		bulkpar_ending_store(coordinator->call, coordinator->job_id,
+							 coordinator->job, error, pause_requested);
 		outlast_workers(coordinator);
-		drop_results(coordinator);
+		bulkpar_ending_clean_up(coordinator->call);
 	}
 	else
 		bulkpar_error_share(&coordinator->call->error, error);
@@ -208,62 +195,6 @@ take_slot(const Coordinator *coordinator)
 
 	if (shortage != BULKPAR_SHORTAGE_NONE)
 		bulkpar_launch_raise_no_slot(shortage);
-}
-
-/* Store the job, and take the lock that says that it is alive. */
-static void
-store_job(Coordinator *coordinator)
-{
-	int64		job_id;
-
-	bulkpar_settings_start_transaction();
-	job_id = bulkpar_job_insert(coordinator->call->request);
-	lock_job(job_id);
-	CommitTransactionCommand();
-	coordinator->job_id = job_id;
-	coordinator->stored_at = XactLastCommitEnd;
-}
-
-/* Take over a job that has stopped. */
-static void
-take_over_job(Coordinator *coordinator)
-{
-	int64		job_id = coordinator->call->resumed;
-
-	bulkpar_settings_start_transaction();
-	lock_job(job_id);
-	if (!bulkpar_jobstate_restart(job_id, &coordinator->call->change,
-								  coordinator->call->request))
-		raise_not_resumed(job_id);
-	(void) bulkpar_ledger_release(job_id, 0);
-	CommitTransactionCommand();
-	coordinator->job_id = job_id;
-	coordinator->stored_at = XactLastCommitEnd;
-}
-
-/* There is nothing to go on with. */
-static void
-raise_not_resumed(int64 job_id)
-{
-	if (!OidIsValid(bulkpar_joblist_owner(job_id)))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " does not exist",
-						job_id)));
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("bulkpar job " INT64_FORMAT " has already succeeded",
-					job_id)));
-}
-
-static void
-lock_job(int64 job_id)
-{
-	if (!bulkpar_joblock_take(job_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("bulkpar job " INT64_FORMAT " is already running",
-						job_id)));
 }
 
 /*
@@ -637,96 +568,4 @@ commit_durably(const char *synchronous, bool success)
 		synchronous = "local";
 	SetConfigOption("synchronous_commit", synchronous,
 					PGC_USERSET, PGC_S_OVERRIDE);
-}
-
-/*
- * End the job: with the error, or else with success, which must be proven.
- * The workers have ended, or have nothing left to do.
- */
-static void
-end_job(Coordinator *coordinator, const ErrorData *error)
-{
-	BulkparCall *call = coordinator->call;
-	int64		job_id = coordinator->job_id;
-	BulkparJobState outcome = BULKPAR_JOBSTATE_FAILED;
-	BulkparJobStatus *status;
-	BulkparJobSpace after = {0};
-
-	bulkpar_settings_start_transaction();
-	(void) bulkpar_ledger_release(job_id, 0);
-	status = bulkpar_jobstatus_read(job_id);
-	if (status == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
-						job_id)));
-	if (error == NULL && !bulkpar_jobstatus_is_complete(job_id))
-		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
-			 job_id);
-	if (error == NULL)
-		outcome = BULKPAR_JOBSTATE_SUCCEEDED;
-	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
-			 status->error == NULL)
-		outcome = pause_requested ? BULKPAR_JOBSTATE_PAUSED :
-			BULKPAR_JOBSTATE_CANCELLED;
-	else
-		(void) bulkpar_jobstate_fail(job_id, 0, error);
-	for (int i = 0; coordinator->job != NULL && i < coordinator->job->nparts; i++)
-		bulkpar_measure_space(coordinator->job->parts[i].relid, &after);
-	bulkpar_jobstate_end(job_id, outcome, &after);
-	pg_atomic_write_u64(&call->rows_changed, status->rows_changed);
-	pg_atomic_write_u64(&call->batches, status->batches);
-	if (outcome == BULKPAR_JOBSTATE_FAILED)
-		report_failure(coordinator,
-					   status->error != NULL ? status->error : error);
-	CommitTransactionCommand();
-	pg_atomic_write_u64(&call->job_id, job_id);
-	call->succeeded = error == NULL;
-	call->ended = true;
-}
-
-/*
- * A job that has succeeded needs the results of its subqueries no longer.  What
- * cannot be dropped now goes at the end of another job.
- */
-static void
-drop_results(const Coordinator *coordinator)
-{
-	if (!coordinator->call->succeeded)
-		return;
-	PG_TRY();
-	{
-		bulkpar_settings_start_transaction();
-		bulkpar_subquery_drop_unneeded();
-		CommitTransactionCommand();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(TopMemoryContext);
-		EmitErrorReport();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
-	}
-	PG_END_TRY();
-}
-
-/* One line in the server log for a job that has failed, whoever waits for it. */
-static void
-report_failure(const Coordinator *coordinator, const ErrorData *error)
-{
-	const char *table = coordinator->job == NULL ? NULL :
-		get_rel_name(coordinator->job->target);
-	char	   *job = psprintf("bulkpar job " INT64_FORMAT "%s",
-							   coordinator->job_id, table == NULL ? "" :
-							   psprintf(" on table \"%s\"", table));
-
-	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("%s has failed with SQLSTATE %s: %s", job,
-					unpack_sql_state(error->sqlerrcode), error->message),
-			 error->detail == NULL ? 0 :
-			 errdetail_internal("%s", error->detail),
-			 error->context == NULL ? 0 :
-			 errcontext("%s", error->context),
-			 errhidestmt(true)));
 }

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * beginning.c
+ *		How the coordinator begins with a job: it stores it, or takes it over.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/beginning.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+
+#include "books/joblist.h"
+#include "books/joblock.h"
+#include "books/jobstate.h"
+#include "books/ledger.h"
+#include "run/beginning.h"
+#include "session/settings.h"
+
+static int64 take_over(const BulkparCall *call);
+static void raise_not_resumed(int64 job_id);
+static void lock_job(int64 job_id);
+
+/*
+ * Store the job of a call, or take over the one that it resumes, and take the
+ * lock that says that it is alive.  Returns its id, and where the WAL has that,
+ * for the commit need not wait.  In a transaction of its own.
+ */
+int64
+bulkpar_beginning_store(const BulkparCall *call, XLogRecPtr *stored_at)
+{
+	int64		job_id;
+
+	bulkpar_settings_start_transaction();
+	if (call->resumed != 0)
+		job_id = take_over(call);
+	else
+	{
+		job_id = bulkpar_job_insert(call->request);
+		lock_job(job_id);
+	}
+	CommitTransactionCommand();
+	*stored_at = XactLastCommitEnd;
+	return job_id;
+}
+
+/* Take over a job that has stopped. */
+static int64
+take_over(const BulkparCall *call)
+{
+	int64		job_id = call->resumed;
+
+	lock_job(job_id);
+	if (!bulkpar_jobstate_restart(job_id, &call->change, call->request))
+		raise_not_resumed(job_id);
+	(void) bulkpar_ledger_release(job_id, 0);
+	return job_id;
+}
+
+/* There is nothing to go on with. */
+static void
+raise_not_resumed(int64 job_id)
+{
+	if (!OidIsValid(bulkpar_joblist_owner(job_id)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " does not exist",
+						job_id)));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("bulkpar job " INT64_FORMAT " has already succeeded",
+					job_id)));
+}
+
+static void
+lock_job(int64 job_id)
+{
+	if (!bulkpar_joblock_take(job_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("bulkpar job " INT64_FORMAT " is already running",
+						job_id)));
+}

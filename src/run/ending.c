@@ -1,0 +1,120 @@
+/*-------------------------------------------------------------------------
+ *
+ * ending.c
+ *		How the coordinator ends a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/ending.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "books/jobstate.h"
+#include "books/jobstatus.h"
+#include "books/ledger.h"
+#include "books/subquery.h"
+#include "run/ending.h"
+#include "session/settings.h"
+#include "table/measure.h"
+
+static void report_failure(int64 job_id, const BulkparJob *job,
+						   const ErrorData *error);
+
+/*
+ * End a job in a transaction of its own: with the error, or else with success,
+ * which must be proven.  The workers have ended, or have nothing left to do.  The
+ * job is NULL if it was not read before the error; paused is whether a cancel is
+ * a pause.
+ */
+void
+bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
+					 const ErrorData *error, bool paused)
+{
+	BulkparJobState outcome = BULKPAR_JOBSTATE_FAILED;
+	BulkparJobStatus *status;
+	BulkparJobSpace after = {0};
+
+	bulkpar_settings_start_transaction();
+	(void) bulkpar_ledger_release(job_id, 0);
+	status = bulkpar_jobstatus_read(job_id);
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
+						job_id)));
+	if (error == NULL && !bulkpar_jobstatus_is_complete(job_id))
+		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
+			 job_id);
+	if (error == NULL)
+		outcome = BULKPAR_JOBSTATE_SUCCEEDED;
+	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+			 status->error == NULL)
+		outcome = paused ? BULKPAR_JOBSTATE_PAUSED :
+			BULKPAR_JOBSTATE_CANCELLED;
+	else
+		(void) bulkpar_jobstate_fail(job_id, 0, error);
+	for (int i = 0; job != NULL && i < job->nparts; i++)
+		bulkpar_measure_space(job->parts[i].relid, &after);
+	bulkpar_jobstate_end(job_id, outcome, &after);
+	pg_atomic_write_u64(&call->rows_changed, status->rows_changed);
+	pg_atomic_write_u64(&call->batches, status->batches);
+	if (outcome == BULKPAR_JOBSTATE_FAILED)
+		report_failure(job_id, job,
+					   status->error != NULL ? status->error : error);
+	CommitTransactionCommand();
+	pg_atomic_write_u64(&call->job_id, job_id);
+	call->succeeded = error == NULL;
+	call->ended = true;
+}
+
+/*
+ * A job that has succeeded needs the results of its subqueries no longer.  What
+ * cannot be dropped now goes at the end of another job.
+ */
+void
+bulkpar_ending_clean_up(const BulkparCall *call)
+{
+	if (!call->succeeded)
+		return;
+	PG_TRY();
+	{
+		bulkpar_settings_start_transaction();
+		bulkpar_subquery_drop_unneeded();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+	}
+	PG_END_TRY();
+}
+
+/* One line in the server log for a job that has failed, whoever waits for it. */
+static void
+report_failure(int64 job_id, const BulkparJob *job, const ErrorData *error)
+{
+	const char *table = job == NULL ? NULL : get_rel_name(job->target);
+	char	   *name = psprintf("bulkpar job " INT64_FORMAT "%s", job_id,
+								table == NULL ? "" :
+								psprintf(" on table \"%s\"", table));
+
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("%s has failed with SQLSTATE %s: %s", name,
+					unpack_sql_state(error->sqlerrcode), error->message),
+			 error->detail == NULL ? 0 :
+			 errdetail_internal("%s", error->detail),
+			 error->context == NULL ? 0 :
+			 errcontext("%s", error->context),
+			 errhidestmt(true)));
+}
