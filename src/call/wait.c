@@ -58,7 +58,7 @@ typedef struct Wait
 #define THROTTLE_REPORT 5
 
 static void plan_ahead(void);
-static void read_status(void *arg);
+static void plan_status(void *arg);
 static void wait_for_end(Wait *wait);
 static bool has_ended(const Wait *wait);
 static int64 job_of(const Wait *wait);
@@ -148,12 +148,12 @@ plan_ahead(void)
 	static bool planned = false;
 
 	if (!planned)
-		bulkpar_subxact_run(read_status, NULL);
+		bulkpar_subxact_run(plan_status, NULL);
 	planned = true;
 }
 
 static void
-read_status(void *arg)
+plan_status(void *arg)
 {
 	(void) bulkpar_jobstatus_read(0);
 }

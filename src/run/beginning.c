@@ -22,7 +22,7 @@
 #include "run/beginning.h"
 #include "session/settings.h"
 
-static int64 take_over(const BulkparCall *call);
+static int64 take_over_job(const BulkparCall *call);
 static void raise_not_resumed(int64 job_id);
 static void lock_job(int64 job_id);
 
@@ -38,7 +38,7 @@ bulkpar_beginning_store(const BulkparCall *call, XLogRecPtr *stored_at)
 
 	bulkpar_settings_start_transaction();
 	if (call->resumed != 0)
-		job_id = take_over(call);
+		job_id = take_over_job(call);
 	else
 	{
 		job_id = bulkpar_job_insert(call->request);
@@ -51,7 +51,7 @@ bulkpar_beginning_store(const BulkparCall *call, XLogRecPtr *stored_at)
 
 /* Take over a job that has stopped. */
 static int64
-take_over(const BulkparCall *call)
+take_over_job(const BulkparCall *call)
 {
 	int64		job_id = call->resumed;
 

@@ -45,7 +45,7 @@
 
 static BulkparDrive find_drive(const BulkparCondition *condition,
 							   ParseState *pstate, Query *query);
-static void check_table(Oid relid, Oid before);
+static void check_same_table(Oid relid, Oid before);
 static void check_policies(const BulkparCondition *condition,
 						   const Query *query, const RangeTblEntry *rte);
 static bool hides_more(const RowSecurityPolicy *policy, CmdType command);
@@ -91,9 +91,9 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 	RangeTblEntry *rte = rt_fetch(drive.rti, drive.query->rtable);
 	FromExpr   *from = drive.query->jointree;
 
-	check_table(rte->relid, condition->relid);
+	check_same_table(rte->relid, condition->relid);
 	if (condition->once.job != NULL)
-		check_table(drive.inserted, condition->once.job->inserted);
+		check_same_table(drive.inserted, condition->once.job->inserted);
 	if (drive.query->commandType == CMD_UPDATE)
 		bulkpar_assigned_check_query(drive.query, condition->relid,
 									 condition->part, condition->key);
@@ -141,7 +141,7 @@ find_drive(const BulkparCondition *condition, ParseState *pstate,
 
 /* A name of the statement must still be that of the table it began with. */
 static void
-check_table(Oid relid, Oid before)
+check_same_table(Oid relid, Oid before)
 {
 	if (relid != before)
 		ereport(ERROR,
