@@ -26,6 +26,7 @@ PARTS = {
     'workers': (parts.run_workers, 500_000, 3),
     'writers': (writers.run_writers, 500_000, 3),
     'gentle': (gentle.run_gentle, 500_000, 1),
+    'healthy': (gentle.run_healthy, 200_000, 15),
     'uuid': (parts.run_uuid, 2_000_000, 3),
     'toast': (parts.run_toast, 50_000, 3),
     'skewed': (parts.run_skewed, 500_000, 3),

@@ -2,13 +2,14 @@
 import contextlib
 import math
 import os
+import statistics
 import subprocess
 import tempfile
 import time
 
 import database
 import ways
-from compare import Results
+from compare import Results, take_turns
 from pgbench import CLIENTS, Pgbench
 from standby import PERIOD, Lag, SlowReplay, Standby
 from users import Users
@@ -77,6 +78,22 @@ SITUATIONS = {
     'bulkpar without a limit': bulkpar_with_limit('0'),
     f'bulkpar, limit {LIMIT}': bulkpar_with_limit(LIMIT),
 }
+
+# What a job looks at by default.
+LOOKS = ('max_replica_lag', 'max_wal_backlog', 'min_free_disk', 'lock_wait')
+
+
+def bulkpar_without_looking(change):
+    connection = database.connect()
+    for name in LOOKS:
+        database.execute(connection, f'SET bulkpar.{name} = 0')
+    seconds = ways.call_bulkpar(connection, change)
+    connection.close()
+    return seconds
+
+
+UNLIMITED = 'no limit'
+HEALTHY = {UNLIMITED: bulkpar_without_looking, 'defaults': ways.bulkpar}
 
 
 def percentile(values, percent):
@@ -147,3 +164,28 @@ def run_gentle(bench, rows, rounds):
           f'{results.median(name, "hot"):.0%}',
           *(f'{results.median(name, f"{script}_p99_ms"):.0f} ms'
             for script in WRITERS)] for name in SITUATIONS])
+
+
+def pair_ratio(results, way, key):
+    """Return the median of the ratios of each round as text."""
+    pairs = zip(results.values(way, key), results.values(UNLIMITED, key))
+    return f'{statistics.median(one / other for one, other in pairs):.3f}'
+
+
+def run_healthy(bench, rows, rounds):
+    """What the limits cost while nothing is wrong."""
+    change = Users(rows, 'first_name')
+    with Standby():
+        bench.server.accept()
+        change.create()
+        results = take_turns(bench, 'healthy', change, HEALTHY, rounds,
+                             warm_up=True)
+        change.drop()
+    bench.report.title(f'A standby that keeps up, during {change}'
+                       f' ({rounds} rounds)')
+    bench.report.table(
+        ['limits', 'median', 'fastest', 'slowest', 'CPU', 'time: median ratio',
+         'CPU: median ratio'],
+        [[way, *results.times(way), f'{results.median(way, "cpu"):.2f} s',
+          pair_ratio(results, way, 'seconds'),
+          pair_ratio(results, way, 'cpu')] for way in HEALTHY])

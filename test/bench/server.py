@@ -38,6 +38,10 @@ class Server:
     def __init__(self):
         self.pid = int(database.run("SELECT pg_read_file('postmaster.pid')",
                                     database='postgres')[0][0].split()[0])
+        self.accept()
+
+    def accept(self):
+        """Take what is connected now, a standby, for always there."""
         self.permanent = self.children()
 
     def children(self):

@@ -16,7 +16,7 @@ class Walk(Change):
     """All rows of a table with two more indexes go into another table."""
     table = 'events'
     key = 'id'
-    statement = None
+    pattern = None
     create_other = None
     left = 0
 
@@ -29,6 +29,16 @@ class Walk(Change):
     @property
     def template(self):
         return f'{self.table}_{self.column}_{self.rows}'
+
+    @property
+    def statement(self):
+        return self.pattern.format(events='events', where='')
+
+    def half(self, condition):
+        """The statement for some of the rows."""
+        return self.pattern.format(
+            events=f'(SELECT * FROM events WHERE {condition})',
+            where=f'WHERE {condition}')
 
     def fill(self, connection):
         database.execute(connection, """
@@ -61,8 +71,8 @@ class Move(Walk):
     """Into an archive with a primary key."""
     name = 'move'
     create_other = 'CREATE TABLE other (LIKE events, PRIMARY KEY (id))'
-    statement = ('WITH moved AS (DELETE FROM events RETURNING *)'
-                 ' INSERT INTO other SELECT * FROM moved')
+    pattern = ('WITH moved AS (DELETE FROM events {where} RETURNING *)'
+               ' INSERT INTO other SELECT * FROM moved')
     step = """
         WITH moved AS (DELETE FROM events e
                        USING (SELECT id FROM events ORDER BY id LIMIT {size}) s
@@ -76,7 +86,7 @@ class Copy(Walk):
     create_other = """
         CREATE TABLE other (LIKE events, PRIMARY KEY (id));
         CREATE INDEX ON other (kind)"""
-    statement = 'INSERT INTO other SELECT * FROM events'
+    pattern = 'INSERT INTO other SELECT * FROM events {where}'
 
     def __init__(self, rows):
         super().__init__(rows)
@@ -89,10 +99,10 @@ class Merge(Walk):
     create_other = """
         CREATE TABLE other (LIKE events, PRIMARY KEY (id));
         INSERT INTO other SELECT id, at, 0, '' FROM events WHERE id % 2 = 0"""
-    statement = ('MERGE INTO other o USING events e ON o.id = e.id'
-                 ' WHEN MATCHED THEN UPDATE SET kind = e.kind, body = e.body'
-                 ' WHEN NOT MATCHED THEN'
-                 ' INSERT VALUES (e.id, e.at, e.kind, e.body)')
+    pattern = ('MERGE INTO other o USING {events} e ON o.id = e.id'
+               ' WHEN MATCHED THEN UPDATE SET kind = e.kind, body = e.body'
+               ' WHEN NOT MATCHED THEN'
+               ' INSERT VALUES (e.id, e.at, e.kind, e.body)')
 
     def __init__(self, rows):
         super().__init__(rows)
@@ -103,6 +113,21 @@ def one_statement(change):
     connection = database.connect()
     elapsed, _ = ways.time_statement(connection, change.statement)
     connection.close()
+    return elapsed
+
+
+def halves(change):
+    """A session for each half of the keys, at once.
+
+    What two cores can give at best, where the keys have no gaps.
+    """
+    connections = [database.connect() for _ in range(2)]
+    middle = change.rows // 2
+    elapsed = ways.run_at_once(connections,
+                               [change.half(f'id <= {middle}'),
+                                change.half(f'id > {middle}')])
+    for connection in connections:
+        connection.close()
     return elapsed
 
 
@@ -136,6 +161,7 @@ def bulkpar(workers):
     return call
 
 
+BOTH = {REFERENCE: one_statement, 'two, of half the keys each': halves}
 BULKPAR = {'bulkpar, 1 worker': bulkpar(1), 'bulkpar, 2 workers': bulkpar(2)}
 
 
@@ -158,17 +184,17 @@ def run_walk(bench, part, change, compared, rounds):
 def run_move(bench, rows, rounds):
     """Move all rows into an archive."""
     run_walk(bench, 'move', Move(rows),
-             {REFERENCE: one_statement, 'psql loop': psql_loop, **BULKPAR},
+             {**BOTH, 'psql loop': psql_loop, **BULKPAR},
              rounds)
 
 
 def run_copy(bench, rows, rounds):
     """Copy all rows into a new table."""
     run_walk(bench, 'copy', Copy(rows),
-             {REFERENCE: one_statement, **BULKPAR}, rounds)
+             {**BOTH, **BULKPAR}, rounds)
 
 
 def run_merge(bench, rows, rounds):
     """Merge all rows into a table that has half of them."""
     run_walk(bench, 'merge', Merge(rows),
-             {REFERENCE: one_statement, **BULKPAR}, rounds)
+             {**BOTH, **BULKPAR}, rounds)
