@@ -39,6 +39,7 @@
 #include "run/law.h"
 #include "run/ring.h"
 #include "run/sender.h"
+#include "run/speed.h"
 
 /* So long a standby without a slot may be gone, in milliseconds. */
 #define GONE_TIMEOUT 60000
@@ -54,6 +55,7 @@ typedef struct Standby
 	int			sync_priority;	/* 0 if it is not synchronous */
 	XLogRecPtr	flush;
 	XLogRecPtr	apply;
+	BulkparSpeed speed;			/* of what counts of these two */
 	TimeOffset	head_start;		/* how much older than the ring the WAL before
 								 * it is, for this standby */
 	TimestampTz gone_since;
@@ -62,7 +64,8 @@ typedef struct Standby
 struct BulkparLag
 {
 	BulkparRing ring;
-	XLogRecPtr	flushed;		/* here */
+	XLogRecPtr	written;		/* here */
+	XLogRecPtr	flushed;
 	int			count;
 	int			size;
 	Standby		standbys[FLEXIBLE_ARRAY_MEMBER];
@@ -77,7 +80,7 @@ static Standby *meet_standby(BulkparLag *lag, const WalSnd *sender);
 static Standby *find_returned(BulkparLag *lag, const Standby *standby);
 static Standby *make_place(BulkparLag *lag);
 static void look_for_gone(BulkparLag *lag, TimestampTz now);
-static void tell_lag(const BulkparLag *lag, const Standby *standby,
+static void tell_lag(const BulkparLag *lag, Standby *standby,
 					 const BulkparLimits *limits, TimestampTz now,
 					 BulkparReasons *reasons);
 static bool tell_gone(const Standby *standby, TimestampTz now,
@@ -113,7 +116,8 @@ bulkpar_lag_look(BulkparLag *lag, const BulkparLimits *limits,
 
 	/* In this order, so that nobody seems to lag who is merely busy. */
 	lag->flushed = GetFlushRecPtr(NULL);
-	bulkpar_ring_add(&lag->ring, now, get_end_of_wal(), lag->flushed);
+	lag->written = get_end_of_wal();
+	bulkpar_ring_add(&lag->ring, now, lag->written, lag->flushed);
 	look_at_senders(lag, now);
 
 	for (i = lag->count - 1; i >= 0; i--)
@@ -291,9 +295,13 @@ look_for_gone(BulkparLag *lag, TimestampTz now)
 	}
 }
 
+/*
+ * What is said of a standby is how far it is behind, or will be with what is
+ * written now, if that is more.
+ */
 static void
-tell_lag(const BulkparLag *lag, const Standby *standby,
-		 const BulkparLimits *limits, TimestampTz now, BulkparReasons *reasons)
+tell_lag(const BulkparLag *lag, Standby *standby, const BulkparLimits *limits,
+		 TimestampTz now, BulkparReasons *reasons)
 {
 	XLogRecPtr	position = limits->replica_flush ? standby->flush :
 		standby->apply;
@@ -305,6 +313,9 @@ tell_lag(const BulkparLag *lag, const Standby *standby,
 
 	if (position < lag->ring.samples[0].end && age > 0)
 		age += standby->head_start;
+	bulkpar_speed_note(&standby->speed, now, position, lag->flushed);
+	age = Max(age, bulkpar_speed_time_left(&standby->speed, position,
+										   lag->written));
 	load = age / 1000.0 / limits->max_replica_lag;
 	if (bulkpar_law_share(load, 0) >= 1)
 		return;

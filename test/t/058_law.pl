@@ -1,5 +1,5 @@
-# The laws by which a job goes, case by case, and batches of a size that goes by
-# the time that they take.
+# The laws by which a job goes, case by case, what it takes the speed of a standby
+# for, and batches of a size that goes by the time that they take.
 
 use strict;
 use warnings FATAL => 'all';
@@ -20,6 +20,7 @@ super(<<"END");
 CREATE FUNCTION law_share(float8, float8) RETURNS float8 LANGUAGE c AS '$library';
 CREATE FUNCTION law_batch_size(integer, integer, float8, float8[]) RETURNS integer
 	LANGUAGE c AS '$library';
+CREATE FUNCTION speed_time_left(int8[], int8[]) RETURNS int8 LANGUAGE c AS '$library';
 END
 
 # The share of its time that a job works.
@@ -65,6 +66,34 @@ foreach my $case (
 	my ($name, $size, $given, $times, $after) = @$case;
 
 	is(super("SELECT law_batch_size($size, $given, 100, $times)"), $after, "$name: $size to $after");
+}
+
+# How long a standby takes to the end, looked at each 100 ms; in milliseconds.
+sub each_look
+{
+	my ($looks, $value) = @_;
+
+	return "ARRAY(SELECT ($value)::int8 FROM generate_series(1, $looks) i ORDER BY i)";
+}
+
+foreach my $case (
+	[ 'one that keeps up', each_look(30, '1000000 * i'), each_look(30, '1000000 * i'), 0 ],
+	[ 'the first look', each_look(1, '1000'), each_look(1, '1000000'), 0 ],
+	[ 'too early', each_look(3, '1000 * i'), each_look(3, '1000000'), 0 ],
+	[ 'a third of what is written', each_look(4, '1000 * i'), each_look(4, '3000 * i'), 800 ],
+	[ 'and for longer', each_look(30, '1000 * i'), each_look(30, '3000 * i'), 6000 ],
+	[ 'one that does not move', each_look(30, '1000'), each_look(30, '3000 * i'), 0 ],
+	[ 'or no more', each_look(30, 'least(1000 * i, 20000)'), each_look(30, '30000'), 2111 ],
+	[ 'slower than it was', each_look(40, '1000 * least(i, 20) + 100 * greatest(i - 20, 0)'),
+		each_look(40, '100000'), 78000 ],
+	[ 'faster, for two seconds', each_look(50, '100 * least(i, 20) + 1000 * greatest(i - 20, 0)'),
+		each_look(50, '100000'), 6800 ],
+	[ 'remembered when it was not behind', each_look(31, 'CASE WHEN i < 31 THEN 1000 * least(i, 20) ELSE 20000 END'),
+		each_look(31, 'CASE WHEN i < 31 THEN 20000 ELSE 25000 END'), 500 ])
+{
+	my ($name, $positions, $ends, $left) = @$case;
+
+	is(super("SELECT round(speed_time_left($positions, $ends) / 1000.0)"), $left, "$name: $left ms left");
 }
 
 # A job whose first rows are slow, and the rest are not.  Each row takes its time
