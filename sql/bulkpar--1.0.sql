@@ -53,6 +53,7 @@ CREATE TABLE bulkpar.bulkpar_job (
 	owner regrole NOT NULL,
 	session_role regrole NOT NULL,
 	target regclass NOT NULL,
+	targets regclass[],
 	only_target boolean NOT NULL,
 	key_index oid,
 	inserted regclass,
@@ -113,6 +114,7 @@ CREATE UNIQUE INDEX bulkpar_job_unfinished_name ON bulkpar.bulkpar_job (owner, j
 CREATE TABLE bulkpar.bulkpar_part (
 	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
 	part_no integer NOT NULL,
+	target regclass NOT NULL,
 	relation regclass NOT NULL,
 	key_index oid NOT NULL,
 	key_order text NOT NULL,
@@ -299,8 +301,10 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.messages IS
 'What triggers and functions have said (INFO, NOTICE, WARNING) when the job has ended: ten texts, and how often each and others came';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.messages IS
 'The same as its workers have reported it';
+COMMENT ON COLUMN bulkpar.bulkpar_job.targets IS
+'All targets, where the job has several; else null';
 COMMENT ON COLUMN bulkpar.bulkpar_job.only_target IS
-'Whether the job is about the target itself, not its partitions or children';
+'Whether the job is about its only target itself, not the partitions or children of that';
 COMMENT ON COLUMN bulkpar.bulkpar_job.key_index IS
 'The index that the caller has named; null to choose one';
 COMMENT ON COLUMN bulkpar.bulkpar_job.inserted IS
@@ -335,8 +339,10 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.running_since IS
 COMMENT ON COLUMN bulkpar.bulkpar_job.time_before IS
 'How long the runs before it have taken together';
 COMMENT ON TABLE bulkpar.bulkpar_part IS
-'One row for each table that a job goes through: the target, or its partitions
+'One row for each table that a job goes through: its targets, or their partitions
 or children';
+COMMENT ON COLUMN bulkpar.bulkpar_part.target IS
+'The target that it is, or is a partition or child of: the table that its statements name';
 COMMENT ON COLUMN bulkpar.bulkpar_part.key_index IS
 'Not a regclass, which could not be restored from a dump before the index';
 COMMENT ON COLUMN bulkpar.bulkpar_part.key_order IS
@@ -403,7 +409,7 @@ COMMENT ON INDEX bulkpar.bulkpar_error_job IS
 -- SQLSTATE and the names of what it is about.  The live coordinator of a job
 -- holds a lock on (bulkpar_job, job_id).
 CREATE VIEW @extschema@.bulkpar_jobs WITH (security_barrier) AS
-SELECT j.job_id, j.job_name, j.owner, j.target,
+SELECT j.job_id, j.job_name, j.owner, j.target, j.targets,
 	p.key_index::regclass AS key_index, j.inserted, j.command, j.column_names,
 	CASE WHEN r.owns THEN j.column_targets END AS column_targets,
 	CASE WHEN r.owns THEN j.statement END AS statement,
@@ -498,11 +504,13 @@ SELECT e.job_id, e.chunk_no,
 	CASE WHEN r.owns THEN e.hint END AS hint,
 	CASE WHEN r.owns THEN e.context END AS context,
 	e.schema_name, e.table_name, e.column_name, e.datatype_name,
-	e.constraint_name, e.failed_at
+	e.constraint_name, e.failed_at, p.relation
 FROM bulkpar.bulkpar_error e
 JOIN bulkpar.bulkpar_job j USING (job_id)
 CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
 	pg_has_role('pg_read_all_stats'::name, 'USAGE'::text) AS reads_stats) r
+LEFT JOIN bulkpar.bulkpar_chunk c USING (job_id, chunk_no)
+LEFT JOIN bulkpar.bulkpar_part p USING (job_id, part_no)
 WHERE r.owns OR r.reads_stats;
 
 -- Dead rows that any of these may still see cannot be removed.
@@ -517,6 +525,7 @@ COMMENT ON FUNCTION @extschema@.bulkpar_xmin_holders() IS
 CREATE VIEW @extschema@.bulkpar_progress WITH (security_barrier) AS
 SELECT j.job_id,
 	j.target,
+	j.targets,
 	j.status,
 	c.rows_done,
 	c.rows_changed,
@@ -665,6 +674,59 @@ COMMENT ON FUNCTION
 	bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
 'Update a column of all rows of a table in parallel batches that commit on their own';
 
+-- Of a plain literal PostgreSQL makes a text where it has the choice.
+CREATE FUNCTION @extschema@.bulkpar_update(
+	target text,
+	column_name text,
+	expression text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_run'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_update(text, text, text, integer, integer, text, boolean, text,
+	bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
+'Update a column of all rows of a table in parallel batches that commit on their own';
+
+CREATE FUNCTION @extschema@.bulkpar_update(
+	targets regclass[],
+	column_name text,
+	expression text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_run'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_update(regclass[], text, text, integer, integer, text, boolean, text,
+	bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
+'Update a column of all rows of several tables in parallel batches that commit on their own';
+
 CREATE FUNCTION @extschema@.bulkpar_update(
 	target regclass,
 	column_name text[],
@@ -691,6 +753,58 @@ COMMENT ON FUNCTION
 	bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
 'Update several columns of all rows of a table in parallel batches that commit on their own';
 
+CREATE FUNCTION @extschema@.bulkpar_update(
+	target text,
+	column_name text[],
+	expression text[],
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_run'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_update(text, text[], text[], integer, integer, text, boolean, text,
+	bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
+'Update several columns of all rows of a table in parallel batches that commit on their own';
+
+CREATE FUNCTION @extschema@.bulkpar_update(
+	targets regclass[],
+	column_name text[],
+	expression text[],
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_run'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_update(regclass[], text[], text[], integer, integer, text, boolean, text,
+	bigint, text, integer, text, regclass, boolean, boolean, boolean) IS
+'Update several columns of all rows of several tables in parallel batches that commit on their own';
+
 CREATE FUNCTION @extschema@.bulkpar_delete(
 	target regclass,
 	condition text,
@@ -712,6 +826,50 @@ COMMENT ON FUNCTION
 @extschema@.bulkpar_delete(regclass, text, integer, integer, boolean, text, bigint, text,
 	text, regclass, boolean, boolean) IS
 'Delete rows of a table in parallel batches that commit on their own';
+
+CREATE FUNCTION @extschema@.bulkpar_delete(
+	target text,
+	condition text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	using_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_run'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_delete(text, text, integer, integer, boolean, text, bigint, text,
+	text, regclass, boolean, boolean) IS
+'Delete rows of a table in parallel batches that commit on their own';
+
+CREATE FUNCTION @extschema@.bulkpar_delete(
+	targets regclass[],
+	condition text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	using_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false)
+RETURNS @extschema@.bulkpar_result
+AS 'MODULE_PATHNAME', 'bulkpar_run'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 SUPPORT bulkpar.bulkpar_support;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_delete(regclass[], text, integer, integer, boolean, text, bigint, text,
+	text, regclass, boolean, boolean) IS
+'Delete rows of several tables in parallel batches that commit on their own';
 
 CREATE FUNCTION @extschema@.bulkpar_execute(
 	statement text,
@@ -764,6 +922,32 @@ COMMENT ON FUNCTION
 'Show what bulkpar_update would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
+	targets regclass[],
+	column_name text,
+	expression text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false,
+	sample boolean DEFAULT false)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'bulkpar_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_explain(regclass[], text, text, integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean, boolean, boolean) IS
+'Show what bulkpar_update would do with several tables, and change nothing';
+
+CREATE FUNCTION @extschema@.bulkpar_explain(
 	target text,
 	column_name text[],
 	expression text[],
@@ -790,6 +974,32 @@ COMMENT ON FUNCTION
 'Show what bulkpar_update would do, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
+	targets regclass[],
+	column_name text[],
+	expression text[],
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	condition text DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	stripes integer DEFAULT NULL,
+	from_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	skip_unchanged boolean DEFAULT false,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false,
+	sample boolean DEFAULT false)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'bulkpar_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_explain(regclass[], text[], text[], integer, integer, text, boolean, text, bigint, text, integer, text, regclass, boolean, boolean, boolean, boolean) IS
+'Show what bulkpar_update would do with several tables, and change nothing';
+
+CREATE FUNCTION @extschema@.bulkpar_explain(
 	target text,
 	condition text,
 	batch_size integer DEFAULT 1000,
@@ -810,6 +1020,28 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION
 @extschema@.bulkpar_explain(text, text, integer, integer, boolean, text, bigint, text, text, regclass, boolean, boolean, boolean) IS
 'Show what bulkpar_delete would do, and change nothing';
+
+CREATE FUNCTION @extschema@.bulkpar_explain(
+	targets regclass[],
+	condition text,
+	batch_size integer DEFAULT 1000,
+	workers integer DEFAULT NULL,
+	wait boolean DEFAULT true,
+	on_error text DEFAULT 'stop',
+	max_errors bigint DEFAULT 1000,
+	job_name text DEFAULT NULL,
+	using_item text DEFAULT NULL,
+	key_index regclass DEFAULT NULL,
+	sees_batches boolean DEFAULT false,
+	once boolean DEFAULT false,
+	sample boolean DEFAULT false)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'bulkpar_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION
+@extschema@.bulkpar_explain(regclass[], text, integer, integer, boolean, text, bigint, text, text, regclass, boolean, boolean, boolean) IS
+'Show what bulkpar_delete would do with several tables, and change nothing';
 
 CREATE FUNCTION @extschema@.bulkpar_explain(
 	statement text,

@@ -86,6 +86,27 @@ bulkpar_column_oid(const BulkparBookkeeping *books, const char *name)
 	return isnull ? InvalidOid : DatumGetObjectId(value);
 }
 
+/* The OIDs of a regclass[]; none for null. */
+Oid *
+bulkpar_column_oids(const BulkparBookkeeping *books, const char *name,
+					int *count)
+{
+	bool		isnull;
+	Datum		value = column(books, name, REGCLASSARRAYOID, &isnull);
+	Datum	   *elements;
+	Oid		   *oids;
+
+	*count = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(value), REGCLASSOID, sizeof(Oid), true,
+					  TYPALIGN_INT, &elements, NULL, count);
+	oids = MemoryContextAlloc(books->caller_context, sizeof(Oid) * *count);
+	for (int i = 0; i < *count; i++)
+		oids[i] = DatumGetObjectId(elements[i]);
+	return oids;
+}
+
 char *
 bulkpar_column_text(const BulkparBookkeeping *books, const char *name)
 {

@@ -26,6 +26,8 @@ extern int64 bulkpar_column_int64(const BulkparBookkeeping *books,
 								  const char *name);
 extern Oid	bulkpar_column_oid(const BulkparBookkeeping *books,
 							   const char *name);
+extern Oid *bulkpar_column_oids(const BulkparBookkeeping *books,
+								const char *name, int *count);
 extern char *bulkpar_column_text(const BulkparBookkeeping *books,
 								 const char *name);
 extern char **bulkpar_column_texts(const BulkparBookkeeping *books,

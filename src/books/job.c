@@ -27,7 +27,7 @@
 
 /* The columns of bulkpar_job that say what is to be done. */
 #define REQUESTED \
-	"job_name, owner, session_role, target, key_index, only_target, " \
+	"job_name, owner, session_role, target, targets, key_index, only_target, " \
 	"inserted, command, column_names, column_targets, statement, expressions, " \
 	"condition, from_item, " \
 	"skip_unchanged, sees_batches, batch_size, workers, stripes, on_error, max_errors, " \
@@ -39,6 +39,7 @@
 	"(s.value->>'superuser')::bool AS superuser, " \
 	"(s.value->>'role')::oid AS role"
 
+static void append_targets(StringInfo buf, const BulkparJob *job);
 static void append_parts(StringInfo buf, const BulkparJob *job);
 static void append_settings(StringInfo buf, const BulkparSettings *settings);
 static void append_name(StringInfo buf, const char *name);
@@ -70,6 +71,7 @@ bulkpar_job_serialize(const BulkparJob *job)
 	append_oid(&buf, "owner", job->owner);
 	append_oid(&buf, "session_role", job->session_role);
 	append_oid(&buf, "target", job->target);
+	append_targets(&buf, job);
 	if (OidIsValid(job->key_index))
 		append_oid(&buf, "key_index", job->key_index);
 	if (OidIsValid(job->inserted))
@@ -114,6 +116,19 @@ bulkpar_job_serialize_settings(const BulkparSettings *settings)
 	return buf.data;
 }
 
+/* As an array, of several. */
+static void
+append_targets(StringInfo buf, const BulkparJob *job)
+{
+	if (job->ntargets == 0)
+		return;
+	append_name(buf, "targets");
+	for (int i = 0; i < job->ntargets; i++)
+		appendStringInfo(buf, "%c\"%u\"", i > 0 ? ',' : '[',
+						 job->targets[i]);
+	appendStringInfoChar(buf, ']');
+}
+
 static void
 append_parts(StringInfo buf, const BulkparJob *job)
 {
@@ -122,6 +137,7 @@ append_parts(StringInfo buf, const BulkparJob *job)
 	for (int i = 0; i < job->nparts; i++)
 	{
 		appendStringInfoString(buf, i > 0 ? ", {" : "{");
+		append_oid(buf, "target", job->parts[i].target);
 		append_oid(buf, "relation", job->parts[i].relid);
 		append_oid(buf, "key_index", job->parts[i].key_index);
 		append_text(buf, "key_order", job->parts[i].key_order);
@@ -223,8 +239,9 @@ bulkpar_job_insert(const char *request)
 	};
 	static BulkparQuery insert_parts = {
 		.sql =
-		"INSERT INTO @bulkpar_part (job_id, part_no, relation, key_index, "
-		"key_order) SELECT $job_id, p.part_no, (p.part->>'relation')::oid, "
+		"INSERT INTO @bulkpar_part (job_id, part_no, target, relation, "
+		"key_index, key_order) SELECT $job_id, p.part_no, "
+		"(p.part->>'target')::oid, (p.part->>'relation')::oid, "
 		"(p.part->>'key_index')::oid, p.part->>'key_order' "
 		"FROM jsonb_array_elements($request::jsonb->'parts') "
 		"WITH ORDINALITY p(part, part_no)"
@@ -327,6 +344,7 @@ bulkpar_job_load(int64 job_id)
 	job->owner = bulkpar_column_oid(&books, "owner");
 	job->session_role = bulkpar_column_oid(&books, "session_role");
 	job->target = bulkpar_column_oid(&books, "target");
+	job->targets = bulkpar_column_oids(&books, "targets", &job->ntargets);
 	job->key_index = bulkpar_column_oid(&books, "key_index");
 	job->inserted = bulkpar_column_oid(&books, "inserted");
 	job->only = bulkpar_column_bool(&books, "only_target");
@@ -426,7 +444,7 @@ load_parts(BulkparBookkeeping *books, BulkparJob *job)
 	static BulkparQuery load = {
 		.read_only = true,
 		.sql =
-		"SELECT relation, key_index, key_order, gone, estimated_rows, "
+		"SELECT target, relation, key_index, key_order, gone, estimated_rows, "
 		"end_bytes, end_key "
 		"FROM @bulkpar_part WHERE job_id = $job_id ORDER BY part_no"
 	};
@@ -439,6 +457,7 @@ load_parts(BulkparBookkeeping *books, BulkparJob *job)
 		BulkparJobPart *part = &job->parts[i];
 
 		bulkpar_bookkeeping_look_at(books, i);
+		part->target = bulkpar_column_oid(books, "target");
 		part->relid = bulkpar_column_oid(books, "relation");
 		part->key_index = bulkpar_column_oid(books, "key_index");
 		part->key_order = bulkpar_column_text(books, "key_order");
@@ -535,4 +554,35 @@ bulkpar_job_is_empty(const BulkparJob *job)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Whether the statement on a target is about that table itself, no partition or
+ * child: of several targets, if it is all that the job goes through of it.  Needs
+ * no transaction.
+ */
+bool
+bulkpar_job_is_only(const BulkparJob *job, Oid target)
+{
+	int			parts = 0;
+	bool		itself = false;
+
+	if (job->ntargets == 0)
+		return job->only;
+	for (int i = 0; i < job->nparts; i++)
+	{
+		if (job->parts[i].target != target)
+			continue;
+		parts++;
+		itself |= job->parts[i].relid == target;
+	}
+	return parts == 1 && itself;
+}
+
+/* The targets of a job, also if it is just one.  Needs no transaction. */
+Oid *
+bulkpar_job_targets(const BulkparJob *job, int *count)
+{
+	*count = Max(job->ntargets, 1);
+	return job->ntargets > 0 ? job->targets : unconstify(Oid *, &job->target);
 }

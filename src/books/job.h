@@ -28,11 +28,13 @@ typedef struct BulkparJobSpace
 } BulkparJobSpace;
 
 /*
- * A table that a job goes through: its target, or where that has partitions or
+ * A table that a job goes through: a target, or where that has partitions or
  * children each of those that have rows.  Kept in bulkpar_part.
  */
 typedef struct BulkparJobPart
 {
+	Oid			target;			/* that its statements name: it, or what it is
+								 * a partition or child of */
 	Oid			relid;
 	Oid			key_index;
 	char	   *key_order;		/* which tells an index that has replaced it */
@@ -50,10 +52,14 @@ typedef struct BulkparJob
 	char	   *name;			/* NULL for none */
 	Oid			owner;
 	Oid			session_role;	/* of the session that has created the job */
-	Oid			target;			/* the table that drives the statement */
+	Oid			target;			/* the table that drives the statement; of
+								 * several the first */
+	int			ntargets;		/* 0 for just that one */
+	Oid		   *targets;
 	Oid			inserted;		/* into which it inserts; or InvalidOid */
 	Oid			key_index;		/* that the caller has named */
-	bool		only;			/* the target itself, no partition or child */
+	bool		only;			/* the target itself, no partition or child;
+								 * of several see bulkpar_job_is_only */
 	int			nparts;
 	BulkparJobPart *parts;
 	int			npruned;		/* tables that cannot have rows for the
@@ -109,5 +115,7 @@ extern BulkparJob *bulkpar_job_load(int64 job_id);
 extern void bulkpar_job_start(const BulkparJob *job);
 extern bool bulkpar_job_is_planned(int64 job_id);
 extern bool bulkpar_job_is_empty(const BulkparJob *job);
+extern bool bulkpar_job_is_only(const BulkparJob *job, Oid target);
+extern Oid *bulkpar_job_targets(const BulkparJob *job, int *count);
 
 #endif							/* BULKPAR_JOB_H */

@@ -65,13 +65,13 @@ check_own_keys(BulkparLines *lines, const BulkparJob *job,
 			   const BulkparStatement *statement)
 {
 	bulkpar_lines_add_rows(lines, "Warning",
-						   psprintf("SELECT pg_catalog.format('foreign key %%I refers to the table itself; "
-									"a batch fails where it %s what rows of other batches refer to', conname) "
+						   psprintf("SELECT DISTINCT pg_catalog.format('foreign key %%I refers to the table itself; "
+									"a batch fails where it %s what rows of other batches refer to', conname) AS line "
 									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
-									"AND conrelid = %u AND confrelid = %u AND %s IN ('a', 'r') "
-									"AND %s ORDER BY conname",
+									"AND conrelid %s AND confrelid = conrelid AND %s IN ('a', 'r') "
+									"AND %s ORDER BY line",
 									bulkpar_command_deletes(job->command) ? "deletes" : "changes",
-									job->target, job->target,
+									bulkpar_fires_targets(job),
 									bulkpar_command_deletes(job->command) ? "confdeltype" : "confupdtype",
 									sets_any(job, "confrelid", "confkey")));
 }
@@ -84,12 +84,12 @@ check_deferrable(BulkparLines *lines, const BulkparJob *job,
 	if (bulkpar_command_deletes(job->command))
 		return;
 	bulkpar_lines_add_rows(lines, "Warning",
-						   psprintf("SELECT pg_catalog.format('constraint %%I is deferrable, "
-									"but new values must be unique after each batch', conname) "
+						   psprintf("SELECT DISTINCT pg_catalog.format('constraint %%I is deferrable, "
+									"but new values must be unique after each batch', conname) AS line "
 									"FROM pg_catalog.pg_constraint c "
 									"WHERE contype IN ('p', 'u', 'x') AND condeferrable "
-									"AND conrelid = %u AND %s ORDER BY conname",
-									job->target,
+									"AND conrelid %s AND %s ORDER BY line",
+									bulkpar_fires_targets(job),
 									sets_any(job, "conrelid", "conkey")));
 }
 
@@ -108,14 +108,13 @@ check_cascades(BulkparLines *lines, const BulkparJob *job,
 									"pg_catalog.string_agg(pg_catalog.quote_ident(conname), ' and ' ORDER BY conname), "
 									"conrelid::pg_catalog.regclass) "
 									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' AND conparentid = 0 "
-									"AND confrelid = %u AND %s IN ('c', 'n', 'd') AND %s GROUP BY conrelid "
-									"HAVING pg_catalog.count(*) > 1 OR conrelid = %u "
+									"AND confrelid %s AND %s IN ('c', 'n', 'd') AND %s GROUP BY conrelid "
+									"HAVING pg_catalog.count(*) > 1 OR pg_catalog.bool_or(conrelid = confrelid) "
 									"ORDER BY conrelid::pg_catalog.regclass::pg_catalog.text",
 									bulkpar_command_deletes(job->command) ? "delete or change" : "change",
-									job->target,
+									bulkpar_fires_targets(job),
 									bulkpar_command_deletes(job->command) ? "confdeltype" : "confupdtype",
-									sets_any(job, "confrelid", "confkey"),
-									job->target));
+									sets_any(job, "confrelid", "confkey")));
 }
 
 /* Triggers that one statement fires once, or when all its rows are done. */
@@ -124,12 +123,12 @@ check_triggers(BulkparLines *lines, const BulkparJob *job,
 			   const BulkparStatement *statement)
 {
 	bulkpar_lines_add_rows(lines, "Warning",
-						   psprintf("SELECT pg_catalog.format(CASE WHEN tginitdeferred "
+						   psprintf("SELECT DISTINCT pg_catalog.format(CASE WHEN tginitdeferred "
 									"THEN 'constraint trigger %%I is deferred to the end of each batch' "
-									"ELSE 'statement trigger %%I fires once for each batch' END, tgname) "
+									"ELSE 'statement trigger %%I fires once for each batch' END, tgname) AS line "
 									"FROM pg_catalog.pg_trigger c WHERE %s "
 									"AND (tginitdeferred OR (tgtype & %d) = 0) "
-									"AND (tgattr = '' OR %s) ORDER BY tgname",
+									"AND (tgattr = '' OR %s) ORDER BY line",
 									bulkpar_fires_condition(job),
 									TRIGGER_TYPE_ROW,
 									sets_any(job, "tgrelid", "tgattr")));

@@ -39,22 +39,23 @@ bulkpar_catalog_show(BulkparLines *lines, const BulkparJob *job)
 {
 	bulkpar_lines_add_rows(lines, "Trigger",
 						   psprintf("SELECT tgname FROM pg_catalog.pg_trigger "
-									"WHERE %s ORDER BY 1",
-									bulkpar_fires_condition(job)));
+									"WHERE %s GROUP BY tgname, tgrelid = %u ORDER BY 1",
+									bulkpar_fires_condition(job),
+									job->inserted));
 	bulkpar_lines_add_rows(lines, "Foreign key",
 						   psprintf("SELECT pg_catalog.format('%%s of table %%s', conname, "
 									"conrelid::pg_catalog.regclass) "
 									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
-									"AND (conrelid = %u OR (conrelid = %u AND NOT %s AND EXISTS "
+									"AND (conrelid = %u OR (conrelid %s AND NOT %s AND EXISTS "
 									"(SELECT FROM pg_catalog.pg_attribute a "
 									"WHERE a.attrelid = c.conrelid AND a.attnum = ANY (conkey) "
-									"AND a.attname = ANY (%s))) OR (confrelid = %u AND (%s OR EXISTS "
+									"AND a.attname = ANY (%s))) OR (confrelid %s AND (%s OR EXISTS "
 									"(SELECT FROM pg_catalog.pg_attribute a "
 									"WHERE a.attrelid = c.confrelid AND a.attnum = ANY (confkey) "
 									"AND a.attname = ANY (%s))))) ORDER BY 1",
-									job->inserted, job->target,
+									job->inserted, bulkpar_fires_targets(job),
 									bulkpar_command_deletes(job->command) ? "true" : "false",
-									set_columns(job), job->target,
+									set_columns(job), bulkpar_fires_targets(job),
 									bulkpar_command_deletes(job->command) ? "true" : "false", set_columns(job)));
 }
 
@@ -129,7 +130,7 @@ warn_statement(BulkparLines *lines, const BulkparJob *job,
 			   BulkparTarget *target)
 {
 	BulkparKeyShape shape = bulkpar_key_usual_shape(target->key);
-	BulkparStatement *statement = bulkpar_statement_batch(job, target->part,
+	BulkparStatement *statement = bulkpar_statement_batch(job, target->relid, target->part,
 														  target->key, &shape);
 
 	SPI_connect();
@@ -158,7 +159,7 @@ warn_remote(BulkparLines *lines, const BulkparJob *job,
 						   psprintf("SELECT pg_catalog.format('what triggers (%%s) change on other servers (%%s) "
 									"may be changed there more than once', "
 									"t.names, s.names) FROM "
-									"(SELECT pg_catalog.string_agg(tgname::text, ', ' ORDER BY tgname) "
+									"(SELECT pg_catalog.string_agg(DISTINCT tgname::text, ', ' ORDER BY tgname::text) "
 									"FROM pg_catalog.pg_trigger WHERE %s) t(names), "
 									"(SELECT pg_catalog.string_agg(n, ', ' ORDER BY n) FROM "
 									"(SELECT srvname::text FROM pg_catalog.pg_foreign_server "

@@ -47,17 +47,31 @@
 #include "table/stripe.h"
 #include "table/target.h"
 
+/* A job that is checked, and the target that is at hand. */
+typedef struct Check
+{
+	BulkparJob *job;
+	Oid			target;
+	List	   *relids;			/* of several targets all tables so far */
+	BulkparOnce once;			/* of the first one */
+} Check;
+
 static void check_target(void *arg);
+static void check_settings(void *arg);
+static void name_target(void *arg);
 static void check_not_in_use(const BulkparJob *job);
 static void check_relation_not_in_use(Oid relid, const char *what);
 static void check_table(Relation rel, const BulkparJob *job);
-static void find_parts(Relation rel, BulkparJob *job);
-static void check_not_distributed(Relation rel, const BulkparJob *job);
+static void find_parts(Relation rel, Check *check);
+static void check_only_once(Check *check, List *relids);
+static void check_not_distributed(Relation rel, const BulkparJob *job,
+								  int first);
 static void check_partition_key(Oid relid, const BulkparJob *job);
-static void check_part(Relation rel, BulkparJob *job, BulkparJobPart *part,
+static void grow_parts(BulkparJob *job, int count);
+static void check_part(Relation rel, Check *check, BulkparJobPart *part,
 					   bool first);
-static void check_statements(const BulkparJob *job, Oid part,
-							 const BulkparKey *key);
+static void check_statements(Check *check, Oid part, const BulkparKey *key);
+static void check_same_once(Check *check, const BulkparOnce *once);
 static void check_without_parts(Relation rel, const BulkparJob *job);
 static void choose_key(Relation rel, const BulkparJob *job,
 					   BulkparJobPart *part);
@@ -72,8 +86,19 @@ static void check_columns(Relation rel, const BulkparKey *key,
 void
 bulkpar_check_job(BulkparJob *job)
 {
+	Check		check = {.job = job};
+	int			ntargets;
+	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
+
 	check_not_in_use(job);
-	bulkpar_subxact_run(check_target, job);
+	/* Each by itself, so that there are never many locks. */
+	for (int i = 0; i < ntargets; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		check.target = targets[i];
+		bulkpar_subxact_run(check_target, &check);
+	}
+	bulkpar_subxact_run(check_settings, job);
 }
 
 /*
@@ -83,11 +108,15 @@ bulkpar_check_job(BulkparJob *job)
 static void
 check_not_in_use(const BulkparJob *job)
 {
-	check_relation_not_in_use(job->target,
-							  bulkpar_command_deletes(job->command) ?
-							  "delete from" :
-							  bulkpar_command_updates(job->command) ?
-							  "update" : "read");
+	int			ntargets;
+	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
+
+	for (int i = 0; i < ntargets; i++)
+		check_relation_not_in_use(targets[i],
+								  bulkpar_command_deletes(job->command) ?
+								  "delete from" :
+								  bulkpar_command_updates(job->command) ?
+								  "update" : "read");
 	if (OidIsValid(job->inserted))
 		check_relation_not_in_use(job->inserted, "insert into");
 }
@@ -113,25 +142,55 @@ check_relation_not_in_use(Oid relid, const char *what)
 static void
 check_target(void *arg)
 {
-	BulkparJob *job = arg;
+	Check	   *check = arg;
+	BulkparJob *job = check->job;
+	int			first = job->nparts;
+	ErrorContextCallback callback = {
+		.callback = name_target,
+		.arg = check,
+		.previous = error_context_stack
+	};
 	Relation	rel;
 
-	rel = try_relation_open(job->target, AccessShareLock);
+	if (job->ntargets > 0)
+		error_context_stack = &callback;
+	rel = try_relation_open(check->target, AccessShareLock);
 	if (rel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", job->target)));
+				 errmsg("relation with OID %u does not exist",
+						check->target)));
 	check_table(rel, job);
-	find_parts(rel, job);
-	check_not_distributed(rel, job);
-	for (int i = 0; i < job->nparts; i++)
-		check_part(rel, job, &job->parts[i], i == 0);
-	if (job->nparts == 0)
+	find_parts(rel, check);
+	check_not_distributed(rel, job, first);
+	for (int i = first; i < job->nparts; i++)
+		check_part(rel, check, &job->parts[i], i == first);
+	if (job->nparts == first)
 		check_without_parts(rel, job);
 	relation_close(rel, NoLock);
+	error_context_stack = callback.previous;
+}
+
+static void
+check_settings(void *arg)
+{
+	BulkparJob *job = arg;
 
 	bulkpar_settings_collect(&job->settings, job->owner, job->session_role);
 	bulkpar_ask_check(&job->settings, job->owner);
+}
+
+/* Context of an error: which of several targets it is about. */
+static void
+name_target(void *arg)
+{
+	const Check *check = arg;
+	const char *name = get_rel_name(check->target);
+
+	if (name != NULL)
+		errcontext("table %s of argument \"targets\"",
+				   quote_qualified_identifier(get_namespace_name(get_rel_namespace(check->target)),
+											  name));
 }
 
 /*
@@ -140,21 +199,26 @@ check_target(void *arg)
  * statement.
  */
 static void
-find_parts(Relation rel, BulkparJob *job)
+find_parts(Relation rel, Check *check)
 {
-	List	   *relids = list_make1_oid(job->target);
+	BulkparJob *job = check->job;
+	List	   *relids = list_make1_oid(check->target);
 	List	   *reached = NIL;
 	bool		pruned = false;
+	bool		only;
 	ListCell   *lc;
 
 	if (!job->only)
-		relids = find_all_inheritors(job->target, NoLock, NULL);
-	job->only = list_length(relids) == 1 && linitial_oid(relids) == job->target;
-	if (!job->only)
-		pruned = bulkpar_prune_parts(job, &reached);
-	if (!job->only && !pruned)
-		relids = find_all_inheritors(job->target, AccessShareLock, NULL);
-	job->parts = palloc0(sizeof(BulkparJobPart) * list_length(relids));
+		relids = find_all_inheritors(check->target, NoLock, NULL);
+	check_only_once(check, relids);
+	only = list_length(relids) == 1 && linitial_oid(relids) == check->target;
+	if (job->ntargets == 0)
+		job->only = only;
+	if (!only)
+		pruned = bulkpar_prune_parts(job, check->target, &reached);
+	if (!only && !pruned)
+		relids = find_all_inheritors(check->target, AccessShareLock, NULL);
+	grow_parts(job, list_length(relids));
 	foreach(lc, relids)
 	{
 		Oid			relid = lfirst_oid(lc);
@@ -175,8 +239,44 @@ find_parts(Relation rel, BulkparJob *job)
 		if (relkind == RELKIND_PARTITIONED_TABLE)
 			check_partition_key(relid, job);
 		else
-			job->parts[job->nparts++].relid = relid;
+		{
+			BulkparJobPart *part = &job->parts[job->nparts++];
+
+			memset(part, 0, sizeof(BulkparJobPart));
+			part->target = check->target;
+			part->relid = relid;
+		}
 	}
+}
+
+/* Make room for more parts. */
+static void
+grow_parts(BulkparJob *job, int count)
+{
+	Size		size = sizeof(BulkparJobPart) * (job->nparts + count);
+
+	job->parts = job->parts == NULL ? palloc(size) :
+		repalloc(job->parts, size);
+}
+
+/* No row may be in several targets, or twice in one of them. */
+static void
+check_only_once(Check *check, List *relids)
+{
+	ListCell   *lc;
+
+	if (check->job->ntargets == 0)
+		return;
+	foreach(lc, relids)
+	{
+		if (list_member_oid(check->relids, lfirst_oid(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("table \"%s\" would be changed twice",
+							get_rel_name(lfirst_oid(lc))),
+					 errdetail("It is given twice, or is a partition or child of another table that is given.")));
+	}
+	check->relids = list_concat(check->relids, relids);
 }
 
 /*
@@ -185,7 +285,7 @@ find_parts(Relation rel, BulkparJob *job)
  * catalog of its own.
  */
 static void
-check_not_distributed(Relation rel, const BulkparJob *job)
+check_not_distributed(Relation rel, const BulkparJob *job, int first)
 {
 	Oid			argtypes[] = {OIDOID};
 	bool		found = false;
@@ -196,11 +296,11 @@ check_not_distributed(Relation rel, const BulkparJob *job)
 		return;
 	nestlevel = bulkpar_bookkeeping_safe_path();
 	SPI_connect();
-	for (int i = -1; i < job->nparts && !found; i++)
+	for (int i = first - 1; i < job->nparts && !found; i++)
 	{
 		Datum		values[1];
 
-		values[0] = ObjectIdGetDatum(i < 0 ? job->target :
+		values[0] = ObjectIdGetDatum(i < first ? RelationGetRelid(rel) :
 									 job->parts[i].relid);
 		if (SPI_execute_with_args("SELECT FROM pg_catalog.pg_dist_partition "
 								  "WHERE logicalrelid::oid = $1",
@@ -229,8 +329,9 @@ check_partition_key(Oid relid, const BulkparJob *job)
 
 /* Check a part, and with the first one the statements. */
 static void
-check_part(Relation rel, BulkparJob *job, BulkparJobPart *part, bool first)
+check_part(Relation rel, Check *check, BulkparJobPart *part, bool first)
 {
+	const BulkparJob *job = check->job;
 	Relation	part_rel = table_open(part->relid, AccessShareLock);
 	BulkparKey *key;
 
@@ -249,7 +350,7 @@ check_part(Relation rel, BulkparJob *job, BulkparJobPart *part, bool first)
 		char	   *name = get_attname(part->relid, key->columns[i].attnum,
 									   false);
 
-		if (get_attnum(job->target, name) == InvalidAttrNumber)
+		if (get_attnum(part->target, name) == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("key column \"%s\" of table \"%s\" is not one of table \"%s\"",
@@ -258,26 +359,66 @@ check_part(Relation rel, BulkparJob *job, BulkparJobPart *part, bool first)
 					 errhint("Create a unique index on columns that all tables have.")));
 	}
 	check_columns(part_rel, key, job);
-	if (part->relid != job->target)
+	if (part->relid != part->target)
 		bulkpar_target_check_rules(part_rel, job);
 
 	if (first)
-		check_statements(job, part->relid, key);
+		check_statements(check, part->relid, key);
 	table_close(part_rel, NoLock);
 }
 
 /* Check the statements that the workers would run on a part. */
 static void
-check_statements(const BulkparJob *job, Oid part, const BulkparKey *key)
+check_statements(Check *check, Oid part, const BulkparKey *key)
 {
+	const BulkparJob *job = check->job;
 	BulkparKeyShape shape = bulkpar_key_usual_shape(key);
+	BulkparStatement *batch;
 
 	shape.striped = job->stripes > 1;
+	batch = bulkpar_statement_batch(job, check->target, part, key, &shape);
+	if (job->ntargets > 0)
+		batch->hooks.condition.once.context = CurrentMemoryContext;
 	SPI_connect();
-	bulkpar_statement_check(bulkpar_statement_collect(job->target, part, key,
+	bulkpar_statement_check(bulkpar_statement_collect(check->target, part, key,
 													  &shape));
-	bulkpar_statement_check(bulkpar_statement_batch(job, part, key, &shape));
+	bulkpar_statement_check(batch);
 	SPI_finish();
+	if (job->ntargets > 0)
+		check_same_once(check, &batch->hooks.condition.once);
+}
+
+/*
+ * What is evaluated once is found in the statement on one of the targets, and put
+ * into those on the others.  It must be the same there, also in the columns that
+ * it has, and it would not be where a name means the column of one target only.
+ */
+static void
+check_same_once(Check *check, const BulkparOnce *once)
+{
+	bool		same;
+
+	if (check->once.job == NULL)
+	{
+		check->once = *once;
+		return;
+	}
+	same = list_length(once->found) == list_length(check->once.found) &&
+		bms_equal(once->choices, check->once.choices);
+	for (int i = 0; same && i < list_length(once->found); i++)
+	{
+		const BulkparOnceItem *first = list_nth(check->once.found, i);
+		const BulkparOnceItem *other = list_nth(once->found, i);
+
+		same = equal(first->query, other->query) &&
+			bms_equal(first->joined, other->joined) &&
+			first->choice == other->choice;
+	}
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("what the statement evaluates once is not the same for all tables"),
+				 errhint("Call the function for each table, or name the columns with their tables.")));
 }
 
 /* The same for a partitioned table without partitions, which has no key. */
@@ -289,8 +430,9 @@ check_without_parts(Relation rel, const BulkparJob *job)
 
 	check_columns(rel, &none, job);
 	SPI_connect();
-	bulkpar_statement_check(bulkpar_statement_batch(job, job->target, &none,
-													&all));
+	bulkpar_statement_check(bulkpar_statement_batch(job, RelationGetRelid(rel),
+													RelationGetRelid(rel),
+													&none, &all));
 	SPI_finish();
 }
 
@@ -304,7 +446,7 @@ choose_key(Relation rel, const BulkparJob *job, BulkparJobPart *part)
 	if (OidIsValid(job->key_index))
 	{
 		part->key_index = bulkpar_keyindex_named(rel, job->key_index,
-												 job->target);
+												 part->target);
 		if (!OidIsValid(part->key_index))
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -312,7 +454,7 @@ choose_key(Relation rel, const BulkparJob *job, BulkparJobPart *part)
 							get_rel_name(job->key_index), name)));
 		if (bulkpar_key_describe(rel, part->key_index) != NULL)
 			return;
-		hint = bulkpar_keyindex_near_miss(rel, job->target, part->key_index);
+		hint = bulkpar_keyindex_near_miss(rel, part->target, part->key_index);
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a job cannot follow index \"%s\"",
@@ -321,12 +463,12 @@ choose_key(Relation rel, const BulkparJob *job, BulkparJobPart *part)
 				 hint != NULL ? errhint("%s", hint) : 0));
 	}
 
-	part->key_index = bulkpar_keyindex_choose(rel, job->target);
+	part->key_index = bulkpar_keyindex_choose(rel, part->target);
 	if (!OidIsValid(part->key_index))
 		part->key_index = bulkpar_keyindex_choose(rel, part->relid);
 	if (OidIsValid(part->key_index))
 		return;
-	hint = bulkpar_keyindex_near_miss(rel, job->target, InvalidOid);
+	hint = bulkpar_keyindex_near_miss(rel, part->target, InvalidOid);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s\" has no unique index to follow", name),

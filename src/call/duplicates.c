@@ -60,7 +60,8 @@ bulkpar_duplicates_find(const BulkparTarget *target, const BulkparJob *job,
 	List	   *lines;
 	ListCell   *lc;
 
-	if (!job->only && rel->rd_rel->relkind == RELKIND_RELATION)
+	if (!bulkpar_job_is_only(job, RelationGetRelid(rel)) &&
+		rel->rd_rel->relkind == RELKIND_RELATION)
 		return NIL;				/* its indexes do not cover its children */
 	foreach(lc, RelationGetIndexList(rel))
 	{
@@ -141,7 +142,7 @@ static void
 read_rows(const BulkparTarget *target, const BulkparJob *job,
 		  Bitmapset *columns)
 {
-	BulkparStatement *statement = bulkpar_statement_list(job, target->part,
+	BulkparStatement *statement = bulkpar_statement_list(job, target->relid, target->part,
 														 target->key);
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
 	EphemeralNamedRelation rows =

@@ -54,6 +54,7 @@ static void measure_once(Explanation *explanation);
 static void explain_tables(Explanation *explanation);
 static int	compare_parts(const void *a, const void *b, void *arg);
 static void explain_table(Explanation *explanation, int number);
+static char *show_name(const Explanation *explanation, Oid relid);
 static void explain_rest(Explanation *explanation, const int *numbers,
 						 int count);
 static const char *kind_of_parts(const Explanation *explanation);
@@ -114,18 +115,23 @@ explain(void *arg)
 	explanation->plan = bulkpar_plan_decide(job, target, 0);
 	if (explanation->plan->largest < 0)
 		bulkpar_lines_add(&explanation->lines,
-						  "Table: %s has no partitions%s, there is nothing to do",
-						  get_rel_name(job->target), job->npruned == 0 ? "" :
+						  "Table: %s%s no partitions%s, there is nothing to do",
+						  get_rel_name(job->target), job->ntargets == 0 ? " has" :
+						  psprintf(" and %d more have", job->ntargets - 1),
+						  job->npruned == 0 ? "" :
 						  " in which a row can match");
 	else
 	{
 		if (explanation->plan->expected < 0)
 			bulkpar_plan_expect(explanation->plan, job, target);
-		bulkpar_lines_add(&explanation->lines, "Statement: %s",
-						  bulkpar_statement_text(job));
-		explain_tables(explanation);
 		bulkpar_target_lock(target, job, explanation->plan->largest,
 							AccessShareLock);
+		bulkpar_lines_add(&explanation->lines, "Statement: %s%s",
+						  bulkpar_statement_text(job, target->relid),
+						  job->ntargets == 0 ? "" :
+						  psprintf(", and the same on %d more",
+								   job->ntargets - 1));
+		explain_tables(explanation);
 		explain_once(explanation);
 		explain_batches(explanation);
 		explain_stripes(explanation);
@@ -222,10 +228,20 @@ explain_table(Explanation *explanation, int number)
 	const BulkparPlanPart *planned = &explanation->plan->parts[number];
 
 	bulkpar_lines_add(&explanation->lines, "Table: %s, %s, %s, along %s %s",
-					  get_rel_name(part->relid),
+					  show_name(explanation, part->relid),
 					  show_rows(planned->rows, planned->counted),
 					  show_size(planned->pages), get_rel_name(part->key_index),
 					  bulkpar_key_show(part->relid, part->key_order));
+}
+
+/* The name of a table, among several targets with its schema. */
+static char *
+show_name(const Explanation *explanation, Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	return explanation->job->ntargets == 0 ? name :
+		psprintf("%s.%s", get_namespace_name(get_rel_namespace(relid)), name);
 }
 
 /* The tables that are not shown each. */
@@ -254,7 +270,8 @@ explain_rest(Explanation *explanation, const int *numbers, int count)
 static const char *
 kind_of_parts(const Explanation *explanation)
 {
-	return get_rel_relkind(explanation->job->target) ==
+	return explanation->job->ntargets == 0 &&
+		get_rel_relkind(explanation->job->target) ==
 		RELKIND_PARTITIONED_TABLE ? "partitions" : "tables";
 }
 
@@ -361,12 +378,12 @@ explain_plan(Explanation *explanation)
 	SPI_connect();
 	if (explanation->plan->listed)
 	{
-		statement = bulkpar_statement_list(explanation->job, target->part,
+		statement = bulkpar_statement_list(explanation->job, target->relid, target->part,
 										   target->key);
 		bulkpar_lines_add(&explanation->lines, "Plan to list the rows:");
 		bulkpar_lines_add_text(&explanation->lines, bulkpar_statement_explain(statement));
 	}
-	statement = bulkpar_statement_batch(explanation->job, target->part,
+	statement = bulkpar_statement_batch(explanation->job, target->relid, target->part,
 										target->key,
 										explanation->plan->listed ? &list : &shape);
 	bulkpar_lines_add(&explanation->lines, "Plan of a batch%s:",
@@ -409,7 +426,7 @@ explain_values(void *arg)
 	Explanation *explanation = arg;
 	BulkparTarget *target = explanation->target;
 	BulkparStatement *statement =
-		bulkpar_statement_values(explanation->job, target->part, target->key);
+		bulkpar_statement_values(explanation->job, target->relid, target->part, target->key);
 
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
@@ -483,7 +500,7 @@ static void
 warn_duplicates(void *arg)
 {
 	Explanation *explanation = arg;
-	Relation	rel = table_open(explanation->job->target, NoLock);
+	Relation	rel = table_open(explanation->target->relid, NoLock);
 	List	   *lines = bulkpar_duplicates_find(explanation->target,
 												explanation->job, rel);
 	ListCell   *lc;

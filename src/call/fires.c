@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fires.c
- *		Which triggers a job fires.
+ *		Which triggers a job fires, and on which tables.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_trigger.h"
+#include "lib/stringinfo.h"
 
 #include "call/fires.h"
 
@@ -28,7 +29,23 @@ bulkpar_fires_condition(const BulkparJob *job)
 		bulkpar_command_updates(job->command) ? TRIGGER_TYPE_UPDATE : 0;
 
 	return psprintf("(NOT tgisinternal AND tgenabled <> 'D' "
-					"AND ((tgrelid = %u AND (tgtype & %d) <> 0) "
+					"AND ((tgrelid %s AND (tgtype & %d) <> 0) "
 					"OR (tgrelid = %u AND (tgtype & %d) <> 0)))",
-					job->target, event, job->inserted, TRIGGER_TYPE_INSERT);
+					bulkpar_fires_targets(job), event, job->inserted, TRIGGER_TYPE_INSERT);
+}
+
+/* In SQL: what an OID is compared with, to be that of a target of the job. */
+char *
+bulkpar_fires_targets(const BulkparJob *job)
+{
+	StringInfoData sql;
+	int			count;
+	const Oid  *targets = bulkpar_job_targets(job, &count);
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "= ANY ('{");
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&sql, "%s%u", i > 0 ? "," : "", targets[i]);
+	appendStringInfoString(&sql, "}'::pg_catalog.oid[])");
+	return sql.data;
 }

@@ -16,5 +16,6 @@
 #include "books/job.h"
 
 extern char *bulkpar_fires_condition(const BulkparJob *job);
+extern char *bulkpar_fires_targets(const BulkparJob *job);
 
 #endif							/* BULKPAR_FIRES_H */

@@ -17,11 +17,14 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "utils/builtins.h"
 
 #include "call/join.h"
 #include "session/settings.h"
 
 static bool is_same_work(const BulkparJob *a, const BulkparJob *b);
+static bool has_same_targets(const BulkparJob *a, const BulkparJob *b);
+static Oid *sort_targets(const BulkparJob *job);
 static const char *column_target(const BulkparJob *job, int i);
 static bool is_same_text(const char *a, const char *b);
 static char *differences(const BulkparJob *call, const BulkparJob *now,
@@ -111,7 +114,7 @@ bulkpar_join_succeeded(const BulkparJob *call, const BulkparJob *job)
 static bool
 is_same_work(const BulkparJob *a, const BulkparJob *b)
 {
-	if (a->target != b->target || a->inserted != b->inserted ||
+	if (!has_same_targets(a, b) || a->inserted != b->inserted ||
 		a->only != b->only ||
 		a->key_index != b->key_index || a->command != b->command ||
 		a->skip_unchanged != b->skip_unchanged ||
@@ -133,6 +136,32 @@ is_same_work(const BulkparJob *a, const BulkparJob *b)
 			return false;
 	}
 	return true;
+}
+
+/* In any order: array_agg() of the same rows may have another. */
+static bool
+has_same_targets(const BulkparJob *a, const BulkparJob *b)
+{
+	Oid		   *first;
+	Oid		   *second;
+
+	if (a->ntargets != b->ntargets)
+		return false;
+	if (a->ntargets == 0)
+		return a->target == b->target;
+	first = sort_targets(a);
+	second = sort_targets(b);
+	return memcmp(first, second, sizeof(Oid) * a->ntargets) == 0;
+}
+
+static Oid *
+sort_targets(const BulkparJob *job)
+{
+	Oid		   *oids = palloc(sizeof(Oid) * job->ntargets);
+
+	memcpy(oids, job->targets, sizeof(Oid) * job->ntargets);
+	qsort(oids, job->ntargets, sizeof(Oid), oid_cmp);
+	return oids;
 }
 
 /* What a column is set by if not its name; NULL if it is. */

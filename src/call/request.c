@@ -45,6 +45,8 @@ typedef struct Arguments
 static void read_arguments(FunctionCallInfo fcinfo,
 						   Arguments *arguments);
 static void read_what(const Arguments *arguments, BulkparJob *job);
+static void read_targets(const Arguments *arguments, BulkparJob *job);
+static void read_several(Datum argument, BulkparJob *job);
 static void read_statement(const Arguments *arguments, BulkparJob *job);
 static void read_set(const Arguments *arguments, BulkparJob *job);
 static void read_columns(BulkparJob *job);
@@ -58,6 +60,9 @@ static bool is_list_as_text(const Arguments *arguments, Oid target);
 static char **read_list(const Arguments *arguments, const char *name,
 						bool as_text, int *count);
 static void check_text(const char *text, const char *name);
+static void check_dimensions(const ArrayType *array, const char *name);
+static void check_not_empty(int count, const char *name);
+static void check_not_null(bool isnull, const char *name);
 
 /*
  * Read the arguments of bulkpar_update, bulkpar_delete or bulkpar_execute into
@@ -147,11 +152,7 @@ read_what(const Arguments *arguments, BulkparJob *job)
 		return;
 	}
 
-	job->target = DatumGetObjectId(value(arguments, "target"));
-	if (arguments->types[find_parameter(arguments, "target")] == TEXTOID)
-		job->target =
-			DatumGetObjectId(DirectFunctionCall1(regclassin,
-												 CStringGetDatum(read_text(arguments, "target"))));
+	read_targets(arguments, job);
 	deletes = find_parameter(arguments, "column_name") < 0;
 	job->command = deletes ? BULKPAR_COMMAND_DELETE : BULKPAR_COMMAND_UPDATE;
 	if (!deletes)
@@ -167,6 +168,55 @@ read_what(const Arguments *arguments, BulkparJob *job)
 		bulkpar_parse_from_item(job->from_item, deletes ?
 								"USING item of the delete" :
 								"FROM item of the update");
+}
+
+/* The table, or several. */
+static void
+read_targets(const Arguments *arguments, BulkparJob *job)
+{
+	char	   *text;
+
+	if (find_parameter(arguments, "targets") >= 0)
+	{
+		read_several(value(arguments, "targets"), job);
+		return;
+	}
+	job->target = DatumGetObjectId(value(arguments, "target"));
+	if (arguments->types[find_parameter(arguments, "target")] != TEXTOID)
+		return;
+	text = read_text(arguments, "target");
+	/* A list, as some client libraries send one: a name would be quoted. */
+	if (text[0] == '{')
+		read_several(OidInputFunctionCall(F_ARRAY_IN, text, REGCLASSOID, -1),
+					 job);
+	else
+		job->target =
+			DatumGetObjectId(DirectFunctionCall1(regclassin,
+												 CStringGetDatum(text)));
+}
+
+/* The elements of a regclass[]; one is as if it were given by itself. */
+static void
+read_several(Datum argument, BulkparJob *job)
+{
+	ArrayType  *array = DatumGetArrayTypeP(argument);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	check_dimensions(array, "targets");
+	deconstruct_array(array, REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT,
+					  &elements, &nulls, &count);
+	check_not_empty(count, "targets");
+	job->targets = palloc(sizeof(Oid) * count);
+	for (int i = 0; i < count; i++)
+	{
+		check_not_null(nulls[i], "targets");
+		job->targets[i] = DatumGetObjectId(elements[i]);
+	}
+	job->target = job->targets[0];
+	if (count > 1)
+		job->ntargets = count;
 }
 
 /* A statement as it was written. */
@@ -306,6 +356,11 @@ read_how(const Arguments *arguments, BulkparJob *job)
 	if (!is_null(arguments, "key_index"))
 	{
 		job->key_index = DatumGetObjectId(value(arguments, "key_index"));
+		if (job->ntargets > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"%s\" is only for one table",
+							"key_index")));
 		if (get_rel_name(job->key_index) == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -419,26 +474,16 @@ read_list(const Arguments *arguments, const char *name, bool as_text,
 	{
 		ArrayType  *array = DatumGetArrayTypeP(argument);
 
-		if (ARR_NDIM(array) > 1)
-			ereport(ERROR,
-					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-					 errmsg("argument \"%s\" must be a one-dimensional array",
-							name)));
+		check_dimensions(array, name);
 		deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
 						  &elements, &nulls, count);
 	}
-	if (*count == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be empty", name)));
+	check_not_empty(*count, name);
 
 	strings = palloc(sizeof(char *) * *count);
 	for (int i = 0; i < *count; i++)
 	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not contain nulls", name)));
+		check_not_null(nulls[i], name);
 		strings[i] = TextDatumGetCString(elements[i]);
 		check_text(strings[i], name);
 	}
@@ -448,8 +493,34 @@ read_list(const Arguments *arguments, const char *name, bool as_text,
 static void
 check_text(const char *text, const char *name)
 {
-	if (text[strspn(text, " \t\n\r\f\v")] == '\0')
+	check_not_empty(strlen(text) - strspn(text, " \t\n\r\f\v"), name);
+}
+
+static void
+check_dimensions(const ArrayType *array, const char *name)
+{
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("argument \"%s\" must be a one-dimensional array",
+						name)));
+}
+
+static void
+check_not_empty(int count, const char *name)
+{
+	if (count == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be empty", name)));
+}
+
+/* Check an element of an array. */
+static void
+check_not_null(bool isnull, const char *name)
+{
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not contain nulls", name)));
 }

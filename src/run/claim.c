@@ -30,6 +30,7 @@
 #include "run/claim.h"
 #include "table/keyvalue.h"
 #include "table/several.h"
+#include "table/stripe.h"
 
 /*
  * The batches of a stripe in a small chunk, where they are made smaller for
@@ -69,9 +70,10 @@ static void cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 					  const BulkparLedgerTrend *trend, BulkparClaim *claim);
 static int	choose_batch_size(const BulkparJob *job,
 							  const BulkparLedgerTrend *trend, double left);
-static int	stripes_of_chunk(const BulkparJob *job, Oid relid);
-static int64 choose_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
-						 BulkparClaim *claim);
+static int	stripes_of_chunk(const BulkparJob *job,
+							 const BulkparTarget *target);
+static int64 choose_size(const BulkparJob *job, const BulkparTarget *target,
+						 const BulkparLedgerTrend *trend, BulkparClaim *claim);
 static void restore_list(const BulkparTarget *target, BulkparClaim *claim);
 static Datum *restore_key(const BulkparTarget *target,
 						  const BulkparStoredKey *key);
@@ -134,7 +136,7 @@ go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk)
 
 /*
  * Take several parts at once, as whole chunks, and store these: the one that is
- * next and those that follow, as long as they are small.  False if that is none
+ * next and those that follow, as long as they are small and of one target.  False if that is none
  * or just one.
  */
 static bool
@@ -157,7 +159,8 @@ cut_bundle(const BulkparJob *job, int worker, BulkparTarget *target,
 
 		if (part->gone || part->end_key == NULL)
 			continue;
-		if (!bulkpar_claim_adds(claim->nparts, rows, part->estimated_rows,
+		if (part->target != target->relid ||
+			!bulkpar_claim_adds(claim->nparts, rows, part->estimated_rows,
 								limit))
 			break;
 		claim->parts[claim->nparts++] = i;
@@ -202,7 +205,7 @@ cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 {
 	BulkparLedgerChunk *chunk = &claim->chunk;
 	BulkparStoredKey *end_key = job->parts[chunk->part].end_key;
-	int64		max_rows = choose_size(job, trend, claim);
+	int64		max_rows = choose_size(job, target, trend, claim);
 	BulkparBounds *bounds;
 
 	Assert(max_rows > 0);
@@ -227,23 +230,26 @@ cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 /*
  * The stripes of a new chunk.  While dead rows cannot be removed stripes cost
  * time and gain nothing: those of the chunk before could not be if some
- * snapshot is older than that chunk.
+ * snapshot is older than that chunk.  They were chosen for the largest part, and
+ * the keys of others may be of types that they are not possible with.
  */
 static int
-stripes_of_chunk(const BulkparJob *job, Oid relid)
+stripes_of_chunk(const BulkparJob *job, const BulkparTarget *target)
 {
 	static TransactionId last_claim = InvalidTransactionId;
 	bool		held = job->xmin_holders != NULL;
 
 	if (TransactionIdIsValid(last_claim))
 	{
-		Relation	rel = table_open(relid, NoLock);
+		Relation	rel = table_open(target->part, NoLock);
 
 		held = TransactionIdPrecedes(GetOldestNonRemovableTransactionId(rel),
 									 last_claim);
 		table_close(rel, NoLock);
 	}
 	last_claim = ReadNextTransactionId();
+	if (job->stripes_chosen && !bulkpar_stripe_possible(target->key))
+		return 1;
 	return held && job->stripes_chosen ? 1 : job->stripes;
 }
 
@@ -262,14 +268,13 @@ stripes_of_chunk(const BulkparJob *job, Oid relid)
  * hardly a stripe will need one more batch for a few rows.
  */
 static int64
-choose_size(const BulkparJob *job, const BulkparLedgerTrend *trend,
-			BulkparClaim *claim)
+choose_size(const BulkparJob *job, const BulkparTarget *target,
+			const BulkparLedgerTrend *trend, BulkparClaim *claim)
 {
 	BulkparStripe *stripe = &claim->chunk.stripe;
 	double		left = job->estimated_rows - claim->chunk.rows_before;
 	int			batch_size = choose_batch_size(job, trend, left);
-	int			stripes = stripes_of_chunk(job,
-										   job->parts[claim->chunk.part].relid);
+	int			stripes = stripes_of_chunk(job, target);
 	int			limit;
 	double		batches;
 	int			stripe_batches;

@@ -106,7 +106,10 @@ report_failure(int64 job_id, const BulkparJob *job, const ErrorData *error)
 	const char *table = job == NULL ? NULL : get_rel_name(job->target);
 	char	   *name = psprintf("bulkpar job " INT64_FORMAT "%s", job_id,
 								table == NULL ? "" :
-								psprintf(" on table \"%s\"", table));
+								psprintf(" on table \"%s\"%s", table,
+										 job->ntargets == 0 ? "" :
+										 psprintf(" and %d more",
+												  job->ntargets - 1)));
 
 	ereport(LOG,
 			(errcode(error->sqlerrcode),

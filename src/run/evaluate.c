@@ -102,13 +102,13 @@ bulkpar_evaluate_find(const BulkparJob *job, BulkparTarget *target)
 
 /*
  * Find it, with these choices if they are made, and if they are made now how
- * many rows of the target are looked at.
+ * many rows of the target are looked at, or of several as if they were alike.
  */
 static BulkparOnce
 find(const BulkparJob *job, BulkparTarget *target, const BulkparOnce *choices,
 	 double *target_rows)
 {
-	BulkparStatement *statement = bulkpar_statement_list(job, target->part,
+	BulkparStatement *statement = bulkpar_statement_list(job, target->relid, target->part,
 														 target->key);
 	BulkparOnce *once = &statement->hooks.condition.once;
 
@@ -118,7 +118,8 @@ find(const BulkparJob *job, BulkparTarget *target, const BulkparOnce *choices,
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
 	if (!choices->chosen && once->choices != NULL)
-		*target_rows = bulkpar_statement_target_rows(statement);
+		*target_rows = bulkpar_statement_target_rows(statement) *
+			Max(job->ntargets, 1);
 	bulkpar_statement_forget(statement);
 	SPI_finish();
 	return *once;
@@ -131,7 +132,7 @@ lock_some_part(const BulkparJob *job, BulkparTarget *target)
 	for (int i = 0; i < job->nparts; i++)
 	{
 		LockRelationOid(job->parts[i].relid, AccessShareLock);
-		if (!bulkpar_part_belongs(job->target, job->parts[i].relid))
+		if (bulkpar_part_is_gone(job, i))
 			continue;
 		bulkpar_target_lock(target, job, i, AccessShareLock);
 		return true;

@@ -83,6 +83,8 @@
 static void evaluate_once(BulkparJob *job, BulkparTarget *target);
 static void look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
 						 BulkparTarget *target);
+static double count_planner_rows(const BulkparPlan *plan, const BulkparJob *job,
+								 Oid target);
 static void sum_up(BulkparPlan *plan);
 static bool is_empty(const BulkparPlan *plan);
 static bool is_worth_listing(BulkparPlan *plan, const BulkparJob *job,
@@ -137,19 +139,23 @@ bulkpar_plan_decide(const BulkparJob *job, BulkparTarget *target,
 /*
  * Ask the planner how many of the rows the statement will change.  It may take
  * the table for larger or smaller than we know it to be: what it says of its
- * rows is then said of ours.  The plan must have a part that is not gone.
+ * rows is then said of ours.  Of several targets it is asked of the one with the
+ * largest part, and that is said of all.  The plan must have a part that is not gone.
  */
 void
 bulkpar_plan_expect(BulkparPlan *plan, const BulkparJob *job,
 					BulkparTarget *target)
 {
+	double		planner_rows;
+
 	bulkpar_target_lock(target, job, plan->largest, AccessShareLock);
 	SPI_connect();
 	plan->expected = bulkpar_target_expect(target, job, &plan->repeatable,
 										   &plan->joins);
 	SPI_finish();
-	if (plan->planner_rows > 0)
-		plan->expected *= plan->rows / plan->planner_rows;
+	planner_rows = count_planner_rows(plan, job, target->relid);
+	if (planner_rows > 0)
+		plan->expected *= plan->rows / planner_rows;
 	plan->expected = Min(Max(rint(plan->expected), 1), plan->rows);
 }
 
@@ -192,13 +198,10 @@ look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
 {
 	const BulkparJobPart *known = &job->parts[number];
 	BulkparPlanPart *part = &plan->parts[number];
-	double		planner_rows;
 	Datum	   *end;
 
 	LockRelationOid(known->relid, AccessShareLock);
-	part->gone = known->gone ||
-		(get_rel_name(job->target) != NULL &&
-		 !bulkpar_part_belongs(job->target, known->relid));
+	part->gone = known->gone || bulkpar_part_is_gone(job, number);
 	part->rows = known->estimated_rows;
 	part->end_key = known->end_key;
 	if (part->gone)
@@ -208,8 +211,7 @@ look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
 		return;
 
 	part->rows = bulkpar_measure_rows(known->relid, &part->pages,
-									  &planner_rows);
-	plan->planner_rows += planner_rows;
+									  &part->planner_rows);
 	end = bulkpar_endkey_read(target);
 	if (end == NULL)
 	{
@@ -218,6 +220,20 @@ look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
 	}
 	else
 		part->end_key = bulkpar_keyvalue_store(target->key, end);
+}
+
+/* What the planner takes for the rows of a target. */
+static double
+count_planner_rows(const BulkparPlan *plan, const BulkparJob *job, Oid target)
+{
+	double		rows = 0;
+
+	for (int i = 0; i < plan->nparts; i++)
+	{
+		if (job->parts[i].target == target)
+			rows += plan->parts[i].planner_rows;
+	}
+	return rows;
 }
 
 /* The rows of all parts, and the largest one. */
@@ -254,13 +270,15 @@ is_empty(const BulkparPlan *plan)
 
 /*
  * Whether a job does best to list the rows that change before its batches. An
- * error while all are looked up could not be said to be one of a row.
+ * error while all are looked up could not be said to be one of a row.  Of several
+ * targets each would have a list of its own.
  */
 static bool
 is_worth_listing(BulkparPlan *plan, const BulkparJob *job,
 				 BulkparTarget *target)
 {
-	if (job->prepared || job->skip_errors || is_empty(plan) ||
+	if (job->prepared || job->skip_errors || job->ntargets > 0 ||
+		is_empty(plan) ||
 		(job->condition == NULL && job->from_item == NULL &&
 		 job->statement == NULL) ||
 		plan->rows < (double) MIN_BATCHES * job->batch_size)
@@ -435,6 +453,7 @@ count_batches(const BulkparPlan *plan, const BulkparJob *job, double share)
 	double		limit = 0;
 	double		bundle_rows = 0;
 	int			bundle_parts = 0;	/* of the last batch, if it takes others */
+	Oid			bundle_target = InvalidOid;
 
 	for (int i = 0; i < plan->nparts; i++)
 	{
@@ -443,7 +462,7 @@ count_batches(const BulkparPlan *plan, const BulkparJob *job, double share)
 
 		if (part->gone || part->end_key == NULL)
 			continue;
-		if (bundle_parts == 0 ||
+		if (bundle_parts == 0 || job->parts[i].target != bundle_target ||
 			!bulkpar_claim_adds(bundle_parts, bundle_rows, rows, limit))
 		{
 			batches += Max(1, ceil(rows / job->batch_size));
@@ -456,6 +475,7 @@ count_batches(const BulkparPlan *plan, const BulkparJob *job, double share)
 		{
 			bundle_rows += rows;
 			bundle_parts++;
+			bundle_target = job->parts[i].target;
 		}
 		rows_before += rows;
 	}

@@ -24,6 +24,7 @@ typedef struct BulkparPlanPart
 	bool		gone;			/* it is no longer a part of the target */
 	BlockNumber pages;
 	double		rows;			/* that the job goes through */
+	double		planner_rows;	/* what the planner takes for that */
 	bool		counted;		/* these rows, else they are estimated */
 	BulkparStoredKey *end_key;	/* NULL for an empty table */
 } BulkparPlanPart;
@@ -35,7 +36,6 @@ typedef struct BulkparPlan
 	int			largest;		/* part, or -1 if all are gone */
 	double		rows;			/* that the job goes through in all parts */
 	bool		counted;		/* those of all parts */
-	double		planner_rows;	/* what the planner takes for that */
 	double		expected;		/* rows that change, or -1: not looked at */
 	bool		repeatable;		/* each time that they are looked for */
 	bool		unlisted;		/* just because they are not */

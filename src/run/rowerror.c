@@ -124,6 +124,7 @@ statement_stands(BulkparChunkRun *run)
 		shape = bulkpar_key_usual_shape(run->target->key);
 		SPI_connect();
 		bulkpar_statement_check(bulkpar_statement_batch(run->job,
+														run->target->relid,
 														run->target->part,
 														run->target->key,
 														&shape));

@@ -52,18 +52,18 @@ bulkpar_show_error_context(void *arg)
 		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
 				   " of table \"%s\", key (%s)",
 				   run->job->job_id, chunk->chunk_no,
-				   NameStr(run->target->name), key_list(batch->last_key));
+				   run->target->shown, key_list(batch->last_key));
 	else if (chunk->done == NULL)
 		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
 				   " of table \"%s\", %s up to (%s)",
 				   run->job->job_id, chunk->chunk_no,
-				   NameStr(run->target->name), rows,
+				   run->target->shown, rows,
 				   key_list(batch->last_key));
 	else
 		errcontext("bulkpar job " INT64_FORMAT ", chunk " INT64_FORMAT
 				   " of table \"%s\", %s after (%s) up to (%s)",
 				   run->job->job_id, chunk->chunk_no,
-				   NameStr(run->target->name), rows, key_list(chunk->done),
+				   run->target->shown, rows, key_list(chunk->done),
 				   key_list(batch->last_key));
 }
 

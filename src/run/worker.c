@@ -219,18 +219,27 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 /*
  * Let current_query() be the statement that the caller would have run without
  * us, as triggers that keep a history expect it; the server log has it, too.  It
- * keeps the name that the table has now.
+ * keeps the name that the table has now.  Of several targets it is that of the
+ * one at hand.
  */
 static void
 show_statement(const BulkparChunkRun *run)
 {
+	static char *shown = NULL;
 	const BulkparJob *job = run->job;
+	bool		at_hand = job->ntargets > 0 && run->claim.chunk.chunk_no != 0;
+	Oid			relid = at_hand ? job->parts[run->claim.chunk.part].target :
+		job->target;
+	char	   *before = shown;
 
-	LockRelationOid(job->target, AccessShareLock);
-	if (get_rel_name(job->target) == NULL)
+	LockRelationOid(relid, AccessShareLock);
+	if (get_rel_name(relid) == NULL)
 		return;
-	MemoryContextSwitchTo(run->job_context);
-	debug_query_string = bulkpar_statement_text(job);
+	shown = MemoryContextStrdup(TopMemoryContext,
+								bulkpar_statement_text(job, relid));
+	debug_query_string = shown;
+	if (before != NULL)
+		pfree(before);
 }
 
 /* Let user code know which job it runs for. */
@@ -281,7 +290,7 @@ plan_in_transaction(void *arg)
 
 /*
  * Forget what was planned of the job and was rolled back.  What it has allocated
- * stays: the statement that current_query() shows is among it.
+ * stays.
  */
 static void
 load_anew(BulkparChunkRun *run, const WorkerArgs *args)
@@ -327,6 +336,8 @@ claim(void *arg)
 	MemoryContextSwitchTo(run->chunk_context);
 	work->done = bulkpar_joblock_is_held(run->job->job_id) &&
 		bulkpar_claim_chunk(run->job, work->number, run->target, &run->claim);
+	if (work->done && run->job->ntargets > 0)
+		show_statement(run);
 	CommitTransactionCommand();
 }
 

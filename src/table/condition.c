@@ -132,11 +132,19 @@ find_drive(const BulkparCondition *condition, ParseState *pstate,
 		.rti = 1
 	};
 	const BulkparJob *job = condition->once.job;
+	BulkparDrive drive;
 
 	if (job == NULL)
 		return own;
-	return bulkpar_drive_find(pstate, query, condition->relid,
-							  job->sees_batches);
+	drive = bulkpar_drive_find(pstate, query, condition->relid,
+							   job->sees_batches);
+	/* The batches of the job change its other targets, too. */
+	for (int i = 0; i < job->ntargets; i++)
+	{
+		if (job->targets[i] != condition->relid)
+			drive.changed = lappend_oid(drive.changed, job->targets[i]);
+	}
+	return drive;
 }
 
 /* A name of the statement must still be that of the table it began with. */

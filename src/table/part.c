@@ -15,8 +15,11 @@
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "table/part.h"
+
+static bool exists(Oid relid);
 
 /*
  * Whether a table is the target, or a partition or child of it.  A partition that
@@ -53,4 +56,29 @@ bulkpar_part_require(Oid target, Oid relid)
 				 errmsg("a batch of table \"%s\" was planned to change nothing",
 						get_rel_name(target)),
 				 errhint("Another extension plans statements on this table its own way. Its documentation may say how to reach the rows.")));
+}
+
+/*
+ * Whether the job goes on without a part, which the caller has locked: it was
+ * dropped or detached, or its target was while there are others.
+ */
+bool
+bulkpar_part_is_gone(const BulkparJob *job, int part)
+{
+	const BulkparJobPart *described = &job->parts[part];
+
+	if (exists(described->target))
+		return !bulkpar_part_belongs(described->target, described->relid);
+	for (int i = 0; i < job->ntargets; i++)
+	{
+		if (exists(job->targets[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+exists(Oid relid)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid));
 }

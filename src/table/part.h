@@ -13,7 +13,10 @@
 #ifndef BULKPAR_PART_H
 #define BULKPAR_PART_H
 
+#include "books/job.h"
+
 extern bool bulkpar_part_belongs(Oid target, Oid relid);
 extern void bulkpar_part_require(Oid target, Oid relid);
+extern bool bulkpar_part_is_gone(const BulkparJob *job, int part);
 
 #endif							/* BULKPAR_PART_H */

@@ -34,13 +34,13 @@
 #include "table/statement.h"
 
 /*
- * Find the tables of the target in which the statement of a job may find rows,
+ * Find the tables of a target in which the statement of a job may find rows,
  * in the current memory context and in the order of their bounds; partitioned
  * ones are among them.  They are locked as for reading to the end of the
  * (sub)transaction.  False if the planner did not say: then all of them count.
  */
 bool
-bulkpar_prune_parts(const BulkparJob *job, List **relids)
+bulkpar_prune_parts(const BulkparJob *job, Oid target, List **relids)
 {
 	BulkparKey	none = {0};
 	BulkparStatement *statement;
@@ -50,7 +50,7 @@ bulkpar_prune_parts(const BulkparJob *job, List **relids)
 	if (job->condition == NULL && job->from_item == NULL &&
 		job->statement == NULL)
 		return false;
-	statement = bulkpar_statement_list(job, job->target, &none);
+	statement = bulkpar_statement_list(job, target, target, &none);
 	statement->hooks.reached.context = CurrentMemoryContext;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();

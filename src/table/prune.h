@@ -16,6 +16,7 @@
 #include "books/job.h"
 #include "nodes/pg_list.h"
 
-extern bool bulkpar_prune_parts(const BulkparJob *job, List **relids);
+extern bool bulkpar_prune_parts(const BulkparJob *job, Oid target,
+								List **relids);
 
 #endif							/* BULKPAR_PRUNE_H */

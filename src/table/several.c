@@ -31,8 +31,8 @@
 static const BulkparKey no_key;
 static const BulkparKeyShape all_rows;
 
-static bool all_belong(const BulkparJob *job, const BulkparSeveralPart *parts,
-					   int nparts);
+static bool all_belong(const BulkparTarget *target, const BulkparJob *job,
+					   const BulkparSeveralPart *parts, int nparts);
 static int64 count_rows(BulkparTarget *target, const BulkparJob *job,
 						List *relids, BulkparSeveralPart *parts, int nparts);
 static int64 change_rows(BulkparTarget *target, const BulkparJob *job,
@@ -58,7 +58,7 @@ bulkpar_several_is_possible(BulkparTarget *target, const BulkparJob *job)
 	if (!target->looked_alone)
 	{
 		shape = bulkpar_key_usual_shape(target->key);
-		statement = bulkpar_statement_batch(job, target->part, target->key,
+		statement = bulkpar_statement_batch(job, target->relid, target->part, target->key,
 											&shape);
 		SPI_connect();
 		bulkpar_statement_prepare(statement);
@@ -82,7 +82,7 @@ bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
 	bulkpar_target_lock(target, job, parts[0].number, RowExclusiveLock);
 	for (int i = 1; i < nparts; i++)
 		LockRelationOid(job->parts[parts[i].number].relid, RowExclusiveLock);
-	return all_belong(job, parts, nparts);
+	return all_belong(target, job, parts, nparts);
 }
 
 /*
@@ -121,16 +121,17 @@ bulkpar_several_update(BulkparTarget *target, const BulkparJob *job,
 		parts[i].rows_hot = Min(parts[i].rows_hot, parts[i].rows_changed);
 	}
 	return changed <= job->batch_size && !(target->whole && changed < rows) &&
-		all_belong(job, parts, nparts);
+		all_belong(target, job, parts, nparts);
 }
 
-/* Whether all of them are parts of the target now. */
+/* Whether all of them, which are of one target, are parts of that now. */
 static bool
-all_belong(const BulkparJob *job, const BulkparSeveralPart *parts, int nparts)
+all_belong(const BulkparTarget *target, const BulkparJob *job,
+		   const BulkparSeveralPart *parts, int nparts)
 {
 	for (int i = 0; i < nparts; i++)
 	{
-		if (!bulkpar_part_belongs(job->target,
+		if (!bulkpar_part_belongs(target->relid,
 								  job->parts[parts[i].number].relid))
 			return false;
 	}
@@ -169,7 +170,7 @@ change_rows(BulkparTarget *target, const BulkparJob *job, List *relids,
 			BulkparSeveralPart *parts, int nparts)
 {
 	BulkparStatement *statement =
-		bulkpar_statement_batch(job, target->part, &no_key, &all_rows);
+		bulkpar_statement_batch(job, target->relid, target->part, &no_key, &all_rows);
 	int64		changed;
 	int			result;
 

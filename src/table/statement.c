@@ -39,8 +39,8 @@
 
 static const char *end_of(const char *part);
 static BulkparStatement *make_listing(BulkparConditionUse use,
-									  const BulkparJob *job, Oid part,
-									  const BulkparKey *key);
+									  const BulkparJob *job, Oid relid,
+									  Oid part, const BulkparKey *key);
 static BulkparStatement *make_limited(BulkparConditionUse use, Oid relid,
 									  Oid part, const BulkparKey *key,
 									  const BulkparKeyShape *shape);
@@ -62,11 +62,11 @@ static bool find_sample(Node *node, void *context);
 static char *table_name(Oid relid);
 
 /*
- * The statement of a job as the caller gave it, or made of its parts, which
- * must have passed parse.c.
+ * The statement of a job on a target, as the caller gave it, or made of its
+ * parts, which must have passed parse.c.
  */
 char *
-bulkpar_statement_text(const BulkparJob *job)
+bulkpar_statement_text(const BulkparJob *job, Oid relid)
 {
 	StringInfoData sql;
 	bool		deletes = job->command == BULKPAR_COMMAND_DELETE;
@@ -76,8 +76,9 @@ bulkpar_statement_text(const BulkparJob *job)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, deletes ? "DELETE FROM %s%s" :
-					 "UPDATE %s%s SET ", job->only ? "ONLY " : "",
-					 table_name(job->target));
+					 "UPDATE %s%s SET ",
+					 bulkpar_job_is_only(job, relid) ? "ONLY " : "",
+					 table_name(relid));
 	for (int i = 0; i < job->nexpressions; i++)
 	{
 		const char *set = job->column_targets != NULL ?
@@ -104,17 +105,18 @@ end_of(const char *part)
 }
 
 /*
- * The statement of a batch, over a piece of the keys.  Like those that follow,
+ * The statement of a batch on a target, over a piece of the keys.  Like those that follow,
  * it is in the current memory context, and forgotten with that; the key must
  * live as long.
  */
 BulkparStatement *
-bulkpar_statement_batch(const BulkparJob *job, Oid part,
+bulkpar_statement_batch(const BulkparJob *job, Oid relid, Oid part,
 						const BulkparKey *key, const BulkparKeyShape *shape)
 {
 	BulkparStatement *statement =
-		make_statement(BULKPAR_CONDITION_CHANGE, bulkpar_statement_text(job),
-					   job->target, part, key, shape);
+		make_statement(BULKPAR_CONDITION_CHANGE,
+					   bulkpar_statement_text(job, relid), relid, part, key,
+					   shape);
 
 	statement->hooks.condition.once.job = job;
 	statement->hooks.batch_size = job->batch_size;
@@ -128,18 +130,18 @@ bulkpar_statement_batch(const BulkparJob *job, Oid part,
  * than one of a row.
  */
 BulkparStatement *
-bulkpar_statement_list(const BulkparJob *job, Oid part,
+bulkpar_statement_list(const BulkparJob *job, Oid relid, Oid part,
 					   const BulkparKey *key)
 {
-	return make_listing(BULKPAR_CONDITION_LIST, job, part, key);
+	return make_listing(BULKPAR_CONDITION_LIST, job, relid, part, key);
 }
 
 /* The keys of a few such rows, with their old and new values. */
 BulkparStatement *
-bulkpar_statement_values(const BulkparJob *job, Oid part,
+bulkpar_statement_values(const BulkparJob *job, Oid relid, Oid part,
 						 const BulkparKey *key)
 {
-	return make_listing(BULKPAR_CONDITION_VALUES, job, part, key);
+	return make_listing(BULKPAR_CONDITION_VALUES, job, relid, part, key);
 }
 
 /* The keys of a piece in order, as many as the last parameter says. */
@@ -340,12 +342,12 @@ bulkpar_statement_forget(BulkparStatement *statement)
 
 /* The statement of a job, as a SELECT of the rows that it would change. */
 static BulkparStatement *
-make_listing(BulkparConditionUse use, const BulkparJob *job, Oid part,
-			 const BulkparKey *key)
+make_listing(BulkparConditionUse use, const BulkparJob *job, Oid relid,
+			 Oid part, const BulkparKey *key)
 {
 	BulkparKeyShape none = {0};
 	BulkparStatement *statement =
-		make_statement(use, bulkpar_statement_text(job), job->target, part,
+		make_statement(use, bulkpar_statement_text(job, relid), relid, part,
 					   key, &none);
 
 	statement->hooks.condition.once.job = job;

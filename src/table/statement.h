@@ -35,16 +35,16 @@ typedef struct BulkparStatement
 	MemoryContextCallback callback;
 } BulkparStatement;
 
-extern char *bulkpar_statement_text(const BulkparJob *job);
+extern char *bulkpar_statement_text(const BulkparJob *job, Oid relid);
 extern BulkparStatement *bulkpar_statement_batch(const BulkparJob *job,
-												 Oid part,
+												 Oid relid, Oid part,
 												 const BulkparKey *key,
 												 const BulkparKeyShape *shape);
 extern BulkparStatement *bulkpar_statement_list(const BulkparJob *job,
-												Oid part,
+												Oid relid, Oid part,
 												const BulkparKey *key);
 extern BulkparStatement *bulkpar_statement_values(const BulkparJob *job,
-												  Oid part,
+												  Oid relid, Oid part,
 												  const BulkparKey *key);
 extern BulkparStatement *bulkpar_statement_collect(Oid relid, Oid part,
 												   const BulkparKey *key,

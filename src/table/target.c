@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * target.c
- *		A part of a job's target, locked, and the statements on it.
+ *		A part of a target of a job, locked, and the statements on it.
  *
  * A job knows its tables by OID, while the statements that it runs find the
  * target by name.  Each transaction therefore locks target and part first and
@@ -22,6 +22,7 @@
 #include "access/table.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -61,32 +62,38 @@ bulkpar_target_create(MemoryContext context)
 }
 
 /*
- * Lock the target of the job and a part of it until the end of the transaction,
- * and make sure that the statements name the one and reach the other.  Those
- * for another part, or under another name, are forgotten.  An error if either
+ * Lock a part of the job and its target until the end of the transaction, and
+ * make sure that the statements name the one and reach the other.  Those for
+ * another part, or under another name, are forgotten.  An error if either
  * is gone, or no longer has the key that the job follows.
  */
 void
 bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 					LOCKMODE lockmode)
 {
+	Oid			relid = job->parts[part].target;
 	Oid			part_relid = job->parts[part].relid;
 	Relation	rel;
 
 	Assert(part >= 0 && part < job->nparts);
-	LockRelationOid(job->target, lockmode);
-	if (part_relid != job->target)
+	LockRelationOid(relid, lockmode);
+	if (part_relid != relid)
 		LockRelationOid(part_relid, lockmode);
 	if (target->part == part_relid && is_current(target))
 		return;
 
-	rel = try_relation_open(job->target, NoLock);
+	rel = try_relation_open(relid, NoLock);
 	if (rel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 job->ntargets > 0 ?
+				 errmsg("a table of the job no longer exists") :
 				 errmsg("the table of the job no longer exists"),
-				 errdetail("It had the OID %u.", job->target)));
-	if (!bulkpar_part_belongs(job->target, part_relid))
+				 errdetail("It had the OID %u.", relid),
+				 bulkpar_part_is_gone(job, part) ?
+				 errhint("Resume the job: it goes on without that table.") :
+				 0));
+	if (!bulkpar_part_belongs(relid, part_relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a part of table \"%s\" was dropped or detached while the job ran",
@@ -211,7 +218,7 @@ bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job,
 
 	*repeatable = bulkpar_statement_is_repeatable(statement);
 	*joins = list_difference_oid(bulkpar_statement_relations(statement),
-								 list_make1_oid(job->target)) != NIL;
+								 list_make1_oid(target->relid)) != NIL;
 	bulkpar_statement_forget(statement);
 	return rows;
 }
@@ -293,7 +300,7 @@ run_update(BulkparTarget *target, const BulkparJob *job,
 static BulkparStatement *
 prepare_list(BulkparTarget *target, const BulkparJob *job)
 {
-	BulkparStatement *statement = bulkpar_statement_list(job, target->part,
+	BulkparStatement *statement = bulkpar_statement_list(job, target->relid, target->part,
 														 target->key);
 
 	bulkpar_statement_prepare(statement);
@@ -326,7 +333,7 @@ find_statement(BulkparTarget *target, const BulkparJob *job,
 
 	oldcontext = MemoryContextSwitchTo(target->context);
 	statement = job != NULL ?
-		bulkpar_statement_batch(job, target->part, target->key, shape) :
+		bulkpar_statement_batch(job, target->relid, target->part, target->key, shape) :
 		bulkpar_statement_collect(target->relid, target->part, target->key,
 								  shape);
 	*list = lappend(*list, statement);
@@ -375,6 +382,7 @@ turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 	bulkpar_target_check_rules(rel, job);
 
 	/* Forget the old names, and the statements prepared with them. */
+	target->looked_alone &= target->relid == RelationGetRelid(rel);
 	target->relid = InvalidOid;
 	target->updates = target->collects = NIL;
 	MemoryContextReset(target->context);
@@ -385,7 +393,10 @@ turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 	target->has_rules = rel->rd_rel->relhasrules;
 	target->key = bulkpar_key_follow(part_rel, described->key_index,
 									 described->key_order);
-	target->sql = bulkpar_statement_text(job);
+	target->shown = job->ntargets == 0 ? NameStr(target->name) :
+		psprintf("%s.%s", get_namespace_name(target->schema),
+				 NameStr(target->name));
+	target->sql = bulkpar_statement_text(job, RelationGetRelid(rel));
 	target->relid = RelationGetRelid(rel);
 	target->part = described->relid;
 	MemoryContextSwitchTo(oldcontext);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * target.h
- *		A part of a job's target, locked, and the statements on it.
+ *		A part of a target of a job, locked, and the statements on it.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -28,6 +28,8 @@ typedef struct BulkparTarget
 	Oid			part;			/* it, or a partition or child of it */
 	Oid			schema;
 	NameData	name;
+	char	   *shown;			/* the name for people, among several targets
+								 * with the schema */
 	bool		has_rules;
 	BulkparKey *key;
 	char	   *sql;			/* the statement, to show it */

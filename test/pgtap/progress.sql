@@ -39,8 +39,8 @@ SELECT put_job('running', 100000, 'bulkpar_owner') AS running,
 	put_job('failed', 100000, 'bulkpar_owner') AS failed,
 	put_job('cancelled', NULL, 'bulkpar_other') AS cancelled,
 	put_job('running', 10000, 'bulkpar_other') AS exceeded \gset
-INSERT INTO bulkpar.bulkpar_part (job_id, part_no, relation, key_index, key_order)
-SELECT job_id, part_no, 'person', 'person_pkey'::regclass, 'id'
+INSERT INTO bulkpar.bulkpar_part (job_id, part_no, target, relation, key_index, key_order)
+SELECT job_id, part_no, 'person', 'person', 'person_pkey'::regclass, 'id'
 FROM bulkpar.bulkpar_job, generate_series(1, 2) AS part_no
 WHERE target = 'person'::regclass;
 INSERT INTO bulkpar.bulkpar_chunk (job_id, chunk_no, part_no, hi, hi_bytes, stripes, rows_before, rows_found,

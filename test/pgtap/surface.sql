@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(136);
+SELECT plan(190);
 
 SET LOCAL search_path = public, bulkpar;
 CREATE ROLE bulkpar_somebody;
@@ -39,7 +39,12 @@ SELECT results_eq(
 		'function bulkpar_cancel(text)',
 		'function bulkpar_changed(boolean,tid,"any")',
 		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
+		'function bulkpar_delete(regclass[],text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
+		'function bulkpar_delete(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
 		'function bulkpar_execute(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean,regclass)',
+		'function bulkpar_explain(regclass[],text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_explain(regclass[],text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean,boolean)',
+		'function bulkpar_explain(regclass[],text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean,boolean)',
 		'function bulkpar_explain(text,integer,integer,boolean,text,bigint,text,integer,regclass,boolean,boolean,boolean,regclass,boolean)',
 		'function bulkpar_explain(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean,boolean)',
 		'function bulkpar_explain(text,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean,boolean)',
@@ -56,6 +61,10 @@ SELECT results_eq(
 		'function bulkpar_support(internal)',
 		'function bulkpar_update(regclass,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
 		'function bulkpar_update(regclass,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_update(regclass[],text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_update(regclass[],text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_update(text,text,text,integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
+		'function bulkpar_update(text,text[],text[],integer,integer,text,boolean,text,bigint,text,integer,text,regclass,boolean,boolean,boolean)',
 		'function bulkpar_wait(bigint,interval)',
 		'function bulkpar_wait(text,interval)',
 		'function bulkpar_xmin_holders()',
@@ -97,6 +106,7 @@ SELECT results_eq(
 		'owner regrole not null',
 		'session_role regrole not null',
 		'target regclass not null',
+		'targets regclass[]',
 		'only_target boolean not null',
 		'key_index oid',
 		'inserted regclass',
@@ -167,6 +177,7 @@ SELECT results_eq(
 	ARRAY[
 		'job_id bigint not null',
 		'part_no integer not null',
+		'target regclass not null',
 		'relation regclass not null',
 		'key_index oid not null',
 		'key_order text not null',
@@ -314,6 +325,7 @@ SELECT results_eq(
 		'job_name text',
 		'owner regrole',
 		'target regclass',
+		'targets regclass[]',
 		'key_index regclass',
 		'inserted regclass',
 		'command text',
@@ -367,6 +379,7 @@ SELECT results_eq(
 	ARRAY[
 		'job_id bigint',
 		'target regclass',
+		'targets regclass[]',
 		'status text',
 		'rows_done bigint',
 		'rows_changed bigint',
@@ -391,8 +404,8 @@ SELECT set_eq(
 SELECT results_eq(
 	$$SELECT * FROM columns_of('bulkpar_errors')$$,
 	$$SELECT replace(c, ' not null', '')
-	FROM columns_of('bulkpar_error') AS c$$,
-	'bulkpar_errors has the columns of bulkpar_error');
+	FROM columns_of('bulkpar_error') AS c UNION ALL SELECT 'relation regclass'$$,
+	'bulkpar_errors has the columns of bulkpar_error, and the table of the part');
 SELECT is_empty(
 	$$SELECT name FROM members JOIN pg_class c ON c.oid = objid
 	WHERE relkind = 'v' AND reloptions IS DISTINCT FROM ARRAY['security_barrier=true']$$,
@@ -443,6 +456,22 @@ SELECT results_eq(
 		'using_item text DEFAULT NULL::text, '
 		'key_index regclass DEFAULT NULL::regclass, '
 		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
+		'bulkpar_delete: target text, condition text, '
+		'batch_size integer DEFAULT 1000, '
+		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
+		'on_error text DEFAULT ''stop''::text, '
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'using_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
+		'bulkpar_delete: targets regclass[], condition text, '
+		'batch_size integer DEFAULT 1000, '
+		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
+		'on_error text DEFAULT ''stop''::text, '
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'using_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
 		'bulkpar_execute: statement text, batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
 		'on_error text DEFAULT ''stop''::text, '
@@ -478,7 +507,47 @@ SELECT results_eq(
 		'key_index regclass DEFAULT NULL::regclass, '
 		'skip_unchanged boolean DEFAULT false, '
 		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
+		'bulkpar_update: target text, column_name text, '
+		'expression text, batch_size integer DEFAULT 1000, '
+		'workers integer DEFAULT NULL::integer, '
+		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
+		'on_error text DEFAULT ''stop''::text, '
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'skip_unchanged boolean DEFAULT false, '
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
+		'bulkpar_update: targets regclass[], column_name text, '
+		'expression text, batch_size integer DEFAULT 1000, '
+		'workers integer DEFAULT NULL::integer, '
+		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
+		'on_error text DEFAULT ''stop''::text, '
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'skip_unchanged boolean DEFAULT false, '
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
 		'bulkpar_update: target regclass, column_name text[], '
+		'expression text[], batch_size integer DEFAULT 1000, '
+		'workers integer DEFAULT NULL::integer, '
+		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
+		'on_error text DEFAULT ''stop''::text, '
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'skip_unchanged boolean DEFAULT false, '
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
+		'bulkpar_update: target text, column_name text[], '
+		'expression text[], batch_size integer DEFAULT 1000, '
+		'workers integer DEFAULT NULL::integer, '
+		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
+		'on_error text DEFAULT ''stop''::text, '
+		'max_errors bigint DEFAULT 1000, job_name text DEFAULT NULL::text, '
+		'stripes integer DEFAULT NULL::integer, from_item text DEFAULT NULL::text, '
+		'key_index regclass DEFAULT NULL::regclass, '
+		'skip_unchanged boolean DEFAULT false, '
+		'sees_batches boolean DEFAULT false, once boolean DEFAULT false',
+		'bulkpar_update: targets regclass[], column_name text[], '
 		'expression text[], batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, '
 		'condition text DEFAULT NULL::text, wait boolean DEFAULT true, '
@@ -498,7 +567,8 @@ SELECT set_eq(
 	$$SELECT replace(replace(pg_get_function_arguments(oid), 'target text', 'target regclass'),
 		', sample boolean DEFAULT false', '') FROM pg_proc WHERE proname = 'bulkpar_explain'$$,
 	$$SELECT pg_get_function_arguments(oid) FROM pg_proc
-	WHERE proname IN ('bulkpar_update', 'bulkpar_delete', 'bulkpar_execute')$$,
+	WHERE proname IN ('bulkpar_update', 'bulkpar_delete', 'bulkpar_execute')
+		AND proargtypes[0] <> 'text'::regtype OR proname = 'bulkpar_execute'$$,
 	'bulkpar_explain has the arguments of the functions that it explains');
 CREATE TEMPORARY TABLE signatures AS
 SELECT oid, proname::name AS name, oid::regprocedure::text AS signature,

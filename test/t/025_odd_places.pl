@@ -29,16 +29,38 @@ END
 # gives a job that may be used up.
 my %arguments = (
 	'bulkpar_update(regclass,text,text)' =>
-	  [ { target => "'t'", column_name => "'n'", expression => "'n + 1'" } ],
+	  [ { target => "'t'::regclass", column_name => "'n'", expression => "'n + 1'" } ],
 	'bulkpar_update(regclass,text[],text[])' => [
 		{
-			target => "'t'",
+			target => "'t'::regclass",
+			column_name => "ARRAY['n']",
+			expression => "ARRAY['n + 1']"
+		}
+	],
+	'bulkpar_update(text,text,text)' =>
+	  [ { target => "'t'::text", column_name => "'n'", expression => "'n + 1'" } ],
+	'bulkpar_update(text,text[],text[])' => [
+		{
+			target => "'t'::text",
+			column_name => "ARRAY['n']",
+			expression => "ARRAY['n + 1']"
+		}
+	],
+	'bulkpar_update(regclass[],text,text)' =>
+	  [ { targets => "'{t,gone}'", column_name => "'n'", expression => "'n + 1'" } ],
+	'bulkpar_update(regclass[],text[],text[])' => [
+		{
+			targets => "'{t,gone}'",
 			column_name => "ARRAY['n']",
 			expression => "ARRAY['n + 1']"
 		}
 	],
 	'bulkpar_delete(regclass,text)' =>
+	  [ { target => "'gone'::regclass", condition => "'n = 0'" } ],
+	'bulkpar_delete(text,text)' =>
 	  [ { target => "'gone'", condition => "'n = 0'" } ],
+	'bulkpar_delete(regclass[],text)' =>
+	  [ { targets => "'{gone,more}'", condition => "'n < 0'" } ],
 	'bulkpar_execute(text)' => [ { statement => "'UPDATE t SET n = n + 1'" } ],
 	'bulkpar_explain(text,text,text)' => [
 		{
@@ -55,6 +77,23 @@ my %arguments = (
 			expression => "ARRAY['n + 1']"
 		}
 	],
+	'bulkpar_explain(regclass[],text,text)' => [
+		{
+			targets => "'{t,gone}'",
+			column_name => "'n'",
+			expression => "'n + 1'",
+			sample => 'true'
+		}
+	],
+	'bulkpar_explain(regclass[],text[],text[])' => [
+		{
+			targets => "'{t,gone}'",
+			column_name => "ARRAY['n']",
+			expression => "ARRAY['n + 1']"
+		}
+	],
+	'bulkpar_explain(regclass[],text)' =>
+	  [ { targets => "'{t,gone}'", condition => "'n < 0'" } ],
 	'bulkpar_explain(text,text)' =>
 	  [ { target => "'t'", condition => "'n < 0'" } ],
 	'bulkpar_explain(text)' => [ { statement => "'UPDATE t SET n = n + 1'" } ],
@@ -180,6 +219,7 @@ SET search_path = plain, public;
 CREATE TABLE t (id integer PRIMARY KEY, n integer DEFAULT 0);
 CREATE TABLE two (LIKE t INCLUDING ALL);
 CREATE TABLE gone (LIKE t INCLUDING ALL);
+CREATE TABLE more (LIKE t INCLUDING ALL);
 CREATE TABLE checked (LIKE t INCLUDING ALL);
 CREATE TABLE gated (LIKE t INCLUDING ALL);
 INSERT INTO t SELECT generate_series(1, 10);

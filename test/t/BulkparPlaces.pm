@@ -665,6 +665,10 @@ my %values = (
 	'integer' => [ '0', '-1', '1', '2147483647' ],
 	'interval' => [ "'0'", "'-1 day'", "'100000 years'", "'-100000 years'" ],
 	'regclass' => [ '0', '4711', "'pg_class'", "'two_pkey'", "'bulkpar_jobs'" ],
+	'regclass[]' => [
+		"'{}'", "'{NULL}'", "'{t,t}'", "'{{t,gone},{two,checked}}'",
+		"'[3:4]={t,0}'", "'{t,4711,pg_class}'"
+	],
 	'text' => [
 		"''", "' '", "'nonsense'", "'1); DROP TABLE two; --'",
 		"repeat('x', 100000)", q('$1')
