@@ -153,6 +153,15 @@ ANALYZE few;
 SELECT bulkpar_update('few', 'n', 'n + 1', 5, condition => 'kind = 7');
 CALL check_that('sum(n) = 8 FROM few');
 
+\echo several tables, one of them with partitions
+CREATE TABLE like_few (b text, a int, kind int, n bigint DEFAULT 0, PRIMARY KEY (a, b)) PARTITION BY HASH (b);
+CREATE TABLE like_few_0 PARTITION OF like_few FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE like_few_1 PARTITION OF like_few FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO like_few SELECT b, a, kind FROM few;
+SELECT bulkpar_update('{like_few,few}', 'n', 'n + (SELECT count(*) FROM few)', 30);
+CALL check_that('sum(n) = 320008 FROM (SELECT n FROM few UNION ALL SELECT n FROM like_few) x');
+SELECT bulkpar_explain(ARRAY['few', 'like_few'], 'n', 'n + 1', sample => true) \g /dev/null
+
 \echo stripes are chosen, by the order of the rows, where a table has 8 MB
 CREATE TABLE wide (id int PRIMARY KEY, other int NOT NULL UNIQUE, n int DEFAULT 0, filler text)
 	WITH (fillfactor = 10);

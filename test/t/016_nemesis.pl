@@ -133,6 +133,16 @@ sub next_statement
 	return $statements[ rand @statements ];
 }
 
+# The next call: that statement, or the same on two tables.
+sub next_call
+{
+	my ($how) = @_;
+
+	return rand() < 0.2
+	  ? "bulkpar_update('{twin,t}', 'n', 'n + 1 + tempo()', $how)"
+	  : "bulkpar_execute('" . next_statement() . "', $how)";
+}
+
 # Start the next job when there is none, or go on with one that was stopped.
 sub keep_going
 {
@@ -143,8 +153,9 @@ sub keep_going
 
 	if (!defined $job)
 	{
-		call("SELECT bulkpar_execute('" . next_statement() . "', $size, 3,"
-			  . " wait => $wait, job_name => 'nemesis', stripes => $stripes)");
+		call('SELECT '
+			  . next_call("$size, 3, wait => $wait,"
+				  . " job_name => 'nemesis', stripes => $stripes"));
 	}
 	elsif ($status ne 'running')
 	{
@@ -302,6 +313,9 @@ make_table($node, 't', 20000);
 $node->safe_psql('postgres',
 	'ALTER TABLE t ADD COLUMN balance integer NOT NULL DEFAULT 0');
 $node->safe_psql('postgres', <<'END');
+CREATE TABLE twin (n integer DEFAULT 0, id bigint PRIMARY KEY);
+INSERT INTO twin (id) SELECT generate_series(1, 2000);
+ANALYZE twin;
 CREATE TABLE history (id integer, n integer);
 CREATE TABLE merged (id integer PRIMARY KEY, n integer);
 CREATE TABLE archive (id integer PRIMARY KEY);
@@ -361,6 +375,9 @@ $jobs{$_} //= 0 foreach qw(update keep call merge move);
 diag(join(', ', map { "$jobs{$_} $_" } sort keys %jobs));
 is_exactly($node, 't', $jobs{update} + $jobs{keep} + $jobs{call},
 	'every row is updated once by each that does so');
+is_exactly($node, 'twin', $node->safe_psql('postgres',
+		'SELECT count(*) FROM bulkpar_jobs WHERE targets IS NOT NULL'),
+	'those of the other table by each that is about both');
 is( $node->safe_psql('postgres',
 		'SELECT count(*), count(DISTINCT (id, n)) FROM history'),
 	join('|', ($jobs{keep} * 20000) x 2), 'and kept once');
@@ -385,7 +402,8 @@ isnt(
 	$node->safe_psql('postgres', 'SELECT count(*) FROM t WHERE balance <> 0'),
 	'0', 'and there were some');
 is( $node->safe_psql('postgres',
-		'SELECT bool_and(rows_changed = 20000) FROM bulkpar_progress'),
+		'SELECT bool_and(rows_changed = CASE WHEN targets IS NULL THEN 20000'
+		  . ' ELSE 22000 END) FROM bulkpar_progress'),
 	't', 'each job has counted its rows');
 is_quiet($node, 't', 'nemesis');
 is(shared_segments($node), $segments, 'no shared memory segment is left');

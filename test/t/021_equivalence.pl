@@ -148,6 +148,12 @@ sub script
 		  . "RESET ROLE;\nRESET ALL;\n";
 		s/\@S\@/$schema/g foreach $setup, $run{$schema};
 	}
+	$setup .= <<"END" if $case->{twin};
+CREATE SCHEMA eq_twin;
+CREATE TABLE eq_twin.$case->{name} (LIKE eq_job.$case->{name} INCLUDING ALL);
+GRANT USAGE ON SCHEMA eq_twin TO eq_user;
+GRANT SELECT, UPDATE, DELETE ON eq_twin.$case->{name} TO eq_user;
+END
 	my $compare = "SELECT '\@table', (" . differences($case->{name}, 'x::text')
 	  . ");\nSELECT '\@log', (" . differences('log', 'x::text') . ");\n";
 	foreach my $child (others($case))
@@ -176,7 +182,7 @@ END
 RESET ROLE;
 RESET ALL;
 SET client_min_messages = error;
-DROP SCHEMA IF EXISTS eq_sql, eq_job CASCADE;
+DROP SCHEMA IF EXISTS eq_sql, eq_job, eq_twin CASCADE;
 SELECT bulkpar_forget(job_id) FROM bulkpar_jobs;
 BEGIN;
 $setup
@@ -217,6 +223,7 @@ sub verdict
 	$outcomes{'nothing to do'}++ if $plain eq '00000' && $count == 0;
 	$outcomes{ $case->{walks} }++ if defined $case->{walks};
 	$outcomes{'listed'}++ if $listed > 0;
+	$outcomes{'with a twin'}++ if $case->{twin};
 	$outcomes{'listed by several columns'}++ if $listed > 0 && $width > 1;
 	$outcomes{'listed of several parts'}++ if $listed > 0 && $parts > 1;
 	return "SQLSTATE $got{job} instead of $plain" if $got{job} ne $plain;

@@ -94,6 +94,13 @@ sub make_call
 	{
 		my $target = quote_text($case->{name});
 
+		# Together with a table of the same kind that has no rows.
+		$case->{twin} = !defined $case->{key_index}
+		  && $case->{ref} eq $case->{name} && chance(0.25);
+		$target = 'ARRAY['
+		  . join(', ', some(2, $target, quote_text("eq_twin.$case->{name}")))
+		  . ']::regclass[]'
+		  if $case->{twin};
 		$how{condition} = quote_text($case->{where})
 		  if defined $case->{where} && !$case->{deletes};
 		if ($case->{deletes})
