@@ -16,6 +16,7 @@ import parts
 import report
 import server
 import shapes
+import tenants
 import walks
 import writers
 
@@ -36,6 +37,7 @@ PARTS = {
     'move': (walks.run_move, 1_000_000, 5),
     'copy': (walks.run_copy, 1_000_000, 5),
     'merge': (walks.run_merge, 500_000, 5),
+    'tenants': (tenants.run_tenants, 1_000_000, 3),
     'growth': (growth.run_growth, None, 3),
     'latency': (parts.run_latency, 1, 50),
 }
