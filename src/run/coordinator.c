@@ -93,6 +93,7 @@ static bool is_planned(const Coordinator *coordinator);
 static void launch_workers(Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
 static void look_around(Coordinator *coordinator);
+static void make_room_to_ask(Coordinator *coordinator);
 static void follow_alterations(Coordinator *coordinator, bool woken);
 static void alter_crew(Coordinator *coordinator);
 static void tell_alteration(Coordinator *coordinator);
@@ -414,6 +415,7 @@ look_around(Coordinator *coordinator)
 	if (notice != NULL)
 		bulkpar_handover_tell(coordinator->call, notice);
 	bulkpar_governor_tend(coordinator->governor);
+	make_room_to_ask(coordinator);
 	bulkpar_governor_note(coordinator->governor, false);
 	/* What it has done last may have been all that there was. */
 	if (pause != NULL &&
@@ -425,6 +427,34 @@ look_around(Coordinator *coordinator)
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg_internal("%s", pause)));
 	}
+}
+
+/*
+ * Where the workers hold all slots, let one of them end for the process that
+ * asks the query of the user: without an answer none of them may work.
+ */
+static void
+make_room_to_ask(Coordinator *coordinator)
+{
+	BulkparCall *call = coordinator->call;
+	char		notice[BULKPAR_NOTICE_SIZE];
+	int			places;
+	int			left;
+
+	if (!coordinator->planned ||
+		!bulkpar_governor_lacks_slot(coordinator->governor))
+		return;
+	places = bulkpar_crew_let_one_go(coordinator->crew, &left);
+	if (places == 0)
+		return;
+	coordinator->workers = places;
+	bulkpar_governor_alter(coordinator->governor, places);
+	pg_atomic_write_u32(&call->workers_started, left);
+	show_workers(coordinator, left);
+	snprintf(notice, sizeof(notice),
+			 "goes on with %d %s, one less, so that \"bulkpar.throttle_query\" can be asked",
+			 left, left == 1 ? "worker" : "workers");
+	bulkpar_handover_tell(call, notice);
 }
 
 /*

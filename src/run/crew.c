@@ -151,6 +151,34 @@ bulkpar_crew_resize(BulkparCrew *crew, int count)
 	return running;
 }
 
+/*
+ * One worker less is wanted, the one at the last place, to be told so by pace.c.
+ * Returns how many places are left, and in *left how many workers; or 0 if it is
+ * the only one, or if another is about to end already.
+ */
+int
+bulkpar_crew_let_one_go(BulkparCrew *crew, int *left)
+{
+	int			last = 0;
+	int			running = 0;
+
+	for (int i = 0; i < crew->size; i++)
+	{
+		if (crew->members[i].handle == NULL)
+			continue;
+		if (i >= crew->wanted)
+			return 0;
+		last = i;
+		running++;
+	}
+	if (running < 2)
+		return 0;
+	*left = running - 1;
+	crew->wanted = last;
+	crew->members[last].retired = true;
+	return last;
+}
+
 /* Have a place for so many workers. */
 static void
 make_room(BulkparCrew *crew, int count)

@@ -29,6 +29,7 @@ extern void bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job,
 								bool planned);
 extern int	bulkpar_crew_launch(BulkparCrew *crew, int count);
 extern int	bulkpar_crew_resize(BulkparCrew *crew, int count);
+extern int	bulkpar_crew_let_one_go(BulkparCrew *crew, int *left);
 extern BulkparShortage bulkpar_crew_shortage(const BulkparCrew *crew);
 extern bool bulkpar_crew_look_after(BulkparCrew *crew, bool woken);
 extern bool bulkpar_crew_is_done(const BulkparCrew *crew);

@@ -240,6 +240,13 @@ bulkpar_governor_tend(BulkparGovernor *governor)
 	bulkpar_userquery_tend(governor->userquery, !governor->closed);
 }
 
+/* Whether the limits have no slot for that process. */
+bool
+bulkpar_governor_lacks_slot(const BulkparGovernor *governor)
+{
+	return bulkpar_userquery_lacks_slot(governor->userquery);
+}
+
 /*
  * Let that process end, and say whether it has soon.  Does not throw, and can be
  * called in an exit callback.

@@ -103,10 +103,10 @@ int
 bulkpar_quota_errhint(BulkparShortage shortage)
 {
 	if (shortage == BULKPAR_SHORTAGE_JOBS)
-		return errhint("You may need to increase \"bulkpar.max_workers\", which is half of \"max_worker_processes\" by default; a job needs at least two processes.");
+		return errhint("You may need to increase \"bulkpar.max_workers\", which is half of \"max_worker_processes\" by default; a job needs at least two processes, and three with \"bulkpar.throttle_query\".");
 	if (shortage == BULKPAR_SHORTAGE_ROLE)
-		return errhint("A job needs at least two processes. Use ALTER ROLE ... CONNECTION LIMIT to allow more.");
-	return errhint("You may need to increase \"max_worker_processes\"; a job needs at least two slots.");
+		return errhint("A job needs at least two processes, and three with \"bulkpar.throttle_query\". Use ALTER ROLE ... CONNECTION LIMIT to allow more.");
+	return errhint("You may need to increase \"max_worker_processes\"; a job needs at least two slots, and three with \"bulkpar.throttle_query\".");
 }
 
 /* The processes that all jobs may have; -1 for no limit. */

@@ -128,6 +128,7 @@ bulkpar_userquery_follow(BulkparUserquery *userquery,
 			new != NULL && strcmp(*query, new) == 0)
 			continue;
 		changed = true;
+		userquery->refused = false;
 		if (*query != NULL)
 			pfree(*query);
 		*query = new == NULL ? NULL :
@@ -195,7 +196,7 @@ bulkpar_userquery_look(BulkparUserquery *userquery, TimestampTz now,
 		strlcpy(text, "throttle_query: the owner of the job cannot log in",
 				sizeof(text));
 	else if (userquery->refused)
-		strlcpy(text, "throttle_query: no process is left to ask it",
+		strlcpy(text, "throttle_query: no process is left to ask it, for which a job needs three",
 				sizeof(text));
 	else if (answered_at == 0)
 		strlcpy(text, "throttle_query: no answer yet", sizeof(text));
@@ -225,10 +226,20 @@ bulkpar_userquery_tend(BulkparUserquery *userquery, bool wanted)
 		else if (now - Max(answered_at, userquery->launched_at) > ANSWER_AGE)
 			TerminateBackgroundWorker(userquery->handle);
 	}
-	else if (wanted && has_query(userquery) &&
+	else if (!wanted)
+		userquery->refused = false;
+	else if (has_query(userquery) &&
 			 (userquery->launched_at == 0 ||
 			  now - userquery->launched_at >= LAUNCH_INTERVAL))
 		launch_asker(userquery, now);
+}
+
+/* Whether nobody asks because there was no slot for the process. */
+bool
+bulkpar_userquery_lacks_slot(const BulkparUserquery *userquery)
+{
+	return userquery->refused && userquery->handle == NULL &&
+		has_query(userquery);
 }
 
 /* Where the answers go, which is kept where a process only takes another's place. */

@@ -30,6 +30,7 @@ extern void bulkpar_userquery_look(BulkparUserquery *userquery,
 								   TimestampTz now, BulkparReasons *reasons);
 extern void bulkpar_userquery_tend(BulkparUserquery *userquery,
 								   bool wanted);
+extern bool bulkpar_userquery_lacks_slot(const BulkparUserquery *userquery);
 extern bool bulkpar_userquery_stop(BulkparUserquery *userquery);
 extern void bulkpar_userquery_outlast(BulkparUserquery *userquery);
 extern PGDLLEXPORT void bulkpar_userquery_main(Datum main_arg);

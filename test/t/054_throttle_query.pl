@@ -159,6 +159,76 @@ my %errors = (
 	'SELECT now()' => 'must return one column');
 like(call_error(start_asking($_)), qr/ERROR:  [^\n]*$errors{$_}/s, "$_: is refused") foreach sort keys %errors;
 
+# A process that asks needs a slot: where the workers hold all, one ends for it.
+sub set_slots
+{
+	my ($slots) = @_;
+
+	wait_until($node, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%')");
+	super("LOAD 'bulkpar'; ALTER SYSTEM SET bulkpar.max_workers = $slots; SELECT pg_reload_conf()");
+	wait_until($node, "current_setting('bulkpar.max_workers') = '$slots'");
+	return;
+}
+
+sub processes
+{
+	my ($type) = @_;
+
+	return "count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'bulkpar $type'";
+}
+
+sub alter_query
+{
+	my ($query) = @_;
+
+	super('SELECT bulkpar_alter(' . last_job($node) . qq{, settings => '{"throttle_query": "$query"}')});
+	return;
+}
+
+set_slots(4);
+say_by("BEGIN RETURN 'not now'; END");
+$call = start_asking('SELECT verdict()');
+is_held('not now', 'a query that is there from the start has a process');
+wait_until($node, 'count(*) = 2' . " FROM pg_stat_activity WHERE backend_type = 'bulkpar worker'", 'beside all workers');
+say_by("BEGIN RETURN ''; END");
+is(stop_call($call), 'succeeded', 'and the job goes on');
+unlike($call->{err}, qr/one less/, 'with all of them');
+
+set_slots(3);
+say_by("BEGIN RETURN 'not now'; END");
+make_table($node, 't', 1000);
+super('ALTER TABLE t OWNER TO joe');
+$call = start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10, 2)",
+	role => 'joe', 'bulkpar.max_rows_per_second' => 1);
+wait_until($node, 'count(*) = 2' . " FROM pg_stat_activity WHERE backend_type = 'bulkpar worker'");
+alter_query('SELECT verdict()');
+is_held('not now', 'one that comes later gets one');
+wait_until($node, processes('worker'), 'and one worker is left');
+super('SELECT bulkpar_alter(' . last_job($node) . q{, settings => '{"max_rows_per_second": 0}')});
+say_by("BEGIN RETURN ''; END");
+is(stop_call($call), 'succeeded', 'which does the rest');
+like($call->{err}, qr/NOTICE:  [^\n]*goes on with 1 worker, one less, so that "bulkpar.throttle_query" can be asked/,
+	'whoever waits is told');
+is_exactly($node, 't', 1, 'exactly once');
+
+# The last worker stays.
+set_slots(2);
+say_by("BEGIN RETURN 'not now'; END");
+make_table($node, 't', 1000);
+super('ALTER TABLE t OWNER TO joe');
+$call = start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10, 1)",
+	role => 'joe', 'bulkpar.max_rows_per_second' => 1);
+wait_until($node, processes('worker'));
+alter_query('SELECT verdict()');
+is_held('no process is left to ask it, for which a job needs three', 'a job is held that has one worker');
+wait_until($node, processes('worker'), 'which stays');
+super('SELECT bulkpar_pause(' . last_job($node) . ')');
+is(stop_call($call), 'paused', 'until somebody ends it');
+$call = start_asking('SELECT false');
+like(call_error($call), qr/ERROR:  53000: could not register [^\n]*.*at least two processes, and three with "bulkpar.throttle_query"/s,
+	'there must be three processes');
+set_slots(0);
+
 # Nobody runs a query as somebody else.
 super(<<'END');
 CREATE FUNCTION start_as_owner() RETURNS text LANGUAGE sql SECURITY DEFINER AS
