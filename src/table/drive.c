@@ -103,12 +103,11 @@ bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 			find_in_insert(&drive, top, relid, sees_batches);
 			break;
 		case CMD_MERGE:
-			bulkpar_merge_find(&drive, top, sees_batches);
+			bulkpar_merge_find(&drive, top, relid, sees_batches);
 			break;
 		case CMD_SELECT:
 			drive.command = BULKPAR_COMMAND_CALL;
-			check_select(&drive, top);
-			find_in_from(&drive, relid);
+			bulkpar_drive_find_in_select(&drive, relid);
 			break;
 		default:
 			bulkpar_drive_refuse(&drive, "this command", -1);
@@ -120,6 +119,14 @@ bulkpar_drive_find(ParseState *pstate, Query *top, Oid relid,
 		bulkpar_compat_take_tables(drive.pstate, drive.query);
 	}
 	return drive;
+}
+
+/* The same of a SELECT, which is the query of the drive already. */
+void
+bulkpar_drive_find_in_select(BulkparDrive *drive, Oid relid)
+{
+	check_select(drive, drive->query);
+	find_in_from(drive, relid);
 }
 
 /* Let bulkpar_drive_is_marked know the driving table when it is planned. */

@@ -35,6 +35,7 @@ typedef struct BulkparDrive
 
 extern BulkparDrive bulkpar_drive_find(ParseState *pstate, Query *top,
 									   Oid relid, bool sees_batches);
+extern void bulkpar_drive_find_in_select(BulkparDrive *drive, Oid relid);
 extern void bulkpar_drive_refuse(const BulkparDrive *drive,
 								 const char *what, int location);
 extern void bulkpar_drive_mark(const BulkparDrive *drive);

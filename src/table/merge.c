@@ -3,14 +3,17 @@
  * merge.c
  *		MERGE, driven by its source.
  *
- * The source becomes a subquery that selects from it, so that the range of a
- * batch can be the condition of that: in the condition of the join it would make
- * rows beyond it rows that have no match.
+ * A table becomes a subquery that selects from it, so that the range of a batch
+ * can be the condition of that: in the condition of the join it would make rows
+ * beyond it rows that have no match.  A source that is a subquery already has its
+ * driving table in its FROM list.
  *
  * One statement merges all rows as they meet the target in one snapshot, and
  * fails where two of them change the same row.  In batches a row would meet what
  * another one has inserted or changed before; so it must be told from the join
- * that no two of them can meet the same row.
+ * and the subquery that no two rows of the driving table can meet the same row.
+ * What a subquery makes of one row of that table is in one batch, as it is in one
+ * statement.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -47,41 +50,50 @@ typedef struct Pair
 } Pair;
 
 static int	find_source(const BulkparDrive *drive, const Query *top);
+static void take_source(BulkparDrive *drive, Query *top, int source,
+						Oid relid);
 static void check_parts(const BulkparDrive *drive, const Query *top,
 						int source);
-static bool deletes_further(const Query *top, Oid source, Oid target);
+static Oid	deletes_further(const BulkparDrive *drive, const Query *top,
+							Oid target);
 static bool has_dropped_column(Oid relid);
 static bool find_row_test(Node *node, void *context);
 static bool find_system_column(Node *node, void *context);
-static bool meet_apart(const Query *top, int source);
+static bool meet_apart(const BulkparDrive *drive, const Query *top,
+					   int source);
+static Bitmapset *driving_columns(const BulkparDrive *drive, List *pairs);
 static List *find_pairs(const Query *top, int source);
 static Pair *find_pair(Node *clause, int target, int source);
 static bool keeps_pairs(const MergeAction *action, List *pairs, int source);
 static Query *select_source(Query *top, int source);
 
 /*
- * Find the source of a MERGE, which drives it, and make it a subquery.  Otherwise
- * as bulkpar_drive_find.
+ * Find the source of a MERGE, which drives it or has the table that does, and make
+ * it a subquery.  Otherwise as bulkpar_drive_find.
  */
 void
-bulkpar_merge_find(BulkparDrive *drive, Query *top, bool sees_batches)
+bulkpar_merge_find(BulkparDrive *drive, Query *top, Oid relid,
+				   bool sees_batches)
 {
 	int			source = find_source(drive, top);
-	Oid			relid = rt_fetch(source, top->rtable)->relid;
 	Oid			target = rt_fetch(top->resultRelation, top->rtable)->relid;
+	Oid			further;
 
 	check_parts(drive, top, source);
+	take_source(drive, top, source, relid);
+	relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
 	if (bulkpar_part_belongs(relid, target) ||
 		bulkpar_part_belongs(target, relid))
 		bulkpar_drive_refuse(drive, "MERGE of a table into itself", -1);
-	if (!sees_batches && deletes_further(top, relid, target))
+	further = sees_batches ? InvalidOid : deletes_further(drive, top, target);
+	if (OidIsValid(further))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("a foreign key deletes or changes rows of tables \"%s\" or \"%s\" where the MERGE deletes one",
-						get_rel_name(relid), get_rel_name(target)),
+						get_rel_name(further), get_rel_name(target)),
 				 errdetail("Later batches would not meet these."),
 				 errhint("Say sees_batches => true, if that does no harm.")));
-	if (!sees_batches && !meet_apart(top, source))
+	if (!sees_batches && !meet_apart(drive, top, source))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("rows of table \"%s\" might meet the same row of table \"%s\"",
@@ -90,30 +102,37 @@ bulkpar_merge_find(BulkparDrive *drive, Query *top, bool sees_batches)
 				 errhint("Let the join compare columns of \"%s\" that have a unique index and are NOT NULL with columns of \"%s\", insert these as they are, and do not update them. Or say sees_batches => true, if that does no harm.",
 						 get_rel_name(relid), get_rel_name(target))));
 	drive->command = BULKPAR_COMMAND_MERGE;
-	drive->query = select_source(top, source);
-	drive->rti = 1;
 	drive->inserted = target;
 	drive->changed = list_make1_oid(target);
 	drive->multiplies = true;
 	bulkpar_inserted_check(drive, top, true);
 }
 
-/* Whether foreign keys do more where rows of the target are deleted. */
-static bool
-deletes_further(const Query *top, Oid source, Oid target)
+/*
+ * A table of the source of which foreign keys delete or change rows where some of
+ * the target are deleted; the first one for the target itself, or InvalidOid.
+ */
+static Oid
+deletes_further(const BulkparDrive *drive, const Query *top, Oid target)
 {
+	bool		deletes = false;
 	ListCell   *lc;
 
 	foreach(lc, top->mergeActionList)
+		deletes |= lfirst_node(MergeAction, lc)->commandType == CMD_DELETE;
+	foreach(lc, deletes ? drive->query->rtable : NIL)
 	{
-		if (lfirst_node(MergeAction, lc)->commandType == CMD_DELETE)
-			return bulkpar_cascade_leads(target, target) ||
-				bulkpar_cascade_leads(target, source);
+		const RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		if (rte->rtekind == RTE_RELATION &&
+			(bulkpar_cascade_leads(target, target) ||
+			 bulkpar_cascade_leads(target, rte->relid)))
+			return rte->relid;
 	}
-	return false;
+	return InvalidOid;
 }
 
-/* The number of the source, which must be a table. */
+/* The number of the source, which must be a table or a subquery. */
 static int
 find_source(const BulkparDrive *drive, const Query *top)
 {
@@ -122,14 +141,33 @@ find_source(const BulkparDrive *drive, const Query *top)
 		((RangeTblRef *) source)->rtindex : 0;
 	const RangeTblEntry *rte = rti > 0 ? rt_fetch(rti, top->rtable) : NULL;
 
-	if (rte == NULL || rte->rtekind != RTE_RELATION ||
+	if (rte == NULL || (rte->rtekind != RTE_RELATION &&
+						rte->rtekind != RTE_SUBQUERY) ||
 		rte->relkind == RELKIND_VIEW)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the source of a MERGE that is run in batches must be a table")));
+				 errmsg("the source of a MERGE that is run in batches must be a table or a subquery"),
+				 rte != NULL ? 0 :
+				 errhint("Put the join into a subquery, such as USING (SELECT ... FROM ... JOIN ...) AS s.")));
 	if (rte->tablesample != NULL)
 		bulkpar_drive_refuse(drive, "TABLESAMPLE of the driving table", -1);
 	return rti;
+}
+
+/* Let the source be a subquery that is driven, by the table of the OID if valid. */
+static void
+take_source(BulkparDrive *drive, Query *top, int source, Oid relid)
+{
+	const RangeTblEntry *rte = rt_fetch(source, top->rtable);
+
+	if (rte->rtekind == RTE_SUBQUERY)
+	{
+		drive->query = rte->subquery;
+		bulkpar_drive_find_in_select(drive, relid);
+		return;
+	}
+	drive->query = select_source(top, source);
+	drive->rti = 1;
 }
 
 /* What a MERGE must not have. */
@@ -156,7 +194,8 @@ check_parts(const BulkparDrive *drive, const Query *top, int source)
 		find_system_column(condition, &source))
 		bulkpar_drive_refuse(drive, "a system column of the source of MERGE",
 							 -1);
-	if (has_dropped_column(rt_fetch(source, top->rtable)->relid) &&
+	if (rt_fetch(source, top->rtable)->rtekind == RTE_RELATION &&
+		has_dropped_column(rt_fetch(source, top->rtable)->relid) &&
 		(find_row_test((Node *) top->mergeActionList, &source) ||
 		 find_row_test(condition, &source)))
 		bulkpar_drive_refuse(drive, "a test for nulls of the row of a source of MERGE that has lost a column",
@@ -209,20 +248,18 @@ find_system_column(Node *node, void *context)
 }
 
 /*
- * Whether no row of the target can be met by two rows of the source, also not one
- * that is inserted or changed for one of them.
+ * Whether no row of the target can be met by two rows of the driving table, also
+ * not one that is inserted or changed for one of them.
  */
 static bool
-meet_apart(const Query *top, int source)
+meet_apart(const BulkparDrive *drive, const Query *top, int source)
 {
-	const RangeTblEntry *rte = rt_fetch(source, top->rtable);
+	const RangeTblEntry *rte = rt_fetch(drive->rti, drive->query->rtable);
 	List	   *pairs = find_pairs(top, source);
-	Bitmapset  *columns = NULL;
 	ListCell   *lc;
 
-	foreach(lc, pairs)
-		columns = bms_add_member(columns, ((const Pair *) lfirst(lc))->source);
-	if (!bulkpar_unique_covers(rte->relid, rte->inh, columns) ||
+	if (!bulkpar_unique_covers(rte->relid, rte->inh,
+							   driving_columns(drive, pairs)) ||
 		!bulkpar_inserted_is_as_given(rt_fetch(top->resultRelation,
 											   top->rtable)->relid))
 		return false;
@@ -232,6 +269,27 @@ meet_apart(const Query *top, int source)
 			return false;
 	}
 	return true;
+}
+
+/* Those of the driving table that are compared by the join as they are. */
+static Bitmapset *
+driving_columns(const BulkparDrive *drive, List *pairs)
+{
+	Bitmapset  *columns = NULL;
+	ListCell   *lc;
+
+	foreach(lc, pairs)
+	{
+		const Pair *pair = lfirst(lc);
+		const TargetEntry *entry = get_tle_by_resno(drive->query->targetList,
+													pair->source);
+		const Var  *value = (const Var *) entry->expr;
+
+		if (IsA(value, Var) && value->varno == drive->rti &&
+			value->varlevelsup == 0 && value->varattno > 0)
+			columns = bms_add_member(columns, value->varattno);
+	}
+	return columns;
 }
 
 /* The columns that the join compares. */

@@ -15,7 +15,7 @@
 
 #include "table/drive.h"
 
-extern void bulkpar_merge_find(BulkparDrive *drive, Query *top,
+extern void bulkpar_merge_find(BulkparDrive *drive, Query *top, Oid relid,
 							   bool sees_batches);
 
 #endif							/* BULKPAR_MERGE_H */

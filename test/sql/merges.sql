@@ -121,6 +121,55 @@ SELECT regexp_replace(line, ' +\(cost=.*\)', '') AS line FROM bulkpar_explain('M
 	WHEN MATCHED THEN UPDATE SET n = s.n + d.n
 	WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, d.n)', 10, 2) line;
 
+-- a source that is a subquery, also of a join, which goes through its first table
+SELECT fill();
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING (SELECT item, n * 2 AS n FROM delivery WHERE item > 50) d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = s.n + d.n
+	WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, d.n)', 10);
+SELECT command, target FROM last_job;
+SELECT * FROM merged_state;
+CREATE TABLE shelf (id int PRIMARY KEY, rack int NOT NULL, factor int);
+CREATE TABLE rack (id int PRIMARY KEY, extra int);
+INSERT INTO shelf SELECT g, g % 10, g % 3 FROM generate_series(1, 90) g;
+INSERT INTO rack SELECT g, 1000 FROM generate_series(1, 9) g;
+CREATE TABLE stock_plain (LIKE stock INCLUDING ALL);
+SELECT fill();
+INSERT INTO stock_plain SELECT * FROM stock;
+MERGE INTO stock_plain s USING (SELECT d.item, d.n * f.factor + coalesce(r.extra, 0) AS n FROM delivery d JOIN shelf f ON f.id = d.shelf LEFT JOIN rack r ON r.id = f.rack WHERE d.item % 3 > 0) d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = s.n + d.n
+	WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, d.n);
+SELECT rows_changed, batches > 5 AS batches FROM bulkpar_execute('MERGE INTO stock s USING (SELECT d.item, d.n * f.factor + coalesce(r.extra, 0) AS n FROM delivery d JOIN shelf f ON f.id = d.shelf LEFT JOIN rack r ON r.id = f.rack WHERE d.item % 3 > 0) d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = s.n + d.n
+	WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, d.n)', 10);
+SELECT command, target FROM last_job;
+SELECT count(*) FROM stock;
+SELECT count(*) FROM (SELECT item, n FROM stock EXCEPT SELECT item, n FROM stock_plain) x;
+-- what is made of one row of the driving table is in one batch: it fails as it does in one statement, or not
+MERGE INTO stock_plain s USING (SELECT d.item FROM delivery d JOIN shelf f ON f.rack = d.item) d ON s.item = d.item WHEN MATCHED THEN DELETE;
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT d.item FROM delivery d JOIN shelf f ON f.rack = d.item) d ON s.item = d.item WHEN MATCHED THEN DELETE', 1);
+SELECT count(*) FROM stock;
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO shelf s USING (SELECT d.item, d.item * 1000 + f.id AS id FROM delivery d JOIN shelf f ON f.rack = d.item) d ON s.factor = d.item WHEN NOT MATCHED THEN INSERT VALUES (id, 0, item)', 1);
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING (SELECT item, generate_series(1, 2) AS i FROM delivery) d ON s.item = d.item AND d.i = 2 WHEN MATCHED THEN UPDATE SET note = ''second''', 10);
+SELECT command, target FROM last_job;
+-- by another table
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING (SELECT d.item FROM shelf f JOIN delivery d ON d.shelf = f.id AND d.shelf IS NOT NULL) d ON s.item = d.item WHEN MATCHED THEN UPDATE SET note = NULL', driving_table => 'delivery');
+SELECT target FROM last_job;
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING (SELECT d.item FROM delivery d, rack r, shelf f WHERE r.id = f.rack AND d.shelf = f.id AND r.id = 3) d ON s.item = d.item WHEN MATCHED THEN UPDATE SET note = NULL', driving_table => 'delivery');
+SELECT target FROM last_job;
+-- what such a source reads of the target is as it was when the job began
+SELECT fill();
+TRUNCATE stock_plain;
+INSERT INTO stock_plain SELECT * FROM stock;
+MERGE INTO stock_plain s USING (SELECT d.item FROM delivery d WHERE (SELECT count(*) FROM stock_plain) = 100) d ON s.item = d.item WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (item) VALUES (d.item);
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO stock s USING (SELECT d.item FROM delivery d WHERE (SELECT count(*) FROM stock) = 100) d ON s.item = d.item WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (item) VALUES (d.item)', 10);
+SELECT count(*) FROM stock;
+SELECT count(*) FROM (SELECT item, n FROM stock EXCEPT SELECT item, n FROM stock_plain) x;
+-- few rows are listed first, and the plan of a batch
+SELECT regexp_replace(line, ' +\(cost=.*\)', '') AS line FROM bulkpar_explain('MERGE INTO stock s USING (SELECT d.item, d.n * f.factor AS n FROM delivery d JOIN shelf f ON f.id = d.shelf WHERE d.n > 2) d ON s.item = d.item
+	WHEN MATCHED THEN UPDATE SET n = s.n + d.n
+	WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, d.n)', 10, 2) line;
+DROP TABLE shelf, rack, stock_plain;
+
 -- what is refused
 \set VERBOSITY sqlstate
 \set message '\\echo :LAST_ERROR_MESSAGE'
@@ -132,7 +181,17 @@ SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item W
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT VALUES (d.item + 1)'); :message
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT (n) VALUES (d.item)'); :message
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN NOT MATCHED THEN INSERT DEFAULT VALUES'); :message
-SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT * FROM delivery) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT n, max(item) AS item FROM delivery GROUP BY n) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT * FROM delivery ORDER BY item LIMIT 10) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT * FROM delivery UNION ALL SELECT * FROM delivery) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT * FROM delivery FOR UPDATE) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT * FROM (SELECT * FROM delivery) i) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (VALUES (1)) d(item) ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT item, n FROM stock) d ON s.item = d.item WHEN MATCHED THEN DELETE', sees_batches => true); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT item + 1 AS item FROM delivery) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT n AS item FROM delivery) d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT d.item FROM delivery c LEFT JOIN delivery d ON c.item = d.n) d ON s.item = d.item WHEN MATCHED THEN DELETE', driving_table => 'stock'); :message
+SELECT bulkpar_execute('MERGE INTO stock s USING (SELECT d.item FROM source c LEFT JOIN delivery d ON c.a = d.item) d ON s.item = d.item WHEN MATCHED THEN DELETE', driving_table => 'delivery'); :message
 SELECT bulkpar_execute('MERGE INTO stock s USING (delivery d JOIN source c ON c.a = d.item) ON s.item = d.item WHEN MATCHED THEN DELETE'); :message
 SELECT bulkpar_execute('MERGE INTO stock s USING generate_series(1, 2) d ON s.item = d WHEN MATCHED THEN DELETE'); :message
 SELECT bulkpar_execute('WITH w AS (SELECT 1) MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE'); :message

@@ -22,9 +22,7 @@ sub make_walk
 	my $touched = "$case->{ref}.touched";
 	my $how = $case->{error} ? 'move' : pick('move', 'move', 'copy', 'call');
 
-	$how = 'merge'
-	  if !$case->{error} && !defined $from->{item} && !defined $from->{with}
-	  && chance(0.5);
+	$how = 'merge' if !$case->{error} && chance(0.4);
 	my $kept = chance(0.5) ? pick('kept', '@S@.kept', 'kept AS k') : 'kept';
 	my $unique = !$case->{error} && chance(0.4);
 	my $insert = "INSERT INTO $kept (seq, touched, e)";
@@ -56,26 +54,52 @@ sub make_walk
 			"\nRETURNING $seq, $touched, $int AS e)\n$insert\n$rest$conflict");
 	}
 	$case->{only_reads} = 1;
-	if ($how eq 'merge')
-	{
-		# seq has no unique index, but is unique
-		$case->{sees_batches} = 1;
-		$case->{skips} = 0;
-		delete $case->{where};
-		return ("MERGE INTO $kept USING $target ON "
-			  . ($kept =~ /AS k/ ? 'k' : 'kept') . ".seq = $seq\n"
-			  . join("\n", some(1 + int(rand(3)),
-				  "WHEN MATCHED AND $seq % 3 = 0 THEN DELETE",
-				  "WHEN MATCHED THEN UPDATE SET touched = $seq, e = coalesce($touched, 0) + 1",
-				  "WHEN NOT MATCHED AND $touched > 5 THEN DO NOTHING",
-				  "WHEN NOT MATCHED THEN INSERT (seq, touched, e) VALUES ($seq, $touched, 1)")),
-			'');
-	}
+	return merge_into($case, $kept, $target, $with, $unique, $int) if $how eq 'merge';
 	$body = "FROM $target" . (defined $from->{item} ? ", $from->{item}" : '');
 	return ("$with\n$insert\nSELECT $seq, $touched, $int\n$body", $conflict)
 	  if $how eq 'copy';
 	$int = pick("eq.note($int)", "eq.note($seq), $int", "$seq + eq.note(7)");
 	return ("$with\nSELECT $int\n$body", '');
+}
+
+# MERGE, of the table or of a subquery that goes through it.
+sub merge_into
+{
+	my ($case, $kept, $target, $with, $unique, $int) = @_;
+	my $from = $case->{from};
+	my ($seq, $touched) = ("$case->{ref}.seq", "$case->{ref}.touched");
+	my $name = $kept =~ /AS k/ ? 'k' : 'kept';
+	my $subquery = defined $from->{item} || $with ne '' || chance(0.6);
+	my ($source, $end) = ($target, '');
+
+	# seq has no unique index, but is unique
+	$case->{sees_batches} = 1;
+	$case->{skips} = 0;
+	if ($subquery)
+	{
+		my $other = defined $from->{item} && !$unique;
+
+		$case->{walks} = $other ? 'merge of a join' : 'merge of a subquery';
+		delete $case->{where} if defined $from->{item} && !$other;
+		$int = '1' if !$other;
+		$source = ($other ? "$with " : '')
+		  . "SELECT $seq AS \"S\", $touched AS b, $int AS c FROM $target"
+		  . ($other ? ", $from->{item}" : '');
+		($source, $end) = ("($source", ') AS q');
+		($seq, $touched) = ('q."S"', 'q.b');
+	}
+	else
+	{
+		delete $case->{where};
+	}
+	$end .= " ON $name.seq = $seq\n"
+	  . join("\n", some(1 + int(rand(3)),
+		  "WHEN MATCHED AND $seq % 3 = 0 THEN DELETE",
+		  "WHEN MATCHED THEN UPDATE SET touched = $seq, e = coalesce($touched, 0) + 1",
+		  "WHEN NOT MATCHED AND $touched > 5 THEN DO NOTHING",
+		  "WHEN NOT MATCHED THEN INSERT (seq, touched, e) VALUES ($seq, $touched, "
+			. ($subquery ? 'q.c' : '1') . ')'));
+	return ("MERGE INTO $kept USING $source", $end);
 }
 
 1;
