@@ -65,6 +65,7 @@ CREATE TABLE bulkpar.bulkpar_job (
 	expressions text[] NOT NULL,
 	condition text,
 	from_item text,
+	names text[],
 	skip_unchanged boolean NOT NULL,
 	sees_batches boolean NOT NULL,
 	batch_size integer NOT NULL,
@@ -297,6 +298,8 @@ COMMENT ON COLUMN bulkpar.bulkpar_job.command IS
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_names IS 'The columns that are set';
 COMMENT ON COLUMN bulkpar.bulkpar_job.column_targets IS
 'What is set of each column, in SQL, where that is a field or an element of one; else null';
+COMMENT ON COLUMN bulkpar.bulkpar_job.names IS
+'The tables and columns that the names in the statement are: OID, number and name';
 COMMENT ON COLUMN bulkpar.bulkpar_job.messages IS
 'What triggers and functions have said (INFO, NOTICE, WARNING) when the job has ended: ten texts, and how often each and others came';
 COMMENT ON COLUMN bulkpar.bulkpar_chunk.messages IS

@@ -112,6 +112,25 @@ bulkpar_compat_selected_columns(const Query *query, RangeTblEntry *rte)
 #endif
 }
 
+/* All columns of a table that a query reads or writes, in the same way, as a copy. */
+static inline Bitmapset *
+bulkpar_compat_used_columns(const Query *query, RangeTblEntry *rte)
+{
+	Bitmapset  *columns;
+
+#if PG_VERSION_NUM >= 160000
+	RTEPermissionInfo *used;
+
+	if (rte->perminfoindex == 0)
+		return NULL;
+	used = getRTEPermissionInfo(query->rteperminfos, rte);
+#else
+	RangeTblEntry *used = rte;
+#endif
+	columns = bms_union(used->selectedCols, used->insertedCols);
+	return bms_add_members(columns, used->updatedCols);
+}
+
 /* Let a copy of a table of a query require in another what it does there. */
 static inline void
 bulkpar_compat_take_permissions(const Query *query, Query *other,

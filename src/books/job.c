@@ -29,7 +29,7 @@
 #define REQUESTED \
 	"job_name, owner, session_role, target, targets, key_index, only_target, " \
 	"inserted, command, column_names, column_targets, statement, expressions, " \
-	"condition, from_item, " \
+	"condition, from_item, names, " \
 	"skip_unchanged, sees_batches, batch_size, workers, stripes, on_error, max_errors, " \
 	"settings"
 
@@ -86,6 +86,8 @@ bulkpar_job_serialize(const BulkparJob *job)
 	append_texts(&buf, "expressions", job->expressions, job->nexpressions);
 	append_text(&buf, "condition", job->condition);
 	append_text(&buf, "from_item", job->from_item);
+	if (job->names != NULL)
+		append_texts(&buf, "names", job->names, job->nnames);
 	append_bool(&buf, "skip_unchanged", job->skip_unchanged);
 	append_bool(&buf, "sees_batches", job->sees_batches);
 	append_number(&buf, "batch_size", job->batch_size);
@@ -360,6 +362,8 @@ bulkpar_job_load(int64 job_id)
 											&job->nexpressions);
 	job->condition = bulkpar_column_text(&books, "condition");
 	job->from_item = bulkpar_column_text(&books, "from_item");
+	if (!bulkpar_column_is_null(&books, "names"))
+		job->names = bulkpar_column_texts(&books, "names", &job->nnames);
 	job->skip_unchanged = bulkpar_column_bool(&books, "skip_unchanged");
 	job->sees_batches = bulkpar_column_bool(&books, "sees_batches");
 	job->batch_size = bulkpar_column_int32(&books, "batch_size");

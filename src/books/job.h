@@ -74,6 +74,9 @@ typedef struct BulkparJob
 	char	  **expressions;
 	char	   *condition;		/* NULL for none */
 	char	   *from_item;		/* NULL for none */
+	int			nnames;
+	char	  **names;			/* what those in the statement mean, see
+								 * names.c; NULL for not yet known */
 	bool		skip_unchanged;
 	bool		sees_batches;	/* subqueries may, that depend on the row */
 	int			batch_size;

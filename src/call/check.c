@@ -42,6 +42,7 @@
 #include "table/assigned.h"
 #include "table/key.h"
 #include "table/keyindex.h"
+#include "table/names.h"
 #include "table/prune.h"
 #include "table/statement.h"
 #include "table/stripe.h"
@@ -72,7 +73,9 @@ static void check_part(Relation rel, Check *check, BulkparJobPart *part,
 					   bool first);
 static void check_statements(Check *check, Oid part, const BulkparKey *key);
 static void check_same_once(Check *check, const BulkparOnce *once);
-static void check_without_parts(Relation rel, const BulkparJob *job);
+static void check_without_parts(Relation rel, BulkparJob *job);
+static void check_batch(BulkparJob *job, BulkparStatement *batch,
+						MemoryContext context);
 static void choose_key(Relation rel, const BulkparJob *job,
 					   BulkparJobPart *part);
 static void check_columns(Relation rel, const BulkparKey *key,
@@ -371,7 +374,8 @@ check_part(Relation rel, Check *check, BulkparJobPart *part, bool first)
 static void
 check_statements(Check *check, Oid part, const BulkparKey *key)
 {
-	const BulkparJob *job = check->job;
+	MemoryContext context = CurrentMemoryContext;
+	BulkparJob *job = check->job;
 	BulkparKeyShape shape = bulkpar_key_usual_shape(key);
 	BulkparStatement *batch;
 
@@ -382,7 +386,7 @@ check_statements(Check *check, Oid part, const BulkparKey *key)
 	SPI_connect();
 	bulkpar_statement_check(bulkpar_statement_collect(check->target, part, key,
 													  &shape));
-	bulkpar_statement_check(batch);
+	check_batch(job, batch, context);
 	SPI_finish();
 	if (job->ntargets > 0)
 		check_same_once(check, &batch->hooks.condition.once);
@@ -423,17 +427,36 @@ check_same_once(Check *check, const BulkparOnce *once)
 
 /* The same for a partitioned table without partitions, which has no key. */
 static void
-check_without_parts(Relation rel, const BulkparJob *job)
+check_without_parts(Relation rel, BulkparJob *job)
 {
+	MemoryContext context = CurrentMemoryContext;
 	BulkparKey	none = {0};
 	BulkparKeyShape all = {0};
 
 	check_columns(rel, &none, job);
 	SPI_connect();
-	bulkpar_statement_check(bulkpar_statement_batch(job, RelationGetRelid(rel),
-													RelationGetRelid(rel),
-													&none, &all));
+	check_batch(job,
+				bulkpar_statement_batch(job, RelationGetRelid(rel),
+										RelationGetRelid(rel), &none, &all),
+				context);
 	SPI_finish();
+}
+
+/*
+ * Check the statement of a batch, and let the job know what its names mean, in
+ * the memory context.  SPI must be connected.
+ */
+static void
+check_batch(BulkparJob *job, BulkparStatement *batch, MemoryContext context)
+{
+	BulkparCondition *condition = &batch->hooks.condition;
+	MemoryContext oldcontext;
+
+	condition->names_context = context;
+	bulkpar_statement_check(batch);
+	oldcontext = MemoryContextSwitchTo(context);
+	bulkpar_names_keep(job, condition->names);
+	MemoryContextSwitchTo(oldcontext);
 }
 
 /* Choose the key index of a part, or check the one that was named. */

@@ -36,6 +36,7 @@
 #include "table/keyquery.h"
 #include "table/leakproof.h"
 #include "table/member.h"
+#include "table/names.h"
 #include "table/partbounds.h"
 #include "table/unchanged.h"
 #include "table/values.h"
@@ -45,6 +46,7 @@
 
 static BulkparDrive find_drive(const BulkparCondition *condition,
 							   ParseState *pstate, Query *query);
+static List *list_names(BulkparCondition *condition, Query *query);
 static void check_same_table(Oid relid, Oid before);
 static void check_policies(const BulkparCondition *condition,
 						   const Query *query, const RangeTblEntry *rte);
@@ -87,6 +89,7 @@ void
 bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 					  Query *query)
 {
+	List	   *names = list_names(condition, query);
 	BulkparDrive drive = find_drive(condition, pstate, query);
 	RangeTblEntry *rte = rt_fetch(drive.rti, drive.query->rtable);
 	FromExpr   *from = drive.query->jointree;
@@ -97,6 +100,8 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 	if (drive.query->commandType == CMD_UPDATE)
 		bulkpar_assigned_check_query(drive.query, condition->relid,
 									 condition->part, condition->key);
+	if (condition->once.job != NULL)
+		bulkpar_names_check(condition->once.job, condition->relid, names);
 	if ((condition->key->ncolumns > 0 || condition->parts != NIL) &&
 		check_enable_rls(rte->relid, InvalidOid, true) == RLS_ENABLED)
 		check_policies(condition, drive.query, rte);
@@ -145,6 +150,22 @@ find_drive(const BulkparCondition *condition, ParseState *pstate,
 			drive.changed = lappend_oid(drive.changed, job->targets[i]);
 	}
 	return drive;
+}
+
+/* What the names in the statement of a job mean, kept if that is wanted. */
+static List *
+list_names(BulkparCondition *condition, Query *query)
+{
+	MemoryContext oldcontext;
+
+	if (condition->once.job == NULL)
+		return NIL;
+	if (condition->names_context == NULL)
+		return bulkpar_names_list(query);
+	oldcontext = MemoryContextSwitchTo(condition->names_context);
+	condition->names = bulkpar_names_list(query);
+	MemoryContextSwitchTo(oldcontext);
+	return condition->names;
 }
 
 /* A name of the statement must still be that of the table it began with. */

@@ -45,6 +45,7 @@ typedef struct BulkparCondition
 	BulkparKeyShape shape;		/* the parameters say which keys */
 	BulkparOnce once;			/* what is evaluated once */
 	bool		skip_unchanged;
+	MemoryContext names_context;	/* NULL if the names are not wanted */
 	Bitmapset  *new_columns;	/* to select as they will be, by their numbers
 								 * less FirstLowInvalidHeapAttributeNumber */
 
@@ -53,6 +54,7 @@ typedef struct BulkparCondition
 								 * has none of its own */
 	bool		multiplies;		/* a row of the target may count as several */
 	Oid			inserted;		/* the table into which it inserts; or none */
+	List	   *names;			/* what they mean, see names.c */
 } BulkparCondition;
 
 extern bool bulkpar_condition_is_of_piece(const BulkparCondition *condition);
