@@ -102,6 +102,7 @@ bulkpar_merge_find(BulkparDrive *drive, Query *top, Oid relid,
 				 errhint("Let the join compare columns of \"%s\" that have a unique index and are NOT NULL with columns of \"%s\", insert these as they are, and do not update them. Or say sees_batches => true, if that does no harm.",
 						 get_rel_name(relid), get_rel_name(target))));
 	drive->command = BULKPAR_COMMAND_MERGE;
+	drive->merge = top;
 	drive->inserted = target;
 	drive->changed = list_make1_oid(target);
 	drive->multiplies = true;

@@ -69,6 +69,7 @@ static void walk_sublink(Walk *walk, SubLink *sublink);
 static void choose_table(Walk *walk, int rti);
 static void choose_list(Walk *walk, const SubLink *sublink);
 static void choose(Walk *walk, bool is_whole, bool can_keep);
+static void note_merged(Walk *walk);
 static void note_reread(Walk *walk, char *name);
 static void walk_dependent(Walk *walk, Query *query, int location);
 static void check_not_rest(const Walk *walk, int location);
@@ -105,6 +106,8 @@ bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
 	walk_query(&walk, walk.top);
 	if (rest.top != NULL)
 		walk_query(&rest, rest.top);
+	if (drive->merge != NULL)
+		note_merged(&walk);
 	if (walk.number < once->job->subqueries.count)
 		bulkpar_substitute_raise_changed(once->job);
 }
@@ -289,6 +292,20 @@ choose(Walk *walk, bool is_whole, bool can_keep)
 		chosen = true;
 	}
 	walk->chosen = chosen ? walk->choices : 0;
+}
+
+/* Note the target of a MERGE, if each batch reads it whole: nothing else will do. */
+static void
+note_merged(Walk *walk)
+{
+	const Query *merge = walk->drive->merge;
+	int			rti = merge->resultRelation;
+
+	if (bulkpar_reread_table(walk->once->job, merge, rti))
+		note_reread(walk,
+					psprintf("INTO %s, which has no index on %s",
+							 quote_identifier(rt_fetch(rti, merge->rtable)->eref->aliasname),
+							 bulkpar_reread_show(merge, rti)));
 }
 
 /* Note what each batch reads whole. */

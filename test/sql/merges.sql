@@ -170,6 +170,13 @@ SELECT regexp_replace(line, ' +\(cost=.*\)', '') AS line FROM bulkpar_explain('M
 	WHEN NOT MATCHED THEN INSERT (item, n) VALUES (d.item, d.n)', 10, 2) line;
 DROP TABLE shelf, rack, stock_plain;
 
+-- a target without an index, which each batch reads whole
+CREATE TABLE bare AS SELECT g AS item, 0 AS n FROM generate_series(1, 20000) g;
+SELECT line FROM bulkpar_explain('MERGE INTO bare b USING delivery d ON b.item = d.item WHEN MATCHED THEN UPDATE SET n = d.n', 10, 2) line WHERE line ~ 'whole';
+CREATE INDEX ON bare (item);
+SELECT line FROM bulkpar_explain('MERGE INTO bare b USING delivery d ON b.item = d.item WHEN MATCHED THEN UPDATE SET n = d.n', 10, 2) line WHERE line ~ 'whole';
+DROP TABLE bare;
+
 -- what is refused
 \set VERBOSITY sqlstate
 \set message '\\echo :LAST_ERROR_MESSAGE'
