@@ -25,9 +25,13 @@
 #include "books/bookkeeping.h"
 #include "books/column.h"
 
+static void check_exists(BulkparBookkeeping *books, int64 job_id);
 static void settle(int64 job_id, bool all, bool wait);
 
-/* Alter a job; false if there is no such job, or it has succeeded. */
+/*
+ * Alter a job; false if it has succeeded.  An error if there is none, also where
+ * another transaction is about to forget it, for which we wait.
+ */
 bool
 bulkpar_alteration_insert(int64 job_id, const BulkparAlteration *alteration)
 {
@@ -37,7 +41,7 @@ bulkpar_alteration_insert(int64 job_id, const BulkparAlteration *alteration)
 		"(job_id, altered_at, workers, batch_size, settings) "
 		"SELECT job_id, clock_timestamp(), nullif($workers, 0), "
 		"nullif($batch_size, 0), $settings::jsonb "
-		"FROM @bulkpar_job WHERE job_id = $job_id AND status <> 'succeeded'"
+		"FROM @bulkpar_job WHERE job_id = $job_id AND status <> 'succeeded' FOR KEY SHARE"
 	};
 	BulkparBookkeeping books;
 	bool		inserted;
@@ -47,8 +51,24 @@ bulkpar_alteration_insert(int64 job_id, const BulkparAlteration *alteration)
 	bulkpar_argument_int32(&books, "batch_size", alteration->batch_size);
 	bulkpar_argument_text(&books, "settings", alteration->settings);
 	inserted = bulkpar_bookkeeping_run(&books, &insert) == 1;
+	if (!inserted)
+		check_exists(&books, job_id);
 	bulkpar_bookkeeping_leave(&books);
 	return inserted;
+}
+
+static void
+check_exists(BulkparBookkeeping *books, int64 job_id)
+{
+	static BulkparQuery find = {
+		.sql = "SELECT FROM @bulkpar_job WHERE job_id = $job_id"
+	};
+
+	if (bulkpar_bookkeeping_run(books, &find) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
+						job_id)));
 }
 
 /*

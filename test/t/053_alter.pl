@@ -218,6 +218,27 @@ cmp_ok(super("SELECT max(rows_changed / batches) FROM bulkpar_chunks WHERE job_i
 is_exactly($node, 't', 2, 'exactly once');
 fails_with($node, "SELECT bulkpar_alter($job, 1)", '55000', 'a job that has succeeded is not altered');
 
+# Another transaction has forgotten it, or does not.
+make_table($node, 't', 1000);
+$gate = close_gate($node);
+super("SELECT bulkpar_update('t', 'n', 'n + 1 + gate()', 10, 1, wait => false)");
+$job = last_job($node);
+super("SELECT bulkpar_cancel($job)");
+open_gate($gate);
+foreach my $end ('ROLLBACK', 'COMMIT')
+{
+	my $forgetter = $node->background_psql('postgres');
+
+	$forgetter->query_safe("BEGIN; SELECT bulkpar_forget($job)");
+	$call = start_call($node, "SELECT status FROM bulkpar_alter($job, 1)");
+	wait_until($node, "count(*) > 0 FROM pg_stat_activity WHERE query ~ 'FROM bulkpar_alter' AND wait_event_type = 'Lock'"
+		  . ' AND pid <> pg_backend_pid()');
+	$forgetter->query_safe($end);
+	is(stop_call($call), $end eq 'COMMIT' ? '' : 'cancelled', "a job that is being forgotten, $end");
+	like($call->{err}, qr/ERROR:  42704: bulkpar job $job no longer exists/, 'which is said') if $end eq 'COMMIT';
+	$forgetter->quit;
+}
+
 # The server is killed when the call has just returned.
 make_table($node, 't', 1000);
 $gate = close_gate($node);
