@@ -259,15 +259,14 @@ static void
 run_job(Coordinator *coordinator)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
-	dsm_handle	pace;
 
 	load_job(coordinator);
 	coordinator->governor =
-		bulkpar_governor_create(&coordinator->call->identity, coordinator->job,
-								&pace);
+		bulkpar_governor_create(&coordinator->call->identity, coordinator->job);
 	coordinator->crew =
 		bulkpar_crew_create(&coordinator->call->identity, coordinator->job,
-							coordinator->call->snapshot_holder, pace);
+							coordinator->call->snapshot_holder,
+							bulkpar_governor_pace(coordinator->governor));
 	MemoryContextSwitchTo(oldcontext);
 	await_window(coordinator);
 	(void) bulkpar_crew_launch(coordinator->crew, 1);

@@ -47,7 +47,6 @@ typedef struct Member
 {
 	BackgroundWorkerHandle *handle; /* NULL for none */
 	int			number;			/* of the worker in its job */
-	bool		retired;		/* it was told to end, and may be about to */
 	BulkparQuota quota;			/* that it takes of the limits */
 } Member;
 
@@ -56,7 +55,7 @@ struct BulkparCrew
 	const BulkparIdentity *identity;
 	const BulkparJob *job;
 	int			snapshot_holder;	/* see plan.c */
-	dsm_handle	pace;			/* see pace.c */
+	BulkparPace *pace;
 	bool		planned;
 	int			launched;		/* workers, also those that have ended */
 	int			deaths;
@@ -82,7 +81,7 @@ static bool check_progress(int64 job_id);
  */
 BulkparCrew *
 bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job,
-					int snapshot_holder, dsm_handle pace)
+					int snapshot_holder, BulkparPace *pace)
 {
 	BulkparCrew *crew = palloc0(sizeof(BulkparCrew));
 
@@ -137,15 +136,13 @@ bulkpar_crew_resize(BulkparCrew *crew, int count)
 	make_room(crew, count);
 	crew->wanted = count;
 	crew->shortage = BULKPAR_SHORTAGE_NONE;
-	for (int i = 0; i < crew->size; i++)
+	for (int i = 0; i < count; i++)
 	{
 		Member	   *member = &crew->members[i];
 
-		if (i >= count)
-			member->retired = member->handle != NULL;
-		else if (member->handle != NULL ||
-				 (crew->shortage == BULKPAR_SHORTAGE_NONE &&
-				  launch_member(crew, member)))
+		if (member->handle != NULL ||
+			(crew->shortage == BULKPAR_SHORTAGE_NONE &&
+			 launch_member(crew, member)))
 			running++;
 	}
 	return running;
@@ -175,7 +172,6 @@ bulkpar_crew_let_one_go(BulkparCrew *crew, int *left)
 		return 0;
 	*left = running - 1;
 	crew->wanted = last;
-	crew->members[last].retired = true;
 	return last;
 }
 
@@ -322,7 +318,7 @@ launch_member(BulkparCrew *crew, Member *member)
 										   member - crew->members,
 										   !crew->planned,
 										   crew->snapshot_holder,
-										   crew->pace);
+										   bulkpar_pace_handle(crew->pace));
 	MemoryContextSwitchTo(oldcontext);
 	if (member->handle == NULL)
 	{
@@ -331,7 +327,6 @@ launch_member(BulkparCrew *crew, Member *member)
 		return false;
 	}
 	member->number = ++crew->launched;
-	member->retired = false;
 	return true;
 }
 
@@ -347,14 +342,15 @@ drop_member(Member *member)
 
 /*
  * Look whether a worker runs, and see to what it has left if it has ended.
- * Returns whether it or one in its place runs.  One that was told to end, and may
- * have ended for that, is replaced if it is wanted again.
+ * Returns whether it or one in its place runs.  One that has retired is replaced if
+ * it is wanted again.
  */
 static bool
 check_member(BulkparCrew *crew, Member *member)
 {
 	int64		job_id = crew->job->job_id;
 	int64		left;
+	bool		retired;
 	pid_t		pid;
 
 	if (member->handle == NULL)
@@ -369,9 +365,9 @@ check_member(BulkparCrew *crew, Member *member)
 	CommitTransactionCommand();
 	if (left > 0)
 		count_death(crew);
-	if (member->retired)
-		crew->gave_back = true;
-	return (left > 0 || member->retired) &&
+	retired = bulkpar_pace_take_retired(crew->pace, member - crew->members);
+	crew->gave_back |= retired;
+	return (left > 0 || retired) &&
 		member - crew->members < crew->wanted && launch_member(crew, member);
 }
 

@@ -13,9 +13,8 @@
 #ifndef BULKPAR_CREW_H
 #define BULKPAR_CREW_H
 
-#include "storage/dsm.h"
-
 #include "books/job.h"
+#include "run/pace.h"
 #include "run/quota.h"
 #include "session/identity.h"
 
@@ -24,7 +23,7 @@ typedef struct BulkparCrew BulkparCrew;
 extern BulkparCrew *bulkpar_crew_create(const BulkparIdentity *identity,
 										const BulkparJob *job,
 										int snapshot_holder,
-										dsm_handle pace);
+										BulkparPace *pace);
 extern void bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job,
 								bool planned);
 extern int	bulkpar_crew_launch(BulkparCrew *crew, int count);

@@ -108,16 +108,14 @@ static const char *describe_reasons(const BulkparGovernor *governor);
 
 /*
  * Watch over a job, in the current memory context, which must live as long as
- * this process.  The workers attach to the handle; the identity is that of the
- * processes.
+ * this process.  The identity is that of the processes.
  */
 BulkparGovernor *
-bulkpar_governor_create(const BulkparIdentity *identity, const BulkparJob *job,
-						dsm_handle *handle)
+bulkpar_governor_create(const BulkparIdentity *identity, const BulkparJob *job)
 {
 	BulkparGovernor *governor = palloc0(sizeof(BulkparGovernor));
 
-	governor->pace = bulkpar_pace_create(handle);
+	governor->pace = bulkpar_pace_create();
 	governor->started_at = governor->looked_at = GetCurrentTimestamp();
 	governor->share = governor->noted_share = 1;
 	governor->all.noted = true;
@@ -128,6 +126,13 @@ bulkpar_governor_create(const BulkparIdentity *identity, const BulkparJob *job,
 	governor->userquery = bulkpar_userquery_create(identity, job->job_id);
 	bulkpar_governor_follow(governor, job);
 	return governor;
+}
+
+/* What it shares with the workers. */
+BulkparPace *
+bulkpar_governor_pace(const BulkparGovernor *governor)
+{
+	return governor->pace;
 }
 
 /* See which disks the job fills. */

@@ -13,17 +13,16 @@
 #ifndef BULKPAR_GOVERNOR_H
 #define BULKPAR_GOVERNOR_H
 
-#include "storage/dsm.h"
-
 #include "books/job.h"
 #include "run/outset.h"
+#include "run/pace.h"
 #include "session/identity.h"
 
 typedef struct BulkparGovernor BulkparGovernor;
 
 extern BulkparGovernor *bulkpar_governor_create(const BulkparIdentity *identity,
-												const BulkparJob *job,
-												dsm_handle *handle);
+												const BulkparJob *job);
+extern BulkparPace *bulkpar_governor_pace(const BulkparGovernor *governor);
 extern void bulkpar_governor_follow(BulkparGovernor *governor,
 									const BulkparJob *job);
 extern bool bulkpar_governor_is_closed(const BulkparGovernor *governor);

@@ -11,7 +11,8 @@
  *
  * Who alters a job has that written there as well: how large batches are, how long
  * they wait for locks, and how many workers there are to be.  Each has a place,
- * and whose place is beyond that number ends.
+ * and whose place is beyond that number ends, and says so: the number may be another
+ * when its coordinator sees that.
  *
  * The caps of a job are kept by a moment that all workers push on: each batch by
  * as long as its rows may take for the whole job, from when it began at the
@@ -43,6 +44,7 @@
 #include "utils/timestamp.h"
 
 #include "books/joblock.h"
+#include "bulkpar.h"
 #include "run/pace.h"
 #include "session/clip.h"
 #include "session/settings.h"
@@ -53,6 +55,10 @@
 
 /* A share of the time is written in such parts. */
 #define SHARE_UNIT 10000
+
+/* Places have a bit each in words of so many. */
+#define WORD_BITS 32
+#define WORDS ((BULKPAR_MAX_WORKERS + WORD_BITS - 1) / WORD_BITS)
 
 /* A cap: how long a unit may take, and the moment up to which it is used. */
 typedef struct Cap
@@ -72,6 +78,8 @@ struct BulkparPace
 	pg_atomic_uint32 throttled; /* by more than its own settings */
 	pg_atomic_uint32 batch_size;	/* 0 for as the job was loaded */
 	pg_atomic_uint32 workers;	/* the same */
+	pg_atomic_uint32 retired[WORDS];	/* who has ended for that */
+	dsm_handle	handle;			/* immutable */
 	slock_t		mutex;			/* guards what follows */
 	int64		max_rows;		/* that the run may change; 0 for all */
 	int64		rows_taken;		/* of these, by batches that run or have run */
@@ -98,12 +106,9 @@ static TimestampTz end_of_wait(TimestampTz now, TimestampTz work_ended);
 static void show_wait(void);
 static void check_coordinator(int64 job_id);
 
-/*
- * Create what a coordinator shares with its workers, who attach by the handle.
- * It lives as long as the process.
- */
+/* Create what a coordinator shares with its workers, as long as the process. */
 BulkparPace *
-bulkpar_pace_create(dsm_handle *handle)
+bulkpar_pace_create(void)
 {
 	dsm_segment *segment = dsm_create(sizeof(BulkparPace), 0);
 	BulkparPace *pace = dsm_segment_address(segment);
@@ -119,9 +124,18 @@ bulkpar_pace_create(dsm_handle *handle)
 	pg_atomic_init_u32(&pace->throttled, 0);
 	pg_atomic_init_u32(&pace->batch_size, 0);
 	pg_atomic_init_u32(&pace->workers, 0);
+	for (int i = 0; i < WORDS; i++)
+		pg_atomic_init_u32(&pace->retired[i], 0);
 	SpinLockInit(&pace->mutex);
-	*handle = dsm_segment_handle(segment);
+	pace->handle = dsm_segment_handle(segment);
 	return pace;
+}
+
+/* By what workers attach. */
+dsm_handle
+bulkpar_pace_handle(const BulkparPace *pace)
+{
+	return pace->handle;
 }
 
 /* Set the limits of the job that its workers keep. */
@@ -143,6 +157,16 @@ bulkpar_pace_alter(BulkparPace *pace, int batch_size, int workers)
 {
 	pg_atomic_write_u32(&pace->batch_size, batch_size);
 	pg_atomic_write_u32(&pace->workers, workers);
+}
+
+/* Whether the worker at a place has retired since it was last asked. */
+bool
+bulkpar_pace_take_retired(BulkparPace *pace, int place)
+{
+	uint32		bit = (uint32) 1 << (place % WORD_BITS);
+
+	return (pg_atomic_fetch_and_u32(&pace->retired[place / WORD_BITS],
+									~bit) & bit) != 0;
 }
 
 /* How many rows the workers have changed in this run. */
@@ -248,6 +272,17 @@ bool
 bulkpar_pace_is_retired(void)
 {
 	return own_place >= bulkpar_pace_workers(own_place + 1);
+}
+
+/* Whether it is, and therefore ends now. */
+bool
+bulkpar_pace_retire(void)
+{
+	if (!bulkpar_pace_is_retired())
+		return false;
+	(void) pg_atomic_fetch_or_u32(&attached->retired[own_place / WORD_BITS],
+								  (uint32) 1 << (own_place % WORD_BITS));
+	return true;
 }
 
 /* The worker was asleep, and begins to work now. */

@@ -20,11 +20,13 @@
 
 typedef struct BulkparPace BulkparPace;
 
-extern BulkparPace *bulkpar_pace_create(dsm_handle *handle);
+extern BulkparPace *bulkpar_pace_create(void);
+extern dsm_handle bulkpar_pace_handle(const BulkparPace *pace);
 extern void bulkpar_pace_limit(BulkparPace *pace,
 							   const BulkparLimits *limits);
 extern void bulkpar_pace_alter(BulkparPace *pace, int batch_size,
 							   int workers);
+extern bool bulkpar_pace_take_retired(BulkparPace *pace, int place);
 extern int64 bulkpar_pace_rows(BulkparPace *pace);
 extern void bulkpar_pace_forget(BulkparPace *pace);
 extern void bulkpar_pace_set(BulkparPace *pace, double share, bool throttled,
@@ -36,6 +38,7 @@ extern bool bulkpar_pace_is_throttled(void);
 extern int	bulkpar_pace_batch_size(int before);
 extern int	bulkpar_pace_workers(int before);
 extern bool bulkpar_pace_is_retired(void);
+extern bool bulkpar_pace_retire(void);
 extern void bulkpar_pace_count(int64 rows, uint64 wal_bytes);
 extern void bulkpar_pace_start(void);
 extern void bulkpar_pace_check_interrupts(void);

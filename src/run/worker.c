@@ -328,7 +328,7 @@ claim(void *arg)
 	memset(&run->claim, 0, sizeof(BulkparClaim));
 	MemoryContextReset(run->chunk_context);
 	bulkpar_chunk_follow(run);
-	if (bulkpar_pace_is_retired())
+	if (bulkpar_pace_retire())
 		return;
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();

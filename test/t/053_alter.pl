@@ -96,6 +96,36 @@ is(super('SELECT max(attempts) > 1 AND sum(rows_changed) = 160000 FROM bulkpar_c
 	'chunks were taken over');
 is(super('SELECT count(*) FROM bulkpar.bulkpar_alteration'), '0', 'and no alteration is left');
 
+# A worker that is to end, and then not, has not retired: when it leaves its chunk to
+# others because they hinder each other, nobody takes its place.
+make_table($node, 't', 2000);
+super(<<'END');
+CREATE TABLE loser (pid integer);
+CREATE FUNCTION lose() RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM loser WHERE pid = pg_backend_pid()) THEN
+		RAISE SQLSTATE '40001' USING MESSAGE = 'hindered';
+	END IF;
+	RETURN pg_backend_pid();
+END $$;
+END
+my $gate = close_gate($node);
+$call = start_call($node, q{SELECT status FROM bulkpar_update('t', ARRAY['n', 'pid'],}
+	  . q{ ARRAY['n + 1 + gate() + slow(1)', 'lose()'], 10, 2, stripes => 1)});
+wait_for_workers($node, 2);
+super("INSERT INTO loser SELECT pid $workers ORDER BY backend_start DESC LIMIT 1");
+foreach my $count (1, 2)
+{
+	super('SELECT bulkpar_alter(' . last_job($node) . ", $count)");
+	wait_until($node, "count(*) = 1 FROM pg_stat_activity WHERE query ~ ': $count workers\$'",
+		"$count workers are wanted");
+}
+open_gate($gate);
+is(stop_call($call), 'succeeded', 'it succeeds');
+like($call->{err}, qr/the job goes on with one worker less/, 'one worker has left');
+is(super('SELECT count(DISTINCT pid) FROM t'), '1', 'and no other has come');
+is_exactly($node, 't', 1, 'exactly once');
+
 # Larger batches, with stripes and with listed rows.
 foreach my $case ([ 'stripes', 'stripes => 4' ], [ 'listed', "condition => 'id % 7 = 0'" ])
 {
@@ -145,7 +175,7 @@ is_exactly($node, 't', 1, 'exactly once');
 
 # One that is yet to be planned.
 make_table($node, 't', 1000);
-my $gate = close_gate($node);
+$gate = close_gate($node);
 $call = start_call($node, "SELECT status, workers FROM bulkpar_update('t', 'n', 'n + 1', 10, 2, condition => 'n <= (SELECT gate())')");
 wait_for_workers($node, 1);
 super('SELECT bulkpar_alter(' . last_job($node) . ', 4, 50)');
