@@ -79,6 +79,7 @@ typedef struct Coordinator
 static volatile sig_atomic_t stop_requested = false;
 static volatile sig_atomic_t pause_requested = false;
 
+static void note_end(const Coordinator *coordinator);
 static void take_slot(const Coordinator *coordinator);
 static void publish_job(const Coordinator *coordinator);
 static void handle_cancel(SIGNAL_ARGS);
@@ -173,7 +174,7 @@ bulkpar_coordinator_main(Datum main_arg)
 	HOLD_CANCEL_INTERRUPTS();
 
 	if (coordinator->governor != NULL)
-		bulkpar_governor_note(coordinator->governor, true);
+		note_end(coordinator);
 	commit_durably(coordinator->synchronous, error == NULL);
 	if (coordinator->job_id != 0)
 	{
@@ -184,6 +185,27 @@ bulkpar_coordinator_main(Datum main_arg)
 	}
 	else
 		bulkpar_error_share(&coordinator->call->error, error);
+}
+
+/*
+ * Note what has slowed down the job, which is about to be ended.  Where that fails
+ * it may be what the job has failed with, and must not keep it from its end.
+ */
+static void
+note_end(const Coordinator *coordinator)
+{
+	PG_TRY();
+	{
+		bulkpar_governor_note(coordinator->governor, true);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+	}
+	PG_END_TRY();
 }
 
 /* This process counts as the workers do. */

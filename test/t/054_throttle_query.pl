@@ -159,6 +159,13 @@ my %errors = (
 	'SELECT now()' => 'must return one column');
 like(call_error(start_asking($_)), qr/ERROR:  [^\n]*$errors{$_}/s, "$_: is refused") foreach sort keys %errors;
 
+# A job that cannot note what slows it down has failed, and ends.
+super("ALTER TABLE bulkpar.bulkpar_throttle ADD CHECK (reason <> 'throttle_query') NOT VALID");
+$call = start_asking('SELECT true');
+like(call_error($call), qr/ERROR:  23514: /, 'a note that cannot be made is an error');
+is(super('SELECT status, sqlstate FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1'), 'failed|23514', 'of the job');
+super('ALTER TABLE bulkpar.bulkpar_throttle DROP CONSTRAINT bulkpar_throttle_reason_check');
+
 # A process that asks needs a slot: where the workers hold all, one ends for it.
 sub set_slots
 {
