@@ -69,9 +69,6 @@ typedef struct Coordinator
 	TimestampTz asked_at;		/* when it was last seen what was altered */
 } Coordinator;
 
-/* How often it looks around, in milliseconds. */
-#define LOOK_INTERVAL 100
-
 /* How often it looks whether the job was altered. */
 #define ALTER_INTERVAL 300
 
@@ -419,7 +416,8 @@ wait_a_while(const Coordinator *coordinator, int *events)
 {
 	*events = WaitLatch(MyLatch,
 						WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						LOOK_INTERVAL, PG_WAIT_EXTENSION);
+						bulkpar_governor_interval(coordinator->governor),
+						PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	if (bulkpar_settings_reload())

@@ -3,10 +3,10 @@
  * governor.c
  *		How much a job works, by what the server around it says.
  *
- * The coordinator of a job looks ten times a second at what its limits are about,
- * and tells the workers how much of their time they may work (see law.c and
- * pace.c).  It keeps account of what has slowed the job down, so that whoever
- * waits for it need not guess.
+ * The coordinator of a job looks ten times a second or more at what its limits
+ * are about, and tells the workers how much of their time they may work (see
+ * law.c and pace.c).  It keeps account of what has slowed the job down, so that
+ * whoever waits for it need not guess.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -38,6 +38,10 @@
 #include "run/userquery.h"
 #include "session/clip.h"
 #include "session/settings.h"
+
+/* How often to look, in milliseconds, and how often at most. */
+#define LOOK_INTERVAL 100
+#define SHORT_INTERVAL 20
 
 /* In microseconds: how soon a change is noted, and how often at least. */
 #define NOTE_CHANGE (1 * USECS_PER_SEC)
@@ -243,6 +247,19 @@ bulkpar_governor_tend(BulkparGovernor *governor)
 {
 	/* Outside of the window nobody needs to be asked. */
 	bulkpar_userquery_tend(governor->userquery, !governor->closed);
+}
+
+/*
+ * After how many milliseconds to look again.  Where a job is slowed down it must
+ * hear soon of what it does: at full speed a slow standby may fall behind by a
+ * third of a second meanwhile.
+ */
+int
+bulkpar_governor_interval(const BulkparGovernor *governor)
+{
+	double		share = bulkpar_law_share(governor->reasons.load, 0);
+
+	return share > 0 && share < 1 ? SHORT_INTERVAL : LOOK_INTERVAL;
 }
 
 /* Whether the limits have no slot for that process. */

@@ -31,6 +31,7 @@ extern void bulkpar_governor_begin(const BulkparGovernor *governor,
 extern void bulkpar_governor_alter(BulkparGovernor *governor, int workers);
 extern const char *bulkpar_governor_look(BulkparGovernor *governor);
 extern void bulkpar_governor_tend(BulkparGovernor *governor);
+extern int	bulkpar_governor_interval(const BulkparGovernor *governor);
 extern bool bulkpar_governor_lacks_slot(const BulkparGovernor *governor);
 extern bool bulkpar_governor_stop(BulkparGovernor *governor);
 extern void bulkpar_governor_outlast(BulkparGovernor *governor);

@@ -23,7 +23,7 @@
 
 /* How far marks are apart, and what is too short to say anything. */
 #define MARK_INTERVAL (1 * USECS_PER_SEC)
-#define LEAST_TIME (MARK_INTERVAL / 4)
+#define LEAST_TIME (MARK_INTERVAL / 8)
 
 static void estimate(BulkparSpeed *speed, TimestampTz now, XLogRecPtr position);
 
