@@ -236,6 +236,41 @@ CREATE TABLE bulkpar.bulkpar_alteration (
 	followed boolean NOT NULL DEFAULT false
 );
 
+-- The server is no foreign key: it may be dropped, and then has a name here.
+CREATE TABLE bulkpar.bulkpar_node (
+	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
+	node_no integer NOT NULL,
+	server oid NOT NULL,
+	server_name text NOT NULL,
+	relations regclass[] NOT NULL,
+	remote text[] NOT NULL,
+	origin uuid NOT NULL,
+	workers integer,
+	remote_job_id bigint,
+	status text NOT NULL DEFAULT 'waiting' CHECK (status IN
+		('waiting', 'asked', 'running', 'paused', 'succeeded', 'failed',
+		'cancelled', 'interrupted', 'not reached')),
+	rows_done bigint NOT NULL DEFAULT 0,
+	rows_changed bigint NOT NULL DEFAULT 0,
+	rows_failed bigint NOT NULL DEFAULT 0,
+	rows_unchanged bigint NOT NULL DEFAULT 0,
+	batches bigint NOT NULL DEFAULT 0,
+	estimated_rows bigint,
+	rows_per_second bigint,
+	seen_at timestamptz,
+	sqlstate text,
+	message text,
+	detail text,
+	hint text,
+	context text,
+	schema_name text,
+	table_name text,
+	column_name text,
+	datatype_name text,
+	constraint_name text,
+	PRIMARY KEY (job_id, node_no)
+) WITH (fillfactor = 70);
+
 -- It has no key: who alters a job does not know of others who do.
 ALTER TABLE bulkpar.bulkpar_alteration REPLICA IDENTITY FULL;
 
@@ -255,6 +290,7 @@ ALTER TABLE bulkpar.bulkpar_error ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_subquery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_throttle ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bulkpar.bulkpar_alteration ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bulkpar.bulkpar_node ENABLE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE bulkpar.bulkpar_job IS
 'One row for each bulkpar job; people read the view bulkpar_jobs';
@@ -274,6 +310,17 @@ COMMENT ON COLUMN bulkpar.bulkpar_subquery.rows IS
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.has_nulls IS 'Whether a null is in them';
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.choice IS
 'Which of those it is that could also be part of each batch; 0 if it could not';
+COMMENT ON TABLE bulkpar.bulkpar_node IS
+'One row for each other server on which a job has a job of its own; people read the view bulkpar_nodes';
+COMMENT ON COLUMN bulkpar.bulkpar_node.relations IS 'The foreign tables here';
+COMMENT ON COLUMN bulkpar.bulkpar_node.remote IS 'What their tables are called there, in SQL';
+COMMENT ON COLUMN bulkpar.bulkpar_node.origin IS
+'By this the job there is named, so that no message can start it twice; numbers of jobs repeat after a restore';
+COMMENT ON COLUMN bulkpar.bulkpar_node.workers IS
+'How many the caller has asked for; null: as many as that server chooses';
+COMMENT ON COLUMN bulkpar.bulkpar_node.status IS
+'What was last heard of the job there; succeeded when all nodes have confirmed it';
+COMMENT ON COLUMN bulkpar.bulkpar_node.seen_at IS 'When that was';
 COMMENT ON TABLE bulkpar.bulkpar_alteration IS
 'One row for each change of a job by bulkpar_alter that is not yet in the row of the job';
 COMMENT ON COLUMN bulkpar.bulkpar_alteration.workers IS 'How many instead; null: as many as before';
@@ -439,7 +486,8 @@ SELECT j.job_id, j.job_name, j.owner, j.target, j.targets,
 	CASE WHEN j.status <> 'running' OR a.alive THEN j.status
 		WHEN pg_is_in_recovery() THEN 'running elsewhere'
 		ELSE 'interrupted' END AS status,
-	j.runs, j.estimated_rows,
+	j.runs, j.estimated_rows + (SELECT coalesce(sum(n.estimated_rows), 0)::bigint
+		FROM bulkpar.bulkpar_node n WHERE n.job_id = j.job_id) AS estimated_rows,
 	CASE WHEN r.owns THEN p.end_key END AS end_key,
 	j.xmin_holders, j.created_at,
 	j.started_at, j.finished_at,
@@ -516,6 +564,24 @@ LEFT JOIN bulkpar.bulkpar_chunk c USING (job_id, chunk_no)
 LEFT JOIN bulkpar.bulkpar_part p USING (job_id, part_no)
 WHERE r.owns OR r.reads_stats;
 
+CREATE VIEW @extschema@.bulkpar_nodes WITH (security_barrier) AS
+SELECT n.job_id, n.node_no, n.server_name AS server, n.relations, n.remote,
+	CASE WHEN r.owns THEN 'bulkpar ' || n.origin END AS remote_job_name,
+	n.remote_job_id, n.status, n.rows_done, n.rows_changed, n.rows_failed,
+	n.rows_unchanged, n.batches, n.estimated_rows, n.rows_per_second, n.seen_at,
+	n.sqlstate,
+	CASE WHEN r.owns THEN n.message END AS message,
+	CASE WHEN r.owns THEN n.detail END AS detail,
+	CASE WHEN r.owns THEN n.hint END AS hint,
+	CASE WHEN r.owns THEN n.context END AS context,
+	n.schema_name, n.table_name, n.column_name, n.datatype_name,
+	n.constraint_name
+FROM bulkpar.bulkpar_node n
+JOIN bulkpar.bulkpar_job j USING (job_id)
+CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
+	pg_has_role('pg_read_all_stats'::name, 'USAGE'::text) AS reads_stats) r
+WHERE r.owns OR r.reads_stats;
+
 -- Dead rows that any of these may still see cannot be removed.
 CREATE FUNCTION @extschema@.bulkpar_xmin_holders()
 RETURNS text
@@ -556,11 +622,15 @@ SELECT j.job_id,
 		THEN coalesce(s.work_share, 1) END AS work_share
 FROM @extschema@.bulkpar_jobs j
 CROSS JOIN LATERAL (
-	SELECT coalesce(sum(k.rows_done), 0)::bigint AS rows_done,
-		coalesce(sum(k.rows_changed), 0)::bigint AS rows_changed,
-		coalesce(sum(k.rows_failed), 0)::bigint AS rows_failed,
-		coalesce(sum(k.rows_unchanged), 0)::bigint AS rows_unchanged
-	FROM bulkpar.bulkpar_chunk k WHERE k.job_id = j.job_id) c
+	SELECT coalesce(sum(i.rows_done), 0)::bigint AS rows_done,
+		coalesce(sum(i.rows_changed), 0)::bigint AS rows_changed,
+		coalesce(sum(i.rows_failed), 0)::bigint AS rows_failed,
+		coalesce(sum(i.rows_unchanged), 0)::bigint AS rows_unchanged
+	FROM (SELECT k.rows_done, k.rows_changed, k.rows_failed, k.rows_unchanged
+		FROM bulkpar.bulkpar_chunk k WHERE k.job_id = j.job_id
+		UNION ALL
+		SELECT k.rows_done, k.rows_changed, k.rows_failed, k.rows_unchanged
+		FROM bulkpar.bulkpar_node k WHERE k.job_id = j.job_id) i) c
 CROSS JOIN LATERAL (
 	-- What the owner's query says may be of its rows.
 	SELECT string_agg(CASE WHEN i.reason = 'throttle_query'
@@ -589,6 +659,9 @@ CROSS JOIN LATERAL (
 					k.until - greatest(k.claimed_at, k.since)), 0)
 				/ greatest(extract(epoch FROM k.until - k.claimed_at), 0.001)), 0)
 			/ greatest(extract(epoch FROM max(k.now) - max(k.since)), 0.001)
+			+ (SELECT coalesce(sum(o.rows_per_second), 0)
+				FROM bulkpar.bulkpar_node o
+				WHERE o.job_id = j.job_id AND o.status = 'running')
 		END::float8 AS rows_per_second
 	FROM (SELECT n.*, CASE WHEN n.unfinished THEN n.now
 				ELSE n.progressed_at END AS until,
@@ -608,6 +681,8 @@ COMMENT ON VIEW @extschema@.bulkpar_jobs IS
 COMMENT ON VIEW @extschema@.bulkpar_chunks IS 'The chunks of the jobs that a role sees';
 COMMENT ON VIEW @extschema@.bulkpar_errors IS
 'The rows that the jobs that a role sees could not update';
+COMMENT ON VIEW @extschema@.bulkpar_nodes IS
+'The other servers that the jobs work on that a role sees, and what was last heard of them';
 COMMENT ON VIEW @extschema@.bulkpar_progress IS 'How far each job is that a role sees';
 
 CREATE TYPE @extschema@.bulkpar_result AS (
@@ -1266,7 +1341,8 @@ END
 $$;
 
 GRANT SELECT ON @extschema@.bulkpar_jobs, @extschema@.bulkpar_chunks,
-	@extschema@.bulkpar_errors, @extschema@.bulkpar_progress TO PUBLIC;
+	@extschema@.bulkpar_errors, @extschema@.bulkpar_nodes,
+	@extschema@.bulkpar_progress TO PUBLIC;
 
 -- In the condition of a batch, which runs as the owner of the job.
 GRANT EXECUTE ON FUNCTION

@@ -58,6 +58,7 @@ static const char *const names[BULKPAR_NBOOKS] = {
 	"bulkpar_subquery",
 	"bulkpar_throttle",
 	"bulkpar_alteration",
+	"bulkpar_node",
 };
 
 /* Goes up when a relation or a schema may have changed. */

@@ -28,10 +28,11 @@ typedef enum BulkparBook
 	BULKPAR_BOOK_COUNTER,
 	BULKPAR_BOOK_SUBQUERY,
 	BULKPAR_BOOK_THROTTLE,
-	BULKPAR_BOOK_ALTERATION
+	BULKPAR_BOOK_ALTERATION,
+	BULKPAR_BOOK_NODE
 } BulkparBook;
 
-#define BULKPAR_NBOOKS (BULKPAR_BOOK_ALTERATION + 1)
+#define BULKPAR_NBOOKS (BULKPAR_BOOK_NODE + 1)
 
 extern void bulkpar_books_pin(Oid job_table);
 extern void bulkpar_books_pin_for_transaction(void);

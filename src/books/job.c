@@ -41,6 +41,7 @@
 
 static void append_targets(StringInfo buf, const BulkparJob *job);
 static void append_parts(StringInfo buf, const BulkparJob *job);
+static void append_nodes(StringInfo buf, const BulkparJob *job);
 static void append_settings(StringInfo buf, const BulkparSettings *settings);
 static void append_name(StringInfo buf, const char *name);
 static void append_bool(StringInfo buf, const char *name, bool value);
@@ -100,6 +101,8 @@ bulkpar_job_serialize(const BulkparJob *job)
 	append_name(&buf, "settings");
 	append_settings(&buf, &job->settings);
 	append_parts(&buf, job);
+	if (job->nnodes > 0)
+		append_nodes(&buf, job);
 	appendStringInfoChar(&buf, '}');
 	return buf.data;
 }
@@ -143,6 +146,31 @@ append_parts(StringInfo buf, const BulkparJob *job)
 		append_oid(buf, "relation", job->parts[i].relid);
 		append_oid(buf, "key_index", job->parts[i].key_index);
 		append_text(buf, "key_order", job->parts[i].key_order);
+		appendStringInfoChar(buf, '}');
+	}
+	appendStringInfoChar(buf, ']');
+}
+
+static void
+append_nodes(StringInfo buf, const BulkparJob *job)
+{
+	append_name(buf, "nodes");
+	appendStringInfoChar(buf, '[');
+	for (int i = 0; i < job->nnodes; i++)
+	{
+		const BulkparNode *node = &job->nodes[i];
+
+		appendStringInfoString(buf, i > 0 ? ", {" : "{");
+		append_oid(buf, "server", node->server);
+		append_text(buf, "server_name", node->server_name);
+		append_name(buf, "relations");
+		for (int k = 0; k < node->nremote; k++)
+			appendStringInfo(buf, "%s\"%u\"", k > 0 ? ", " : "[",
+							 node->relations[k]);
+		appendStringInfoChar(buf, ']');
+		append_texts(buf, "remote", node->remote, node->nremote);
+		if (node->workers != 0)
+			append_number(buf, "workers", node->workers);
 		appendStringInfoChar(buf, '}');
 	}
 	appendStringInfoChar(buf, ']');
@@ -222,12 +250,12 @@ append_texts(StringInfo buf, const char *name, char **values, int count)
 }
 
 /*
- * Store a job that bulkpar_job_serialize has described; returns its id.  An
- * error if its owner has an unfinished one of its name, or, if the job is to run
+ * Store a job that bulkpar_job_serialize has described, and its nodes, if it has
+ * some, each with a name for the job there; returns its id.  An error if its owner has an unfinished one of its name, or, if the job is to run
  * once, one that has succeeded.
  */
 int64
-bulkpar_job_insert(const char *request)
+bulkpar_job_insert(const char *request, bool nodes)
 {
 	static BulkparQuery insert = {
 		.sql =
@@ -248,6 +276,16 @@ bulkpar_job_insert(const char *request)
 		"FROM jsonb_array_elements($request::jsonb->'parts') "
 		"WITH ORDINALITY p(part, part_no)"
 	};
+	static BulkparQuery insert_nodes = {
+		.sql =
+		"INSERT INTO @bulkpar_node (job_id, node_no, server, server_name, "
+		"relations, remote, origin, workers) "
+		"SELECT $job_id, n.node_no, r.server, r.server_name, r.relations, "
+		"r.remote, gen_random_uuid(), r.workers "
+		"FROM jsonb_array_elements($request::jsonb->'nodes') "
+		"WITH ORDINALITY n(node, node_no), "
+		"jsonb_populate_record(NULL::@bulkpar_node, n.node) r"
+	};
 	BulkparBookkeeping books;
 	int64		job_id;
 	bool		stored;
@@ -267,6 +305,8 @@ bulkpar_job_insert(const char *request)
 	bulkpar_argument_int64(&books, "job_id", job_id);
 	refuse_repeated(&books);
 	(void) bulkpar_bookkeeping_run(&books, &insert_parts);
+	if (nodes)
+		(void) bulkpar_bookkeeping_run(&books, &insert_nodes);
 	bulkpar_bookkeeping_leave(&books);
 	return job_id;
 }

@@ -14,6 +14,7 @@
 #define BULKPAR_JOB_H
 
 #include "books/command.h"
+#include "books/node.h"
 #include "books/storedkey.h"
 #include "books/subquery.h"
 #include "session/settings.h"
@@ -64,6 +65,9 @@ typedef struct BulkparJob
 	BulkparJobPart *parts;
 	int			npruned;		/* tables that cannot have rows for the
 								 * statement; known in the caller's session */
+	int			nnodes;			/* other servers; known in the caller's
+								 * session */
+	BulkparNode *nodes;
 	BulkparCommand command;
 	int			ncolumns;		/* that are set */
 	char	  **column_names;
@@ -113,7 +117,7 @@ typedef struct BulkparJobChange
 
 extern char *bulkpar_job_serialize(const BulkparJob *job);
 extern char *bulkpar_job_serialize_settings(const BulkparSettings *settings);
-extern int64 bulkpar_job_insert(const char *request);
+extern int64 bulkpar_job_insert(const char *request, bool nodes);
 extern BulkparJob *bulkpar_job_load(int64 job_id);
 extern void bulkpar_job_start(const BulkparJob *job);
 extern bool bulkpar_job_is_planned(int64 job_id);

@@ -314,6 +314,7 @@ prepare_resume(const BulkparJob *job, const BulkparJobChange *change,
 									bulkpar_job_serialize_settings(&limits),
 									segment);
 	call->resumed = job->job_id;
+	call->nodes = true;
 	call->change = *change;
 	return call;
 }

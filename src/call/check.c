@@ -35,11 +35,13 @@
 #include "books/bookkeeping.h"
 #include "books/books.h"
 #include "call/check.h"
+#include "call/nodecheck.h"
 #include "compat.h"
 #include "run/ask.h"
 #include "session/settings.h"
 #include "session/subxact.h"
 #include "table/assigned.h"
+#include "table/foreign.h"
 #include "table/key.h"
 #include "table/keyindex.h"
 #include "table/names.h"
@@ -63,7 +65,7 @@ static void name_target(void *arg);
 static void check_not_in_use(const BulkparJob *job);
 static void check_relation_not_in_use(Oid relid, const char *what);
 static void check_table(Relation rel, const BulkparJob *job);
-static void find_parts(Relation rel, Check *check);
+static bool find_parts(Relation rel, Check *check);
 static void check_only_once(Check *check, List *relids);
 static void check_not_distributed(Relation rel, const BulkparJob *job,
 								  int first);
@@ -102,6 +104,7 @@ bulkpar_check_job(BulkparJob *job)
 		bulkpar_subxact_run(check_target, &check);
 	}
 	bulkpar_subxact_run(check_settings, job);
+	bulkpar_nodecheck_ask(job);
 }
 
 /*
@@ -164,7 +167,8 @@ check_target(void *arg)
 				 errmsg("relation with OID %u does not exist",
 						check->target)));
 	check_table(rel, job);
-	find_parts(rel, check);
+	if (find_parts(rel, check))
+		bulkpar_foreign_check(job, check->target);
 	check_not_distributed(rel, job, first);
 	for (int i = first; i < job->nparts; i++)
 		check_part(rel, check, &job->parts[i], i == first);
@@ -199,9 +203,9 @@ name_target(void *arg)
 /*
  * The tables that the job goes through: the target itself, or where it has
  * partitions or children those of them that have rows, and may have some for the
- * statement.
+ * statement.  Returns whether other servers have some of them.
  */
-static void
+static bool
 find_parts(Relation rel, Check *check)
 {
 	BulkparJob *job = check->job;
@@ -209,6 +213,7 @@ find_parts(Relation rel, Check *check)
 	List	   *reached = NIL;
 	bool		pruned = false;
 	bool		only;
+	bool		foreign = false;
 	ListCell   *lc;
 
 	if (!job->only)
@@ -232,14 +237,19 @@ find_parts(Relation rel, Check *check)
 			job->npruned += relkind != RELKIND_PARTITIONED_TABLE;
 			continue;
 		}
-		if (relkind == RELKIND_FOREIGN_TABLE)
+		if (bulkpar_foreign_is_possible(relid))
+		{
+			bulkpar_foreign_add(job, relid);
+			foreign = true;
+		}
+		else if (relkind == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("table \"%s\" has the foreign partition or child \"%s\"",
 							RelationGetRelationName(rel),
 							get_rel_name(relid)),
 					 errhint("Call the function for each of the others, and change the foreign table on its own server.")));
-		if (relkind == RELKIND_PARTITIONED_TABLE)
+		else if (relkind == RELKIND_PARTITIONED_TABLE)
 			check_partition_key(relid, job);
 		else
 		{
@@ -250,6 +260,7 @@ find_parts(Relation rel, Check *check)
 			part->relid = relid;
 		}
 	}
+	return foreign;
 }
 
 /* Make room for more parts. */
@@ -507,12 +518,14 @@ check_table(Relation rel, const BulkparJob *job)
 {
 	const char *name = RelationGetRelationName(rel);
 
-	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+	if (rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE &&
+		!bulkpar_foreign_is_possible(RelationGetRelid(rel)))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is a foreign table", name),
 				 errhint("Call the function on the server that has the table.")));
 	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE &&
 		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

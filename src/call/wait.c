@@ -307,6 +307,7 @@ show_progress(void *arg)
 {
 	int64		job_id = job_of(arg);
 	BulkparJobStatus *status = bulkpar_jobstatus_read(job_id);
+	BulkparNodeSums nodes;
 	double		rate;
 	double		estimated;
 	char	   *left = "";
@@ -314,10 +315,13 @@ show_progress(void *arg)
 
 	if (status == NULL)
 		return;
+	bulkpar_node_sum(job_id, &nodes);
+	status->rows_done += nodes.rows_done;
+	status->estimated_rows += nodes.estimated_rows;
 	bulkpar_jobstatus_read_throttle(job_id, status);
 	if (status->rows_done == 0 && status->throttled_by == NULL)
 		return;
-	rate = bulkpar_jobstatus_rate(job_id);
+	rate = bulkpar_jobstatus_rate(job_id) + nodes.rows_per_second;
 	estimated = Max(status->estimated_rows, status->rows_done);
 	if (rate > 0)
 		left = psprintf(", about %.0f s left",
@@ -419,6 +423,12 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 								 pg_atomic_read_u64(&call->rows_changed),
 								 pg_atomic_read_u64(&call->batches),
 								 bulkpar_command_done(call->command));
+	if (call->unreached[0] != '\0')
+		ereport(WARNING,
+				(errmsg("bulkpar job " INT64_FORMAT " may go on on other servers",
+						job_id),
+				 errdetail("These could not be reached: %s.",
+						   call->unreached)));
 	if (job_id != 0 && !call->succeeded && error->hint == NULL)
 		error->hint = psprintf("SELECT bulkpar_resume(" INT64_FORMAT
 							   ") goes on with the job.", job_id);

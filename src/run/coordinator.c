@@ -51,6 +51,7 @@
 #include "run/governor.h"
 #include "run/handover.h"
 #include "run/launch.h"
+#include "run/nodes.h"
 #include "session/clip.h"
 #include "session/settings.h"
 
@@ -64,6 +65,7 @@ typedef struct Coordinator
 	MemoryContext job_context;	/* of the job */
 	BulkparCrew *crew;			/* NULL before there is work for it */
 	BulkparGovernor *governor;	/* the same */
+	BulkparNodes *nodes;		/* NULL if it has none, or not yet */
 	bool		planned;
 	int			workers;		/* that there are to be, if that was altered */
 	TimestampTz asked_at;		/* when it was last seen what was altered */
@@ -83,6 +85,7 @@ static void handle_cancel(SIGNAL_ARGS);
 static void handle_pause(SIGNAL_ARGS);
 static void request_stop(void);
 static void run_job(Coordinator *coordinator);
+static void launch_nodes(Coordinator *coordinator);
 static void await_window(Coordinator *coordinator);
 static void wait_a_while(const Coordinator *coordinator, int *events);
 static void load_job(Coordinator *coordinator);
@@ -165,7 +168,15 @@ bulkpar_coordinator_main(Datum main_arg)
 		error = CopyErrorData();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
+		if (coordinator->nodes != NULL)
+			bulkpar_nodes_ask_to_stop(coordinator->nodes,
+									  error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+									  !pause_requested);
 		stop_workers(coordinator);
+		if (coordinator->nodes != NULL)
+			bulkpar_nodes_stop(coordinator->nodes,
+							   coordinator->call->unreached,
+							   sizeof(coordinator->call->unreached));
 	}
 	PG_END_TRY();
 	HOLD_CANCEL_INTERRUPTS();
@@ -291,7 +302,28 @@ run_job(Coordinator *coordinator)
 	(void) bulkpar_crew_launch(coordinator->crew, 1);
 	if (pg_atomic_read_u64(&coordinator->call->job_id) == 0)
 		publish_job(coordinator);
+	if (coordinator->call->nodes)
+		launch_nodes(coordinator);
 	watch_workers(coordinator);
+}
+
+/*
+ * Let the nodes begin.  What their jobs are called must not be lost, or nobody
+ * would know them again.
+ */
+static void
+launch_nodes(Coordinator *coordinator)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	BulkparNodes *nodes = bulkpar_nodes_create(&coordinator->call->identity,
+											   coordinator->job);
+
+	MemoryContextSwitchTo(oldcontext);
+	if (nodes == NULL)
+		return;
+	XLogFlush(coordinator->stored_at);
+	coordinator->nodes = nodes;
+	bulkpar_nodes_launch(nodes);
 }
 
 /*
@@ -375,7 +407,16 @@ launch_workers(Coordinator *coordinator)
 		bulkpar_clip(call->xmin_holders, sizeof(call->xmin_holders),
 					 coordinator->job->xmin_holders);
 	if (bulkpar_job_is_empty(coordinator->job))
+	{
+		/* Other servers may have all that there is to do. */
+		if (coordinator->nodes != NULL)
+		{
+			pg_atomic_write_u32(&call->workers_wanted, 1);
+			pg_atomic_write_u32(&call->workers_started, 1);
+			SetLatch(&call->caller->procLatch);
+		}
 		return;
+	}
 	bulkpar_governor_begin(coordinator->governor, &call->outset);
 
 	started = bulkpar_crew_launch(coordinator->crew,
@@ -396,13 +437,17 @@ watch_workers(Coordinator *coordinator)
 
 	for (;;)
 	{
+		bool		nodes_work;
+
 		if (!coordinator->planned && is_planned(coordinator))
 		{
 			coordinator->planned = true;
 			launch_workers(coordinator);
 		}
+		nodes_work = coordinator->nodes != NULL &&
+			!bulkpar_nodes_look_after(coordinator->nodes);
 		if (!bulkpar_crew_look_after(coordinator->crew,
-									 events & WL_LATCH_SET))
+									 events & WL_LATCH_SET) && !nodes_work)
 			return;
 		follow_alterations(coordinator, events & WL_LATCH_SET);
 		look_around(coordinator);
@@ -581,7 +626,11 @@ outlast_workers(Coordinator *coordinator)
 
 	if (coordinator->crew == NULL)
 		return;
+	if (coordinator->nodes != NULL)
+		bulkpar_nodes_terminate(coordinator->nodes);
 	ended = bulkpar_governor_stop(coordinator->governor);
+	ended = (coordinator->nodes == NULL ||
+			 bulkpar_nodes_have_ended(coordinator->nodes)) && ended;
 	if (bulkpar_crew_await_end(coordinator->crew) && ended)
 		return;
 	bulkpar_joblock_release();
@@ -590,6 +639,8 @@ outlast_workers(Coordinator *coordinator)
 	SetLatch(&call->caller->procLatch);
 	bulkpar_crew_outlast(coordinator->crew);
 	bulkpar_governor_outlast(coordinator->governor);
+	if (coordinator->nodes != NULL)
+		bulkpar_nodes_outlast(coordinator->nodes);
 }
 
 /* Exit callback: nobody but the workers may hold locks for long. */

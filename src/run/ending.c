@@ -40,6 +40,7 @@ bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
 	BulkparJobState outcome = BULKPAR_JOBSTATE_FAILED;
 	BulkparJobStatus *status;
 	BulkparJobSpace after = {0};
+	BulkparNodeSums nodes = {0};
 
 	bulkpar_settings_start_transaction();
 	(void) bulkpar_ledger_release(job_id, 0);
@@ -49,7 +50,8 @@ bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
 						job_id)));
-	if (error == NULL && !bulkpar_jobstatus_is_complete(job_id))
+	if (error == NULL && (!bulkpar_jobstatus_is_complete(job_id) ||
+						  (call->nodes && !bulkpar_node_are_complete(job_id))))
 		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
 			 job_id);
 	if (error == NULL)
@@ -63,8 +65,11 @@ bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
 	for (int i = 0; job != NULL && i < job->nparts; i++)
 		bulkpar_measure_space(job->parts[i].relid, &after);
 	bulkpar_jobstate_end(job_id, outcome, &after);
-	pg_atomic_write_u64(&call->rows_changed, status->rows_changed);
-	pg_atomic_write_u64(&call->batches, status->batches);
+	if (call->nodes)
+		bulkpar_node_sum(job_id, &nodes);
+	pg_atomic_write_u64(&call->rows_changed,
+						status->rows_changed + nodes.rows_changed);
+	pg_atomic_write_u64(&call->batches, status->batches + nodes.batches);
 	if (outcome == BULKPAR_JOBSTATE_FAILED)
 		report_failure(job_id, job,
 					   status->error != NULL ? status->error : error);

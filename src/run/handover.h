@@ -44,6 +44,7 @@ typedef struct BulkparCall
 	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
 	int64		resumed;		/* the job to resume, or 0 for a new one */
 	BulkparJobChange change;	/* what a resumed job does otherwise */
+	bool		nodes;			/* it has some; a resumed job may */
 
 	/* set by the coordinator before the workers are started */
 	char		xmin_holders[256];
@@ -59,6 +60,7 @@ typedef struct BulkparCall
 	bool		closed;
 
 	/* set by the coordinator before it ends */
+	char		unreached[256]; /* nodes on which the job may go on */
 	bool		ended;			/* what has become of the job is stored */
 	bool		succeeded;
 	bool		over;			/* it only waits for a worker that does not

@@ -2,7 +2,7 @@
 -- What bad input gets, and what becomes of errors in a worker
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 
 CREATE TABLE item (
@@ -301,7 +301,7 @@ SELECT backend_type FROM pg_stat_activity WHERE datname = current_database() AND
 --
 \set VERBOSITY default
 \set sqlstate '\\echo SQLSTATE :LAST_ERROR_SQLSTATE'
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 CREATE TABLE work (
 	id int PRIMARY KEY,

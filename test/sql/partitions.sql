@@ -5,7 +5,7 @@ SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
 SET client_min_messages = warning;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 DROP ROLE IF EXISTS regress_bulkpar_frank;
 CREATE ROLE regress_bulkpar_frank LOGIN;
@@ -364,5 +364,5 @@ DROP VIEW parts, last_job, counts, tree;
 DROP FOREIGN DATA WRAPPER nothing CASCADE;
 DROP TABLE event, source, audit, keyed, keyed_one, money_part, empty_part, with_foreign, person, number, base, child, grandchild;
 DROP FUNCTION audit_batch, audit_row;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 DROP ROLE regress_bulkpar_frank;

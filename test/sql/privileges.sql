@@ -2,7 +2,7 @@
 -- A job runs with the rights of the role that called it, no more and no less
 --
 SET bulkpar.report = off;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_carol,
@@ -316,6 +316,6 @@ DROP SCHEMA regress_bulkpar_trap CASCADE;
 DROP TABLE item, accounts, doc, doc_numeric, hidden_rows, source;
 DROP FUNCTION hidden, uses_hidden, update_accounts, peep;
 DROP OWNED BY regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_carol, regress_bulkpar_group;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 DROP ROLE regress_bulkpar_alice, regress_bulkpar_bob, regress_bulkpar_carol, regress_bulkpar_group,
 	regress_bulkpar_stats;

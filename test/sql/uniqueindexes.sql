@@ -5,7 +5,7 @@
 --
 SET bulkpar.report = off;
 SET bulkpar.workers = 2;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 -- the index of a table, the plan along it, and a job that follows it
 \set follow 'SELECT coalesce(substring(line FROM ''along .*''), substring(line FROM ''(Index Scan using [^ ]+|Seq Scan)'')) AS index FROM bulkpar_explain(:''t'', ''n'', ''n + 1'', 10) line WHERE line ~ ''(along|Scan)''; SELECT rows_changed FROM bulkpar_update(:''t'', ''n'', ''n + 1'', 10);'

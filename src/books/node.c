@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * node.c
+ *		The other servers that a job works on: its rows in bulkpar_node.
+ *
+ * The name of the job there is in its row before anything is sent, so whatever
+ * becomes of a message, who asks again asks for the same job.
+ *
+ * The functions must be called in a transaction, throw an ERROR when their
+ * statement fails, and leave commit and rollback to their caller.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/books/node.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "books/argument.h"
+#include "books/bookkeeping.h"
+#include "books/column.h"
+#include "books/node.h"
+
+/* The nodes of a job, in the current memory context. */
+BulkparNode *
+bulkpar_node_load(int64 job_id, int *count)
+{
+	static BulkparQuery load = {
+		.read_only = true,
+		.sql =
+		"SELECT node_no, server, server_name, remote, "
+		"'bulkpar ' || origin AS name, workers, remote_job_id, status "
+		"FROM @bulkpar_node WHERE job_id = $job_id ORDER BY node_no"
+	};
+	BulkparBookkeeping books;
+	BulkparNode *nodes;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	*count = (int) bulkpar_bookkeeping_run(&books, &load);
+	nodes = MemoryContextAllocZero(books.caller_context,
+								   sizeof(BulkparNode) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+	{
+		BulkparNode *node = &nodes[i];
+
+		bulkpar_bookkeeping_look_at(&books, i);
+		node->number = bulkpar_column_int32(&books, "node_no");
+		node->server = bulkpar_column_oid(&books, "server");
+		node->server_name = bulkpar_column_text(&books, "server_name");
+		node->remote = bulkpar_column_texts(&books, "remote", &node->nremote);
+		node->name = bulkpar_column_text(&books, "name");
+		node->workers = bulkpar_column_int32(&books, "workers");
+		node->remote_job_id = bulkpar_column_int64(&books, "remote_job_id");
+		node->status = bulkpar_column_text(&books, "status");
+	}
+	bulkpar_bookkeeping_leave(&books);
+	return nodes;
+}
+
+/* Note what was heard of a node, or that it was not reached. */
+void
+bulkpar_node_note(int64 job_id, int number, const BulkparNodeReport *report)
+{
+	static BulkparQuery note = {
+		.sql =
+		"UPDATE @bulkpar_node SET status = $status, "
+		"remote_job_id = coalesce($remote_job_id, remote_job_id), "
+		"rows_per_second = $rows_per_second, "
+		"seen_at = clock_timestamp(), "
+		"(" BULKPAR_ERROR_COLUMNS ") = (" BULKPAR_ERROR_VALUES ") "
+		"WHERE job_id = $job_id AND node_no = $node_no"
+	};
+	static BulkparQuery count = {
+		.sql =
+		"UPDATE @bulkpar_node SET rows_done = $rows_done, "
+		"rows_changed = $rows_changed, rows_failed = $rows_failed, "
+		"rows_unchanged = $rows_unchanged, batches = $batches, "
+		"estimated_rows = $estimated_rows "
+		"WHERE job_id = $job_id AND node_no = $node_no"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_int32(&books, "node_no", number);
+	bulkpar_argument_text(&books, "status", report->status);
+	bulkpar_argument_int64_if(&books, report->remote_job_id != 0,
+							  "remote_job_id", report->remote_job_id);
+	bulkpar_argument_int64_if(&books, report->counted, "rows_per_second",
+							  report->rows_per_second);
+	bulkpar_argument_error(&books, report->error);
+	(void) bulkpar_bookkeeping_run(&books, &note);
+	if (report->counted)
+	{
+		bulkpar_argument_int64(&books, "rows_done", report->rows_done);
+		bulkpar_argument_int64(&books, "rows_changed", report->rows_changed);
+		bulkpar_argument_int64(&books, "rows_failed", report->rows_failed);
+		bulkpar_argument_int64(&books, "rows_unchanged",
+							   report->rows_unchanged);
+		bulkpar_argument_int64(&books, "batches", report->batches);
+		bulkpar_argument_int64(&books, "estimated_rows",
+							   report->estimated_rows);
+		(void) bulkpar_bookkeeping_run(&books, &count);
+	}
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/* Whether the jobs on all nodes of a job have succeeded, and confirmed it. */
+bool
+bulkpar_node_are_complete(int64 job_id)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT FROM @bulkpar_node "
+		"WHERE job_id = $job_id AND status <> 'succeeded' LIMIT 1"
+	};
+	BulkparBookkeeping books;
+	bool		complete;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	complete = bulkpar_bookkeeping_run(&books, &find) == 0;
+	bulkpar_bookkeeping_leave(&books);
+	return complete;
+}
+
+/* What the nodes of a job have done together, as far as it was heard. */
+void
+bulkpar_node_sum(int64 job_id, BulkparNodeSums *sums)
+{
+	static BulkparQuery sum = {
+		.read_only = true,
+		.sql =
+		"SELECT coalesce(sum(rows_done), 0)::int8 AS rows_done, "
+		"coalesce(sum(rows_changed), 0)::int8 AS rows_changed, "
+		"coalesce(sum(rows_failed), 0)::int8 AS rows_failed, "
+		"coalesce(sum(rows_unchanged), 0)::int8 AS rows_unchanged, "
+		"coalesce(sum(batches), 0)::int8 AS batches, "
+		"coalesce(sum(estimated_rows), 0)::int8 AS estimated_rows, "
+		"coalesce(sum(rows_per_second) FILTER (WHERE status = 'running'), "
+		"0)::int8 AS rows_per_second "
+		"FROM @bulkpar_node WHERE job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	if (bulkpar_bookkeeping_run(&books, &sum) != 1)
+		elog(ERROR, "could not sum up the nodes of a bulkpar job");
+	sums->rows_done = bulkpar_column_int64(&books, "rows_done");
+	sums->rows_changed = bulkpar_column_int64(&books, "rows_changed");
+	sums->rows_failed = bulkpar_column_int64(&books, "rows_failed");
+	sums->rows_unchanged = bulkpar_column_int64(&books, "rows_unchanged");
+	sums->batches = bulkpar_column_int64(&books, "batches");
+	sums->estimated_rows = bulkpar_column_int64(&books, "estimated_rows");
+	sums->rows_per_second = bulkpar_column_int64(&books, "rows_per_second");
+	bulkpar_bookkeeping_leave(&books);
+}

@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * node.h
+ *		The other servers that a job works on: its rows in bulkpar_node.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/books/node.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_NODE_H
+#define BULKPAR_NODE_H
+
+#include "nodes/pg_list.h"
+#include "utils/elog.h"
+
+/* What is kept of a node when nothing was heard of it. */
+#define BULKPAR_NODE_WAITING "waiting"
+#define BULKPAR_NODE_ASKED "asked"
+#define BULKPAR_NODE_RUNNING "running"
+#define BULKPAR_NODE_SUCCEEDED "succeeded"
+#define BULKPAR_NODE_NOT_REACHED "not reached"
+
+/* Another server, and its tables that a job is about. */
+typedef struct BulkparNode
+{
+	Oid			server;
+	char	   *server_name;
+	int			nremote;
+	Oid		   *relations;		/* foreign tables; known in the caller's
+								 * session */
+	char	  **remote;			/* what they are called there, in SQL */
+	int			workers;		/* 0: as many as are chosen there */
+
+	/* known where it was loaded */
+	int			number;			/* in its job, from 1 on */
+	char	   *name;			/* of the job there */
+	char	   *status;
+	int64		remote_job_id;	/* 0 before it is known */
+
+	/* known in the caller's session, when it was asked */
+	List	   *explanation;	/* lines */
+} BulkparNode;
+
+/* What was heard of the job there. */
+typedef struct BulkparNodeReport
+{
+	const char *status;
+	int64		remote_job_id;	/* 0: as it is known */
+	bool		counted;		/* what follows is known */
+	int64		rows_done;
+	int64		rows_changed;
+	int64		rows_failed;
+	int64		rows_unchanged;
+	int64		batches;
+	int64		estimated_rows;
+	int64		rows_per_second;
+	ErrorData  *error;			/* NULL for none */
+} BulkparNodeReport;
+
+/* The sums over the nodes of a job. */
+typedef struct BulkparNodeSums
+{
+	int64		rows_done;
+	int64		rows_changed;
+	int64		rows_failed;
+	int64		rows_unchanged;
+	int64		batches;
+	int64		estimated_rows;
+	int64		rows_per_second;
+} BulkparNodeSums;
+
+extern BulkparNode *bulkpar_node_load(int64 job_id, int *count);
+extern void bulkpar_node_note(int64 job_id, int number,
+							  const BulkparNodeReport *report);
+extern bool bulkpar_node_are_complete(int64 job_id);
+extern void bulkpar_node_sum(int64 job_id, BulkparNodeSums *sums);
+
+#endif							/* BULKPAR_NODE_H */

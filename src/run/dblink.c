@@ -1,0 +1,237 @@
+/*-------------------------------------------------------------------------
+ *
+ * dblink.c
+ *		Connections to other servers, by the functions of dblink.
+ *
+ * They are called in SQL, so that whoever may not call them cannot do so through
+ * us, and dblink does what it does for everybody: it takes the user mapping of
+ * the current user, and of one that is no superuser it wants a password there.
+ * Each function is found in the schema of its extension by just its types, which
+ * no other function in that schema can have.
+ *
+ * A query is sent, and its result is fetched when it has come, so that we need
+ * not wait for it where we could not be interrupted.  Only to connect is that.
+ * What another server answers is data, and checked as such: texts are valid in
+ * our encoding, and not longer than a message need be.
+ *
+ * The functions must be called in a transaction.  A connection outlives it.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/dblink.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/dependency.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "foreign/foreign.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "run/dblink.h"
+#include "session/extension.h"
+
+/* Bytes of a text that another server says. */
+#define MAX_TEXT 10000
+
+static void begin_call(void);
+static void end_call(void);
+static char *call_of(const char *function, int nargs, const Oid *argtypes);
+static uint64 call(const char *function, const char *name, const char *text,
+				   const char *columns);
+static char *clean(const char *text);
+
+/*
+ * Connect to a server, with the mapping of the current user.  It blocks as long
+ * as the options of the server let it.
+ */
+void
+bulkpar_dblink_connect(const char *name, Oid server)
+{
+	ForeignServer *found = GetForeignServerExtended(server,
+													FSV_MISSING_OK);
+
+	/* What is no server would be taken for a connection string. */
+	if (found == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the foreign server does not exist any more")));
+	begin_call();
+	(void) call("dblink_connect", name, found->servername, NULL);
+	end_call();
+}
+
+void
+bulkpar_dblink_disconnect(const char *name)
+{
+	begin_call();
+	(void) call("dblink_disconnect", name, NULL, NULL);
+	end_call();
+}
+
+void
+bulkpar_dblink_send(const char *name, const char *sql)
+{
+	char	   *sent;
+
+	begin_call();
+	(void) call("dblink_send_query", name, sql, NULL);
+	sent = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (sent == NULL || strcmp(sent, "1") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not send a query to the server")));
+	end_call();
+}
+
+/* Whether there is nothing to receive yet. */
+bool
+bulkpar_dblink_is_busy(const char *name)
+{
+	char	   *busy;
+	bool		result;
+
+	begin_call();
+	(void) call("dblink_is_busy", name, NULL, NULL);
+	busy = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	result = busy != NULL && strcmp(busy, "0") != 0;
+	end_call();
+	return result;
+}
+
+/*
+ * Fetch the result of a query, in the current memory context, when it is there.
+ * It has no rows where all results have been fetched, which must be seen before
+ * the next query.  What the query has failed with is thrown.
+ */
+void
+bulkpar_dblink_receive(const char *name, int ncolumns,
+					   BulkparDblinkResult *result)
+{
+	MemoryContext context = CurrentMemoryContext;
+	StringInfoData columns;
+
+	begin_call();
+	initStringInfo(&columns);
+	for (int i = 1; i <= ncolumns; i++)
+		appendStringInfo(&columns, "%sc%d pg_catalog.text",
+						 i > 1 ? ", " : "", i);
+	result->ncolumns = ncolumns;
+	result->nrows = (int) call("dblink_get_result", name, NULL, columns.data);
+	result->values = MemoryContextAllocZero(context, sizeof(char *) *
+											Max(ncolumns * result->nrows, 1));
+	for (int i = 0; i < ncolumns * result->nrows; i++)
+	{
+		char	   *text = SPI_getvalue(SPI_tuptable->vals[i / ncolumns],
+										SPI_tuptable->tupdesc,
+										i % ncolumns + 1);
+
+		if (text != NULL)
+			result->values[i] = MemoryContextStrdup(context, clean(text));
+	}
+	end_call();
+}
+
+/* Ask the server to cancel what it is at. */
+void
+bulkpar_dblink_cancel(const char *name)
+{
+	begin_call();
+	(void) call("dblink_cancel_query", name, NULL, NULL);
+	end_call();
+}
+
+static void
+begin_call(void)
+{
+	SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+static void
+end_call(void)
+{
+	PopActiveSnapshot();
+	SPI_finish();
+}
+
+/* The name of one of the functions, in SQL. */
+static char *
+call_of(const char *function, int nargs, const Oid *argtypes)
+{
+	Oid			extension = get_extension_oid("dblink", true);
+	Oid			schema = InvalidOid;
+	Oid			found = InvalidOid;
+
+	if (!OidIsValid(extension))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"dblink\" is not installed in this database"),
+				 errdetail("A job talks to other servers by its functions."),
+				 errhint("Use CREATE EXTENSION dblink.")));
+	schema = bulkpar_extension_schema(extension);
+	found = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+							CStringGetDatum(function),
+							PointerGetDatum(buildoidvector(argtypes, nargs)),
+							ObjectIdGetDatum(schema));
+	if (!OidIsValid(found) ||
+		getExtensionOfObject(ProcedureRelationId, found) != extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"%s\" of extension \"dblink\" does not exist",
+						function)));
+	return quote_qualified_identifier(get_namespace_name(schema), function);
+}
+
+/*
+ * Call one of the functions with one or two texts, or that returns these columns
+ * with an error if the query had one.  Returns the number of its rows.
+ */
+static uint64
+call(const char *function, const char *name, const char *text,
+	 const char *columns)
+{
+	Oid			argtypes[] = {TEXTOID, columns != NULL ? BOOLOID : TEXTOID};
+	int			nargs = text != NULL || columns != NULL ? 2 : 1;
+	Datum		values[2];
+	char	   *sql = call_of(function, nargs, argtypes);
+
+	values[0] = CStringGetTextDatum(name);
+	if (columns != NULL)
+	{
+		values[1] = BoolGetDatum(true);
+		sql = psprintf("SELECT * FROM %s($1, $2) AS r(%s)", sql, columns);
+	}
+	else
+	{
+		values[1] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+		sql = psprintf("SELECT %s($1%s)", sql, nargs == 2 ? ", $2" : "");
+	}
+	if (SPI_execute_with_args(sql, nargs, argtypes, values, NULL, false, 0) !=
+		SPI_OK_SELECT)
+		elog(ERROR, "could not call function \"%s\"", function);
+	return SPI_processed;
+}
+
+/* A text as it can be kept: libpq takes what it gets for what it should be. */
+static char *
+clean(const char *text)
+{
+	int			length = strlen(text);
+
+	if (!pg_verifymbstr(text, length, true))
+		return "(text in another encoding)";
+	if (length <= MAX_TEXT)
+		return pstrdup(text);
+	return pnstrdup(text, pg_mbcliplen(text, length, MAX_TEXT));
+}

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * dblink.h
+ *		Connections to other servers, by the functions of dblink.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/dblink.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_DBLINK_H
+#define BULKPAR_DBLINK_H
+
+/* Rows of texts, each of which may be NULL. */
+typedef struct BulkparDblinkResult
+{
+	int			nrows;
+	int			ncolumns;
+	char	  **values;			/* row by row */
+} BulkparDblinkResult;
+
+extern void bulkpar_dblink_connect(const char *name, Oid server);
+extern void bulkpar_dblink_disconnect(const char *name);
+extern void bulkpar_dblink_send(const char *name, const char *sql);
+extern bool bulkpar_dblink_is_busy(const char *name);
+extern void bulkpar_dblink_receive(const char *name, int ncolumns,
+								   BulkparDblinkResult *result);
+extern void bulkpar_dblink_cancel(const char *name);
+
+#endif							/* BULKPAR_DBLINK_H */

@@ -1,0 +1,253 @@
+/*-------------------------------------------------------------------------
+ *
+ * nodes.c
+ *		The process that talks to other servers, as its coordinator sees it.
+ *
+ * The coordinator itself talks to nobody, for that could hang.  The process is a
+ * session of the owner of the job, and nothing more, for the mappings and
+ * privileges of that are what counts.  It takes a slot of the limits as a worker
+ * does.  When it dies, another goes on, a few times: the books say what was
+ * asked of each server.
+ *
+ * When the job stops before it has succeeded, the jobs on the other servers are
+ * to stop as well.  But where only this process is terminated, they run on, and
+ * a resume finds them.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/nodes.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "run/launch.h"
+#include "run/nodes.h"
+#include "run/quota.h"
+#include "run/talk.h"
+#include "session/clip.h"
+#include "session/settings.h"
+
+/* How often the process of a run may die before the job fails. */
+#define MAX_DEATHS 5
+
+/* By how much it may be late with its last word, in milliseconds. */
+#define STOP_GRACE 1000
+
+struct BulkparNodes
+{
+	BulkparTalkArgs args;
+	BulkparTalkShared *shared;
+	BackgroundWorkerHandle *handle; /* NULL for no process */
+	BulkparQuota quota;
+	int			deaths;
+	bool		complete;		/* all have succeeded */
+	TimestampTz deadline;		/* of the stop */
+};
+
+StaticAssertDecl(sizeof(BulkparTalkArgs) <= BGW_EXTRALEN,
+				 "arguments do not fit");
+
+static BulkparShortage launch_talk(BulkparNodes *nodes);
+static bool see_off_talk(BulkparNodes *nodes, TimestampTz deadline);
+static bool are_complete(const BulkparNodes *nodes);
+
+/*
+ * What a job needs to have its nodes work, in the current memory context; NULL if
+ * it has none.  The identity is that of its processes.
+ */
+BulkparNodes *
+bulkpar_nodes_create(const BulkparIdentity *identity, const BulkparJob *job)
+{
+	MemoryContext context = CurrentMemoryContext;
+	BulkparNodes *nodes = palloc0(sizeof(BulkparNodes));
+	dsm_segment *segment;
+	bool		can_login;
+	int			count;
+
+	nodes->args.identity = *identity;
+	nodes->args.job_id = job->job_id;
+	bulkpar_settings_start_transaction();
+	(void) bulkpar_node_load(job->job_id, &count);
+	can_login = bulkpar_identity_choose_owner(&nodes->args.identity,
+											  job->owner);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	if (count == 0)
+		return NULL;
+	if (!can_login)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("the owner of the job is not permitted to log in"),
+				 errdetail("Other servers are reached in a session of the owner of the job."),
+				 errhint("Allow it with ALTER ROLE ... LOGIN.")));
+
+	segment = dsm_create(sizeof(BulkparTalkShared), 0);
+	dsm_pin_mapping(segment);
+	nodes->shared = dsm_segment_address(segment);
+	memset(nodes->shared, 0, sizeof(BulkparTalkShared));
+	pg_atomic_init_u32(&nodes->shared->order, BULKPAR_TALK_RUN);
+	nodes->args.segment = dsm_segment_handle(segment);
+	return nodes;
+}
+
+/* Launch the process.  What is in the books of the job must be on disk. */
+void
+bulkpar_nodes_launch(BulkparNodes *nodes)
+{
+	BulkparShortage shortage = launch_talk(nodes);
+
+	if (shortage != BULKPAR_SHORTAGE_NONE)
+		bulkpar_launch_raise_no_slot(shortage);
+}
+
+/*
+ * See whether the jobs on all nodes have succeeded, and replace the process if
+ * it has died.  An error that it has met it has recorded in the job.
+ */
+bool
+bulkpar_nodes_look_after(BulkparNodes *nodes)
+{
+	if (nodes->complete)
+		return true;
+	if (nodes->handle != NULL && !see_off_talk(nodes, 0))
+		return false;
+	nodes->complete = are_complete(nodes);
+	if (nodes->complete)
+		return true;
+	if (++nodes->deaths > MAX_DEATHS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OPERATOR_INTERVENTION),
+				 errmsg("the process of bulkpar job " INT64_FORMAT
+						" that talks to other servers ended unexpectedly",
+						nodes->args.job_id),
+				 errhint("The server log may say why.")));
+	bulkpar_nodes_launch(nodes);
+	return false;
+}
+
+/*
+ * Let the process stop the jobs on all nodes; it is launched for that if it is
+ * not there.  Does not throw, and does not wait.
+ */
+void
+bulkpar_nodes_ask_to_stop(BulkparNodes *nodes, bool cancel)
+{
+	PGPROC	   *proc;
+
+	if (nodes->complete || nodes->deadline != 0)
+		return;
+	nodes->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  BULKPAR_TALK_STOP_TIMEOUT + STOP_GRACE);
+	pg_atomic_write_u32(&nodes->shared->order,
+						cancel ? BULKPAR_TALK_CANCEL : BULKPAR_TALK_PAUSE);
+	if (nodes->handle == NULL || see_off_talk(nodes, 0))
+		(void) launch_talk(nodes);
+	proc = nodes->shared->proc;
+	if (proc != NULL)
+		SetLatch(&proc->procLatch);
+}
+
+/*
+ * Wait until it has stopped them, for as long as that may take, and say which
+ * nodes it could not reach: "" for none.  Does not throw.
+ */
+void
+bulkpar_nodes_stop(BulkparNodes *nodes, char *unreached, Size size)
+{
+	if (nodes->deadline == 0)
+		return;
+	if (nodes->handle == NULL || !see_off_talk(nodes, nodes->deadline))
+		bulkpar_clip(unreached, size, "some of its servers");
+	else
+		bulkpar_clip(unreached, size, nodes->shared->unreached);
+	bulkpar_nodes_terminate(nodes);
+}
+
+/* Let the process end, but not the jobs there.  Does not throw. */
+void
+bulkpar_nodes_terminate(BulkparNodes *nodes)
+{
+	if (nodes->handle != NULL)
+		TerminateBackgroundWorker(nodes->handle);
+}
+
+/* Whether it has ended, or does so soon.  Does not throw. */
+bool
+bulkpar_nodes_have_ended(BulkparNodes *nodes)
+{
+	return nodes->handle == NULL ||
+		see_off_talk(nodes,
+					 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												 STOP_GRACE));
+}
+
+/* The same as terminate, and wait for its end however long that takes. */
+void
+bulkpar_nodes_outlast(BulkparNodes *nodes)
+{
+	bulkpar_nodes_terminate(nodes);
+	if (nodes->handle != NULL)
+		(void) see_off_talk(nodes, DT_NOEND);
+}
+
+/* Launch the process, or say which limit keeps us from it.  Does not throw. */
+static BulkparShortage
+launch_talk(BulkparNodes *nodes)
+{
+	BulkparLaunch launch = {
+		.type = "bulkpar nodes",
+		.function = "bulkpar_talk_main",
+		.extra = &nodes->args,
+		.extra_size = sizeof(nodes->args)
+	};
+	MemoryContext oldcontext;
+	BulkparShortage shortage;
+	char		name[BGW_MAXLEN];
+
+	shortage = bulkpar_quota_acquire(nodes->args.identity.login,
+									 &nodes->quota);
+	if (shortage != BULKPAR_SHORTAGE_NONE)
+		return shortage;
+	snprintf(name, sizeof(name), "bulkpar nodes of job " INT64_FORMAT,
+			 nodes->args.job_id);
+	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(nodes));
+	nodes->shared->proc = NULL;
+	nodes->handle = bulkpar_launch_process(&launch, name);
+	MemoryContextSwitchTo(oldcontext);
+	if (nodes->handle != NULL)
+		return BULKPAR_SHORTAGE_NONE;
+	bulkpar_quota_release(&nodes->quota);
+	return BULKPAR_SHORTAGE_SERVER;
+}
+
+/* Whether the process has ended, or does so until the deadline. */
+static bool
+see_off_talk(BulkparNodes *nodes, TimestampTz deadline)
+{
+	if (!bulkpar_launch_await_end(nodes->handle, deadline))
+		return false;
+	pfree(nodes->handle);
+	nodes->handle = NULL;
+	bulkpar_quota_release(&nodes->quota);
+	return true;
+}
+
+static bool
+are_complete(const BulkparNodes *nodes)
+{
+	bool		complete;
+
+	bulkpar_settings_start_transaction();
+	complete = bulkpar_node_are_complete(nodes->args.job_id);
+	CommitTransactionCommand();
+	return complete;
+}

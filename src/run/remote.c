@@ -1,0 +1,318 @@
+/*-------------------------------------------------------------------------
+ *
+ * remote.c
+ *		What is asked of bulkpar on another server, and what it answers.
+ *
+ * That are its SQL functions and views, as anybody calls them there.  All that
+ * comes from the user, or from the server, is a literal or a quoted name in
+ * these texts.  Each call has all of its arguments with their types, so that no
+ * other function of the same name fits better.
+ *
+ * A job there has a name that is its own, and runs once: whoever asks for it
+ * starts it, waits for it, goes on with it or finds that it has succeeded.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/remote.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "books/books.h"
+#include "run/remote.h"
+#include "session/error.h"
+#include "session/extension.h"
+
+/* More than a table can have; what is said of more is no number of rows. */
+#define MAX_ROWS INT64CONST(1000000000000000)
+
+/* What a value means depends on these. */
+static const char *const settings[] = {
+	"TimeZone",
+	"DateStyle",
+	"IntervalStyle",
+	"extra_float_digits",
+};
+
+static void add_text(StringInfo buf, const char *name, const char *value);
+static void add_texts(StringInfo buf, const char *name,
+					  char **values, char **instead, int count);
+static void add_call(StringInfo buf, const BulkparJob *job,
+					 const BulkparNode *node, const char *target_type);
+static int64 read_number(const BulkparNode *node, const char *text);
+static ErrorData *read_error(char **values);
+static void refuse_answer(const BulkparNode *node, const char *text);
+
+/* What is sent first: settings, and the question for schema and version. */
+char *
+bulkpar_remote_prepare(void)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "SELECT n.nspname::pg_catalog.text, e.extversion FROM (SELECT "
+						   "pg_catalog.set_config('client_min_messages', 'error', false), "
+						   "pg_catalog.set_config('application_name', 'bulkpar', false), "
+						   "pg_catalog.set_config('bulkpar.report', 'off', false)");
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		appendStringInfo(&buf, ", pg_catalog.set_config('%s', %s, false)",
+						 settings[i],
+						 quote_literal_cstr(GetConfigOption(settings[i],
+															false, false)));
+	appendStringInfoString(&buf, " OFFSET 0) s LEFT JOIN "
+						   "(pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n "
+						   "ON n.oid OPERATOR(pg_catalog.=) e.extnamespace "
+						   "AND e.extname OPERATOR(pg_catalog.=) 'bulkpar') ON s IS NOT NULL");
+	return buf.data;
+}
+
+/*
+ * The schema of the extension there, in SQL.  An error if it is not the one that
+ * we are.
+ */
+char *
+bulkpar_remote_prepared(const BulkparDblinkResult *result)
+{
+	char	   *here = bulkpar_extension_version(bulkpar_books_extension());
+
+	if (result->nrows != 1 || result->values[0] == NULL ||
+		result->values[1] == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"bulkpar\" is not installed there"),
+				 errhint("Use CREATE EXTENSION bulkpar in the database that the server names.")));
+	if (strcmp(here, result->values[1]) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"bulkpar\" has version \"%s\" there, and \"%s\" here",
+						result->values[1], here),
+				 errhint("Use ALTER EXTENSION bulkpar UPDATE where it is older.")));
+	return pstrdup(quote_identifier(result->values[0]));
+}
+
+/* Ask what a job would do, which is an error if it cannot be done. */
+char *
+bulkpar_remote_explain(const BulkparJob *job, const BulkparNode *node,
+					   const char *schema)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT l::pg_catalog.text FROM %s.bulkpar_explain(",
+					 schema);
+	add_call(&buf, job, node, "text");
+	add_text(&buf, "job_name", NULL);
+	appendStringInfoString(&buf, ", once => false, sample => false) l");
+	return buf.data;
+}
+
+/* Start, join or resume the job, unless it has succeeded. */
+char *
+bulkpar_remote_start(const BulkparJob *job, const BulkparNode *node,
+					 const char *schema)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "SELECT r.job_id::pg_catalog.text FROM %s.%s(", schema,
+					 bulkpar_command_deletes(job->command) ?
+					 "bulkpar_delete" : "bulkpar_update");
+	add_call(&buf, job, node, "regclass");
+	add_text(&buf, "job_name", node->name);
+	appendStringInfoString(&buf, ", once => true) r");
+	return buf.data;
+}
+
+/* Ask how far the job is. */
+char *
+bulkpar_remote_status(const BulkparNode *node, const char *schema)
+{
+	return psprintf("SELECT j.job_id::pg_catalog.text, j.status::pg_catalog.text, "
+					"p.rows_done::pg_catalog.text, p.rows_changed::pg_catalog.text, "
+					"p.rows_failed::pg_catalog.text, p.rows_unchanged::pg_catalog.text, "
+					"(SELECT pg_catalog.sum(c.batches) FROM %s.bulkpar_chunks c "
+					"WHERE c.job_id OPERATOR(pg_catalog.=) j.job_id)::pg_catalog.text, "
+					"j.estimated_rows::pg_catalog.text, "
+					"p.rows_per_second::pg_catalog.text, "
+					"j.sqlstate::pg_catalog.text, j.message::pg_catalog.text, "
+					"j.detail::pg_catalog.text, j.hint::pg_catalog.text, "
+					"j.context::pg_catalog.text, j.schema_name::pg_catalog.text, "
+					"j.table_name::pg_catalog.text, j.column_name::pg_catalog.text, "
+					"j.datatype_name::pg_catalog.text, "
+					"j.constraint_name::pg_catalog.text "
+					"FROM %s.bulkpar_jobs j JOIN %s.bulkpar_progress p "
+					"ON p.job_id OPERATOR(pg_catalog.=) j.job_id "
+					"WHERE j.job_name OPERATOR(pg_catalog.=) %s "
+					"AND j.owner::pg_catalog.oid OPERATOR(pg_catalog.=) "
+					"(SELECT r.oid FROM pg_catalog.pg_roles r "
+					"WHERE r.rolname OPERATOR(pg_catalog.=) current_user) "
+					"ORDER BY j.job_id DESC LIMIT 1",
+					schema, schema, schema, quote_literal_cstr(node->name));
+}
+
+/*
+ * Read what was answered to that, in the current memory context.  False if there
+ * is no such job.  An error if it is no answer.
+ */
+bool
+bulkpar_remote_report(const BulkparNode *node,
+					  const BulkparDblinkResult *result,
+					  BulkparNodeReport *report)
+{
+	static const char *const states[] = {
+		BULKPAR_NODE_RUNNING, "paused", BULKPAR_NODE_SUCCEEDED, "failed",
+		"cancelled", "interrupted"
+	};
+	char	  **values = result->values;
+
+	memset(report, 0, sizeof(BulkparNodeReport));
+	if (result->nrows == 0)
+		return false;
+	for (int i = 0; i < (int) lengthof(states); i++)
+	{
+		if (values[1] != NULL && strcmp(values[1], states[i]) == 0)
+			report->status = states[i];
+	}
+	if (report->status == NULL || values[0] == NULL)
+		refuse_answer(node, values[1]);
+	report->counted = true;
+	report->remote_job_id = read_number(node, values[0]);
+	report->rows_done = read_number(node, values[2]);
+	report->rows_changed = read_number(node, values[3]);
+	report->rows_failed = read_number(node, values[4]);
+	report->rows_unchanged = read_number(node, values[5]);
+	report->batches = read_number(node, values[6]);
+	report->estimated_rows = read_number(node, values[7]);
+	report->rows_per_second = read_number(node, values[8]);
+	if (strcmp(report->status, "failed") == 0)
+		report->error = read_error(&values[9]);
+	return true;
+}
+
+/* Pause or cancel the job, if it runs. */
+char *
+bulkpar_remote_stop(const BulkparNode *node, const char *schema, bool cancel)
+{
+	return psprintf("SELECT r.status::pg_catalog.text FROM %s.%s(%s::pg_catalog.text) r",
+					schema, cancel ? "bulkpar_cancel" : "bulkpar_pause",
+					quote_literal_cstr(node->name));
+}
+
+/* Let an error say which node it is of. */
+void
+bulkpar_remote_name(ErrorData *error, const BulkparNode *node)
+{
+	char	   *name = psprintf("node \"%s\"", node->server_name);
+
+	error->context = error->context == NULL ? name :
+		psprintf("%s\n%s", error->context, name);
+}
+
+static void
+add_text(StringInfo buf, const char *name, const char *value)
+{
+	appendStringInfo(buf, ", %s => %s::pg_catalog.text", name,
+					 value == NULL ? "NULL" : quote_literal_cstr(value));
+}
+
+/* A list; where there is something instead of them, that. */
+static void
+add_texts(StringInfo buf, const char *name, char **values, char **instead,
+		  int count)
+{
+	appendStringInfo(buf, ", %s => ARRAY[", name);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(buf, "%s%s", i > 0 ? ", " : "",
+						 quote_literal_cstr(instead != NULL ? instead[i] :
+											values[i]));
+	appendStringInfoString(buf, "]::pg_catalog.text[]");
+}
+
+/* The arguments of a call, but for the name and what follows it. */
+static void
+add_call(StringInfo buf, const BulkparJob *job, const BulkparNode *node,
+		 const char *target_type)
+{
+	bool		deletes = bulkpar_command_deletes(job->command);
+
+	appendStringInfo(buf, "target => %s::pg_catalog.%s",
+					 quote_literal_cstr(node->remote[0]), target_type);
+	if (!deletes)
+	{
+		add_texts(buf, "column_name", job->column_names,
+				  job->column_targets, job->ncolumns);
+		add_texts(buf, "expression", job->expressions, NULL,
+				  job->nexpressions);
+	}
+	add_text(buf, "condition", job->condition);
+	appendStringInfo(buf, ", batch_size => %d, workers => ", job->batch_size);
+	if (node->workers == 0)
+		appendStringInfoString(buf, "NULL::pg_catalog.int4");
+	else
+		appendStringInfo(buf, "%d", node->workers);
+	appendStringInfo(buf, ", wait => false, max_errors => " INT64_FORMAT
+					 "::pg_catalog.int8, key_index => NULL::pg_catalog.regclass, "
+					 "sees_batches => false", job->max_errors);
+	add_text(buf, "on_error", job->skip_errors ? "skip" : "stop");
+	add_text(buf, deletes ? "using_item" : "from_item", NULL);
+	if (!deletes)
+		appendStringInfo(buf, ", stripes => NULL::pg_catalog.int4, "
+						 "skip_unchanged => %s",
+						 job->skip_unchanged ? "true" : "false");
+}
+
+/* A number that may be null; an error if it is none. */
+static int64
+read_number(const BulkparNode *node, const char *text)
+{
+	char	   *end;
+	int64		number;
+
+	if (text == NULL)
+		return 0;
+	errno = 0;
+	number = strtoi64(text, &end, 10);
+	if (errno != 0 || *end != '\0' || end == text || number < 0 ||
+		number > MAX_ROWS)
+		refuse_answer(node, text);
+	return number;
+}
+
+/* The error of a job, from its columns. */
+static ErrorData *
+read_error(char **values)
+{
+	ErrorData  *error = palloc0(sizeof(ErrorData));
+	const char *state = values[0];
+	int			i = 1;
+
+	error->elevel = ERROR;
+	error->sqlerrcode = ERRCODE_INTERNAL_ERROR;
+	if (state != NULL && strlen(state) == 5 && strcmp(state, "00000") != 0 &&
+		strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5)
+		error->sqlerrcode = MAKE_SQLSTATE(state[0], state[1], state[2],
+										  state[3], state[4]);
+#define READ(name) \
+	error->name = values[i++];
+	BULKPAR_ERROR_TEXTS(READ);
+#undef READ
+	if (error->message == NULL)
+		error->message = "the job there has failed without a message";
+	return error;
+}
+
+static void
+refuse_answer(const BulkparNode *node, const char *text)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("node \"%s\" has answered what is no answer",
+					node->server_name),
+			 errdetail_internal("%s", text == NULL ? "null" :
+								psprintf("\"%s\"", text))));
+}

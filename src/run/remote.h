@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * remote.h
+ *		What is asked of bulkpar on another server, and what it answers.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/remote.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_REMOTE_H
+#define BULKPAR_REMOTE_H
+
+#include "books/job.h"
+#include "run/dblink.h"
+
+/* The columns of the answers. */
+#define BULKPAR_REMOTE_PREPARE_COLUMNS 2
+#define BULKPAR_REMOTE_START_COLUMNS 1
+#define BULKPAR_REMOTE_STATUS_COLUMNS 19
+#define BULKPAR_REMOTE_STOP_COLUMNS 1
+#define BULKPAR_REMOTE_EXPLAIN_COLUMNS 1
+
+extern char *bulkpar_remote_prepare(void);
+extern char *bulkpar_remote_prepared(const BulkparDblinkResult *result);
+extern char *bulkpar_remote_explain(const BulkparJob *job,
+									const BulkparNode *node,
+									const char *schema);
+extern char *bulkpar_remote_start(const BulkparJob *job,
+								  const BulkparNode *node,
+								  const char *schema);
+extern char *bulkpar_remote_status(const BulkparNode *node,
+								   const char *schema);
+extern bool bulkpar_remote_report(const BulkparNode *node,
+								  const BulkparDblinkResult *result,
+								  BulkparNodeReport *report);
+extern char *bulkpar_remote_stop(const BulkparNode *node,
+								 const char *schema, bool cancel);
+extern void bulkpar_remote_name(ErrorData *error, const BulkparNode *node);
+
+#endif							/* BULKPAR_REMOTE_H */

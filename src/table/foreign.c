@@ -1,0 +1,265 @@
+/*-------------------------------------------------------------------------
+ *
+ * foreign.c
+ *		The parts of a target that other servers have.
+ *
+ * Where postgres_fdw knows the server of a foreign table, the rows are changed by
+ * a job there, with the same texts as here.  So what could have another meaning
+ * there is refused: other columns, what reads other tables, and what this server
+ * would do for each row.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/foreign.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_trigger.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
+#include "utils/rls.h"
+
+#include "table/foreign.h"
+
+static char *remote_name(Oid relid, const ForeignTable *table);
+static const char *option(List *options, const char *name);
+static void check_updatable(Relation rel, const ForeignTable *table,
+							const ForeignServer *server, const BulkparJob *job);
+static void check_names(Relation rel);
+static void check_row_triggers(Relation rel, const BulkparJob *job);
+static void refuse_part(const BulkparJob *job, const char *what, const char *hint);
+static bool has_subquery(const char *text);
+static bool find_subquery(Node *node, void *context);
+
+/* Whether the rows of a foreign table can be changed by a job on its server. */
+bool
+bulkpar_foreign_is_possible(Oid relid)
+{
+	ForeignServer *server;
+	Oid			extension;
+
+	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
+		return false;
+	extension = get_extension_oid("postgres_fdw", true);
+	if (!OidIsValid(extension))
+		return false;
+	server = GetForeignServer(GetForeignTable(relid)->serverid);
+	return getExtensionOfObject(ForeignDataWrapperRelationId,
+								server->fdwid) == extension;
+}
+
+/*
+ * Add a foreign table, on which we have a lock, to the nodes of a job.  An error
+ * if it is none that a job there can change.
+ */
+void
+bulkpar_foreign_add(BulkparJob *job, Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	ForeignTable *table = GetForeignTable(relid);
+	ForeignServer *server = GetForeignServer(table->serverid);
+	BulkparNode *node;
+
+	check_updatable(rel, table, server, job);
+	check_names(rel);
+	check_row_triggers(rel, job);
+	job->nodes = job->nodes == NULL ? palloc(sizeof(BulkparNode)) :
+		repalloc(job->nodes, sizeof(BulkparNode) * (job->nnodes + 1));
+	node = &job->nodes[job->nnodes++];
+	memset(node, 0, sizeof(BulkparNode));
+	node->number = job->nnodes;
+	node->server = server->serverid;
+	node->server_name = pstrdup(server->servername);
+	node->nremote = 1;
+	node->relations = palloc(sizeof(Oid));
+	node->relations[0] = relid;
+	node->remote = palloc(sizeof(char *));
+	node->remote[0] = remote_name(relid, table);
+	node->workers = job->workers_chosen ? 0 : job->workers;
+	table_close(rel, NoLock);
+}
+
+/*
+ * An error if a job, of which other servers have parts of a target, does what it cannot do there, or what would
+ * be something else there.
+ */
+void
+bulkpar_foreign_check(const BulkparJob *job, Oid target)
+{
+	const char *subquery = "Only what needs no other table can be done on other servers: keep its rows in a column, or call the function there.";
+
+	if (!bulkpar_command_is_plain(job->command))
+		refuse_part(job, "an INSERT, MERGE or SELECT", NULL);
+	if (job->from_item != NULL)
+		refuse_part(job, "a FROM or USING item", subquery);
+	if (job->sees_batches)
+		refuse_part(job, "the argument \"sees_batches\"", NULL);
+	if (OidIsValid(job->key_index))
+		refuse_part(job, "the argument \"key_index\"",
+					"Each server chooses an index of its own.");
+	if (job->statement != NULL)
+		refuse_part(job, "a whole statement",
+					"Use bulkpar_update or bulkpar_delete.");
+	for (int i = 0; i < job->nexpressions; i++)
+	{
+		if (has_subquery(job->expressions[i]))
+			refuse_part(job, "a subquery", subquery);
+	}
+	if (job->condition != NULL && has_subquery(job->condition))
+		refuse_part(job, "a subquery", subquery);
+	if (check_enable_rls(target, GetUserId(), true) == RLS_ENABLED)
+		refuse_part(job, "a table with row level security",
+					"Its policies would not be followed there.");
+}
+
+/* What the table is called on its server, in SQL. */
+static char *
+remote_name(Oid relid, const ForeignTable *table)
+{
+	const char *schema = option(table->options, "schema_name");
+	const char *name = option(table->options, "table_name");
+
+	if (schema == NULL)
+		schema = get_namespace_name(get_rel_namespace(relid));
+	if (name == NULL)
+		name = get_rel_name(relid);
+	return quote_qualified_identifier(schema, name);
+}
+
+/* The value of an option; NULL for none. */
+static const char *
+option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *element = lfirst_node(DefElem, lc);
+
+		if (strcmp(element->defname, name) == 0)
+			return defGetString(element);
+	}
+	return NULL;
+}
+
+/* Whether its server has it, and lets it be changed. */
+static void
+check_updatable(Relation rel, const ForeignTable *table,
+				const ForeignServer *server, const BulkparJob *job)
+{
+	const char *updatable = option(table->options, "updatable");
+	bool		can_update = true;
+
+	if (updatable == NULL)
+		updatable = option(server->options, "updatable");
+	if (updatable != NULL)
+		(void) parse_bool(updatable, &can_update);
+	if (!can_update)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("foreign table \"%s\" does not allow %s",
+						RelationGetRelationName(rel),
+						bulkpar_command_deletes(job->command) ?
+						"deletes" : "updates")));
+}
+
+/* The texts of the job name the columns as they are called here. */
+static void
+check_names(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		const char *name;
+
+		if (attribute->attisdropped)
+			continue;
+		name = option(GetForeignColumnOptions(RelationGetRelid(rel),
+											  attribute->attnum),
+					  "column_name");
+		if (name != NULL && strcmp(name, NameStr(attribute->attname)) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("column \"%s\" of foreign table \"%s\" is called \"%s\" on its server",
+							NameStr(attribute->attname),
+							RelationGetRelationName(rel), name),
+					 errdetail("A job there uses the same names as the call."),
+					 errhint("Rename the column here or there, or call the function on the server that has the table.")));
+	}
+}
+
+/* Nothing that is done for each row here would be done by a job there. */
+static void
+check_row_triggers(Relation rel, const BulkparJob *job)
+{
+	const TriggerDesc *triggers = rel->trigdesc;
+	bool		deletes = bulkpar_command_deletes(job->command);
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (!TRIGGER_FOR_ROW(trigger->tgtype) ||
+			!(deletes ? TRIGGER_FOR_DELETE(trigger->tgtype) :
+			  TRIGGER_FOR_UPDATE(trigger->tgtype)) ||
+			trigger->tgenabled == TRIGGER_DISABLED)
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("foreign table \"%s\" has the trigger \"%s\"",
+						RelationGetRelationName(rel), trigger->tgname),
+				 errdetail("It would not fire for rows that a job on their server changes."),
+				 errhint("Create the trigger there, and drop or disable it here.")));
+	}
+}
+
+static void
+refuse_part(const BulkparJob *job, const char *what, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s is not supported where other servers have parts of the table",
+					what),
+			 errdetail("Foreign table \"%s\" is on server \"%s\".",
+					   get_rel_name(job->nodes[0].relations[0]),
+					   job->nodes[0].server_name),
+			 hint == NULL ? 0 : errhint("%s", hint)));
+}
+
+/* Whether an expression, which was parsed before, has a subquery. */
+static bool
+has_subquery(const char *text)
+{
+	return find_subquery((Node *) raw_parser(text, RAW_PARSE_PLPGSQL_EXPR),
+						 NULL);
+}
+
+static bool
+find_subquery(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubLink))
+		return true;
+	if (IsA(node, RawStmt))
+		node = ((RawStmt *) node)->stmt;
+	return raw_expression_tree_walker(node, find_subquery, context);
+}
