@@ -50,6 +50,7 @@ typedef struct Explanation
 } Explanation;
 
 static void explain(void *arg);
+static void explain_nodes(Explanation *explanation);
 static void measure_once(Explanation *explanation);
 static void explain_tables(Explanation *explanation);
 static int	compare_parts(const void *a, const void *b, void *arg);
@@ -113,7 +114,10 @@ explain(void *arg)
 	table_close(table_open(job->target, AccessShareLock), NoLock);
 	measure_once(explanation);
 	explanation->plan = bulkpar_plan_decide(job, target, 0);
-	if (explanation->plan->largest < 0)
+	if (explanation->plan->largest < 0 && job->nnodes > 0)
+		bulkpar_lines_add(&explanation->lines, "Statement: %s",
+						  bulkpar_statement_text(job, job->target));
+	else if (explanation->plan->largest < 0)
 		bulkpar_lines_add(&explanation->lines,
 						  "Table: %s%s no partitions%s, there is nothing to do",
 						  get_rel_name(job->target), job->ntargets == 0 ? " has" :
@@ -145,7 +149,27 @@ explain(void *arg)
 		if (explanation->sample)
 			try(explanation, warn_duplicates, "The search for equal new values");
 	}
+	explain_nodes(explanation);
 	PopActiveSnapshot();
+}
+
+/* What other servers say that they would do. */
+static void
+explain_nodes(Explanation *explanation)
+{
+	const BulkparJob *job = explanation->job;
+
+	for (int i = 0; i < job->nnodes; i++)
+	{
+		const BulkparNode *node = &job->nodes[i];
+		ListCell   *lc;
+
+		bulkpar_lines_add(&explanation->lines, "Node: %s, for foreign table %s",
+						  node->server_name, get_rel_name(node->relations[0]));
+		foreach(lc, node->explanation)
+			bulkpar_lines_add(&explanation->lines, "  %s",
+							  (char *) lfirst(lc));
+	}
 }
 
 /*

@@ -59,7 +59,7 @@ bulkpar_nodecheck_ask(BulkparJob *job)
 		ErrorData  *error;
 
 		snprintf(check.connection, sizeof(check.connection),
-				 "bulkpar check %d of %d", i + 1, MyProcPid);
+				 BULKPAR_DBLINK_MARK " %d of %d", i + 1, MyProcPid);
 		error = bulkpar_subxact_try(check_node, &check);
 		if (check.connected)
 			bulkpar_subxact_run(leave_node, &check);

@@ -425,7 +425,8 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 								 bulkpar_command_done(call->command));
 	if (call->unreached[0] != '\0')
 		ereport(WARNING,
-				(errmsg("bulkpar job " INT64_FORMAT " may go on on other servers",
+				(errcode(ERRCODE_WARNING),
+				 errmsg("bulkpar job " INT64_FORMAT " may go on on other servers",
 						job_id),
 				 errdetail("These could not be reached: %s.",
 						   call->unreached)));

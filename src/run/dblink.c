@@ -210,12 +210,12 @@ call(const char *function, const char *name, const char *text,
 	if (columns != NULL)
 	{
 		values[1] = BoolGetDatum(true);
-		sql = psprintf("SELECT * FROM %s($1, $2) AS r(%s)", sql, columns);
+		sql = psprintf("SELECT * FROM %s($1, $2) /* " BULKPAR_DBLINK_MARK " */ AS r(%s)", sql, columns);
 	}
 	else
 	{
 		values[1] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
-		sql = psprintf("SELECT %s($1%s)", sql, nargs == 2 ? ", $2" : "");
+		sql = psprintf("SELECT %s($1%s) /* " BULKPAR_DBLINK_MARK " */", sql, nargs == 2 ? ", $2" : "");
 	}
 	if (SPI_execute_with_args(sql, nargs, argtypes, values, NULL, false, 0) !=
 		SPI_OK_SELECT)

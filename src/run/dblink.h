@@ -13,6 +13,12 @@
 #ifndef BULKPAR_DBLINK_H
 #define BULKPAR_DBLINK_H
 
+/*
+ * With this the names of our connections begin, and it is in each of our calls:
+ * so it is where the context of an error gets to be about these.
+ */
+#define BULKPAR_DBLINK_MARK "bulkpar link"
+
 /* Rows of texts, each of which may be NULL. */
 typedef struct BulkparDblinkResult
 {

@@ -203,14 +203,24 @@ bulkpar_remote_stop(const BulkparNode *node, const char *schema, bool cancel)
 					quote_literal_cstr(node->name));
 }
 
-/* Let an error say which node it is of. */
+/* Let the context of an error say which node it is of, and not how we got it. */
 void
 bulkpar_remote_name(ErrorData *error, const BulkparNode *node)
 {
 	char	   *name = psprintf("node \"%s\"", node->server_name);
+	char	   *context = error->context == NULL ? NULL :
+		pstrdup(error->context);
+	char	   *mark = context == NULL ? NULL :
+		strstr(context, BULKPAR_DBLINK_MARK);
 
-	error->context = error->context == NULL ? name :
-		psprintf("%s\n%s", error->context, name);
+	if (mark != NULL)
+	{
+		while (mark > context && *mark != '\n')
+			mark--;
+		*mark = '\0';
+	}
+	error->context = context == NULL || context[0] == '\0' ? name :
+		psprintf("%s\n%s", context, name);
 }
 
 static void

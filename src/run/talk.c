@@ -226,7 +226,7 @@ start_work(Work *work, const BulkparTalkArgs *args)
 		talk->context = AllocSetContextCreate(context, "bulkpar answer",
 											  ALLOCSET_SMALL_SIZES);
 		snprintf(talk->connection, sizeof(talk->connection),
-				 "bulkpar node %d", talk->node->number);
+				 BULKPAR_DBLINK_MARK " %d", talk->node->number);
 		talk->asked = strcmp(talk->node->status, BULKPAR_NODE_WAITING) != 0;
 		talk->succeeded = talk->ended =
 			strcmp(talk->node->status, BULKPAR_NODE_SUCCEEDED) == 0;
