@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(190);
+SELECT plan(197);
 
 SET LOCAL search_path = public, bulkpar;
 CREATE ROLE bulkpar_somebody;
@@ -74,6 +74,7 @@ SELECT results_eq(
 		'table bulkpar_counter',
 		'table bulkpar_error',
 		'table bulkpar_job',
+		'table bulkpar_node',
 		'table bulkpar_part',
 		'table bulkpar_subquery',
 		'table bulkpar_throttle',
@@ -81,6 +82,7 @@ SELECT results_eq(
 		'view bulkpar_chunks',
 		'view bulkpar_errors',
 		'view bulkpar_jobs',
+		'view bulkpar_nodes',
 		'view bulkpar_progress'
 	], 'the extension has these members');
 SELECT is_empty(
@@ -279,6 +281,43 @@ SELECT results_eq(
 SELECT hasnt_pk('bulkpar_alteration');
 SELECT fk_ok('bulkpar_alteration', 'job_id', 'bulkpar_job', 'job_id');
 
+-- bulkpar_node
+SELECT results_eq(
+	$$SELECT * FROM columns_of('bulkpar_node')$$,
+	ARRAY[
+		'job_id bigint not null',
+		'node_no integer not null',
+		'server oid not null',
+		'server_name text not null',
+		'relations regclass[] not null',
+		'remote text[] not null',
+		'origin uuid not null',
+		'workers integer',
+		'remote_job_id bigint',
+		'status text not null',
+		'rows_done bigint not null',
+		'rows_changed bigint not null',
+		'rows_failed bigint not null',
+		'rows_unchanged bigint not null',
+		'batches bigint not null',
+		'estimated_rows bigint',
+		'rows_per_second bigint',
+		'seen_at timestamp with time zone',
+		'sqlstate text',
+		'message text',
+		'detail text',
+		'hint text',
+		'context text',
+		'schema_name text',
+		'table_name text',
+		'column_name text',
+		'datatype_name text',
+		'constraint_name text'
+	], 'columns of bulkpar_node');
+SELECT col_is_pk('bulkpar_node', ARRAY['job_id', 'node_no'],
+	'bulkpar_node has a primary key');
+SELECT fk_ok('bulkpar_node', 'job_id', 'bulkpar_job', 'job_id');
+
 -- bulkpar_throttle
 SELECT results_eq(
 	$$SELECT * FROM columns_of('bulkpar_throttle')$$,
@@ -406,6 +445,12 @@ SELECT results_eq(
 	$$SELECT replace(c, ' not null', '')
 	FROM columns_of('bulkpar_error') AS c UNION ALL SELECT 'relation regclass'$$,
 	'bulkpar_errors has the columns of bulkpar_error, and the table of the part');
+SELECT set_eq(
+	$$SELECT * FROM columns_of('bulkpar_nodes')$$,
+	$$SELECT c FROM (SELECT replace(replace(c, ' not null', ''), 'server_name', 'server')
+		FROM columns_of('bulkpar_node') AS c WHERE c !~ '^(server|origin|workers) '
+		UNION ALL VALUES ('remote_job_name text')) AS v(c)$$,
+	'bulkpar_nodes has the columns of bulkpar_node that are to be shown');
 SELECT is_empty(
 	$$SELECT name FROM members JOIN pg_class c ON c.oid = objid
 	WHERE relkind = 'v' AND reloptions IS DISTINCT FROM ARRAY['security_barrier=true']$$,
@@ -659,10 +704,12 @@ SELECT table_privs_are('bulkpar_subquery', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_subquery', 'bulkpar_somebody', '{}');
 SELECT table_privs_are('bulkpar_alteration', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_alteration', 'bulkpar_somebody', '{}');
+SELECT table_privs_are('bulkpar_node', 'bulkpar_somebody', '{}');
+SELECT any_column_privs_are('bulkpar_node', 'bulkpar_somebody', '{}');
 SELECT table_privs_are('bulkpar_throttle', 'bulkpar_somebody', '{}');
 SELECT any_column_privs_are('bulkpar_throttle', 'bulkpar_somebody', '{}');
 SELECT table_privs_are(name, 'bulkpar_somebody', '{SELECT}')
-FROM unnest('{bulkpar_jobs,bulkpar_chunks,bulkpar_errors,bulkpar_progress}'::name[]) AS name;
+FROM unnest('{bulkpar_jobs,bulkpar_chunks,bulkpar_errors,bulkpar_nodes,bulkpar_progress}'::name[]) AS name;
 SELECT table_privs_are('bulkpar_counter', 'bulkpar_somebody', '{}');
 SELECT function_privs_are(name, arguments, 'bulkpar_somebody', '{EXECUTE}')
 FROM signatures;

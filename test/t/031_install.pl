@@ -219,6 +219,7 @@ bulkpar.bulkpar_in_stripe(integer,integer,pg_catalog."any")|-|EXECUTE
 public.bulkpar_chunks|-|SELECT
 public.bulkpar_errors|-|SELECT
 public.bulkpar_jobs|-|SELECT
+public.bulkpar_nodes|-|SELECT
 public.bulkpar_progress|-|SELECT
 END
 is( $node->safe_psql(

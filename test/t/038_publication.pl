@@ -19,7 +19,7 @@ SELECT count(*), string_agg(c.relname, ',') FILTER (WHERE relreplident <> 'f'
 	AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary))
 FROM pg_class c WHERE relnamespace = 'bulkpar'::regnamespace AND relkind = 'r'
 END
-	'8|', 'the rows of each table can be named');
+	'9|', 'the rows of each table can be named');
 
 foreach my $publication (
 	'CREATE PUBLICATION p FOR ALL TABLES',

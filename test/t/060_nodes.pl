@@ -1,0 +1,430 @@
+# A table whose partitions are on three servers: each changes its own, exactly
+# once, whatever dies meanwhile, and nothing that one of them says is more than
+# data here.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use BulkparFaults;
+use BulkparTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+# Rows of each of the three.
+my $rows = 2000;
+
+seed_random();
+my $here = start_server('here', <<'END');
+restart_after_crash = on
+bulkpar.report = off
+wal_writer_delay = 10s
+END
+my ($one, $two) = map { start_server($_, 'bulkpar.report = off') } qw(one two);
+my @nodes = ($one, $two);
+
+sub sql { return $here->safe_psql('postgres', $_[0]); }
+
+sub state_of_rows
+{
+	return sql('SELECT count(*), min(n), max(n) FROM users');
+}
+
+# The error of a statement here, with its details.
+sub error_of
+{
+	my ($statement, %settings) = @_;
+
+	return call_error(start_call($here, $statement, %settings));
+}
+
+# How many jobs there are, here and there.
+sub jobs
+{
+	return join ',', map { $_->safe_psql('postgres', 'SELECT count(*) FROM bulkpar_jobs') } $here, @nodes;
+}
+
+# The call must fail, and no job be made anywhere.
+sub is_refused
+{
+	my ($statement, $pattern, $name, %settings) = @_;
+	my $before = jobs();
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	like(error_of($statement, %settings), $pattern, $name);
+	is(jobs(), $before, "$name: nothing has started");
+	return;
+}
+
+sub fill
+{
+	sql('UPDATE users SET n = 0');
+	return;
+}
+
+# Start a job that takes a while, and wait until both nodes are at work.
+sub start_slowly
+{
+	my ($name) = @_;
+	my $call = start_call($here, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1 + slow(1)',"
+		  . " 20, 2, job_name => '$name')");
+
+	wait_until($here, 'count(*) FILTER (WHERE n.rows_done > 0) = 2 FROM bulkpar_nodes n JOIN bulkpar_jobs j'
+		  . " USING (job_id) WHERE j.job_name = '$name'");
+	return $call;
+}
+
+# Go on with a job until it has succeeded: then every row is changed once.
+sub is_once
+{
+	my ($job, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(sql("SELECT status, rows_changed FROM bulkpar_resume('$job')"),
+		'succeeded|' . 3 * $rows, "$name: the job goes on and succeeds");
+	is(state_of_rows(), 3 * $rows . '|1|1', "$name: each row is changed once");
+	return;
+}
+
+# Nothing of a job is at work on the nodes, and nobody is connected for it.
+sub is_still
+{
+	my ($name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	wait_until($_, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%'"
+		  . " OR application_name = 'bulkpar')", $name)
+	  foreach @nodes;
+	return;
+}
+
+foreach my $i (1, 2)
+{
+	$nodes[ $i - 1 ]->safe_psql('postgres', <<"END");
+CREATE TABLE users_$i (id integer PRIMARY KEY, n integer NOT NULL, note text);
+INSERT INTO users_$i SELECT g, 0, 'x' FROM generate_series(${i}00001, ${i}00000 + $rows) g;
+ANALYZE users_$i;
+END
+}
+my $servers = join "\n", map {
+	my ($node, $name) = ($nodes[ $_ - 1 ], $nodes[ $_ - 1 ]->name);
+	sprintf("CREATE SERVER %s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '%d', dbname 'postgres');\n"
+		  . "CREATE USER MAPPING FOR postgres SERVER %s OPTIONS (user 'postgres');\n"
+		  . 'CREATE FOREIGN TABLE users_%d PARTITION OF users FOR VALUES FROM (%d00000) TO (%d99999) SERVER %s;',
+		$name, $node->host, $node->port, $name, $_, $_, $_, $name)
+} 1, 2;
+sql(<<"END");
+CREATE EXTENSION postgres_fdw;
+DO \$\$ BEGIN
+	IF current_user <> 'postgres' THEN CREATE ROLE postgres LOGIN SUPERUSER; END IF;
+END \$\$;
+CREATE TABLE users (id integer, n integer NOT NULL, note text) PARTITION BY RANGE (id);
+CREATE TABLE users_0 PARTITION OF users (PRIMARY KEY (id)) FOR VALUES FROM (0) TO (100000);
+$servers
+INSERT INTO users SELECT g, 0, 'x' FROM generate_series(1, $rows) g;
+ANALYZE users_0;
+END
+
+#
+# What it takes.
+#
+is_refused("SELECT bulkpar_update('users', 'n', 'n + 1')",
+	qr/extension "dblink" is not installed.*HINT: .*CREATE EXTENSION dblink/s, 'without dblink');
+sql('CREATE SCHEMA links; CREATE EXTENSION dblink SCHEMA links');
+
+#
+# One call.
+#
+is(sql("SELECT status, rows_changed, rows_failed FROM bulkpar_update('users', 'n', 'n + 1', 100)"),
+	'succeeded|' . 3 * $rows . '|0', 'an update of three servers succeeds');
+is(state_of_rows(), 3 * $rows . '|1|1', 'each row is changed once');
+is(sql('SELECT server, relations, remote, status, rows_changed, batches, estimated_rows, remote_job_id FROM bulkpar_nodes ORDER BY 1'),
+	join("\n", map { "$nodes[$_ - 1]{_name}|{users_$_}|{public.users_$_}|succeeded|$rows|20|$rows|1" } 1, 2),
+	'each node has done its part');
+is(sql('SELECT status, rows_done, rows_changed, estimated_rows, percent FROM bulkpar_progress'),
+	join('|', 'succeeded', (3 * $rows) x 3, '100.0'), 'the progress is that of all');
+is_still('nothing is left on a node');
+is(sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%'"), '0', 'and nothing here');
+
+is(sql("SELECT status, rows_changed FROM bulkpar_update('users_1', ARRAY['n', 'note'], ARRAY['n + 1', '''y''']::text[],"
+	  . " condition => 'id % 2 = 0', skip_unchanged => true)"),
+	'succeeded|' . $rows / 2, 'a foreign table, two columns and a condition');
+is(sql("SELECT count(*) FROM users WHERE n = 2 AND note = 'y' AND id BETWEEN 100001 AND 199999"), $rows / 2,
+	'they are set');
+is(sql("SELECT rows_changed FROM bulkpar_update('users', 'n', '0', condition => 'n <> 0')"), 3 * $rows,
+	'a condition on all');
+is(sql("SELECT rows_changed, (SELECT count(*) FROM bulkpar_nodes n WHERE n.job_id = r.job_id)"
+	  . " FROM bulkpar_update('users', 'n', 'n', condition => 'id < 100000') r"),
+	"$rows|0", 'servers that have no row for the statement are not asked');
+is(sql("SELECT status FROM bulkpar_update('users_2', 'note', '''z''', wait => false, job_name => 'later');"
+	  . "SELECT status, rows_changed FROM bulkpar_wait('later')"),
+	"running\nsucceeded|$rows", 'a job that nobody waits for');
+like(sql("SELECT string_agg(l, E'\\n') FROM bulkpar_explain('users', 'n', 'n + 1') l"),
+	qr/^Table: users_0,.*^Node: one, for foreign table users_1\n  Statement: .*^Node: two,.*^  Table: users_2, $rows rows/ms,
+	'explain shows what each says');
+
+# Texts are data there: quotes, backslashes and all that would end a literal.
+my $text = q{'); DROP TABLE users_1; --\\' || E'\\'' || $$};
+is(sql("SELECT rows_changed FROM bulkpar_update('users', 'note', quote_literal(\$q\$$text\$q\$))"), 3 * $rows,
+	'a text with SQL in it');
+is(sql("SELECT count(*) FROM users WHERE note = \$q\$$text\$q\$"), 3 * $rows, 'is just that');
+is_refused("SELECT bulkpar_update('users', 'n', 'n); DROP TABLE users_1; --')", qr/syntax error/,
+	'an expression that ends too early');
+sql(q{SELECT bulkpar_update('users', 'note', '''x''')});
+
+#
+# Errors, with the node and its key.
+#
+$one->safe_psql('postgres', 'ALTER TABLE users_1 ADD CONSTRAINT small CHECK (n < 1 OR id <> 100777)');
+like(error_of("SELECT bulkpar_update('users', 'n', 'n + 1', job_name => 'checked')"),
+	qr/^ERROR:  23514: .*"small".*DETAIL: .*100777.*CONTEXT: .*node "one"/ms, 'an error of a node is that of the job');
+is(sql("SELECT sqlstate, constraint_name FROM bulkpar_jobs WHERE job_name = 'checked'"), '23514|small', 'it is kept');
+is(sql("SELECT status, sqlstate FROM bulkpar_nodes WHERE server = 'one' ORDER BY job_id DESC LIMIT 1"), 'failed|23514',
+	'also as that of the node');
+is_still('the other one stops');
+$one->safe_psql('postgres', 'ALTER TABLE users_1 DROP CONSTRAINT small');
+is_once('checked', 'after an error');
+
+#
+# Stopped by the caller, and by others.
+#
+fill();
+my $call = start_slowly('cancelled');
+sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
+like(call_error($call), qr/^ERROR:  57014: .*DETAIL: .*is cancelled; \d+ rows/ms, 'Ctrl-C cancels the job');
+is(sql("SELECT string_agg(DISTINCT n.status, ',') FROM bulkpar_nodes n JOIN bulkpar_jobs USING (job_id)"
+	  . " WHERE job_name = 'cancelled'"), 'cancelled', 'and those on the nodes');
+is_still('nothing goes on');
+is(sql("SELECT sum(n) FROM users"),
+	sql("SELECT rows_changed FROM bulkpar_progress JOIN bulkpar_jobs USING (job_id) WHERE job_name = 'cancelled'"),
+	'what was done is counted');
+is_once('cancelled', 'after Ctrl-C');
+
+fill();
+$call = start_slowly('paused');
+is(sql("SELECT status FROM bulkpar_pause('paused')"), 'paused', 'a job is paused');
+is(stop_call($call), 'paused', 'as its caller sees');
+is(sql("SELECT string_agg(DISTINCT n.status, ',') FROM bulkpar_nodes n JOIN bulkpar_jobs USING (job_id)"
+	  . " WHERE job_name = 'paused'"), 'paused', 'and so are those on the nodes');
+is_still('nothing goes on while it is paused');
+is_once('paused', 'after a pause');
+
+#
+# Killed.
+#
+foreach my $time (1, 2)
+{
+	my $name = "a node killed, time $time";
+
+	fill();
+	$call = start_slowly($name);
+	usleep(rand(200_000));
+	$one->kill9;
+	like(call_error($call), qr/^ERROR:  (08\d\d\d|57P01|57000): .*^CONTEXT:  node "one"\n/ms, "$name: the error says which");
+	start_again($one);
+	is_once($name, $name);
+}
+foreach my $time (1, 2)
+{
+	my $name = "the coordinating server killed, time $time";
+
+	fill();
+	$call = start_slowly($name);
+	usleep(rand(200_000));
+	$here->kill9;
+	stop_call($call);
+	start_again($here);
+	is_once($name, $name);
+}
+foreach my $type ('bulkpar nodes', 'bulkpar coordinator')
+{
+	my $name = "$type killed";
+
+	fill();
+	$call = start_slowly($name);
+	kill 'KILL', sql("SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
+	stop_call($call);
+	$here->poll_query_until('postgres', 'SELECT true');
+	is_once($name, $name);
+}
+fill();
+$call = start_slowly('terminated');
+sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'bulkpar nodes'");
+is(stop_call($call), 'succeeded', 'a process that talks to the nodes is replaced');
+is(state_of_rows(), 3 * $rows . '|1|1', 'and they do nothing again');
+
+# The request is on its way when everything here dies: it starts the job later.
+fill();
+my $holder = $one->background_psql('postgres');
+$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
+$call = start_call($here, "SELECT bulkpar_update('users', 'n', 'n + 1', 100, job_name => 'lost')");
+wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'"
+	  . " AND wait_event_type = 'Lock')", 'a node is about to start its job');
+$here->kill9;
+stop_call($call);
+$holder->query_safe('COMMIT');
+$holder->quit;
+wait_until($one, "status = 'succeeded' FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1", 'it does, for nobody');
+start_again($here);
+is_once('lost', 'after a lost reply');
+
+# A job that is known but not there any more is not begun anew.
+fill();
+$call = start_slowly('forgotten');
+sql("SELECT bulkpar_pause('forgotten')");
+stop_call($call);
+$two->safe_psql('postgres', "SELECT bulkpar_forget(job_id) FROM bulkpar_jobs WHERE status = 'paused'");
+like(error_of("SELECT bulkpar_resume('forgotten')"),
+	qr/^ERROR:  42704: the job of node "two" is not there any more/m, 'a job that was forgotten there');
+is(sql("SELECT max(n) FROM users"), '1', 'nothing is done twice');
+
+#
+# Rows that are skipped.
+#
+fill();
+$one->safe_psql('postgres', 'ALTER TABLE users_1 ADD CONSTRAINT small CHECK (n < 1 OR id <> 100777)');
+is(sql("SELECT status, rows_changed, rows_failed FROM bulkpar_update('users', 'n', 'n + 1', on_error => 'skip')"),
+	'succeeded|' . (3 * $rows - 1) . '|1', 'a row is skipped on a node');
+$one->safe_psql('postgres', 'ALTER TABLE users_1 DROP CONSTRAINT small');
+
+#
+# As whom.
+#
+foreach my $node (@nodes)
+{
+	my $hba = $node->data_dir . '/pg_hba.conf';
+	my $old = slurp_file($hba);
+
+	append_to_file("$hba.new", "local all joe scram-sha-256\n$old");
+	rename("$hba.new", $hba) or die "cannot rename: $!";
+	$node->safe_psql('postgres', "CREATE ROLE joe LOGIN PASSWORD 'secret'; SELECT pg_reload_conf()");
+}
+sql(<<'END');
+CREATE ROLE joe LOGIN;
+GRANT ALL ON users, users_0, users_1, users_2 TO joe;
+GRANT USAGE ON SCHEMA links TO joe;
+CREATE ROLE ann LOGIN;
+END
+my @joe = (role => 'joe');
+my $update = "SELECT status FROM bulkpar_update('users', 'n', 'n + 1')";
+is_refused($update, qr/user mapping not found.*node "one"/s, 'without a mapping', @joe);
+sql("CREATE USER MAPPING FOR joe SERVER $_ OPTIONS (user 'postgres')") foreach qw(one two);
+is_refused($update, qr/permission denied for foreign server one.*node "one"/s, 'without a right on the server', @joe);
+sql('GRANT USAGE ON FOREIGN SERVER one, two TO joe');
+is_refused($update, qr/^ERROR:  2F003: password is required.*node "one"/ms, 'a plain role without a password', @joe);
+sql("ALTER USER MAPPING FOR joe SERVER $_ OPTIONS (SET user 'joe', ADD password 'secret')") foreach qw(one two);
+is_refused($update, qr/^ERROR:  42501: permission denied for table users_1.*node "one"/ms, 'without a right there', @joe);
+$one->safe_psql('postgres', 'GRANT ALL ON users_1 TO joe');
+is_refused($update, qr/^ERROR:  42501: permission denied for table users_2.*node "two"/ms, 'on the second node', @joe);
+$two->safe_psql('postgres', 'GRANT ALL ON users_2 TO joe');
+fill();
+is(stop_call(start_call($here, $update, @joe)), 'succeeded', 'a plain role with a password');
+is(state_of_rows(), 3 * $rows . '|1|1', 'each row is changed once');
+is($_->safe_psql('postgres', 'SELECT owner FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1'), 'joe', 'as the mapped role')
+  foreach @nodes;
+is(stop_call(start_call($here, 'SELECT count(*) FROM bulkpar_nodes', role => 'ann')), '0', 'others do not see it');
+sql('GRANT pg_read_all_stats TO ann');
+is(stop_call(start_call($here, 'SELECT rows_changed, remote_job_name FROM bulkpar_nodes ORDER BY job_id DESC LIMIT 1',
+			role => 'ann')), "$rows|", 'but for counts');
+
+#
+# What is refused.
+#
+my @refused = (
+	[ "bulkpar_update('users', 'n', '(SELECT 1)')", 'a subquery' ],
+	[ "bulkpar_update('users', 'n', '1', condition => 'n IN (SELECT 1)')", 'a subquery' ],
+	[ "bulkpar_delete('users', 'EXISTS (SELECT)')", 'a subquery' ],
+	[ "bulkpar_update('users', 'n', '1', from_item => 'pg_class c', condition => 'id = c.oid::integer')", 'a FROM or USING item' ],
+	[ "bulkpar_update('users', 'n', '1', key_index => 'users_0_pkey')", 'the argument "key_index"' ],
+	[ "bulkpar_update('users', 'n', '1', sees_batches => true)", 'the argument "sees_batches"' ],
+	[ "bulkpar_execute('UPDATE users SET n = 1')", 'a whole statement' ]);
+is_refused("SELECT $$_[0]", qr/\Q$$_[1]\E is not supported where other servers have parts/, "$$_[0]") foreach @refused;
+is_refused("SELECT bulkpar_update('users', 'id', 'id + 1')", qr/partition/, 'the partition key');
+my @made = (
+	[ 'ALTER FOREIGN TABLE users_1 ALTER note OPTIONS (column_name $$other$$)', qr/column "note" of foreign table "users_1" is called "other"/,
+		'ALTER FOREIGN TABLE users_1 ALTER note OPTIONS (DROP column_name)' ],
+	[ 'ALTER FOREIGN TABLE users_1 OPTIONS (updatable $$false$$)', qr/"users_1" does not allow updates/,
+		'ALTER FOREIGN TABLE users_1 OPTIONS (DROP updatable)' ],
+	[ 'CREATE TRIGGER t BEFORE UPDATE ON users_2 FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()',
+		qr/foreign table "users_2" has the trigger "t"/, 'DROP TRIGGER t ON users_2' ],
+	[ 'ALTER FOREIGN TABLE users_2 OPTIONS (table_name $$none$$)', qr/^ERROR:  42P01: .*"public.none".*node "two"/ms,
+		'ALTER FOREIGN TABLE users_2 OPTIONS (DROP table_name)' ]);
+foreach my $case (@made)
+{
+	my ($make, $pattern, $undo) = @$case;
+
+	sql($make);
+	is_refused("SELECT bulkpar_update('users', 'n', '1')", $pattern, $make);
+	sql($undo);
+}
+sql('ALTER TABLE users ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON users USING (id > 5)');
+is_refused($update, qr/row level security is not supported where/, 'with policies', @joe);
+sql('DROP POLICY p ON users; ALTER TABLE users DISABLE ROW LEVEL SECURITY');
+
+$two->safe_psql('postgres', "UPDATE pg_extension SET extversion = '0.9' WHERE extname = 'bulkpar'");
+is_refused("SELECT bulkpar_update('users', 'n', '1')", qr/has version "0.9" there, and "1.0" here.*node "two"/s,
+	'another version');
+$two->safe_psql('postgres', "UPDATE pg_extension SET extversion = '1.0' WHERE extname = 'bulkpar'; CREATE DATABASE other");
+sql("ALTER SERVER two OPTIONS (SET dbname 'other')");
+is_refused("SELECT bulkpar_update('users', 'n', '1')", qr/extension "bulkpar" is not installed there.*node "two"/s,
+	'a node without the extension');
+
+#
+# A node that says what it likes: it is the database that the server names now.
+#
+$two->safe_psql('other', <<'END');
+CREATE SCHEMA fake;
+INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+	VALUES (99999, 'bulkpar', 10, 'fake'::regnamespace, false, '1.0');
+CREATE TABLE users_2 (id integer, n integer, note text);
+CREATE TABLE fake.names (job_name text);
+CREATE FUNCTION fake.bulkpar_explain(target text, column_name text[], expression text[], batch_size integer,
+	workers integer, condition text, wait boolean, on_error text, max_errors bigint, job_name text,
+	from_item text, key_index regclass, sees_batches boolean, once boolean, sample boolean, stripes integer,
+	skip_unchanged boolean) RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL UNION ALL SELECT E''%s %n \n''';
+CREATE FUNCTION fake.bulkpar_update(target regclass, column_name text[], expression text[], batch_size integer,
+	workers integer, condition text, wait boolean, on_error text, max_errors bigint, job_name text,
+	from_item text, key_index regclass, sees_batches boolean, once boolean, stripes integer,
+	skip_unchanged boolean, OUT job_id bigint) LANGUAGE sql AS
+	'INSERT INTO fake.names VALUES (job_name); SELECT NULL::bigint';
+CREATE TABLE fake.said (job_id text, status text, rows_done text, rows_changed text, rows_failed text,
+	rows_unchanged text, batches text, estimated_rows text, rows_per_second text, sqlstate text, message text,
+	detail text, hint text, context text, schema_name text, table_name text, column_name text,
+	datatype_name text, constraint_name text);
+CREATE VIEW fake.bulkpar_jobs AS SELECT s.*, job_name, (SELECT oid FROM pg_roles WHERE rolname = current_user) AS owner
+	FROM fake.said s, fake.names;
+CREATE VIEW fake.bulkpar_progress AS SELECT job_id, rows_done, rows_changed, rows_failed, rows_unchanged,
+	rows_per_second FROM fake.said;
+CREATE VIEW fake.bulkpar_chunks AS SELECT job_id, batches::numeric FROM fake.said;
+CREATE FUNCTION fake.bulkpar_pause(job_name text, OUT status text) LANGUAGE sql AS $$SELECT '''); DROP TABLE users_0;'$$;
+END
+my $bad = qr/^ERROR:  08P01: node "two" has answered what is no answer/m;
+my @said = (
+	[ "job_id = 1, status = NULL", $bad, 'a null' ],
+	[ "job_id = 1, status = E'''); DROP TABLE users_0; --\\n'", $bad, 'another status' ],
+	[ "job_id = 1, status = 'succeeded', rows_changed = '9223372036854775807'", $bad, 'an absurd number' ],
+	[ "job_id = 1, status = 'succeeded', rows_changed = '99999999999999999999999'", $bad, 'a larger one' ],
+	[ "job_id = 1, status = 'succeeded', rows_changed = '-1'", $bad, 'a negative one' ],
+	[ "job_id = 1, status = 'succeeded', rows_changed = '1; DROP TABLE users_0'", $bad, 'none' ],
+	[ "job_id = '', status = 'succeeded'", $bad, 'an empty one' ],
+	[ "job_id = 1, status = 'failed', sqlstate = '''', message = NULL", qr/^ERROR:  XX000: .*without a message/m,
+		'an error that is none' ],
+	[ "job_id = 1, status = 'failed', sqlstate = '57014', message = '%s %n', detail = repeat('x', 100000)",
+		qr/^ERROR:  57014: %s %n\n/m, 'an error that looks like a cancel' ]);
+foreach my $case (@said)
+{
+	my ($set, $pattern, $name) = @$case;
+
+	$two->safe_psql('other', "TRUNCATE fake.said, fake.names; INSERT INTO fake.said DEFAULT VALUES; UPDATE fake.said SET $set");
+	like(error_of("SELECT bulkpar_update('users_2', 'n', '1')"), $pattern, "a node that says $name");
+	is(sql('SELECT status FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1'), 'failed', 'the job has failed');
+}
+ok(sql('SELECT count(*) FROM bulkpar_nodes JOIN bulkpar_progress USING (job_id)') > 0, 'the views can be read');
+is(sql('SELECT max(length(detail)) FROM bulkpar_nodes'), '10000', 'long texts are cut');
+is(sql('SELECT count(*) FROM users_0'), $rows, 'and nothing of it was run');
+
+$_->stop foreach $here, @nodes;
+done_testing();
