@@ -164,8 +164,11 @@ explain_nodes(Explanation *explanation)
 		const BulkparNode *node = &job->nodes[i];
 		ListCell   *lc;
 
-		bulkpar_lines_add(&explanation->lines, "Node: %s, for foreign table %s",
-						  node->server_name, get_rel_name(node->relations[0]));
+		bulkpar_lines_add(&explanation->lines,
+						  "Node: %s, for foreign table %s%s", node->server_name,
+						  get_rel_name(node->relations[0]),
+						  node->nremote == 1 ? "" :
+						  psprintf(" and %d more", node->nremote - 1));
 		foreach(lc, node->explanation)
 			bulkpar_lines_add(&explanation->lines, "  %s",
 							  (char *) lfirst(lc));

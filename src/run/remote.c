@@ -41,7 +41,8 @@ static const char *const settings[] = {
 
 static void add_text(StringInfo buf, const char *name, const char *value);
 static void add_texts(StringInfo buf, const char *name,
-					  char **values, char **instead, int count);
+					  char **values, char **instead, int count,
+					  const char *type);
 static void add_call(StringInfo buf, const BulkparJob *job,
 					 const BulkparNode *node, const char *target_type);
 static int64 read_number(const BulkparNode *node, const char *text);
@@ -233,14 +234,15 @@ add_text(StringInfo buf, const char *name, const char *value)
 /* A list; where there is something instead of them, that. */
 static void
 add_texts(StringInfo buf, const char *name, char **values, char **instead,
-		  int count)
+		  int count, const char *type)
 {
-	appendStringInfo(buf, ", %s => ARRAY[", name);
+	appendStringInfo(buf, "%s%s => ARRAY[",
+					 buf->data[buf->len - 1] == '(' ? "" : ", ", name);
 	for (int i = 0; i < count; i++)
 		appendStringInfo(buf, "%s%s", i > 0 ? ", " : "",
 						 quote_literal_cstr(instead != NULL ? instead[i] :
 											values[i]));
-	appendStringInfoString(buf, "]::pg_catalog.text[]");
+	appendStringInfo(buf, "]::pg_catalog.%s[]", type);
 }
 
 /* The arguments of a call, but for the name and what follows it. */
@@ -250,14 +252,18 @@ add_call(StringInfo buf, const BulkparJob *job, const BulkparNode *node,
 {
 	bool		deletes = bulkpar_command_deletes(job->command);
 
-	appendStringInfo(buf, "target => %s::pg_catalog.%s",
-					 quote_literal_cstr(node->remote[0]), target_type);
+	if (node->nremote == 1)
+		appendStringInfo(buf, "target => %s::pg_catalog.%s",
+						 quote_literal_cstr(node->remote[0]), target_type);
+	else
+		add_texts(buf, "targets", node->remote, NULL, node->nremote,
+				  "regclass");
 	if (!deletes)
 	{
 		add_texts(buf, "column_name", job->column_names,
-				  job->column_targets, job->ncolumns);
+				  job->column_targets, job->ncolumns, "text");
 		add_texts(buf, "expression", job->expressions, NULL,
-				  job->nexpressions);
+				  job->nexpressions, "text");
 	}
 	add_text(buf, "condition", job->condition);
 	appendStringInfo(buf, ", batch_size => %d, workers => ", job->batch_size);

@@ -37,6 +37,7 @@
 
 #include "table/foreign.h"
 
+static BulkparNode *node_of(BulkparJob *job, const ForeignServer *server);
 static char *remote_name(Oid relid, const ForeignTable *table);
 static const char *option(List *options, const char *name);
 static void check_updatable(Relation rel, const ForeignTable *table,
@@ -79,25 +80,19 @@ bulkpar_foreign_add(BulkparJob *job, Oid relid)
 	check_updatable(rel, table, server, job);
 	check_names(rel);
 	check_row_triggers(rel, job);
-	job->nodes = job->nodes == NULL ? palloc(sizeof(BulkparNode)) :
-		repalloc(job->nodes, sizeof(BulkparNode) * (job->nnodes + 1));
-	node = &job->nodes[job->nnodes++];
-	memset(node, 0, sizeof(BulkparNode));
-	node->number = job->nnodes;
-	node->server = server->serverid;
-	node->server_name = pstrdup(server->servername);
-	node->nremote = 1;
-	node->relations = palloc(sizeof(Oid));
-	node->relations[0] = relid;
-	node->remote = palloc(sizeof(char *));
-	node->remote[0] = remote_name(relid, table);
-	node->workers = job->workers_chosen ? 0 : job->workers;
+	node = node_of(job, server);
+	node->relations = node->relations == NULL ? palloc(sizeof(Oid)) :
+		repalloc(node->relations, sizeof(Oid) * (node->nremote + 1));
+	node->remote = node->remote == NULL ? palloc(sizeof(char *)) :
+		repalloc(node->remote, sizeof(char *) * (node->nremote + 1));
+	node->relations[node->nremote] = relid;
+	node->remote[node->nremote++] = remote_name(relid, table);
 	table_close(rel, NoLock);
 }
 
 /*
- * An error if a job, of which other servers have parts of a target, does what it cannot do there, or what would
- * be something else there.
+ * An error if a job does what it cannot do on other servers, which have parts of
+ * the target, or what would be something else there.
  */
 void
 bulkpar_foreign_check(const BulkparJob *job, Oid target)
@@ -126,6 +121,28 @@ bulkpar_foreign_check(const BulkparJob *job, Oid target)
 	if (check_enable_rls(target, GetUserId(), true) == RLS_ENABLED)
 		refuse_part(job, "a table with row level security",
 					"Its policies would not be followed there.");
+}
+
+/* The node for a server, a new one if the job has none. */
+static BulkparNode *
+node_of(BulkparJob *job, const ForeignServer *server)
+{
+	BulkparNode *node;
+
+	for (int i = 0; i < job->nnodes; i++)
+	{
+		if (job->nodes[i].server == server->serverid)
+			return &job->nodes[i];
+	}
+	job->nodes = job->nodes == NULL ? palloc(sizeof(BulkparNode)) :
+		repalloc(job->nodes, sizeof(BulkparNode) * (job->nnodes + 1));
+	node = &job->nodes[job->nnodes++];
+	memset(node, 0, sizeof(BulkparNode));
+	node->number = job->nnodes;
+	node->server = server->serverid;
+	node->server_name = pstrdup(server->servername);
+	node->workers = job->workers_chosen ? 0 : job->workers;
+	return node;
 }
 
 /* What the table is called on its server, in SQL. */

@@ -166,6 +166,21 @@ like(sql("SELECT string_agg(l, E'\\n') FROM bulkpar_explain('users', 'n', 'n + 1
 	qr/^Table: users_0,.*^Node: one, for foreign table users_1\n  Statement: .*^Node: two,.*^  Table: users_2, $rows rows/ms,
 	'explain shows what each says');
 
+# Two tables of one server are one job there.
+$one->safe_psql('postgres', 'CREATE TABLE more (LIKE users_1 INCLUDING ALL); INSERT INTO more SELECT * FROM users_1');
+sql("CREATE FOREIGN TABLE more (id integer, n integer NOT NULL, note text) SERVER one");
+is(sql("SELECT rows_changed FROM bulkpar_update('{more, users}', 'n', 'n + 1')"), 4 * $rows,
+	'two targets, of which one server has parts');
+is(sql("SELECT server, relations, remote, rows_changed FROM bulkpar_nodes ORDER BY job_id DESC, node_no LIMIT 2"),
+	'one|{more,users_1}|{public.more,public.users_1}|' . 2 * $rows . "\ntwo|{users_2}|{public.users_2}|$rows",
+	'each server has one job');
+is(sql('SELECT min(n), max(n) FROM (SELECT n FROM more UNION ALL SELECT n FROM users) t'), '1|1',
+	'all rows are changed once');
+like(sql("SELECT string_agg(l, E'\\n') FROM bulkpar_explain('{more, users_1}', 'n', 'n + 1') l"),
+	qr/^Node: one, for foreign table more and 1 more\n.*^  Table: public.more, .*^  Table: public.users_1, /ms,
+	'and explains both');
+fill();
+
 # Texts are data there: quotes, backslashes and all that would end a literal.
 my $text = q{'); DROP TABLE users_1; --\\' || E'\\'' || $$};
 is(sql("SELECT rows_changed FROM bulkpar_update('users', 'note', quote_literal(\$q\$$text\$q\$))"), 3 * $rows,
