@@ -200,7 +200,8 @@ CREATE TABLE bulkpar.bulkpar_error (
 	column_name text,
 	datatype_name text,
 	constraint_name text,
-	failed_at timestamptz NOT NULL
+	failed_at timestamptz NOT NULL,
+	node_no integer
 );
 
 -- The tables themselves, bulkpar_subquery_<job>_<number>, are made and dropped
@@ -301,6 +302,8 @@ COMMENT ON INDEX bulkpar.bulkpar_job_unfinished_name IS
 'Keeps the names of unfinished jobs unique';
 COMMENT ON TABLE bulkpar.bulkpar_error IS
 'One row for each row that a job with on_error => ''skip'' could not update';
+COMMENT ON COLUMN bulkpar.bulkpar_error.node_no IS
+'The node of which the row is, with a chunk of the job there; null for here';
 COMMENT ON TABLE bulkpar.bulkpar_subquery IS
 'One row for each subquery of a job that was evaluated once, when it began';
 COMMENT ON COLUMN bulkpar.bulkpar_subquery.relation IS
@@ -555,13 +558,17 @@ SELECT e.job_id, e.chunk_no,
 	CASE WHEN r.owns THEN e.hint END AS hint,
 	CASE WHEN r.owns THEN e.context END AS context,
 	e.schema_name, e.table_name, e.column_name, e.datatype_name,
-	e.constraint_name, e.failed_at, p.relation
+	e.constraint_name, e.failed_at, p.relation, n.server_name AS server
 FROM bulkpar.bulkpar_error e
 JOIN bulkpar.bulkpar_job j USING (job_id)
 CROSS JOIN LATERAL (SELECT pg_has_role(j.owner::oid, 'USAGE'::text) AS owns,
 	pg_has_role('pg_read_all_stats'::name, 'USAGE'::text) AS reads_stats) r
-LEFT JOIN bulkpar.bulkpar_chunk c USING (job_id, chunk_no)
-LEFT JOIN bulkpar.bulkpar_part p USING (job_id, part_no)
+LEFT JOIN bulkpar.bulkpar_chunk c ON c.job_id = e.job_id
+	AND c.chunk_no = e.chunk_no AND e.node_no IS NULL
+LEFT JOIN bulkpar.bulkpar_part p ON p.job_id = e.job_id
+	AND p.part_no = c.part_no
+LEFT JOIN bulkpar.bulkpar_node n ON n.job_id = e.job_id
+	AND n.node_no = e.node_no
 WHERE r.owns OR r.reads_stats;
 
 CREATE VIEW @extschema@.bulkpar_nodes WITH (security_barrier) AS

@@ -418,7 +418,7 @@ bulkpar_ledger_record_error(int64 job_id, const BulkparLedgerChunk *chunk,
 	static BulkparQuery count = {
 		.sql =
 		"SELECT count(*) AS failed FROM @bulkpar_error "
-		"WHERE job_id = $job_id"
+		"WHERE job_id = $job_id AND node_no IS NULL"
 	};
 	BulkparBookkeeping books;
 	int64		failed;

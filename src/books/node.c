@@ -108,6 +108,61 @@ bulkpar_node_note(int64 job_id, int number, const BulkparNodeReport *report)
 	bulkpar_bookkeeping_leave(&books);
 }
 
+/* Keep the rows that a node has skipped, instead of those that it had before. */
+void
+bulkpar_node_keep_errors(int64 job_id, int number,
+						 const BulkparNodeError *errors, int count)
+{
+	static BulkparQuery forget = {
+		.sql =
+		"DELETE FROM @bulkpar_error "
+		"WHERE job_id = $job_id AND node_no = $node_no"
+	};
+	static BulkparQuery insert = {
+		.sql =
+		"INSERT INTO @bulkpar_error (job_id, node_no, chunk_no, key, failed_at, "
+		BULKPAR_ERROR_COLUMNS ") "
+		"VALUES ($job_id, $node_no, $chunk_no, $key, clock_timestamp(), "
+		BULKPAR_ERROR_VALUES ")"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_int32(&books, "node_no", number);
+	(void) bulkpar_bookkeeping_run(&books, &forget);
+	for (int i = 0; i < count; i++)
+	{
+		bulkpar_argument_int64(&books, "chunk_no", errors[i].chunk_no);
+		bulkpar_argument_texts(&books, "key", errors[i].key);
+		bulkpar_argument_error(&books, errors[i].error);
+		(void) bulkpar_bookkeeping_run(&books, &insert);
+	}
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/*
+ * The names of the nodes that could not be reached when the job stopped, in the
+ * current memory context; NULL for none.
+ */
+char *
+bulkpar_node_unreached(int64 job_id)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT string_agg(server_name, ', ' ORDER BY node_no) AS names "
+		"FROM @bulkpar_node WHERE job_id = $job_id AND status = 'not reached'"
+	};
+	BulkparBookkeeping books;
+	char	   *names = NULL;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	if (bulkpar_bookkeeping_run(&books, &find) == 1)
+		names = bulkpar_column_text(&books, "names");
+	bulkpar_bookkeeping_leave(&books);
+	return names;
+}
+
 /* Whether the jobs on all nodes of a job have succeeded, and confirmed it. */
 bool
 bulkpar_node_are_complete(int64 job_id)

@@ -14,6 +14,7 @@
 #define BULKPAR_NODE_H
 
 #include "nodes/pg_list.h"
+#include "utils/array.h"
 #include "utils/elog.h"
 
 /* What is kept of a node when nothing was heard of it. */
@@ -60,6 +61,14 @@ typedef struct BulkparNodeReport
 	ErrorData  *error;			/* NULL for none */
 } BulkparNodeReport;
 
+/* A row that the job there has skipped. */
+typedef struct BulkparNodeError
+{
+	int64		chunk_no;
+	ArrayType  *key;
+	ErrorData  *error;
+} BulkparNodeError;
+
 /* The sums over the nodes of a job. */
 typedef struct BulkparNodeSums
 {
@@ -75,6 +84,10 @@ typedef struct BulkparNodeSums
 extern BulkparNode *bulkpar_node_load(int64 job_id, int *count);
 extern void bulkpar_node_note(int64 job_id, int number,
 							  const BulkparNodeReport *report);
+extern void bulkpar_node_keep_errors(int64 job_id, int number,
+									 const BulkparNodeError *errors,
+									 int count);
+extern char *bulkpar_node_unreached(int64 job_id);
 extern bool bulkpar_node_are_complete(int64 job_id);
 extern void bulkpar_node_sum(int64 job_id, BulkparNodeSums *sums);
 

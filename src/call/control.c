@@ -169,6 +169,7 @@ stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state)
 		bulkpar_jobstate_leave(job_id, state);
 		now = bulkpar_result_status(job_id);
 	}
+	bulkpar_result_warn(job_id);
 	name = bulkpar_jobstate_name(now->state);
 	if (now->state != state)
 		ereport(NOTICE,

@@ -106,11 +106,27 @@ bulkpar_result_check(int64 job_id)
 
 	if (status->has_messages)
 		show_messages(job_id);
+	if (!alive && status->state != BULKPAR_JOBSTATE_SUCCEEDED)
+		bulkpar_result_warn(job_id);
 	if (status->state == BULKPAR_JOBSTATE_FAILED ||
 		status->state == BULKPAR_JOBSTATE_CANCELLED ||
 		(status->state == BULKPAR_JOBSTATE_RUNNING && !alive))
 		raise_failure(job_id, status);
 	return status;
+}
+
+/* Say so if a job that has stopped may go on on other servers. */
+void
+bulkpar_result_warn(int64 job_id)
+{
+	char	   *names = bulkpar_node_unreached(job_id);
+
+	if (names != NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("bulkpar job " INT64_FORMAT " may go on on other servers",
+						job_id),
+				 errdetail("These could not be reached: %s.", names)));
 }
 
 /* Show what user code has said in the workers of a job, if that has ended. */

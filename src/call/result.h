@@ -23,6 +23,7 @@ extern Datum bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id,
 extern BulkparJobStatus *bulkpar_result_check(int64 job_id);
 extern Datum bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
 								 const BulkparJobStatus *status, int workers);
+extern void bulkpar_result_warn(int64 job_id);
 extern BulkparJobStatus *bulkpar_result_status(int64 job_id);
 
 #endif							/* BULKPAR_RESULT_H */

@@ -41,6 +41,9 @@
 #include "run/dblink.h"
 #include "session/extension.h"
 
+/* Rows of an answer that are read. */
+#define MAX_RESULT 5000
+
 /* Bytes of a text that another server says. */
 #define MAX_TEXT 10000
 
@@ -217,7 +220,8 @@ call(const char *function, const char *name, const char *text,
 		values[1] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
 		sql = psprintf("SELECT %s($1%s) /* " BULKPAR_DBLINK_MARK " */", sql, nargs == 2 ? ", $2" : "");
 	}
-	if (SPI_execute_with_args(sql, nargs, argtypes, values, NULL, false, 0) !=
+	if (SPI_execute_with_args(sql, nargs, argtypes, values, NULL, false,
+							  MAX_RESULT) !=
 		SPI_OK_SELECT)
 		elog(ERROR, "could not call function \"%s\"", function);
 	return SPI_processed;

@@ -20,7 +20,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 
 #include "books/books.h"
@@ -30,6 +32,9 @@
 
 /* More than a table can have; what is said of more is no number of rows. */
 #define MAX_ROWS INT64CONST(1000000000000000)
+
+/* How many rows that it has skipped are fetched from a node. */
+#define MAX_ERRORS 1000
 
 /* What a value means depends on these. */
 static const char *const settings[] = {
@@ -193,6 +198,47 @@ bulkpar_remote_report(const BulkparNode *node,
 	if (strcmp(report->status, "failed") == 0)
 		report->error = read_error(&values[9]);
 	return true;
+}
+
+/* Ask for the rows that it has skipped, or the first of them. */
+char *
+bulkpar_remote_errors(const BulkparNode *node, const char *schema)
+{
+	return psprintf("SELECT e.chunk_no::pg_catalog.text, e.key::pg_catalog.text, "
+					"e.sqlstate::pg_catalog.text, e.message::pg_catalog.text, "
+					"e.detail::pg_catalog.text, e.hint::pg_catalog.text, "
+					"e.context::pg_catalog.text, e.schema_name::pg_catalog.text, "
+					"e.table_name::pg_catalog.text, e.column_name::pg_catalog.text, "
+					"e.datatype_name::pg_catalog.text, "
+					"e.constraint_name::pg_catalog.text "
+					"FROM %s.bulkpar_errors e "
+					"WHERE e.job_id OPERATOR(pg_catalog.=) " INT64_FORMAT
+					"::pg_catalog.int8 ORDER BY e.failed_at LIMIT %d",
+					schema, node->remote_job_id, MAX_ERRORS);
+}
+
+/* Read what was answered to that, in the current memory context. */
+BulkparNodeError *
+bulkpar_remote_skipped(const BulkparNode *node,
+					   const BulkparDblinkResult *result)
+{
+	BulkparNodeError *errors = palloc0(sizeof(BulkparNodeError) *
+									   Max(result->nrows, 1));
+
+	for (int i = 0; i < result->nrows; i++)
+	{
+		char	  **values = &result->values[i * result->ncolumns];
+
+		errors[i].chunk_no = read_number(node, values[0]);
+		if (values[1] == NULL)
+			refuse_answer(node, values[1]);
+		errors[i].key =
+			DatumGetArrayTypeP(OidInputFunctionCall(F_ARRAY_IN, values[1],
+													TEXTOID, -1));
+		errors[i].error = read_error(&values[2]);
+		bulkpar_remote_name(errors[i].error, node);
+	}
+	return errors;
 }
 
 /* Pause or cancel the job, if it runs. */

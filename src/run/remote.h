@@ -20,6 +20,7 @@
 #define BULKPAR_REMOTE_PREPARE_COLUMNS 2
 #define BULKPAR_REMOTE_START_COLUMNS 1
 #define BULKPAR_REMOTE_STATUS_COLUMNS 19
+#define BULKPAR_REMOTE_ERRORS_COLUMNS 12
 #define BULKPAR_REMOTE_STOP_COLUMNS 1
 #define BULKPAR_REMOTE_EXPLAIN_COLUMNS 1
 
@@ -36,6 +37,10 @@ extern char *bulkpar_remote_status(const BulkparNode *node,
 extern bool bulkpar_remote_report(const BulkparNode *node,
 								  const BulkparDblinkResult *result,
 								  BulkparNodeReport *report);
+extern char *bulkpar_remote_errors(const BulkparNode *node,
+								   const char *schema);
+extern BulkparNodeError *bulkpar_remote_skipped(const BulkparNode *node,
+												const BulkparDblinkResult *result);
 extern char *bulkpar_remote_stop(const BulkparNode *node,
 								 const char *schema, bool cancel);
 extern void bulkpar_remote_name(ErrorData *error, const BulkparNode *node);

@@ -69,7 +69,8 @@ typedef enum Question
 	QUESTION_PREPARE,
 	QUESTION_START,
 	QUESTION_STATUS,
-	QUESTION_CONFIRM,			/* the same, when all have succeeded */
+	QUESTION_ERRORS,			/* which rows it has skipped */
+	QUESTION_CONFIRM,			/* how it is, when all have succeeded */
 	QUESTION_STOP,
 	QUESTION_STOPPED,			/* what has become of it */
 	QUESTION_NONE
@@ -127,6 +128,8 @@ static void hear_prepared(Work *work, Talk *talk);
 static void ask_start(const Work *work, Talk *talk);
 static void hear_status(Work *work, Talk *talk);
 static void hear_success(Work *work, Talk *talk, BulkparNodeReport *report);
+static void hear_errors(Work *work, Talk *talk);
+static void await_others(Work *work, Talk *talk);
 static void hear_end(Talk *talk, const BulkparNodeReport *report);
 static void ask_next(Talk *talk, Question question, int delay);
 static int	next_interval(const Talk *talk, const BulkparNodeReport *report);
@@ -369,6 +372,8 @@ question_text(const Work *work, const Talk *talk)
 			return bulkpar_remote_prepare();
 		case QUESTION_START:
 			return bulkpar_remote_start(work->job, talk->node, talk->schema);
+		case QUESTION_ERRORS:
+			return bulkpar_remote_errors(talk->node, talk->schema);
 		case QUESTION_STOP:
 			return bulkpar_remote_stop(talk->node, talk->schema,
 									   work->order == BULKPAR_TALK_CANCEL);
@@ -386,6 +391,8 @@ answer_columns(Question question)
 			return BULKPAR_REMOTE_PREPARE_COLUMNS;
 		case QUESTION_START:
 			return BULKPAR_REMOTE_START_COLUMNS;
+		case QUESTION_ERRORS:
+			return BULKPAR_REMOTE_ERRORS_COLUMNS;
 		case QUESTION_STOP:
 			return BULKPAR_REMOTE_STOP_COLUMNS;
 		default:
@@ -450,6 +457,9 @@ understand(Work *work, Talk *talk)
 			ask_next(talk, work->order == BULKPAR_TALK_RUN ?
 					 QUESTION_STATUS : QUESTION_STOP, 0);
 			break;
+		case QUESTION_ERRORS:
+			hear_errors(work, talk);
+			break;
 		case QUESTION_STOP:
 			ask_next(talk, QUESTION_STOPPED, 0);
 			break;
@@ -511,7 +521,8 @@ hear_status(Work *work, Talk *talk)
 	{
 		talk->ended = strcmp(report.status, BULKPAR_NODE_RUNNING) != 0;
 		note_talk(work, talk, &report);
-		ask_next(talk, QUESTION_NONE, 0);
+		ask_next(talk, report.rows_failed > 0 ? QUESTION_ERRORS :
+				 QUESTION_NONE, 0);
 	}
 	else if (work->order != BULKPAR_TALK_RUN)
 		ask_next(talk, QUESTION_STOP, 0);
@@ -528,12 +539,10 @@ hear_status(Work *work, Talk *talk)
 		hear_end(talk, &report);
 }
 
-/* A job has succeeded: when all have, each confirms it. */
+/* A job has succeeded, or has confirmed that. */
 static void
 hear_success(Work *work, Talk *talk, BulkparNodeReport *report)
 {
-	bool		all = true;
-
 	talk->succeeded = talk->ended = true;
 	if (talk->question == QUESTION_CONFIRM)
 	{
@@ -546,6 +555,31 @@ hear_success(Work *work, Talk *talk, BulkparNodeReport *report)
 	/* What the books know for sure they keep. */
 	if (strcmp(talk->node->status, BULKPAR_NODE_SUCCEEDED) != 0)
 		note_talk(work, talk, report);
+	if (report->rows_failed > 0)
+		ask_next(talk, QUESTION_ERRORS, 0);
+	else
+		await_others(work, talk);
+}
+
+/* Keep the rows that were skipped there. */
+static void
+hear_errors(Work *work, Talk *talk)
+{
+	bulkpar_node_keep_errors(work->job->job_id, talk->node->number,
+							 bulkpar_remote_skipped(talk->node, &talk->answer),
+							 talk->answer.nrows);
+	if (work->order == BULKPAR_TALK_RUN)
+		await_others(work, talk);
+	else
+		ask_next(talk, QUESTION_NONE, 0);
+}
+
+/* Let each confirm its success when all have. */
+static void
+await_others(Work *work, Talk *talk)
+{
+	bool		all = true;
+
 	ask_next(talk, QUESTION_CONFIRM, INT_MAX);
 	for (int i = 0; i < work->count; i++)
 		all = all && work->talks[i].succeeded;

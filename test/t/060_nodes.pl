@@ -239,6 +239,8 @@ foreach my $time (1, 2)
 	usleep(rand(200_000));
 	$one->kill9;
 	like(call_error($call), qr/^ERROR:  (08\d\d\d|57P01|57000): .*^CONTEXT:  node "one"\n/ms, "$name: the error says which");
+	like($call->{err}, qr/^WARNING:  01000: bulkpar job \d+ may go on on other servers\nDETAIL:  .*: one\.$/m,
+		"$name: nobody knows whether it goes on");
 	start_again($one);
 	is_once($name, $name);
 }
@@ -303,6 +305,8 @@ fill();
 $one->safe_psql('postgres', 'ALTER TABLE users_1 ADD CONSTRAINT small CHECK (n < 1 OR id <> 100777)');
 is(sql("SELECT status, rows_changed, rows_failed FROM bulkpar_update('users', 'n', 'n + 1', on_error => 'skip')"),
 	'succeeded|' . (3 * $rows - 1) . '|1', 'a row is skipped on a node');
+is(sql('SELECT server, key, sqlstate, constraint_name, relation FROM bulkpar_errors'), 'one|{100777}|23514|small|',
+	'which is known here');
 $one->safe_psql('postgres', 'ALTER TABLE users_1 DROP CONSTRAINT small');
 
 #
