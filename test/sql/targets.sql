@@ -5,7 +5,7 @@ SET bulkpar.report = off;
 -- however many processors there are
 SET bulkpar.workers = 2;
 SET client_min_messages = warning;
-TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration;
+TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 \set message '\\echo :LAST_ERROR_MESSAGE'
 

@@ -151,7 +151,7 @@ WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e'
 	AND a.grantee <> c.relowner
 END
 	'bulkpar_chunks SELECT, bulkpar_errors SELECT, bulkpar_jobs SELECT,'
-	  . ' bulkpar_progress SELECT',
+	  . ' bulkpar_nodes SELECT, bulkpar_progress SELECT',
 	'default privileges leave others nothing but to read the views');
 is( super('postgres', "SELECT has_schema_privilege('app', 'bulkpar', 'USAGE')"
 		  . " OR has_schema_privilege('app', 'bulkpar', 'CREATE')"),
