@@ -35,15 +35,11 @@
 
 #include "books/books.h"
 #include "books/joblock.h"
-#include "books/jobstate.h"
+#include "run/answer.h"
 #include "run/launch.h"
 #include "run/remote.h"
 #include "run/talk.h"
 #include "session/settings.h"
-
-/* Between two questions for the same thing, in milliseconds. */
-#define MIN_INTERVAL 20
-#define MAX_INTERVAL 1000
 
 /* Between two looks for an answer: at first, and when it takes long. */
 #define FIRST_LOOK 3
@@ -58,86 +54,20 @@
 /* After which it is asked to cancel what keeps it from stopping. */
 #define CANCEL_AFTER 3000
 
-/* How often a start is tried that comes while another one is at work. */
-#define MAX_STARTS 10
-#define START_INTERVAL 300
-
-/* What is asked of a server, or is to be asked next. */
-typedef enum Question
-{
-	QUESTION_CONNECT,
-	QUESTION_PREPARE,
-	QUESTION_START,
-	QUESTION_STATUS,
-	QUESTION_ERRORS,			/* which rows it has skipped */
-	QUESTION_CONFIRM,			/* how it is, when all have succeeded */
-	QUESTION_STOP,
-	QUESTION_STOPPED,			/* what has become of it */
-	QUESTION_NONE
-} Question;
-
-/* The talk with one server. */
-typedef struct Talk
-{
-	BulkparNode *node;
-	MemoryContext context;		/* of an answer */
-	char		connection[NAMEDATALEN];
-	bool		connected;
-	char	   *schema;			/* of the extension there */
-	Question	question;
-	TimestampTz due;			/* when to ask it */
-	bool		sent;			/* and it is not all answered */
-	TimestampTz sent_at;
-	bool		answered;		/* the answer is here, but not its end */
-	BulkparDblinkResult answer;
-	int			starts;
-	int			failures;		/* while it is to be stopped */
-	bool		cancelled;		/* what was sent */
-	bool		asked;			/* a job may be there ... */
-	bool		ended;			/* ... that is known to have ended */
-	bool		started;		/* by this process */
-	bool		succeeded;
-	TimestampTz started_at;
-} Talk;
-
-/* All that the process does. */
-typedef struct Work
-{
-	BulkparTalkShared *shared;
-	BulkparJob *job;
-	int			count;
-	Talk	   *talks;
-	BulkparTalkOrder order;
-	TimestampTz deadline;		/* of the stop */
-} Work;
-
-static void start_work(Work *work, const BulkparTalkArgs *args);
-static bool is_over(Work *work);
-static void hear_order(Work *work);
-static void stop_talk(Talk *talk);
-static void give_up(Work *work);
-static bool has_something_to_do(const Talk *talk, TimestampTz now);
-static void go_on(Work *work, Talk *talk);
-static void ask_or_listen(Work *work, Talk *talk);
-static char *question_text(const Work *work, const Talk *talk);
-static int	answer_columns(Question question);
-static bool hear_answer(Talk *talk);
-static void check_patience(const Work *work, Talk *talk);
-static void understand(Work *work, Talk *talk);
-static void hear_prepared(Work *work, Talk *talk);
-static void ask_start(const Work *work, Talk *talk);
-static void hear_status(Work *work, Talk *talk);
-static void hear_success(Work *work, Talk *talk, BulkparNodeReport *report);
-static void hear_errors(Work *work, Talk *talk);
-static void await_others(Work *work, Talk *talk);
-static void hear_end(Talk *talk, const BulkparNodeReport *report);
-static void ask_next(Talk *talk, Question question, int delay);
-static int	next_interval(const Talk *talk, const BulkparNodeReport *report);
-static void note_talk(const Work *work, Talk *talk,
-					  const BulkparNodeReport *report);
-static void hear_failure(Work *work, Talk *talk, ErrorData *error);
-static void hang_up(Talk *talk);
-static long time_to_listen(const Work *work);
+static bool has_coordinator(int64 job_id);
+static void start_work(BulkparTalks *work, const BulkparTalkArgs *args);
+static bool is_over(BulkparTalks *work);
+static void hear_order(BulkparTalks *work);
+static void stop_talk(BulkparTalk *talk);
+static void give_up(BulkparTalks *work);
+static bool has_something_to_do(const BulkparTalk *talk, TimestampTz now);
+static void go_on(BulkparTalks *work, BulkparTalk *talk);
+static void ask_or_listen(BulkparTalks *work, BulkparTalk *talk);
+static char *question_text(const BulkparTalks *work, const BulkparTalk *talk);
+static int	answer_columns(BulkparQuestion question);
+static bool hear_answer(BulkparTalk *talk);
+static void check_patience(const BulkparTalks *work, BulkparTalk *talk);
+static long time_to_listen(const BulkparTalks *work);
 
 /*
  * The main function of the process.  It ends when all has succeeded or is
@@ -148,7 +78,7 @@ bulkpar_talk_main(Datum main_arg)
 {
 	BulkparTalkArgs args;
 	dsm_segment *segment;
-	Work		work = {0};
+	BulkparTalks work = {0};
 	TimestampTz alive_at;
 
 	pqsignal(SIGTERM, die);
@@ -190,25 +120,31 @@ bulkpar_talk_main(Datum main_arg)
 						 time_to_listen(&work), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		if (TimestampDifferenceExceeds(alive_at, now, ALIVE_INTERVAL))
-		{
-			bool		alive;
-
-			bulkpar_settings_start_transaction();
-			alive = bulkpar_joblock_is_held(args.job_id);
-			CommitTransactionCommand();
-			if (!alive)
-				break;
-			alive_at = now;
-			pgstat_report_stat(false);
-		}
+		if (!TimestampDifferenceExceeds(alive_at, now, ALIVE_INTERVAL))
+			continue;
+		if (!has_coordinator(args.job_id))
+			break;
+		alive_at = now;
 	}
 	bulkpar_launch_wake_launcher();
 }
 
+static bool
+has_coordinator(int64 job_id)
+{
+	bool		alive;
+
+	bulkpar_settings_start_transaction();
+	alive = bulkpar_joblock_is_held(job_id);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(TopMemoryContext);
+	pgstat_report_stat(false);
+	return alive;
+}
+
 /* Make the settings of the job ours, and begin with each of its nodes. */
 static void
-start_work(Work *work, const BulkparTalkArgs *args)
+start_work(BulkparTalks *work, const BulkparTalkArgs *args)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
 												  "bulkpar nodes",
@@ -220,10 +156,10 @@ start_work(Work *work, const BulkparTalkArgs *args)
 	work->job = bulkpar_job_load(args->job_id);
 	nodes = bulkpar_node_load(args->job_id, &work->count);
 	bulkpar_settings_adopt(&work->job->settings);
-	work->talks = palloc0(sizeof(Talk) * work->count);
+	work->talks = palloc0(sizeof(BulkparTalk) * work->count);
 	for (int i = 0; i < work->count; i++)
 	{
-		Talk	   *talk = &work->talks[i];
+		BulkparTalk *talk = &work->talks[i];
 
 		talk->node = &nodes[i];
 		talk->context = AllocSetContextCreate(context, "bulkpar answer",
@@ -244,13 +180,13 @@ start_work(Work *work, const BulkparTalkArgs *args)
  * what the coordinator says to that.
  */
 static bool
-is_over(Work *work)
+is_over(BulkparTalks *work)
 {
 	bool		succeeded = true;
 
 	for (int i = 0; i < work->count; i++)
 	{
-		if (work->talks[i].question != QUESTION_NONE)
+		if (work->talks[i].question != BULKPAR_QUESTION_NONE)
 			return false;
 		succeeded = succeeded && work->talks[i].succeeded;
 	}
@@ -259,7 +195,7 @@ is_over(Work *work)
 
 /* See whether the jobs are to stop, and when they have had their time for it. */
 static void
-hear_order(Work *work)
+hear_order(BulkparTalks *work)
 {
 	BulkparTalkOrder order = pg_atomic_read_u32(&work->shared->order);
 	TimestampTz now = GetCurrentTimestamp();
@@ -278,40 +214,40 @@ hear_order(Work *work)
 
 /* What was asked is answered first, and what may come then is an end as well. */
 static void
-stop_talk(Talk *talk)
+stop_talk(BulkparTalk *talk)
 {
 	if (!talk->asked || talk->ended)
-		ask_next(talk, QUESTION_NONE, 0);
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_NONE, 0);
 	else if (!talk->connected)
-		ask_next(talk, QUESTION_CONNECT, 0);
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_CONNECT, 0);
 	else if (!talk->sent)
-		ask_next(talk, QUESTION_STOP, 0);
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STOP, 0);
 }
 
 /* Name the servers that were not reached. */
 static void
-give_up(Work *work)
+give_up(BulkparTalks *work)
 {
 	for (int i = 0; i < work->count; i++)
 	{
-		Talk	   *talk = &work->talks[i];
+		BulkparTalk *talk = &work->talks[i];
 
-		if (talk->question == QUESTION_NONE)
+		if (talk->question == BULKPAR_QUESTION_NONE)
 			continue;
-		talk->failures = MAX_STARTS;
-		hear_failure(work, talk, NULL);
+		talk->failures = 1;
+		bulkpar_answer_fail(work, talk, NULL);
 	}
 }
 
 static bool
-has_something_to_do(const Talk *talk, TimestampTz now)
+has_something_to_do(const BulkparTalk *talk, TimestampTz now)
 {
-	return talk->question != QUESTION_NONE && (talk->sent || now >= talk->due);
+	return talk->question != BULKPAR_QUESTION_NONE && (talk->sent || now >= talk->due);
 }
 
 /* Ask, or listen.  In a transaction of its own; an error is that of the node. */
 static void
-go_on(Work *work, Talk *talk)
+go_on(BulkparTalks *work, BulkparTalk *talk)
 {
 	PG_TRY();
 	{
@@ -330,20 +266,20 @@ go_on(Work *work, Talk *talk)
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 		MemoryContextSwitchTo(talk->context);
-		hear_failure(work, talk, error);
+		bulkpar_answer_fail(work, talk, error);
 		MemoryContextSwitchTo(TopMemoryContext);
 	}
 	PG_END_TRY();
 }
 
 static void
-ask_or_listen(Work *work, Talk *talk)
+ask_or_listen(BulkparTalks *work, BulkparTalk *talk)
 {
-	if (talk->question == QUESTION_CONNECT)
+	if (talk->question == BULKPAR_QUESTION_CONNECT)
 	{
 		bulkpar_dblink_connect(talk->connection, talk->node->server);
 		talk->connected = true;
-		talk->question = QUESTION_PREPARE;
+		talk->question = BULKPAR_QUESTION_PREPARE;
 	}
 	if (!talk->sent)
 	{
@@ -357,24 +293,24 @@ ask_or_listen(Work *work, Talk *talk)
 	if (hear_answer(talk))
 	{
 		talk->sent = false;
-		understand(work, talk);
+		bulkpar_answer_understand(work, talk);
 	}
 	else
 		check_patience(work, talk);
 }
 
 static char *
-question_text(const Work *work, const Talk *talk)
+question_text(const BulkparTalks *work, const BulkparTalk *talk)
 {
 	switch (talk->question)
 	{
-		case QUESTION_PREPARE:
+		case BULKPAR_QUESTION_PREPARE:
 			return bulkpar_remote_prepare();
-		case QUESTION_START:
+		case BULKPAR_QUESTION_START:
 			return bulkpar_remote_start(work->job, talk->node, talk->schema);
-		case QUESTION_ERRORS:
+		case BULKPAR_QUESTION_ERRORS:
 			return bulkpar_remote_errors(talk->node, talk->schema);
-		case QUESTION_STOP:
+		case BULKPAR_QUESTION_STOP:
 			return bulkpar_remote_stop(talk->node, talk->schema,
 									   work->order == BULKPAR_TALK_CANCEL);
 		default:
@@ -383,17 +319,17 @@ question_text(const Work *work, const Talk *talk)
 }
 
 static int
-answer_columns(Question question)
+answer_columns(BulkparQuestion question)
 {
 	switch (question)
 	{
-		case QUESTION_PREPARE:
+		case BULKPAR_QUESTION_PREPARE:
 			return BULKPAR_REMOTE_PREPARE_COLUMNS;
-		case QUESTION_START:
+		case BULKPAR_QUESTION_START:
 			return BULKPAR_REMOTE_START_COLUMNS;
-		case QUESTION_ERRORS:
+		case BULKPAR_QUESTION_ERRORS:
 			return BULKPAR_REMOTE_ERRORS_COLUMNS;
-		case QUESTION_STOP:
+		case BULKPAR_QUESTION_STOP:
 			return BULKPAR_REMOTE_STOP_COLUMNS;
 		default:
 			return BULKPAR_REMOTE_STATUS_COLUMNS;
@@ -402,7 +338,7 @@ answer_columns(Question question)
 
 /* Fetch what has come.  True when the answer is there with its end. */
 static bool
-hear_answer(Talk *talk)
+hear_answer(BulkparTalk *talk)
 {
 	BulkparDblinkResult end;
 
@@ -422,20 +358,20 @@ hear_answer(Talk *talk)
 
 /* A start may have to wait for a lock there, all else is answered at once. */
 static void
-check_patience(const Work *work, Talk *talk)
+check_patience(const BulkparTalks *work, BulkparTalk *talk)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
 	if (work->order != BULKPAR_TALK_RUN)
 	{
-		if (!talk->cancelled && talk->question == QUESTION_START &&
+		if (!talk->cancelled && talk->question == BULKPAR_QUESTION_START &&
 			TimestampDifferenceExceeds(talk->sent_at, now, CANCEL_AFTER))
 		{
 			bulkpar_dblink_cancel(talk->connection);
 			talk->cancelled = true;
 		}
 	}
-	else if (talk->question != QUESTION_START &&
+	else if (talk->question != BULKPAR_QUESTION_START &&
 			 TimestampDifferenceExceeds(talk->sent_at, now, ANSWER_TIMEOUT))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
@@ -443,289 +379,18 @@ check_patience(const Work *work, Talk *talk)
 						ANSWER_TIMEOUT / 1000)));
 }
 
-/* See what the answer says, and what is to be asked next. */
-static void
-understand(Work *work, Talk *talk)
-{
-	switch (talk->question)
-	{
-		case QUESTION_PREPARE:
-			hear_prepared(work, talk);
-			break;
-		case QUESTION_START:
-			talk->started = true;
-			ask_next(talk, work->order == BULKPAR_TALK_RUN ?
-					 QUESTION_STATUS : QUESTION_STOP, 0);
-			break;
-		case QUESTION_ERRORS:
-			hear_errors(work, talk);
-			break;
-		case QUESTION_STOP:
-			ask_next(talk, QUESTION_STOPPED, 0);
-			break;
-		default:
-			hear_status(work, talk);
-			break;
-	}
-}
-
-/*
- * If we know of a job there, it must still be there: another one would do again
- * what that has done.
- */
-static void
-hear_prepared(Work *work, Talk *talk)
-{
-	talk->schema = MemoryContextStrdup(GetMemoryChunkContext(work->talks),
-									   bulkpar_remote_prepared(&talk->answer));
-	if (work->order != BULKPAR_TALK_RUN)
-		ask_next(talk, QUESTION_STOP, 0);
-	else if (talk->node->remote_job_id != 0)
-		ask_next(talk, QUESTION_STATUS, 0);
-	else
-		ask_start(work, talk);
-}
-
-/* That a job may be there is in the books before it is asked for. */
-static void
-ask_start(const Work *work, Talk *talk)
-{
-	BulkparNodeReport report = {.status = BULKPAR_NODE_ASKED};
-
-	note_talk(work, talk, &report);
-	talk->asked = true;
-	talk->succeeded = talk->ended = false;
-	ask_next(talk, QUESTION_START, 0);
-}
-
-static void
-hear_status(Work *work, Talk *talk)
-{
-	BulkparNodeReport report;
-	bool		found = bulkpar_remote_report(talk->node, &talk->answer,
-											  &report);
-
-	if (found && (talk->node->remote_job_id == 0 ||
-				  talk->node->remote_job_id == report.remote_job_id))
-		talk->node->remote_job_id = report.remote_job_id;
-	else if (talk->succeeded && !found)
-		report.status = BULKPAR_NODE_SUCCEEDED; /* and it is forgotten there */
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the job of node \"%s\" is not there any more",
-						talk->node->server_name),
-				 errdetail("Nobody can say what it has done.")));
-
-	if (talk->question == QUESTION_STOPPED)
-	{
-		talk->ended = strcmp(report.status, BULKPAR_NODE_RUNNING) != 0;
-		note_talk(work, talk, &report);
-		ask_next(talk, report.rows_failed > 0 ? QUESTION_ERRORS :
-				 QUESTION_NONE, 0);
-	}
-	else if (work->order != BULKPAR_TALK_RUN)
-		ask_next(talk, QUESTION_STOP, 0);
-	else if (strcmp(report.status, BULKPAR_NODE_SUCCEEDED) == 0)
-		hear_success(work, talk, &report);
-	else if (!talk->started)
-		ask_start(work, talk);
-	else if (strcmp(report.status, BULKPAR_NODE_RUNNING) == 0)
-	{
-		note_talk(work, talk, &report);
-		ask_next(talk, QUESTION_STATUS, next_interval(talk, &report));
-	}
-	else
-		hear_end(talk, &report);
-}
-
-/* A job has succeeded, or has confirmed that. */
-static void
-hear_success(Work *work, Talk *talk, BulkparNodeReport *report)
-{
-	talk->succeeded = talk->ended = true;
-	if (talk->question == QUESTION_CONFIRM)
-	{
-		note_talk(work, talk, report);
-		ask_next(talk, QUESTION_NONE, 0);
-		return;
-	}
-	report->status = BULKPAR_NODE_RUNNING;
-	report->rows_per_second = 0;
-	/* What the books know for sure they keep. */
-	if (strcmp(talk->node->status, BULKPAR_NODE_SUCCEEDED) != 0)
-		note_talk(work, talk, report);
-	if (report->rows_failed > 0)
-		ask_next(talk, QUESTION_ERRORS, 0);
-	else
-		await_others(work, talk);
-}
-
-/* Keep the rows that were skipped there. */
-static void
-hear_errors(Work *work, Talk *talk)
-{
-	bulkpar_node_keep_errors(work->job->job_id, talk->node->number,
-							 bulkpar_remote_skipped(talk->node, &talk->answer),
-							 talk->answer.nrows);
-	if (work->order == BULKPAR_TALK_RUN)
-		await_others(work, talk);
-	else
-		ask_next(talk, QUESTION_NONE, 0);
-}
-
-/* Let each confirm its success when all have. */
-static void
-await_others(Work *work, Talk *talk)
-{
-	bool		all = true;
-
-	ask_next(talk, QUESTION_CONFIRM, INT_MAX);
-	for (int i = 0; i < work->count; i++)
-		all = all && work->talks[i].succeeded;
-	for (int i = 0; i < work->count && all; i++)
-	{
-		if (work->talks[i].question == QUESTION_CONFIRM)
-			work->talks[i].due = 0;
-	}
-}
-
-/* A job has ended without success: the same is an error here. */
-static void
-hear_end(Talk *talk, const BulkparNodeReport *report)
-{
-	talk->ended = true;
-	if (report->error != NULL)
-		ThrowErrorData(report->error);
-	ereport(ERROR,
-			(errcode(ERRCODE_OPERATOR_INTERVENTION),
-			 errmsg("the job of node \"%s\" was %s there",
-					talk->node->server_name, report->status),
-			 errdetail("It is job " INT64_FORMAT " there.",
-					   report->remote_job_id)));
-}
-
-/* What to ask next, and in how many milliseconds. */
-static void
-ask_next(Talk *talk, Question question, int delay)
-{
-	talk->question = question;
-	talk->due = delay == INT_MAX ? DT_NOEND :
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
-	if (question == QUESTION_NONE)
-		hang_up(talk);
-}
-
-/*
- * Ask seldom, for an answer costs its server something; but soon when the job is
- * young, or about to end.
- */
-static int
-next_interval(const Talk *talk, const BulkparNodeReport *report)
-{
-	double		age = TimestampDifferenceMilliseconds(talk->started_at,
-													  GetCurrentTimestamp());
-	double		left = report->rows_done == 0 ? age :
-		age * Max(report->estimated_rows - report->rows_done, 0) /
-		report->rows_done;
-	double		interval = Min(age / 20, left / 2);
-
-	interval = Max(interval, Max(age / 250, MIN_INTERVAL));
-	return Min(interval, MAX_INTERVAL);
-}
-
-/* In the transaction that is at hand. */
-static void
-note_talk(const Work *work, Talk *talk, const BulkparNodeReport *report)
-{
-	bulkpar_node_note(work->job->job_id, talk->node->number, report);
-}
-
-/*
- * A server has failed, or did not answer: that is the error of the job.  When it
- * is to be stopped, we try again once; NULL is for one whose time is over.
- */
-static void
-hear_failure(Work *work, Talk *talk, ErrorData *error)
-{
-	BulkparNodeReport report = {
-		.status = talk->ended ? "failed" : BULKPAR_NODE_NOT_REACHED
-	};
-	Question	failed = talk->question;
-
-	hang_up(talk);
-	if (work->order == BULKPAR_TALK_RUN && failed == QUESTION_START &&
-		(error->sqlerrcode == ERRCODE_DUPLICATE_OBJECT ||
-		 error->sqlerrcode == ERRCODE_OBJECT_IN_USE) &&
-		++talk->starts < MAX_STARTS)
-	{
-		/* One that was sent before may be at work. */
-		ask_next(talk, QUESTION_CONNECT, START_INTERVAL);
-		return;
-	}
-	if (work->order != BULKPAR_TALK_RUN)
-	{
-		if (error != NULL && failed == QUESTION_STOP &&
-			error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
-		{
-			ask_next(talk, QUESTION_NONE, 0);
-			return;
-		}
-		if (talk->failures++ == 0)
-		{
-			ask_next(talk, QUESTION_CONNECT, 0);
-			return;
-		}
-		if (work->shared->unreached[0] != '\0')
-			strlcat(work->shared->unreached, ", ",
-					sizeof(work->shared->unreached));
-		strlcat(work->shared->unreached, talk->node->server_name,
-				sizeof(work->shared->unreached));
-	}
-	else
-		bulkpar_remote_name(error, talk->node);
-	talk->question = QUESTION_NONE;
-	report.error = error;
-	bulkpar_settings_start_transaction();
-	note_talk(work, talk, &report);
-	if (work->order == BULKPAR_TALK_RUN)
-		(void) bulkpar_jobstate_fail(work->job->job_id, work->job->runs,
-									 error);
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(talk->context);
-	bulkpar_launch_wake_launcher();
-}
-
-/* Forget the connection, if there is one, whatever state it is in. */
-static void
-hang_up(Talk *talk)
-{
-	MemoryContext context = CurrentMemoryContext;
-	bool		outside = !IsTransactionState();
-
-	if (!talk->connected)
-		return;
-	talk->connected = talk->sent = false;
-	if (outside)
-		bulkpar_settings_start_transaction();
-	bulkpar_dblink_disconnect(talk->connection);
-	if (outside)
-		CommitTransactionCommand();
-	MemoryContextSwitchTo(context);
-}
-
 /* Milliseconds until there is something to hear or to ask. */
 static long
-time_to_listen(const Work *work)
+time_to_listen(const BulkparTalks *work)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	long		wait = MAX_INTERVAL;
+	long		wait = BULKPAR_ANSWER_MAX_INTERVAL;
 
 	for (int i = 0; i < work->count; i++)
 	{
-		const Talk *talk = &work->talks[i];
+		const BulkparTalk *talk = &work->talks[i];
 
-		if (talk->question == QUESTION_NONE)
+		if (talk->question == BULKPAR_QUESTION_NONE)
 			continue;
 		if (talk->sent)
 			wait = Min(wait, TimestampDifferenceExceeds(talk->sent_at, now,

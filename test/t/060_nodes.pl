@@ -227,6 +227,27 @@ is(sql("SELECT string_agg(DISTINCT n.status, ',') FROM bulkpar_nodes n JOIN bulk
 is_still('nothing goes on while it is paused');
 is_once('paused', 'after a pause');
 
+# A cancel is heard while a node is asked before the job, and while it starts it.
+foreach my $case (
+	[ 'LOCK TABLE users_1', "application_name = 'bulkpar'", 'before it starts' ],
+	[ 'UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id', "backend_type = 'bulkpar coordinator'",
+		'while it starts' ])
+{
+	my ($lock, $who, $name) = @$case;
+	my $locker = $one->background_psql('postgres');
+
+	fill();
+	$locker->query_safe("BEGIN; $lock");
+	$call = start_call($here, "SELECT bulkpar_update('users', 'n', 'n + 1', 100)");
+	wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND $who)");
+	sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
+	like(call_error($call), qr/^ERROR:  57014: /m, "a cancel $name");
+	$locker->query_safe('COMMIT');
+	$locker->quit;
+	is_still("nothing goes on after a cancel $name");
+	is(sql('SELECT max(n) FROM users WHERE id BETWEEN 100000 AND 199999'), '0', 'and nothing was done there');
+}
+
 #
 # Killed.
 #

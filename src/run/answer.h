@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * answer.h
+ *		What follows from the answers of the other servers of a job.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/answer.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef BULKPAR_ANSWER_H
+#define BULKPAR_ANSWER_H
+
+#include "datatype/timestamp.h"
+
+#include "books/job.h"
+#include "run/dblink.h"
+#include "run/talk.h"
+
+/* Between two questions for the same thing, in milliseconds. */
+#define BULKPAR_ANSWER_MIN_INTERVAL 20
+#define BULKPAR_ANSWER_MAX_INTERVAL 1000
+
+/* What is asked of a server, or is to be asked next. */
+typedef enum BulkparQuestion
+{
+	BULKPAR_QUESTION_CONNECT,
+	BULKPAR_QUESTION_PREPARE,
+	BULKPAR_QUESTION_START,
+	BULKPAR_QUESTION_STATUS,
+	BULKPAR_QUESTION_ERRORS,	/* which rows it has skipped */
+	BULKPAR_QUESTION_CONFIRM,	/* how it is, when all have succeeded */
+	BULKPAR_QUESTION_STOP,
+	BULKPAR_QUESTION_STOPPED,	/* what has become of it */
+	BULKPAR_QUESTION_NONE
+} BulkparQuestion;
+
+/* The talk with one server. */
+typedef struct BulkparTalk
+{
+	BulkparNode *node;
+	MemoryContext context;		/* of an answer */
+	char		connection[NAMEDATALEN];
+	bool		connected;
+	char	   *schema;			/* of the extension there */
+	BulkparQuestion question;
+	TimestampTz due;			/* when to ask it */
+	bool		sent;			/* and it is not all answered */
+	TimestampTz sent_at;
+	bool		answered;		/* the answer is here, but not its end */
+	BulkparDblinkResult answer;
+	int			starts;
+	int			failures;		/* while it is to be stopped */
+	bool		cancelled;		/* what was sent */
+	bool		asked;			/* a job may be there ... */
+	bool		ended;			/* ... that is known to have ended */
+	bool		started;		/* by this process */
+	bool		succeeded;
+	TimestampTz started_at;
+} BulkparTalk;
+
+/* All that the process does. */
+typedef struct BulkparTalks
+{
+	BulkparTalkShared *shared;
+	BulkparJob *job;
+	int			count;
+	BulkparTalk *talks;
+	BulkparTalkOrder order;
+	TimestampTz deadline;		/* of the stop */
+} BulkparTalks;
+
+extern void bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk);
+extern void bulkpar_answer_ask_next(BulkparTalk *talk,
+									BulkparQuestion question, int delay);
+extern void bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk,
+								ErrorData *error);
+
+#endif							/* BULKPAR_ANSWER_H */
