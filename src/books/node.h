@@ -22,6 +22,7 @@
 #define BULKPAR_NODE_ASKED "asked"
 #define BULKPAR_NODE_RUNNING "running"
 #define BULKPAR_NODE_SUCCEEDED "succeeded"
+#define BULKPAR_NODE_INTERRUPTED "interrupted"
 #define BULKPAR_NODE_NOT_REACHED "not reached"
 
 /* Another server, and its tables that a job is about. */

@@ -30,6 +30,9 @@
 #define MAX_STARTS 10
 #define START_INTERVAL 300
 
+/* After how long an end that is none by itself is asked for again. */
+#define DOUBT 200
+
 static void hear_prepared(BulkparTalks *work, BulkparTalk *talk);
 static void ask_start(const BulkparTalks *work, BulkparTalk *talk);
 static void hear_status(BulkparTalks *work, BulkparTalk *talk);
@@ -135,8 +138,16 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 		ask_start(work, talk);
 	else if (strcmp(report.status, BULKPAR_NODE_RUNNING) == 0)
 	{
+		talk->doubted = false;
 		note_talk(work, talk, &report);
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS, next_interval(talk, &report));
+	}
+	else if (strcmp(report.status, BULKPAR_NODE_INTERRUPTED) == 0 &&
+			 !talk->doubted)
+	{
+		/* It may have ended between two looks of the view. */
+		talk->doubted = true;
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS, DOUBT);
 	}
 	else
 		hear_end(talk, &report);

@@ -58,6 +58,7 @@ typedef struct BulkparTalk
 	bool		ended;			/* ... that is known to have ended */
 	bool		started;		/* by this process */
 	bool		succeeded;
+	bool		doubted;		/* that it was interrupted */
 	TimestampTz started_at;
 } BulkparTalk;
 
