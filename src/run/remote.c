@@ -29,6 +29,7 @@
 #include "run/remote.h"
 #include "session/error.h"
 #include "session/extension.h"
+#include "table/retarget.h"
 
 /* More than a table can have; what is said of more is no number of rows. */
 #define MAX_ROWS INT64CONST(1000000000000000)
@@ -48,6 +49,8 @@ static void add_text(StringInfo buf, const char *name, const char *value);
 static void add_texts(StringInfo buf, const char *name,
 					  char **values, char **instead, int count,
 					  const char *type);
+static void add_what(StringInfo buf, const BulkparJob *job,
+					 const BulkparNode *node, const char *target_type);
 static void add_call(StringInfo buf, const BulkparJob *job,
 					 const BulkparNode *node, const char *target_type);
 static int64 read_number(const BulkparNode *node, const char *text);
@@ -126,6 +129,7 @@ bulkpar_remote_start(const BulkparJob *job, const BulkparNode *node,
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "SELECT r.job_id::pg_catalog.text FROM %s.%s(", schema,
+					 job->statement != NULL ? "bulkpar_execute" :
 					 bulkpar_command_deletes(job->command) ?
 					 "bulkpar_delete" : "bulkpar_update");
 	add_call(&buf, job, node, "regclass");
@@ -172,7 +176,7 @@ bulkpar_remote_report(const BulkparNode *node,
 {
 	static const char *const states[] = {
 		BULKPAR_NODE_RUNNING, "paused", BULKPAR_NODE_SUCCEEDED, "failed",
-		"cancelled", "interrupted"
+		"cancelled", BULKPAR_NODE_INTERRUPTED
 	};
 	char	  **values = result->values;
 
@@ -291,20 +295,18 @@ add_texts(StringInfo buf, const char *name, char **values, char **instead,
 	appendStringInfo(buf, "]::pg_catalog.%s[]", type);
 }
 
-/* The arguments of a call, but for the name and what follows it. */
+/* The table or tables, columns, expressions and condition. */
 static void
-add_call(StringInfo buf, const BulkparJob *job, const BulkparNode *node,
+add_what(StringInfo buf, const BulkparJob *job, const BulkparNode *node,
 		 const char *target_type)
 {
-	bool		deletes = bulkpar_command_deletes(job->command);
-
 	if (node->nremote == 1)
 		appendStringInfo(buf, "target => %s::pg_catalog.%s",
 						 quote_literal_cstr(node->remote[0]), target_type);
 	else
 		add_texts(buf, "targets", node->remote, NULL, node->nremote,
 				  "regclass");
-	if (!deletes)
+	if (!bulkpar_command_deletes(job->command))
 	{
 		add_texts(buf, "column_name", job->column_names,
 				  job->column_targets, job->ncolumns, "text");
@@ -312,6 +314,22 @@ add_call(StringInfo buf, const BulkparJob *job, const BulkparNode *node,
 				  job->nexpressions, "text");
 	}
 	add_text(buf, "condition", job->condition);
+}
+
+/* The arguments of a call, but for the name and what follows it. */
+static void
+add_call(StringInfo buf, const BulkparJob *job, const BulkparNode *node,
+		 const char *target_type)
+{
+	bool		whole = job->statement != NULL;
+	bool		deletes = !whole && bulkpar_command_deletes(job->command);
+
+	if (whole)
+		appendStringInfo(buf, "statement => %s::pg_catalog.text",
+						 quote_literal_cstr(bulkpar_retarget_statement(job->statement,
+																	   node->remote[0])));
+	else
+		add_what(buf, job, node, target_type);
 	appendStringInfo(buf, ", batch_size => %d, workers => ", job->batch_size);
 	if (node->workers == 0)
 		appendStringInfoString(buf, "NULL::pg_catalog.int4");
@@ -321,7 +339,10 @@ add_call(StringInfo buf, const BulkparJob *job, const BulkparNode *node,
 					 "::pg_catalog.int8, key_index => NULL::pg_catalog.regclass, "
 					 "sees_batches => false", job->max_errors);
 	add_text(buf, "on_error", job->skip_errors ? "skip" : "stop");
-	add_text(buf, deletes ? "using_item" : "from_item", NULL);
+	if (!whole)
+		add_text(buf, deletes ? "using_item" : "from_item", NULL);
+	else
+		appendStringInfoString(buf, ", driving_table => NULL::pg_catalog.regclass");
 	if (!deletes)
 		appendStringInfo(buf, ", stripes => NULL::pg_catalog.int4, "
 						 "skip_unchanged => %s",

@@ -36,7 +36,9 @@
 #include "utils/rls.h"
 
 #include "table/foreign.h"
+#include "table/retarget.h"
 
+static void check_whole(const BulkparJob *job, const char *hint);
 static BulkparNode *node_of(BulkparJob *job, const ForeignServer *server);
 static char *remote_name(Oid relid, const ForeignTable *table);
 static const char *option(List *options, const char *name);
@@ -109,8 +111,7 @@ bulkpar_foreign_check(const BulkparJob *job, Oid target)
 		refuse_part(job, "the argument \"key_index\"",
 					"Each server chooses an index of its own.");
 	if (job->statement != NULL)
-		refuse_part(job, "a whole statement",
-					"Use bulkpar_update or bulkpar_delete.");
+		check_whole(job, subquery);
 	for (int i = 0; i < job->nexpressions; i++)
 	{
 		if (has_subquery(job->expressions[i]))
@@ -121,6 +122,32 @@ bulkpar_foreign_check(const BulkparJob *job, Oid target)
 	if (check_enable_rls(target, GetUserId(), true) == RLS_ENABLED)
 		refuse_part(job, "a table with row level security",
 					"Its policies would not be followed there.");
+}
+
+/* The same for the clauses of a whole UPDATE or DELETE. */
+static void
+check_whole(const BulkparJob *job, const char *hint)
+{
+	List	   *trees = raw_parser(job->statement, RAW_PARSE_DEFAULT);
+	Node	   *statement = linitial_node(RawStmt, trees)->stmt;
+	bool		update = IsA(statement, UpdateStmt);
+
+	if ((update ? ((UpdateStmt *) statement)->withClause :
+		 castNode(DeleteStmt, statement)->withClause) != NULL)
+		refuse_part(job, "WITH", hint);
+	if ((update ? ((UpdateStmt *) statement)->fromClause :
+		 castNode(DeleteStmt, statement)->usingClause) != NIL)
+		refuse_part(job, "a FROM or USING item", hint);
+	if (find_subquery(statement, NULL))
+		refuse_part(job, "a subquery", hint);
+	for (int i = 0; i < job->nnodes; i++)
+	{
+		if (job->nodes[i].nremote > 1)
+			refuse_part(job, "a whole statement on several tables of one server",
+						"Use bulkpar_update or bulkpar_delete.");
+		(void) bulkpar_retarget_statement(job->statement,
+										  job->nodes[i].remote[0]);
+	}
 }
 
 /* The node for a server, a new one if the job has none. */

@@ -14,7 +14,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-# Rows of each of the three.
+# How often a server is killed, and rows of each of the three.
+my $rounds = $ENV{BULKPAR_ROUNDS} // 2;
 my $rows = 2000;
 
 seed_random();
@@ -166,6 +167,21 @@ like(sql("SELECT string_agg(l, E'\\n') FROM bulkpar_explain('users', 'n', 'n + 1
 	qr/^Table: users_0,.*^Node: one, for foreign table users_1\n  Statement: .*^Node: two,.*^  Table: users_2, $rows rows/ms,
 	'explain shows what each says');
 
+# Statements as they stand, however they name the table.
+my $n = 0;
+foreach my $statement (
+	'UPDATE users SET n = n + 1',
+	"UPDATE public . users * SET (n, note) = ROW(users.n + 1, 'x') WHERE users.id > 0",
+	"/* users */ UPDATE \"users\"-- users\nAS u SET n = u.n + 1 -- the end",
+	'UPDATE postgres.public.users users SET n = users.n + 1 WHERE true')
+{
+	is(sql("SELECT rows_changed FROM bulkpar_execute(\$s\$$statement\$s\$)"), 3 * $rows, $statement);
+	$n++;
+	is(state_of_rows(), join('|', 3 * $rows, $n, $n), 'changes each row once');
+}
+is(sql("SELECT rows_changed FROM bulkpar_execute('DELETE FROM users WHERE users.n < 0')"), '0', 'a DELETE');
+fill();
+
 # Two tables of one server are one job there.
 $one->safe_psql('postgres', 'CREATE TABLE more (LIKE users_1 INCLUDING ALL); INSERT INTO more SELECT * FROM users_1');
 sql("CREATE FOREIGN TABLE more (id integer, n integer NOT NULL, note text) SERVER one");
@@ -251,7 +267,7 @@ foreach my $case (
 #
 # Killed.
 #
-foreach my $time (1, 2)
+foreach my $time (1 .. $rounds)
 {
 	my $name = "a node killed, time $time";
 
@@ -265,7 +281,7 @@ foreach my $time (1, 2)
 	start_again($one);
 	is_once($name, $name);
 }
-foreach my $time (1, 2)
+foreach my $time (1 .. $rounds)
 {
 	my $name = "the coordinating server killed, time $time";
 
@@ -380,7 +396,10 @@ my @refused = (
 	[ "bulkpar_update('users', 'n', '1', from_item => 'pg_class c', condition => 'id = c.oid::integer')", 'a FROM or USING item' ],
 	[ "bulkpar_update('users', 'n', '1', key_index => 'users_0_pkey')", 'the argument "key_index"' ],
 	[ "bulkpar_update('users', 'n', '1', sees_batches => true)", 'the argument "sees_batches"' ],
-	[ "bulkpar_execute('UPDATE users SET n = 1')", 'a whole statement' ]);
+	[ "bulkpar_execute('UPDATE users SET n = (SELECT 1)')", 'a subquery' ],
+	[ "bulkpar_execute('DELETE FROM users USING users_0 o WHERE o.id = users.id')", 'a FROM or USING item' ],
+	[ "bulkpar_execute('WITH w AS (SELECT 1) UPDATE users SET n = 1')", 'WITH' ],
+	[ "bulkpar_execute('SELECT n FROM users')", 'an INSERT, MERGE or SELECT' ]);
 is_refused("SELECT $$_[0]", qr/\Q$$_[1]\E is not supported where other servers have parts/, "$$_[0]") foreach @refused;
 is_refused("SELECT bulkpar_update('users', 'id', 'id + 1')", qr/partition/, 'the partition key');
 my @made = (
