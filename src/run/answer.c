@@ -75,28 +75,24 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 	}
 }
 
-/*
- * If we know of a job there, it must still be there: another one would do again
- * what that has done.
- */
+/* See first what there is. */
 static void
 hear_prepared(BulkparTalks *work, BulkparTalk *talk)
 {
 	talk->schema = MemoryContextStrdup(GetMemoryChunkContext(work->talks),
 									   bulkpar_remote_prepared(&talk->answer));
-	if (work->order != BULKPAR_TALK_RUN)
-		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STOP, 0);
-	else if (talk->node->remote_job_id != 0)
-		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS, 0);
-	else
-		ask_start(work, talk);
+	bulkpar_answer_ask_next(talk, work->order == BULKPAR_TALK_RUN ?
+							BULKPAR_QUESTION_STATUS : BULKPAR_QUESTION_STOP, 0);
 }
 
 /* That a job may be there is in the books before it is asked for. */
 static void
 ask_start(const BulkparTalks *work, BulkparTalk *talk)
 {
-	BulkparNodeReport report = {.status = BULKPAR_NODE_ASKED};
+	BulkparNodeReport report = {
+		.status = BULKPAR_NODE_ASKED,
+		.remote_job_id = talk->node->remote_job_id
+	};
 
 	note_talk(work, talk, &report);
 	talk->asked = true;
@@ -104,6 +100,10 @@ ask_start(const BulkparTalks *work, BulkparTalk *talk)
 	bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_START, 0);
 }
 
+/*
+ * If we know of a job there, it must still be there: another one would do again
+ * what that has done.
+ */
 static void
 hear_status(BulkparTalks *work, BulkparTalk *talk)
 {
@@ -114,6 +114,12 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 	if (found && (talk->node->remote_job_id == 0 ||
 				  talk->node->remote_job_id == report.remote_job_id))
 		talk->node->remote_job_id = report.remote_job_id;
+	else if (!found && !talk->started && talk->node->remote_job_id == 0 &&
+			 work->order == BULKPAR_TALK_RUN)
+	{
+		ask_start(work, talk);
+		return;
+	}
 	else if (talk->succeeded && !found)
 		report.status = BULKPAR_NODE_SUCCEEDED; /* and it is forgotten there */
 	else
@@ -134,14 +140,15 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STOP, 0);
 	else if (strcmp(report.status, BULKPAR_NODE_SUCCEEDED) == 0)
 		hear_success(work, talk, &report);
-	else if (!talk->started)
-		ask_start(work, talk);
 	else if (strcmp(report.status, BULKPAR_NODE_RUNNING) == 0)
 	{
-		talk->doubted = false;
+		talk->asked = talk->started = true;
+		talk->succeeded = talk->ended = talk->doubted = false;
 		note_talk(work, talk, &report);
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS, next_interval(talk, &report));
 	}
+	else if (!talk->started)
+		ask_start(work, talk);
 	else if (strcmp(report.status, BULKPAR_NODE_INTERRUPTED) == 0 &&
 			 !talk->doubted)
 	{
@@ -274,6 +281,8 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 	if (runs && is_at_work_already(failed, error) &&
 		++talk->starts < MAX_STARTS)
 	{
+		/* It may have settings of its own, which it then keeps. */
+		talk->resumes = talk->node->remote_job_id != 0;
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_CONNECT,
 								START_INTERVAL);
 		return;

@@ -57,6 +57,7 @@ typedef struct BulkparTalk
 	bool		asked;			/* a job may be there ... */
 	bool		ended;			/* ... that is known to have ended */
 	bool		started;		/* by this process */
+	bool		resumes;		/* what is there, instead of asking for it */
 	bool		succeeded;
 	bool		doubted;		/* that it was interrupted */
 	TimestampTz started_at;

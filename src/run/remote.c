@@ -138,6 +138,18 @@ bulkpar_remote_start(const BulkparJob *job, const BulkparNode *node,
 	return buf.data;
 }
 
+/* Resume the job with the settings that it has. */
+char *
+bulkpar_remote_resume(const BulkparJob *job, const BulkparNode *node,
+					  const char *schema)
+{
+	return psprintf("SELECT r.job_id::pg_catalog.text FROM %s.bulkpar_resume("
+					"%s::pg_catalog.text, %s::pg_catalog.int4, %d, false) r",
+					schema, quote_literal_cstr(node->name),
+					node->workers == 0 ? "NULL" :
+					psprintf("%d", node->workers), job->batch_size);
+}
+
 /* Ask how far the job is. */
 char *
 bulkpar_remote_status(const BulkparNode *node, const char *schema)

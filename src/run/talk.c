@@ -307,7 +307,9 @@ question_text(const BulkparTalks *work, const BulkparTalk *talk)
 		case BULKPAR_QUESTION_PREPARE:
 			return bulkpar_remote_prepare();
 		case BULKPAR_QUESTION_START:
-			return bulkpar_remote_start(work->job, talk->node, talk->schema);
+			return talk->resumes ?
+				bulkpar_remote_resume(work->job, talk->node, talk->schema) :
+				bulkpar_remote_start(work->job, talk->node, talk->schema);
 		case BULKPAR_QUESTION_ERRORS:
 			return bulkpar_remote_errors(talk->node, talk->schema);
 		case BULKPAR_QUESTION_STOP:
