@@ -317,6 +317,42 @@ sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type =
 is(stop_call($call), 'succeeded', 'a process that talks to the nodes is replaced');
 is(state_of_rows(), 3 * $rows . '|1|1', 'and they do nothing again');
 
+# Whatever dies at whatever moment, who calls again until it has succeeded has each
+# row changed once.
+my @faults = (
+	[ 'all of it', sub { $_->kill9 foreach $here, @nodes; start_again($_) foreach $here, @nodes } ],
+	[ 'the coordinating server', sub { $here->kill9; start_again($here) } ],
+	[ 'a node', sub { $two->kill9; start_again($two) } ],
+	[ 'the process that talks to them', sub {
+			sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'bulkpar nodes'") } ],
+	[ 'the coordinator', sub {
+			sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'") } ],
+	[ 'that of a node', sub {
+			$one->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'") } ],
+	[ 'the connections', sub {
+			$one->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'bulkpar'") } ]);
+foreach my $time (1 .. $rounds)
+{
+	my ($what, $strike) = @{ $faults[ rand @faults ] };
+	my $again = "SELECT status FROM bulkpar_update('users', 'n', 'n + 1 + slow(0.3)', 20, 2,"
+	  . " job_name => 'struck $time', once => true)";
+	my $calls = 0;
+	my ($out, $err);
+
+	fill();
+	$call = start_call($here, $again);
+	usleep(rand(1_500_000));
+	$strike->();
+	stop_call($call);
+	do
+	{
+		($out, $err) = run_as($here, $super, $again);
+		$calls++;
+	} while ($out ne 'succeeded' && $calls < 20);
+	is(state_of_rows(), 3 * $rows . '|1|1', "$what is struck, call $calls has succeeded")
+	  or diag($err);
+}
+
 # The request is on its way when everything here dies: it starts the job later.
 fill();
 my $holder = $one->background_psql('postgres');
