@@ -37,6 +37,9 @@
 /* How many rows that it has skipped are fetched from a node. */
 #define MAX_ERRORS 1000
 
+/* And characters of the key of each, so that it is not cut as other texts are. */
+#define MAX_KEY 2000
+
 /* What a value means depends on these. */
 static const char *const settings[] = {
 	"TimeZone",
@@ -220,7 +223,10 @@ bulkpar_remote_report(const BulkparNode *node,
 char *
 bulkpar_remote_errors(const BulkparNode *node, const char *schema)
 {
-	return psprintf("SELECT e.chunk_no::pg_catalog.text, e.key::pg_catalog.text, "
+	return psprintf("SELECT e.chunk_no::pg_catalog.text, ARRAY(SELECT "
+					"pg_catalog.left(u.k, %d OPERATOR(pg_catalog./) pg_catalog.cardinality(e.key)) "
+					"FROM pg_catalog.unnest(e.key) WITH ORDINALITY u(k, o) "
+					"ORDER BY u.o)::pg_catalog.text, "
 					"e.sqlstate::pg_catalog.text, e.message::pg_catalog.text, "
 					"e.detail::pg_catalog.text, e.hint::pg_catalog.text, "
 					"e.context::pg_catalog.text, e.schema_name::pg_catalog.text, "
@@ -230,7 +236,7 @@ bulkpar_remote_errors(const BulkparNode *node, const char *schema)
 					"FROM %s.bulkpar_errors e "
 					"WHERE e.job_id OPERATOR(pg_catalog.=) " INT64_FORMAT
 					"::pg_catalog.int8 ORDER BY e.failed_at LIMIT %d",
-					schema, node->remote_job_id, MAX_ERRORS);
+					MAX_KEY, schema, node->remote_job_id, MAX_ERRORS);
 }
 
 /* Read what was answered to that, in the current memory context. */
