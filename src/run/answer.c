@@ -33,14 +33,17 @@
 /* After how long an end that is none by itself is asked for again. */
 #define DOUBT 200
 
+static BulkparQuestion question_now(const BulkparTalks *work);
 static void hear_prepared(BulkparTalks *work, BulkparTalk *talk);
 static void ask_start(const BulkparTalks *work, BulkparTalk *talk);
 static void hear_status(BulkparTalks *work, BulkparTalk *talk);
-static void hear_success(BulkparTalks *work, BulkparTalk *talk, BulkparNodeReport *report);
+static void hear_success(BulkparTalks *work, BulkparTalk *talk,
+						 BulkparNodeReport *report);
 static void hear_errors(BulkparTalks *work, BulkparTalk *talk);
 static void await_others(BulkparTalks *work, BulkparTalk *talk);
 static void hear_end(BulkparTalk *talk, const BulkparNodeReport *report);
-static int	next_interval(const BulkparTalk *talk, const BulkparNodeReport *report);
+static int	next_interval(const BulkparTalk *talk,
+						  const BulkparNodeReport *report);
 static void note_talk(const BulkparTalks *work, BulkparTalk *talk,
 					  const BulkparNodeReport *report);
 static bool is_at_work_already(BulkparQuestion failed,
@@ -60,8 +63,7 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 			break;
 		case BULKPAR_QUESTION_START:
 			talk->started = true;
-			bulkpar_answer_ask_next(talk, work->order == BULKPAR_TALK_RUN ?
-									BULKPAR_QUESTION_STATUS : BULKPAR_QUESTION_STOP, 0);
+			bulkpar_answer_ask_next(talk, question_now(work), 0);
 			break;
 		case BULKPAR_QUESTION_ERRORS:
 			hear_errors(work, talk);
@@ -75,14 +77,21 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 	}
 }
 
+/* To go on, or to stop. */
+static BulkparQuestion
+question_now(const BulkparTalks *work)
+{
+	return work->order == BULKPAR_TALK_RUN ? BULKPAR_QUESTION_STATUS :
+		BULKPAR_QUESTION_STOP;
+}
+
 /* See first what there is. */
 static void
 hear_prepared(BulkparTalks *work, BulkparTalk *talk)
 {
 	talk->schema = MemoryContextStrdup(GetMemoryChunkContext(work->talks),
 									   bulkpar_remote_prepared(&talk->answer));
-	bulkpar_answer_ask_next(talk, work->order == BULKPAR_TALK_RUN ?
-							BULKPAR_QUESTION_STATUS : BULKPAR_QUESTION_STOP, 0);
+	bulkpar_answer_ask_next(talk, question_now(work), 0);
 }
 
 /* That a job may be there is in the books before it is asked for. */
@@ -133,7 +142,8 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 	{
 		talk->ended = strcmp(report.status, BULKPAR_NODE_RUNNING) != 0;
 		note_talk(work, talk, &report);
-		bulkpar_answer_ask_next(talk, report.rows_failed > 0 ? BULKPAR_QUESTION_ERRORS :
+		bulkpar_answer_ask_next(talk, report.rows_failed > 0 ?
+								BULKPAR_QUESTION_ERRORS :
 								BULKPAR_QUESTION_NONE, 0);
 	}
 	else if (work->order != BULKPAR_TALK_RUN)
@@ -145,7 +155,8 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 		talk->asked = talk->started = true;
 		talk->succeeded = talk->ended = talk->doubted = false;
 		note_talk(work, talk, &report);
-		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS, next_interval(talk, &report));
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS,
+								next_interval(talk, &report));
 	}
 	else if (!talk->started)
 		ask_start(work, talk);
@@ -257,7 +268,8 @@ next_interval(const BulkparTalk *talk, const BulkparNodeReport *report)
 
 /* In the transaction that is at hand. */
 static void
-note_talk(const BulkparTalks *work, BulkparTalk *talk, const BulkparNodeReport *report)
+note_talk(const BulkparTalks *work, BulkparTalk *talk,
+		  const BulkparNodeReport *report)
 {
 	bulkpar_node_note(work->job->job_id, talk->node->number, report);
 }

@@ -41,6 +41,7 @@
 
 /* By how much it may be late with its last word, in milliseconds. */
 #define STOP_GRACE 1000
+#define STOP_TIMEOUT (BULKPAR_TALK_STOP_TIMEOUT + STOP_GRACE)
 
 struct BulkparNodes
 {
@@ -146,7 +147,7 @@ bulkpar_nodes_ask_to_stop(BulkparNodes *nodes, bool cancel)
 	if (nodes->complete || nodes->deadline != 0)
 		return;
 	nodes->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  BULKPAR_TALK_STOP_TIMEOUT + STOP_GRACE);
+												  STOP_TIMEOUT);
 	pg_atomic_write_u32(&nodes->shared->order,
 						cancel ? BULKPAR_TALK_CANCEL : BULKPAR_TALK_PAUSE);
 	if (nodes->handle == NULL || see_off_talk(nodes, 0))

@@ -343,9 +343,13 @@ add_call(StringInfo buf, const BulkparJob *job, const BulkparNode *node,
 	bool		deletes = !whole && bulkpar_command_deletes(job->command);
 
 	if (whole)
+	{
+		char	   *statement = bulkpar_retarget_statement(job->statement,
+														   node->remote[0]);
+
 		appendStringInfo(buf, "statement => %s::pg_catalog.text",
-						 quote_literal_cstr(bulkpar_retarget_statement(job->statement,
-																	   node->remote[0])));
+						 quote_literal_cstr(statement));
+	}
 	else
 		add_what(buf, job, node, target_type);
 	appendStringInfo(buf, ", batch_size => %d, workers => ", job->batch_size);

@@ -242,7 +242,8 @@ give_up(BulkparTalks *work)
 static bool
 has_something_to_do(const BulkparTalk *talk, TimestampTz now)
 {
-	return talk->question != BULKPAR_QUESTION_NONE && (talk->sent || now >= talk->due);
+	return talk->question != BULKPAR_QUESTION_NONE &&
+		(talk->sent || now >= talk->due);
 }
 
 /* Ask, or listen.  In a transaction of its own; an error is that of the node. */
