@@ -119,6 +119,7 @@ SELECT results_eq(
 		'expressions text[] not null',
 		'condition text',
 		'from_item text',
+		'names text[]',
 		'skip_unchanged boolean not null',
 		'sees_batches boolean not null',
 		'batch_size integer not null',
