@@ -92,6 +92,7 @@ static void load_job(Coordinator *coordinator);
 static void follow_job(Coordinator *coordinator);
 static bool is_planned(const Coordinator *coordinator);
 static void launch_workers(Coordinator *coordinator);
+static void tell_of_one(const Coordinator *coordinator);
 static void watch_workers(Coordinator *coordinator);
 static void look_around(Coordinator *coordinator);
 static void make_room_to_ask(Coordinator *coordinator);
@@ -410,11 +411,7 @@ launch_workers(Coordinator *coordinator)
 	{
 		/* Other servers may have all that there is to do. */
 		if (coordinator->nodes != NULL)
-		{
-			pg_atomic_write_u32(&call->workers_wanted, 1);
-			pg_atomic_write_u32(&call->workers_started, 1);
-			SetLatch(&call->caller->procLatch);
-		}
+			tell_of_one(coordinator);
 		return;
 	}
 	bulkpar_governor_begin(coordinator->governor, &call->outset);
@@ -429,7 +426,21 @@ launch_workers(Coordinator *coordinator)
 	show_workers(coordinator, started);
 }
 
-/* Wait until the job is complete.  What ends it before that is thrown. */
+/* Tell our caller that the first worker is the only one. */
+static void
+tell_of_one(const Coordinator *coordinator)
+{
+	BulkparCall *call = coordinator->call;
+
+	pg_atomic_write_u32(&call->workers_wanted, 1);
+	pg_atomic_write_u32(&call->workers_started, 1);
+	SetLatch(&call->caller->procLatch);
+}
+
+/*
+ * Wait until the job is complete.  What ends it before that is thrown.  The first
+ * worker may have planned it and done all of it between two looks.
+ */
 static void
 watch_workers(Coordinator *coordinator)
 {
@@ -448,11 +459,16 @@ watch_workers(Coordinator *coordinator)
 			!bulkpar_nodes_look_after(coordinator->nodes);
 		if (!bulkpar_crew_look_after(coordinator->crew,
 									 events & WL_LATCH_SET) && !nodes_work)
-			return;
+			break;
 		follow_alterations(coordinator, events & WL_LATCH_SET);
 		look_around(coordinator);
 		wait_a_while(coordinator, &events);
 	}
+	if (coordinator->planned)
+		return;
+	follow_job(coordinator);
+	if (!bulkpar_job_is_empty(coordinator->job))
+		tell_of_one(coordinator);
 }
 
 /* Wait until the next look, or for an event. */
