@@ -34,6 +34,7 @@
 
 #include "books/bookkeeping.h"
 #include "books/books.h"
+#include "call/actions.h"
 #include "call/check.h"
 #include "call/nodecheck.h"
 #include "compat.h"
@@ -60,7 +61,7 @@ typedef struct Check
 } Check;
 
 static void check_target(void *arg);
-static void check_settings(void *arg);
+static void check_rest(void *arg);
 static void name_target(void *arg);
 static void check_not_in_use(const BulkparJob *job);
 static void check_relation_not_in_use(Oid relid, const char *what);
@@ -103,7 +104,7 @@ bulkpar_check_job(BulkparJob *job)
 		check.target = targets[i];
 		bulkpar_subxact_run(check_target, &check);
 	}
-	bulkpar_subxact_run(check_settings, job);
+	bulkpar_subxact_run(check_rest, job);
 	bulkpar_nodecheck_ask(job);
 }
 
@@ -179,10 +180,11 @@ check_target(void *arg)
 }
 
 static void
-check_settings(void *arg)
+check_rest(void *arg)
 {
 	BulkparJob *job = arg;
 
+	bulkpar_actions_check(job);
 	bulkpar_settings_collect(&job->settings, job->owner, job->session_role);
 	bulkpar_ask_check(&job->settings, job->owner);
 }

@@ -33,6 +33,9 @@
 #include "call/parse.h"
 #include "call/request.h"
 
+/* What may be around an argument of type text. */
+#define BLANKS " \t\n\r\f\v"
+
 /* The arguments of a call, which are found by their names. */
 typedef struct Arguments
 {
@@ -186,7 +189,7 @@ read_targets(const Arguments *arguments, BulkparJob *job)
 		return;
 	text = read_text(arguments, "target");
 	/* A list, as some client libraries send one: a name would be quoted. */
-	if (text[0] == '{')
+	if (text[strspn(text, BLANKS)] == '{')
 		read_several(OidInputFunctionCall(F_ARRAY_IN, text, REGCLASSOID, -1),
 					 job);
 	else
@@ -493,7 +496,7 @@ read_list(const Arguments *arguments, const char *name, bool as_text,
 static void
 check_text(const char *text, const char *name)
 {
-	check_not_empty(strlen(text) - strspn(text, " \t\n\r\f\v"), name);
+	check_not_empty(strlen(text) - strspn(text, BLANKS), name);
 }
 
 static void

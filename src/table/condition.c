@@ -143,10 +143,15 @@ find_drive(const BulkparCondition *condition, ParseState *pstate,
 		return own;
 	drive = bulkpar_drive_find(pstate, query, condition->relid,
 							   job->sees_batches);
-	/* The batches of the job change its other targets, too. */
+
+	/*
+	 * The batches of the job change its other targets, too, unless these are
+	 * gone.
+	 */
 	for (int i = 0; i < job->ntargets; i++)
 	{
-		if (job->targets[i] != condition->relid)
+		if (job->targets[i] != condition->relid &&
+			OidIsValid(get_rel_type_id(job->targets[i])))
 			drive.changed = lappend_oid(drive.changed, job->targets[i]);
 	}
 	return drive;

@@ -22,6 +22,7 @@
 #include "access/table.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -42,6 +43,8 @@ static BulkparStatement *find_statement(BulkparTarget *target,
 static BulkparStatement *prepare_list(BulkparTarget *target,
 									  const BulkparJob *job);
 static bool is_current(const BulkparTarget *target);
+static char *name_of(Oid relid);
+static void name_table(void *arg);
 static void turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 						 Relation rel);
 
@@ -73,6 +76,10 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 {
 	Oid			relid = job->parts[part].target;
 	Oid			part_relid = job->parts[part].relid;
+	ErrorContextCallback callback = {
+		.callback = name_table,
+		.previous = error_context_stack
+	};
 	Relation	rel;
 
 	Assert(part >= 0 && part < job->nparts);
@@ -82,6 +89,11 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 	if (target->part == part_relid && is_current(target))
 		return;
 
+	if (job->ntargets > 0)
+	{
+		callback.arg = name_of(relid);
+		error_context_stack = &callback;
+	}
 	rel = try_relation_open(relid, NoLock);
 	if (rel == NULL)
 		ereport(ERROR,
@@ -102,6 +114,26 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 				 errhint("Resume the job: it goes on without that part.")));
 	turn_to_part(target, job, part, rel);
 	relation_close(rel, NoLock);
+	error_context_stack = callback.previous;
+}
+
+/* A table in SQL; NULL if it is gone. */
+static char *
+name_of(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	return name == NULL ? NULL :
+		quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+								   name);
+}
+
+/* Context of an error: which of several tables it is about. */
+static void
+name_table(void *arg)
+{
+	if (arg != NULL)
+		errcontext("table %s of the job", (const char *) arg);
 }
 
 /* An error if a rule on the target is about what the job does with its rows. */

@@ -265,6 +265,66 @@ SELECT status, rows_changed = (SELECT sum(rows_changed) FROM bulkpar_chunks WHER
 SELECT n, count(*) FROM c.item GROUP BY 1;
 SELECT relation::text ~ '^\d+$' AS dropped, gone FROM bulkpar.bulkpar_part WHERE job_id = (SELECT job_id FROM last_job) ORDER BY part_no;
 
+--
+-- Foreign keys between them, whose actions would be in the way of the job
+--
+CREATE TABLE a.code (id int PRIMARY KEY, code int UNIQUE);
+CREATE TABLE b.code (ref int PRIMARY KEY REFERENCES a.code (code) ON UPDATE CASCADE ON DELETE CASCADE, code int DEFAULT 0);
+INSERT INTO a.code SELECT i, i FROM generate_series(1, 100) i;
+INSERT INTO b.code SELECT i FROM generate_series(1, 100) i;
+SELECT bulkpar_update('{a.code,b.code}', 'code', 'code + 1000', 10, 2); :message
+SELECT bulkpar_update('{b.code,a.code}', 'code', 'code + 1000', 10, 2); :message
+-- by way of another table
+CREATE TABLE c.code (ref int PRIMARY KEY REFERENCES b.code (ref) ON UPDATE CASCADE ON DELETE CASCADE, code int DEFAULT 0);
+INSERT INTO c.code SELECT i FROM generate_series(1, 100) i;
+SELECT bulkpar_update('{a.code,c.code}', 'code', 'code + 1000', 10, 2); :message
+-- of which these are not
+SELECT status, rows_changed FROM bulkpar_update('{b.code,c.code}', 'code', 'code + 1000', 10, 2);
+SELECT status FROM bulkpar_update('a.code', 'code', 'code + 1000', 10, 2);
+SELECT count(DISTINCT ref) FROM b.code WHERE ref > 1000 AND code = 1000;
+-- what is deleted by them would be deleted anyway, or is left alone
+SELECT status FROM bulkpar_delete('{a.code,b.code}', 'code % 2 = 0', 10, 2);
+SELECT (SELECT count(*) FROM a.code) AS a, (SELECT count(*) FROM b.code) AS b, (SELECT count(*) FROM c.code) AS c;
+DROP TABLE c.code;
+ALTER TABLE b.code DROP CONSTRAINT code_ref_fkey;
+ALTER TABLE b.code ADD FOREIGN KEY (ref) REFERENCES a.code (code) ON DELETE SET DEFAULT;
+SELECT bulkpar_delete('{a.code,b.code}', 'code % 2 = 0', 10, 2); :message
+-- one table, whose key is changed by its other column
+CREATE TABLE c.chain (ref int PRIMARY KEY, code int UNIQUE, id int NOT NULL UNIQUE);
+INSERT INTO c.chain SELECT i, i, i FROM generate_series(1, 100) i;
+ALTER TABLE c.chain ADD FOREIGN KEY (ref) REFERENCES c.chain (code) ON UPDATE CASCADE;
+SELECT bulkpar_update('c.chain', 'code', 'code + 1000', 10, 2); :message
+SELECT status, rows_changed FROM bulkpar_update('c.chain', 'code', 'code + 1000', 10, 2, key_index => 'c.chain_id_key');
+SELECT count(*) FROM c.chain WHERE code = id + 1000 AND ref = code;
+DROP TABLE b.code, a.code;
+
+--
+-- One of them is dropped: what was evaluated once is still there for the others
+--
+CREATE TABLE a.gone (id int PRIMARY KEY, n int DEFAULT 0);
+CREATE TABLE b.gone (LIKE a.gone INCLUDING ALL);
+CREATE TABLE c.gone (LIKE a.gone INCLUDING ALL);
+INSERT INTO a.gone SELECT generate_series(1, 30);
+INSERT INTO b.gone SELECT generate_series(1, 30);
+INSERT INTO c.gone SELECT generate_series(1, 30);
+CREATE TABLE weight AS SELECT 5 AS w;
+SET bulkpar.max_rows = 40;
+SELECT status, rows_changed FROM bulkpar_update('{a.gone,b.gone,c.gone}', 'n', 'n + (SELECT max(w) FROM weight)', 10, 1);
+RESET bulkpar.max_rows;
+DROP TABLE a.gone;
+SELECT status FROM bulkpar_resume((SELECT job_id FROM last_job));
+SELECT status FROM bulkpar_resume((SELECT job_id FROM last_job));
+SELECT 'b' AS name, n, count(*) FROM b.gone GROUP BY 2 UNION ALL SELECT 'c', n, count(*) FROM c.gone GROUP BY 2 ORDER BY 1;
+-- an error says of which it is
+UPDATE b.gone SET n = 0;
+SET bulkpar.max_rows = 10;
+SELECT status, rows_changed FROM bulkpar_update('  {b.gone,c.gone}', 'n', 'n + 1', 10, 1);
+RESET bulkpar.max_rows;
+ALTER TABLE b.gone DROP CONSTRAINT gone_pkey;
+SELECT bulkpar_resume((SELECT job_id FROM last_job)); :message
+SELECT context FROM last_job;
+DROP TABLE b.gone, c.gone, weight;
+
 DROP SCHEMA a, b, c CASCADE;
 DROP VIEW last_job;
 DROP FUNCTION nothing;
