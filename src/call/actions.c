@@ -55,7 +55,7 @@
 
 static Datum oids(const BulkparJob *job, Size offset);
 static Datum names(const BulkparJob *job);
-static void refuse(const char *constraint, Oid relid, bool other);
+static void refuse_action(const char *constraint, Oid relid, bool other);
 
 /*
  * An error if a foreign key changes rows that a job has yet to come to, so that it
@@ -90,7 +90,7 @@ bulkpar_actions_check(const BulkparJob *job)
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 		bool		isnull;
 
-		refuse(SPI_getvalue(row, desc, 1),
+		refuse_action(SPI_getvalue(row, desc, 1),
 			   DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull)),
 			   DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)));
 	}
@@ -124,7 +124,7 @@ names(const BulkparJob *job)
 }
 
 static void
-refuse(const char *constraint, Oid relid, bool other)
+refuse_action(const char *constraint, Oid relid, bool other)
 {
 	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 												   get_rel_name(relid));

@@ -61,7 +61,7 @@ typedef struct Check
 } Check;
 
 static void check_target(void *arg);
-static void check_rest(void *arg);
+static void check_after_targets(void *arg);
 static void name_target(void *arg);
 static void check_not_in_use(const BulkparJob *job);
 static void check_relation_not_in_use(Oid relid, const char *what);
@@ -104,7 +104,7 @@ bulkpar_check_job(BulkparJob *job)
 		check.target = targets[i];
 		bulkpar_subxact_run(check_target, &check);
 	}
-	bulkpar_subxact_run(check_rest, job);
+	bulkpar_subxact_run(check_after_targets, job);
 	bulkpar_nodecheck_ask(job);
 }
 
@@ -180,7 +180,7 @@ check_target(void *arg)
 }
 
 static void
-check_rest(void *arg)
+check_after_targets(void *arg)
 {
 	BulkparJob *job = arg;
 

@@ -65,6 +65,7 @@ bulkpar_nodecheck_ask(BulkparJob *job)
 			bulkpar_subxact_run(leave_node, &check);
 		if (error == NULL)
 			continue;
+		bulkpar_dblink_clean_error(error);
 		bulkpar_remote_name(error, check.node);
 		ReThrowError(error);
 	}

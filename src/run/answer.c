@@ -25,6 +25,7 @@
 #include "run/remote.h"
 #include "session/clip.h"
 #include "session/settings.h"
+#include "table/foreign.h"
 
 /* How often a start is tried that comes while another one is at work. */
 #define MAX_STARTS 10
@@ -46,6 +47,7 @@ static int	next_interval(const BulkparTalk *talk,
 						  const BulkparNodeReport *report);
 static void note_talk(const BulkparTalks *work, BulkparTalk *talk,
 					  const BulkparNodeReport *report);
+static bool was_refused(const ErrorData *error);
 static bool is_at_work_already(BulkparQuestion failed,
 							   const ErrorData *error);
 static bool is_left_running(BulkparTalks *work, BulkparTalk *talk,
@@ -85,10 +87,12 @@ question_now(const BulkparTalks *work)
 		BULKPAR_QUESTION_STOP;
 }
 
-/* See first what there is. */
+/* See first what there is, and whether the owner may still change it. */
 static void
 hear_prepared(BulkparTalks *work, BulkparTalk *talk)
 {
+	if (work->order == BULKPAR_TALK_RUN && !talk->succeeded)
+		bulkpar_foreign_recheck(work->job, talk->node);
 	talk->schema = MemoryContextStrdup(GetMemoryChunkContext(work->talks),
 									   bulkpar_remote_prepared(&talk->answer));
 	bulkpar_answer_ask_next(talk, question_now(work), 0);
@@ -110,8 +114,8 @@ ask_start(const BulkparTalks *work, BulkparTalk *talk)
 }
 
 /*
- * If we know of a job there, it must still be there: another one would do again
- * what that has done.
+ * If we know of a job there, or one was asked for, it must still be there: another
+ * one would do again what that has done.
  */
 static void
 hear_status(BulkparTalks *work, BulkparTalk *talk)
@@ -123,7 +127,8 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 	if (found && (talk->node->remote_job_id == 0 ||
 				  talk->node->remote_job_id == report.remote_job_id))
 		talk->node->remote_job_id = report.remote_job_id;
-	else if (!found && !talk->started && talk->node->remote_job_id == 0 &&
+	else if (!found && !talk->started && !talk->asked_before &&
+			 talk->node->remote_job_id == 0 &&
 			 work->order == BULKPAR_TALK_RUN)
 	{
 		ask_start(work, talk);
@@ -136,7 +141,8 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the job of node \"%s\" is not there any more",
 						talk->node->server_name),
-				 errdetail("Nobody can say what it has done.")));
+				 errdetail("Nobody can say what it has done."),
+				 errhint("See there what it has done. If it was forgotten there, cancel this job, and begin another with a condition for the rows that are left.")));
 
 	if (talk->question == BULKPAR_QUESTION_STOPPED)
 	{
@@ -282,14 +288,18 @@ note_talk(const BulkparTalks *work, BulkparTalk *talk,
 void
 bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 {
-	BulkparNodeReport report = {
-		.status = talk->ended ? "failed" : BULKPAR_NODE_NOT_REACHED,
-		.error = error
-	};
+	BulkparNodeReport report = {.error = error};
 	BulkparQuestion failed = talk->question;
 	bool		runs = work->order == BULKPAR_TALK_RUN;
 
 	hang_up(talk);
+	if (error != NULL)
+		bulkpar_dblink_clean_error(error);
+	if (failed == BULKPAR_QUESTION_START && was_refused(error) &&
+		!is_at_work_already(failed, error))
+		talk->asked = talk->asked_before = talk->node->remote_job_id != 0;
+	report.status = talk->ended ? "failed" :
+		talk->asked ? BULKPAR_NODE_NOT_REACHED : BULKPAR_NODE_WAITING;
 	if (runs && is_at_work_already(failed, error) &&
 		++talk->starts < MAX_STARTS)
 	{
@@ -312,6 +322,25 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(talk->context);
 	bulkpar_launch_wake_launcher();
+}
+
+/* Whether a server has said itself that it will not do what it was asked for. */
+static bool
+was_refused(const ErrorData *error)
+{
+	if (error == NULL)
+		return false;
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return false;
+		case ERRCODE_OPERATOR_INTERVENTION:
+			return error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+		default:
+			return true;
+	}
 }
 
 /* Whether a start that was sent before has not come to its end. */

@@ -54,6 +54,8 @@ typedef struct BulkparTalk
 	int			starts;
 	int			failures;		/* while it is to be stopped */
 	bool		cancelled;		/* what was sent */
+	bool		asked_before;	/* by another process: a job may be there, or
+								 * may have been */
 	bool		asked;			/* a job may be there ... */
 	bool		ended;			/* ... that is known to have ended */
 	bool		started;		/* by this process */

@@ -227,6 +227,23 @@ call(const char *function, const char *name, const char *text,
 	return SPI_processed;
 }
 
+/* Let the texts of an error of a server be such that they can be kept. */
+void
+bulkpar_dblink_clean_error(ErrorData *error)
+{
+	char	  **texts[] = {
+		&error->message, &error->detail, &error->hint, &error->context,
+		&error->schema_name, &error->table_name, &error->column_name,
+		&error->datatype_name, &error->constraint_name
+	};
+
+	for (int i = 0; i < (int) lengthof(texts); i++)
+	{
+		if (*texts[i] != NULL)
+			*texts[i] = clean(*texts[i]);
+	}
+}
+
 /* A text as it can be kept: libpq takes what it gets for what it should be. */
 static char *
 clean(const char *text)

@@ -29,6 +29,7 @@
 #include "run/remote.h"
 #include "session/error.h"
 #include "session/extension.h"
+#include "table/foreign.h"
 #include "table/retarget.h"
 
 /* More than a table can have; what is said of more is no number of rows. */
@@ -46,6 +47,10 @@ static const char *const settings[] = {
 	"DateStyle",
 	"IntervalStyle",
 	"extra_float_digits",
+	"bytea_output",
+	"standard_conforming_strings",
+	"array_nulls",
+	"transform_null_equals",
 };
 
 static void add_text(StringInfo buf, const char *name, const char *value);
@@ -69,7 +74,7 @@ bulkpar_remote_prepare(void)
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "SELECT n.nspname::pg_catalog.text, e.extversion FROM (SELECT "
 						   "pg_catalog.set_config('client_min_messages', 'error', false), "
-						   "pg_catalog.set_config('application_name', 'bulkpar', false), "
+						   "pg_catalog.set_config('application_name', '" BULKPAR_FOREIGN_CALLER "', false), "
 						   "pg_catalog.set_config('bulkpar.report', 'off', false)");
 	for (int i = 0; i < (int) lengthof(settings); i++)
 		appendStringInfo(&buf, ", pg_catalog.set_config('%s', %s, false)",

@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -166,7 +167,8 @@ start_work(BulkparTalks *work, const BulkparTalkArgs *args)
 											  ALLOCSET_SMALL_SIZES);
 		snprintf(talk->connection, sizeof(talk->connection),
 				 BULKPAR_DBLINK_MARK " %d", talk->node->number);
-		talk->asked = strcmp(talk->node->status, BULKPAR_NODE_WAITING) != 0;
+		talk->asked = talk->asked_before =
+			strcmp(talk->node->status, BULKPAR_NODE_WAITING) != 0;
 		talk->succeeded = talk->ended =
 			strcmp(talk->node->status, BULKPAR_NODE_SUCCEEDED) == 0;
 		talk->started_at = GetCurrentTimestamp();
@@ -246,7 +248,10 @@ has_something_to_do(const BulkparTalk *talk, TimestampTz now)
 		(talk->sent || now >= talk->due);
 }
 
-/* Ask, or listen.  In a transaction of its own; an error is that of the node. */
+/*
+ * Ask, or listen.  In a transaction of its own; an error is that of the node.  That
+ * a job is asked for must not be forgotten in a crash.
+ */
 static void
 go_on(BulkparTalks *work, BulkparTalk *talk)
 {
@@ -256,6 +261,8 @@ go_on(BulkparTalks *work, BulkparTalk *talk)
 		MemoryContextSwitchTo(talk->context);
 		ask_or_listen(work, talk);
 		CommitTransactionCommand();
+		if (talk->question == BULKPAR_QUESTION_START && !talk->sent)
+			XLogFlush(XactLastCommitEnd);
 		MemoryContextSwitchTo(TopMemoryContext);
 	}
 	PG_CATCH();

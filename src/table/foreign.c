@@ -22,21 +22,27 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_inherits.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
+#include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
 #include "utils/rls.h"
 
 #include "table/foreign.h"
+#include "table/part.h"
 #include "table/retarget.h"
+#include "table/statement.h"
 
 static void check_whole(const BulkparJob *job, const char *hint);
 static BulkparNode *node_of(BulkparJob *job, const ForeignServer *server);
@@ -45,7 +51,12 @@ static const char *option(List *options, const char *name);
 static void check_updatable(Relation rel, const ForeignTable *table,
 							const ForeignServer *server, const BulkparJob *job);
 static void check_names(Relation rel);
-static void check_row_triggers(Relation rel, const BulkparJob *job);
+static void check_triggers(Relation rel, const BulkparJob *job);
+static void check_policies(Oid target);
+static void check_part(const BulkparJob *job, Oid relid);
+static bool has_part(const BulkparJob *job, const BulkparNode *node,
+					 const char *remote);
+static void check_rights(const BulkparJob *job, Oid target);
 static void refuse_part(const BulkparJob *job, const char *what, const char *hint);
 static bool has_subquery(const char *text);
 static bool find_subquery(Node *node, void *context);
@@ -79,9 +90,15 @@ bulkpar_foreign_add(BulkparJob *job, Oid relid)
 	ForeignServer *server = GetForeignServer(table->serverid);
 	BulkparNode *node;
 
+	if (strcmp(application_name, BULKPAR_FOREIGN_CALLER) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("foreign table \"%s\" is on a third server",
+						RelationGetRelationName(rel)),
+				 errhint("Let the table of the call have the foreign table of that server as a part.")));
 	check_updatable(rel, table, server, job);
 	check_names(rel);
-	check_row_triggers(rel, job);
+	check_triggers(rel, job);
 	node = node_of(job, server);
 	node->relations = node->relations == NULL ? palloc(sizeof(Oid)) :
 		repalloc(node->relations, sizeof(Oid) * (node->nremote + 1));
@@ -99,6 +116,7 @@ bulkpar_foreign_add(BulkparJob *job, Oid relid)
 void
 bulkpar_foreign_check(const BulkparJob *job, Oid target)
 {
+	Relation	rel;
 	const char *subquery = "Only what needs no other table can be done on other servers: keep its rows in a column, or call the function there.";
 
 	if (!bulkpar_command_is_plain(job->command))
@@ -119,9 +137,107 @@ bulkpar_foreign_check(const BulkparJob *job, Oid target)
 	}
 	if (job->condition != NULL && has_subquery(job->condition))
 		refuse_part(job, "a subquery", subquery);
+	check_policies(target);
+	rel = table_open(target, NoLock);
+	check_triggers(rel, job);
+	table_close(rel, NoLock);
+}
+
+/*
+ * The same for a node of a job that goes on or begins, as its owner and in the
+ * process that talks to it: what was right when the job was made may have changed.
+ */
+void
+bulkpar_foreign_recheck(const BulkparJob *job, const BulkparNode *node)
+{
+	int			ntargets;
+	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
+
+	for (int i = 0; i < node->nremote; i++)
+	{
+		if (!has_part(job, node, node->remote[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("table %s of server \"%s\" is no part of the job any more",
+							node->remote[i], node->server_name),
+					 errdetail("Its foreign table was dropped, detached or changed since the job was made."),
+					 errhint("Make it what it was and resume the job, or cancel it and begin another.")));
+	}
+	for (int i = 0; i < ntargets; i++)
+		check_rights(job, targets[i]);
+}
+
+/* Whether a target of the job still has that table of a node, which is checked. */
+static bool
+has_part(const BulkparJob *job, const BulkparNode *node, const char *remote)
+{
+	int			ntargets;
+	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
+
+	for (int i = 0; i < ntargets; i++)
+	{
+		ListCell   *lc;
+
+		LockRelationOid(targets[i], AccessShareLock);
+		if (get_rel_name(targets[i]) == NULL)
+			continue;
+		foreach(lc, find_all_inheritors(targets[i], AccessShareLock, NULL))
+		{
+			Oid			relid = lfirst_oid(lc);
+			ForeignTable *table;
+
+			if (!bulkpar_foreign_is_possible(relid) ||
+				!bulkpar_part_belongs(targets[i], relid))
+				continue;
+			table = GetForeignTable(relid);
+			if (table->serverid != node->server ||
+				strcmp(remote_name(relid, table), remote) != 0)
+				continue;
+			check_part(job, relid);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+check_part(const BulkparJob *job, Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	ForeignTable *table = GetForeignTable(relid);
+
+	check_updatable(rel, table, GetForeignServer(table->serverid), job);
+	check_names(rel);
+	check_triggers(rel, job);
+	table_close(rel, NoLock);
+}
+
+/* Whether the current user may run the statement on a target, which is locked. */
+static void
+check_rights(const BulkparJob *job, Oid target)
+{
+	BulkparKey	none = {0};
+	BulkparKeyShape all = {0};
+
+	if (get_rel_name(target) == NULL)
+		return;
+	check_policies(target);
+	SPI_connect();
+	bulkpar_statement_check(bulkpar_statement_batch(job, target, target, &none,
+													&all));
+	SPI_finish();
+}
+
+static void
+check_policies(Oid target)
+{
 	if (check_enable_rls(target, GetUserId(), true) == RLS_ENABLED)
-		refuse_part(job, "a table with row level security",
-					"Its policies would not be followed there.");
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a table with row level security is not supported where other servers have parts of the table"),
+				 errdetail("The policies of table \"%s\" would not be followed there.",
+						   get_rel_name(target)),
+				 errhint("Call the function on each server.")));
 }
 
 /* The same for the clauses of a whole UPDATE or DELETE. */
@@ -252,7 +368,7 @@ check_names(Relation rel)
 
 /* Nothing that is done for each row here would be done by a job there. */
 static void
-check_row_triggers(Relation rel, const BulkparJob *job)
+check_triggers(Relation rel, const BulkparJob *job)
 {
 	const TriggerDesc *triggers = rel->trigdesc;
 	bool		deletes = bulkpar_command_deletes(job->command);
@@ -261,14 +377,16 @@ check_row_triggers(Relation rel, const BulkparJob *job)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
-		if (!TRIGGER_FOR_ROW(trigger->tgtype) ||
-			!(deletes ? TRIGGER_FOR_DELETE(trigger->tgtype) :
+		if (!(deletes ? TRIGGER_FOR_DELETE(trigger->tgtype) :
 			  TRIGGER_FOR_UPDATE(trigger->tgtype)) ||
 			trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ?
 				 errmsg("foreign table \"%s\" has the trigger \"%s\"",
+						RelationGetRelationName(rel), trigger->tgname) :
+				 errmsg("table \"%s\" with parts on other servers has the trigger \"%s\"",
 						RelationGetRelationName(rel), trigger->tgname),
 				 errdetail("It would not fire for rows that a job on their server changes."),
 				 errhint("Create the trigger there, and drop or disable it here.")));

@@ -15,8 +15,13 @@
 
 #include "books/job.h"
 
+/* What a server that another asks knows that by: the name of the application. */
+#define BULKPAR_FOREIGN_CALLER "bulkpar on another server"
+
 extern bool bulkpar_foreign_is_possible(Oid relid);
 extern void bulkpar_foreign_add(BulkparJob *job, Oid relid);
 extern void bulkpar_foreign_check(const BulkparJob *job, Oid target);
+extern void bulkpar_foreign_recheck(const BulkparJob *job,
+									const BulkparNode *node);
 
 #endif							/* BULKPAR_FOREIGN_H */
