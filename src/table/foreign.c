@@ -51,9 +51,9 @@ static const char *option(List *options, const char *name);
 static void check_updatable(Relation rel, const ForeignTable *table,
 							const ForeignServer *server, const BulkparJob *job);
 static void check_names(Relation rel);
-static void check_triggers(Relation rel, const BulkparJob *job);
-static void check_policies(Oid target);
-static void check_part(const BulkparJob *job, Oid relid);
+static void refuse_triggers(Relation rel, const BulkparJob *job);
+static void refuse_policies(Oid target);
+static void recheck_part(const BulkparJob *job, Oid relid);
 static bool has_part(const BulkparJob *job, const BulkparNode *node,
 					 const char *remote);
 static void check_rights(const BulkparJob *job, Oid target);
@@ -98,7 +98,7 @@ bulkpar_foreign_add(BulkparJob *job, Oid relid)
 				 errhint("Let the table of the call have the foreign table of that server as a part.")));
 	check_updatable(rel, table, server, job);
 	check_names(rel);
-	check_triggers(rel, job);
+	refuse_triggers(rel, job);
 	node = node_of(job, server);
 	node->relations = node->relations == NULL ? palloc(sizeof(Oid)) :
 		repalloc(node->relations, sizeof(Oid) * (node->nremote + 1));
@@ -137,9 +137,9 @@ bulkpar_foreign_check(const BulkparJob *job, Oid target)
 	}
 	if (job->condition != NULL && has_subquery(job->condition))
 		refuse_part(job, "a subquery", subquery);
-	check_policies(target);
+	refuse_policies(target);
 	rel = table_open(target, NoLock);
-	check_triggers(rel, job);
+	refuse_triggers(rel, job);
 	table_close(rel, NoLock);
 }
 
@@ -193,7 +193,7 @@ has_part(const BulkparJob *job, const BulkparNode *node, const char *remote)
 			if (table->serverid != node->server ||
 				strcmp(remote_name(relid, table), remote) != 0)
 				continue;
-			check_part(job, relid);
+			recheck_part(job, relid);
 			return true;
 		}
 	}
@@ -201,14 +201,14 @@ has_part(const BulkparJob *job, const BulkparNode *node, const char *remote)
 }
 
 static void
-check_part(const BulkparJob *job, Oid relid)
+recheck_part(const BulkparJob *job, Oid relid)
 {
 	Relation	rel = table_open(relid, NoLock);
 	ForeignTable *table = GetForeignTable(relid);
 
 	check_updatable(rel, table, GetForeignServer(table->serverid), job);
 	check_names(rel);
-	check_triggers(rel, job);
+	refuse_triggers(rel, job);
 	table_close(rel, NoLock);
 }
 
@@ -221,7 +221,7 @@ check_rights(const BulkparJob *job, Oid target)
 
 	if (get_rel_name(target) == NULL)
 		return;
-	check_policies(target);
+	refuse_policies(target);
 	SPI_connect();
 	bulkpar_statement_check(bulkpar_statement_batch(job, target, target, &none,
 													&all));
@@ -229,7 +229,7 @@ check_rights(const BulkparJob *job, Oid target)
 }
 
 static void
-check_policies(Oid target)
+refuse_policies(Oid target)
 {
 	if (check_enable_rls(target, GetUserId(), true) == RLS_ENABLED)
 		ereport(ERROR,
@@ -368,7 +368,7 @@ check_names(Relation rel)
 
 /* Nothing that is done for each row here would be done by a job there. */
 static void
-check_triggers(Relation rel, const BulkparJob *job)
+refuse_triggers(Relation rel, const BulkparJob *job)
 {
 	const TriggerDesc *triggers = rel->trigdesc;
 	bool		deletes = bulkpar_command_deletes(job->command);
