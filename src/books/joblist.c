@@ -22,6 +22,7 @@
 #include "books/bookkeeping.h"
 #include "books/column.h"
 #include "books/joblist.h"
+#include "books/node.h"
 #include "books/subquery.h"
 
 static int64 *read_ids(BulkparBookkeeping *books, uint64 rows, int *count);
@@ -148,7 +149,7 @@ bulkpar_joblist_running(Oid role, int *count)
 
 /*
  * The jobs that ended longer ago than that, of owners whose privileges the role
- * has.
+ * has, and which are at work on no other server either.
  */
 int64 *
 bulkpar_joblist_older_than(Oid role, const Interval *age, int *count)
@@ -156,9 +157,12 @@ bulkpar_joblist_older_than(Oid role, const Interval *age, int *count)
 	static BulkparQuery find = {
 		.read_only = true,
 		.sql =
-		"SELECT job_id FROM @bulkpar_job "
-		"WHERE finished_at < clock_timestamp() - $age "
-		"AND pg_has_role($role, owner::oid, 'USAGE') ORDER BY job_id"
+		"SELECT j.job_id FROM @bulkpar_job j "
+		"WHERE j.finished_at < clock_timestamp() - $age "
+		"AND pg_has_role($role, j.owner::oid, 'USAGE') "
+		"AND NOT EXISTS (SELECT FROM @bulkpar_node n "
+		"WHERE n.job_id = j.job_id AND " BULKPAR_NODE_MAY_WORK ") "
+		"ORDER BY j.job_id"
 	};
 	BulkparBookkeeping books;
 	int64	   *job_ids;

@@ -141,17 +141,42 @@ bulkpar_node_keep_errors(int64 job_id, int number,
 }
 
 /*
- * The names of the nodes that could not be reached when the job stopped, in the
- * current memory context; NULL for none.
+ * Note of a node of a job that stops that nothing is at work there, though it was
+ * not heard how it has ended; begun says whether there ever was anything.
+ */
+void
+bulkpar_node_settle(int64 job_id, int number, bool begun)
+{
+	static BulkparQuery settle = {
+		.sql =
+		"UPDATE @bulkpar_node SET status = CASE "
+		"WHEN NOT $begun THEN 'waiting' "
+		"WHEN sqlstate IS NOT NULL THEN 'failed' ELSE 'interrupted' END "
+		"WHERE job_id = $job_id AND node_no = $node_no "
+		"AND status IN ('asked', 'running', 'not reached')"
+	};
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	bulkpar_argument_int32(&books, "node_no", number);
+	bulkpar_argument_bool(&books, "begun", begun);
+	(void) bulkpar_bookkeeping_run(&books, &settle);
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/*
+ * The names of the nodes on which a job that has no coordinator may be at work, in
+ * the current memory context; NULL for none.
  */
 char *
-bulkpar_node_unreached(int64 job_id)
+bulkpar_node_at_work(int64 job_id)
 {
 	static BulkparQuery find = {
 		.read_only = true,
 		.sql =
-		"SELECT string_agg(server_name, ', ' ORDER BY node_no) AS names "
-		"FROM @bulkpar_node WHERE job_id = $job_id AND status = 'not reached'"
+		"SELECT string_agg(n.server_name, ', ' ORDER BY n.node_no) AS names "
+		"FROM @bulkpar_node n "
+		"WHERE n.job_id = $job_id AND " BULKPAR_NODE_MAY_WORK
 	};
 	BulkparBookkeeping books;
 	char	   *names = NULL;

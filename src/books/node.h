@@ -25,6 +25,15 @@
 #define BULKPAR_NODE_INTERRUPTED "interrupted"
 #define BULKPAR_NODE_NOT_REACHED "not reached"
 
+/*
+ * In SQL: whether a job may be at work on a node n, for all that is known here.  Of
+ * a server that was dropped nothing will be known any more.
+ */
+#define BULKPAR_NODE_MAY_WORK \
+	"n.status IN ('" BULKPAR_NODE_ASKED "', '" BULKPAR_NODE_RUNNING "', '" \
+	BULKPAR_NODE_NOT_REACHED "') AND EXISTS (SELECT FROM " \
+	"pg_catalog.pg_foreign_server s WHERE s.oid = n.server)"
+
 /* Another server, and its tables that a job is about. */
 typedef struct BulkparNode
 {
@@ -88,7 +97,8 @@ extern void bulkpar_node_note(int64 job_id, int number,
 extern void bulkpar_node_keep_errors(int64 job_id, int number,
 									 const BulkparNodeError *errors,
 									 int count);
-extern char *bulkpar_node_unreached(int64 job_id);
+extern void bulkpar_node_settle(int64 job_id, int number, bool begun);
+extern char *bulkpar_node_at_work(int64 job_id);
 extern bool bulkpar_node_are_complete(int64 job_id);
 extern void bulkpar_node_sum(int64 job_id, BulkparNodeSums *sums);
 

@@ -37,6 +37,7 @@
 #include "books/jobstate.h"
 #include "books/jobstatus.h"
 #include "books/ledger.h"
+#include "books/node.h"
 #include "call/lookup.h"
 #include "call/result.h"
 #include "call/wait.h"
@@ -141,7 +142,8 @@ bulkpar_forget_age(PG_FUNCTION_ARGS)
 
 /*
  * Stop a job, and return when nothing of it commits any more.  One without a
- * coordinator stops with the commit of this transaction.
+ * coordinator stops with the commit of this transaction; it is said then if it may
+ * be at work on other servers, which only a coordinator could tell to stop.
  */
 static Datum
 stop(FunctionCallInfo fcinfo, int signal, BulkparJobState state)
@@ -222,13 +224,27 @@ begin_control(FunctionCallInfo fcinfo)
 										  get_func_name(fcinfo->flinfo->fn_oid)));
 }
 
+/* What may be at work without us must stay known. */
 static int64
 forget(int64 job_id)
 {
+	char	   *names;
+
 	if (bulkpar_joblock_is_held(job_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("bulkpar job " INT64_FORMAT " is running", job_id),
 				 errhint("Cancel it first.")));
+	names = bulkpar_node_at_work(job_id);
+	if (names != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("bulkpar job " INT64_FORMAT " may be at work on other servers",
+						job_id),
+				 errdetail("It was not stopped on these: %s.", names),
+				 errhint("Use bulkpar_resume(" INT64_FORMAT
+						 ") and then bulkpar_cancel(" INT64_FORMAT
+						 "). A server that is gone for good is forgotten with DROP SERVER.",
+						 job_id, job_id)));
 	return bulkpar_joblist_delete(job_id) ? 1 : 0;
 }

@@ -119,14 +119,25 @@ bulkpar_result_check(int64 job_id)
 void
 bulkpar_result_warn(int64 job_id)
 {
-	char	   *names = bulkpar_node_unreached(job_id);
+	char	   *names = bulkpar_node_at_work(job_id);
 
 	if (names != NULL)
-		ereport(WARNING,
-				(errcode(ERRCODE_WARNING),
-				 errmsg("bulkpar job " INT64_FORMAT " may go on on other servers",
-						job_id),
-				 errdetail("These could not be reached: %s.", names)));
+		bulkpar_result_warn_of(job_id, names);
+}
+
+/* The same where the names of the servers are known. */
+void
+bulkpar_result_warn_of(int64 job_id, const char *names)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("bulkpar job " INT64_FORMAT " may go on on other servers",
+					job_id),
+			 errdetail("It was not stopped on these: %s.", names),
+			 errhint("Use bulkpar_resume(" INT64_FORMAT
+					 ") and then bulkpar_cancel(" INT64_FORMAT
+					 "), or bulkpar_cancel on these servers.",
+					 job_id, job_id)));
 }
 
 /* Show what user code has said in the workers of a job, if that has ended. */

@@ -24,6 +24,7 @@ extern BulkparJobStatus *bulkpar_result_check(int64 job_id);
 extern Datum bulkpar_result_form(FunctionCallInfo fcinfo, int64 job_id,
 								 const BulkparJobStatus *status, int workers);
 extern void bulkpar_result_warn(int64 job_id);
+extern void bulkpar_result_warn_of(int64 job_id, const char *names);
 extern BulkparJobStatus *bulkpar_result_status(int64 job_id);
 
 #endif							/* BULKPAR_RESULT_H */

@@ -27,6 +27,7 @@
 #include "books/jobstatus.h"
 #include "books/throttle.h"
 #include "bulkpar.h"
+#include "call/result.h"
 #include "call/snapshot.h"
 #include "call/wait.h"
 #include "session/subxact.h"
@@ -424,12 +425,7 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 								 pg_atomic_read_u64(&call->batches),
 								 bulkpar_command_done(call->command));
 	if (call->unreached[0] != '\0')
-		ereport(WARNING,
-				(errcode(ERRCODE_WARNING),
-				 errmsg("bulkpar job " INT64_FORMAT " may go on on other servers",
-						job_id),
-				 errdetail("These could not be reached: %s.",
-						   call->unreached)));
+		bulkpar_result_warn_of(job_id, call->unreached);
 	if (job_id != 0 && !call->succeeded && error->hint == NULL)
 		error->hint = psprintf("SELECT bulkpar_resume(" INT64_FORMAT
 							   ") goes on with the job.", job_id);

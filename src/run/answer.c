@@ -297,7 +297,12 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 		bulkpar_dblink_clean_error(error);
 	if (failed == BULKPAR_QUESTION_START && was_refused(error) &&
 		!is_at_work_already(failed, error))
+	{
 		talk->asked = talk->asked_before = talk->node->remote_job_id != 0;
+		/* What we saw before had ended; who is cancelled may have begun. */
+		talk->ended = talk->asked &&
+			error->sqlerrcode != ERRCODE_QUERY_CANCELED;
+	}
 	report.status = talk->ended ? "failed" :
 		talk->asked ? BULKPAR_NODE_NOT_REACHED : BULKPAR_NODE_WAITING;
 	if (runs && is_at_work_already(failed, error) &&
@@ -354,8 +359,8 @@ is_at_work_already(BulkparQuestion failed, const ErrorData *error)
 
 /*
  * Whether a job that could not be stopped may go on, which our coordinator is
- * told then.  It does not if there is none, and we see whether it does if we can
- * try again.
+ * told then.  It does not if there is none, unless we have asked for one and it
+ * may still begin, and we see whether it does if we can try again.
  */
 static bool
 is_left_running(BulkparTalks *work, BulkparTalk *talk, BulkparQuestion failed,
@@ -365,17 +370,43 @@ is_left_running(BulkparTalks *work, BulkparTalk *talk, BulkparQuestion failed,
 	Size		length = strlen(unreached);
 
 	if (error != NULL && failed == BULKPAR_QUESTION_STOP &&
-		error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
+		error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT &&
+		(!talk->asked || talk->asked_before || talk->started ||
+		 talk->node->remote_job_id != 0))
+	{
+		bulkpar_answer_settle(work, talk);
 		return false;
+	}
 	if (talk->failures++ == 0)
 	{
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_CONNECT, 0);
+		return false;
+	}
+	if (talk->ended)
+	{
+		bulkpar_answer_settle(work, talk);
 		return false;
 	}
 	bulkpar_clip(unreached + length, BULKPAR_TALK_UNREACHED - length,
 				 length == 0 ? talk->node->server_name :
 				 psprintf(", %s", talk->node->server_name));
 	return true;
+}
+
+/*
+ * Let the books say that nothing is at work there, if they do not know it.  In a
+ * transaction of its own.
+ */
+void
+bulkpar_answer_settle(const BulkparTalks *work, const BulkparTalk *talk)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	bulkpar_settings_start_transaction();
+	bulkpar_node_settle(work->job->job_id, talk->node->number,
+						talk->asked || talk->started);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 }
 
 /* Forget the connection, if there is one, whatever state it is in. */

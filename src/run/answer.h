@@ -79,6 +79,8 @@ typedef struct BulkparTalks
 extern void bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk);
 extern void bulkpar_answer_ask_next(BulkparTalk *talk,
 									BulkparQuestion question, int delay);
+extern void bulkpar_answer_settle(const BulkparTalks *work,
+								  const BulkparTalk *talk);
 extern void bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk,
 								ErrorData *error);
 

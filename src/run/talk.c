@@ -59,7 +59,7 @@ static bool has_coordinator(int64 job_id);
 static void start_work(BulkparTalks *work, const BulkparTalkArgs *args);
 static bool is_over(BulkparTalks *work);
 static void hear_order(BulkparTalks *work);
-static void stop_talk(BulkparTalk *talk);
+static void stop_talk(BulkparTalks *work, BulkparTalk *talk);
 static void give_up(BulkparTalks *work);
 static bool has_something_to_do(const BulkparTalk *talk, TimestampTz now);
 static void go_on(BulkparTalks *work, BulkparTalk *talk);
@@ -208,18 +208,27 @@ hear_order(BulkparTalks *work)
 		work->deadline = TimestampTzPlusMilliseconds(now,
 													 BULKPAR_TALK_STOP_TIMEOUT);
 		for (int i = 0; i < work->count; i++)
-			stop_talk(&work->talks[i]);
+			stop_talk(work, &work->talks[i]);
 	}
 	if (work->order != BULKPAR_TALK_RUN && now >= work->deadline)
 		give_up(work);
 }
 
-/* What was asked is answered first, and what may come then is an end as well. */
+/*
+ * What was asked is answered first, and what may come then is an end as well.  A
+ * job that was about to be asked for is not.
+ */
 static void
-stop_talk(BulkparTalk *talk)
+stop_talk(BulkparTalks *work, BulkparTalk *talk)
 {
+	if (talk->question == BULKPAR_QUESTION_START && !talk->sent &&
+		talk->starts == 0)
+		talk->asked = talk->node->remote_job_id != 0;
 	if (!talk->asked || talk->ended)
+	{
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_NONE, 0);
+		bulkpar_answer_settle(work, talk);
+	}
 	else if (!talk->connected)
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_CONNECT, 0);
 	else if (!talk->sent)

@@ -378,9 +378,11 @@ $call = start_slowly('forgotten');
 sql("SELECT bulkpar_pause('forgotten')");
 stop_call($call);
 $two->safe_psql('postgres', "SELECT bulkpar_forget(job_id) FROM bulkpar_jobs WHERE status = 'paused'");
-like(error_of("SELECT bulkpar_resume('forgotten')"),
-	qr/^ERROR:  42704: the job of node "two" is not there any more/m, 'a job that was forgotten there');
+my $error = error_of("SELECT bulkpar_resume('forgotten')");
+like($error, qr/^ERROR:  42704: the job of node "two" is not there any more/m, 'a job that was forgotten there');
+unlike($error, qr/may go on/, 'and so does not go on there');
 is(sql("SELECT max(n) FROM users"), '1', 'nothing is done twice');
+is(sql("SELECT bulkpar_forget('forgotten')"), '1', 'it can be forgotten here');
 
 # Nor is one that was asked for, and has ended and was forgotten before anybody knew
 # of it: the server dies with what it was told, but not with what it has asked.
@@ -404,6 +406,50 @@ start_again($here);
 like(error_of("SELECT bulkpar_resume('lost and forgotten')"),
 	qr/^ERROR:  42704: the job of node "(one|two)" is not there any more/m, 'nobody can say what it has done');
 is(sql('SELECT max(n) FROM users'), '1', 'and nothing is done twice');
+is(sql("SELECT bulkpar_forget('lost and forgotten')"), '1', 'it can be forgotten here');
+
+# Where nobody could tell the nodes to stop, that is said, and who they are is kept.
+fill();
+$call = start_slowly('left');
+sql('CHECKPOINT');
+$here->kill9;
+stop_call($call);
+start_again($here);
+my ($stopped, $warning) = run_as($here, $super, "SELECT status FROM bulkpar_cancel('left')");
+is($stopped, 'cancelled', 'a job without a coordinator is cancelled');
+like($warning, qr/^WARNING:  bulkpar job \d+ may go on on other servers\nDETAIL:  .*: one, two\.\nHINT:  .*bulkpar_resume/m,
+	'it may go on elsewhere');
+like(error_of("SELECT bulkpar_forget('left')"),
+	qr/^ERROR:  55000: bulkpar job \d+ may be at work on other servers\nDETAIL:  .*: one, two\.$/m, 'it is not forgotten');
+is(sql("BEGIN; SELECT bulkpar_forget(interval '0') > 0; SELECT count(*) FROM bulkpar_jobs WHERE job_name = 'left'; ROLLBACK"),
+	"t\n1", 'also not with all others');
+is_once('left', 'after a cancel without a coordinator');
+
+# One has succeeded, and was not yet asked to confirm it: nothing is left there.
+fill();
+my $row = $one->background_psql('postgres');
+$row->query_safe('BEGIN; SELECT FROM users_1 WHERE id = 100777 FOR UPDATE');
+$call = start_call($here, "SELECT bulkpar_update('users', 'n', 'n + 1', 100, job_name => 'early')");
+wait_until($here, "EXISTS (SELECT FROM bulkpar_nodes n JOIN bulkpar_jobs USING (job_id)"
+	  . " WHERE job_name = 'early' AND server = 'two' AND n.rows_done = $rows)");
+wait_until($two, "status = 'succeeded' FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1");
+($stopped, $warning) = run_as($here, $super, "SELECT status FROM bulkpar_cancel('early')");
+is("$stopped $warning", 'cancelled ', 'a job of which a part has succeeded is cancelled');
+stop_call($call);
+$row->query_safe('ROLLBACK');
+$row->quit;
+is(sql("BEGIN; SELECT bulkpar_forget('early'); ROLLBACK"), '1', 'it could be forgotten');
+is_once('early', 'after the success of a part');
+
+# One refuses to start its part.
+fill();
+$two->safe_psql('postgres', "ALTER ROLE \"$super\" SET default_transaction_read_only = on");
+$error = error_of("SELECT bulkpar_update('users', 'n', 'n + 1', job_name => 'refused')");
+like($error, qr/^ERROR:  25006: .*node "two"/ms, 'a node that can only be read');
+unlike($error, qr/may go on/, 'does not go on');
+is(sql("BEGIN; SELECT bulkpar_forget('refused'); ROLLBACK"), '1', 'the job could be forgotten');
+$two->safe_psql('postgres', "ALTER ROLE \"$super\" RESET default_transaction_read_only");
+is_once('refused', 'when it is writable');
 
 # What the owner may do, and what the parts are, may be otherwise when a job goes on.
 foreach my $case (
