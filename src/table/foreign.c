@@ -44,12 +44,16 @@
 #include "table/retarget.h"
 #include "table/statement.h"
 
+/* How long it may take to connect, in seconds. */
+#define MAX_CONNECT_TIMEOUT 60
+
 static void check_whole(const BulkparJob *job, const char *hint);
 static BulkparNode *node_of(BulkparJob *job, const ForeignServer *server);
 static char *remote_name(Oid relid, const ForeignTable *table);
 static const char *option(List *options, const char *name);
 static void check_updatable(Relation rel, const ForeignTable *table,
 							const ForeignServer *server, const BulkparJob *job);
+static void check_timeout(const ForeignServer *server);
 static void check_names(Relation rel);
 static void refuse_triggers(Relation rel, const BulkparJob *job);
 static void refuse_policies(Oid target);
@@ -96,6 +100,7 @@ bulkpar_foreign_add(BulkparJob *job, Oid relid)
 				 errmsg("foreign table \"%s\" is on a third server",
 						RelationGetRelationName(rel)),
 				 errhint("Let the table of the call have the foreign table of that server as a part.")));
+	check_timeout(server);
 	check_updatable(rel, table, server, job);
 	check_names(rel);
 	refuse_triggers(rel, job);
@@ -337,6 +342,34 @@ check_updatable(Relation rel, const ForeignTable *table,
 						RelationGetRelationName(rel),
 						bulkpar_command_deletes(job->command) ?
 						"deletes" : "updates")));
+}
+
+/*
+ * Before PostgreSQL 16 a process that connects hears nothing, not even that the
+ * server is stopped, so how long that may take must be bounded.
+ */
+static void
+check_timeout(const ForeignServer *server)
+{
+	const char *timeout = option(server->options, "connect_timeout");
+	char	   *end = NULL;
+	long		seconds = 0;
+
+	if (timeout != NULL)
+		seconds = strtol(timeout, &end, 10);
+	if (seconds > 0 && seconds <= MAX_CONNECT_TIMEOUT && *end == '\0')
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 timeout == NULL ?
+			 errmsg("server \"%s\" has no option \"connect_timeout\"",
+					server->servername) :
+			 errmsg("option \"connect_timeout\" of server \"%s\" is not between 1 and %d",
+					server->servername, MAX_CONNECT_TIMEOUT),
+			 errdetail("To connect to a server that does not answer could not be interrupted."),
+			 errhint("Use ALTER SERVER %s OPTIONS (%s connect_timeout '10').",
+					 quote_identifier(server->servername),
+					 timeout == NULL ? "ADD" : "SET")));
 }
 
 /* The texts of the job name the columns as they are called here. */

@@ -113,7 +113,7 @@ END
 }
 my $servers = join "\n", map {
 	my ($node, $name) = ($nodes[ $_ - 1 ], $nodes[ $_ - 1 ]->name);
-	sprintf("CREATE SERVER %s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '%d', dbname 'postgres');\n"
+	sprintf("CREATE SERVER %s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '%d', dbname 'postgres', connect_timeout '10');\n"
 		  . "CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (user '$super');\n"
 		  . 'CREATE FOREIGN TABLE users_%d PARTITION OF users FOR VALUES FROM (%d00000) TO (%d99999) SERVER %s;',
 		$name, $node->host, $node->port, $name, $_, $_, $_, $name)
@@ -554,6 +554,13 @@ my @made = (
 		'ALTER FOREIGN TABLE users_1 ALTER note OPTIONS (DROP column_name)' ],
 	[ 'ALTER FOREIGN TABLE users_1 OPTIONS (updatable $$false$$)', qr/"users_1" does not allow updates/,
 		'ALTER FOREIGN TABLE users_1 OPTIONS (DROP updatable)' ],
+	[ 'ALTER SERVER two OPTIONS (DROP connect_timeout)',
+		qr/^ERROR:  55000: server "two" has no option "connect_timeout".*^HINT:  .*ADD connect_timeout '10'/ms,
+		'ALTER SERVER two OPTIONS (ADD connect_timeout $$10$$)' ],
+	[ 'ALTER SERVER two OPTIONS (SET connect_timeout $$0$$)', qr/^ERROR:  55000: .*"two" is not between 1 and 60/m,
+		'ALTER SERVER two OPTIONS (SET connect_timeout $$61$$)' ],
+	[ 'SELECT', qr/^ERROR:  55000: .*"two" is not between 1 and 60/m,
+		'ALTER SERVER two OPTIONS (SET connect_timeout $$60$$)' ],
 	[ 'CREATE TRIGGER t BEFORE UPDATE ON users_2 FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()',
 		qr/foreign table "users_2" has the trigger "t"/, 'DROP TRIGGER t ON users_2' ],
 	[ 'CREATE TRIGGER t BEFORE UPDATE ON users FOR EACH STATEMENT EXECUTE FUNCTION suppress_redundant_updates_trigger()',
