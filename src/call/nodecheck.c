@@ -23,6 +23,7 @@
 
 #include "call/nodecheck.h"
 #include "run/remote.h"
+#include "session/identity.h"
 #include "session/subxact.h"
 
 /* Between two looks for an answer, in milliseconds. */
@@ -37,6 +38,7 @@ typedef struct NodeCheck
 	bool		connected;
 } NodeCheck;
 
+static void check_login(Oid owner);
 static void check_node(void *arg);
 static void ask_node(const NodeCheck *check, const char *sql, int ncolumns,
 					 BulkparDblinkResult *result);
@@ -50,6 +52,8 @@ static void leave_node(void *arg);
 void
 bulkpar_nodecheck_ask(BulkparJob *job)
 {
+	if (job->nnodes > 0)
+		check_login(job->owner);
 	for (int i = 0; i < job->nnodes; i++)
 	{
 		NodeCheck	check = {
@@ -69,6 +73,22 @@ bulkpar_nodecheck_ask(BulkparJob *job)
 		bulkpar_remote_name(error, check.node);
 		ReThrowError(error);
 	}
+}
+
+/* The process that talks to the nodes connects to this database as the owner. */
+static void
+check_login(Oid owner)
+{
+	BulkparIdentity identity;
+
+	if (bulkpar_identity_choose_owner(&identity, owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			 errmsg("role \"%s\" is not permitted to log in",
+					GetUserNameFromId(owner, false)),
+			 errdetail("Other servers are reached in a session of the owner of the job."),
+			 errhint("Allow it with ALTER ROLE ... LOGIN, or call the function as a role that may.")));
 }
 
 static void

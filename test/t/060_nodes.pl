@@ -503,7 +503,12 @@ CREATE ROLE joe LOGIN;
 GRANT ALL ON users, users_0, users_1, users_2 TO joe;
 GRANT USAGE ON SCHEMA links TO joe;
 CREATE ROLE ann LOGIN;
+CREATE ROLE crew;
+GRANT ALL ON users, users_0, users_1, users_2 TO crew;
 END
+is_refused("SELECT bulkpar_update('users', 'n', 'n + 1')", qr/^ERROR:  28000: role "crew" is not .*DETAIL:  Other servers/ms,
+	'an owner that cannot log in', role => 'crew')
+  if sql('SHOW server_version_num') < 170000;
 my @joe = (role => 'joe');
 my $update = "SELECT status FROM bulkpar_update('users', 'n', 'n + 1')";
 is_refused($update, qr/user mapping not found.*node "one"/s, 'without a mapping', @joe);
