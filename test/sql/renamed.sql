@@ -7,6 +7,8 @@ SET client_min_messages = warning;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
 UPDATE bulkpar.bulkpar_counter SET last_job_id = 0;
 \set VERBOSITY sqlstate
+-- which worker meets it first is a matter of time
+\set SHOW_CONTEXT never
 \set message '\\echo :LAST_ERROR_MESSAGE'
 
 -- the key and the column that is set
