@@ -448,7 +448,8 @@ $error = error_of("SELECT bulkpar_update('users', 'n', 'n + 1', job_name => 'ref
 like($error, qr/^ERROR:  25006: .*node "two"/ms, 'a node that can only be read');
 unlike($error, qr/may go on/, 'does not go on');
 is(sql("BEGIN; SELECT bulkpar_forget('refused'); ROLLBACK"), '1', 'the job could be forgotten');
-$two->safe_psql('postgres', "ALTER ROLE \"$super\" RESET default_transaction_read_only");
+$two->safe_psql('postgres',
+	"SET default_transaction_read_only = off; ALTER ROLE \"$super\" RESET default_transaction_read_only");
 is_once('refused', 'when it is writable');
 
 # What the owner may do, and what the parts are, may be otherwise when a job goes on.
