@@ -210,8 +210,10 @@ recheck_part(const BulkparJob *job, Oid relid)
 {
 	Relation	rel = table_open(relid, NoLock);
 	ForeignTable *table = GetForeignTable(relid);
+	ForeignServer *server = GetForeignServer(table->serverid);
 
-	check_updatable(rel, table, GetForeignServer(table->serverid), job);
+	check_timeout(server);
+	check_updatable(rel, table, server, job);
 	check_names(rel);
 	refuse_triggers(rel, job);
 	table_close(rel, NoLock);
