@@ -44,6 +44,9 @@
 /* So long a standby without a slot may be gone, in milliseconds. */
 #define GONE_TIMEOUT 60000
 
+/* What is foretold counts from this part of the limit on, for one may stand still. */
+#define MIN_PART 10
+
 /* Who takes WAL. */
 typedef struct Standby
 {
@@ -314,8 +317,9 @@ tell_lag(const BulkparLag *lag, Standby *standby, const BulkparLimits *limits,
 	if (position < lag->ring.samples[0].end && age > 0)
 		age += standby->head_start;
 	bulkpar_speed_note(&standby->speed, now, position, lag->flushed);
-	age = Max(age, bulkpar_speed_time_left(&standby->speed, position,
-										   lag->written));
+	if (age / 1000.0 * MIN_PART >= limits->max_replica_lag)
+		age = Max(age, bulkpar_speed_time_left(&standby->speed, position,
+											   lag->written));
 	load = age / 1000.0 / limits->max_replica_lag;
 	if (bulkpar_law_share(load, 0) >= 1)
 		return;

@@ -7,8 +7,9 @@
  * What matters is what becomes of the WAL that is written now: where a standby
  * replays a third of what a job writes, the age is a third of a second when
  * there is already work for a second, and all of it is written when the age says
- * so.  Only who has something to do has a speed, so it is taken while a standby
- * is behind, over the last second and the last two, and remembered when it is not.
+ * so.  Only who has something to do has a speed: a time counts in which it did
+ * not get as far as WAL was at its beginning, the longest of the last two
+ * seconds.  In any other it was as fast as that at least.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -21,11 +22,15 @@
 
 #include "run/speed.h"
 
-/* How far marks are apart, and what is too short to say anything. */
-#define MARK_INTERVAL (1 * USECS_PER_SEC)
-#define LEAST_TIME (MARK_INTERVAL / 8)
+/* How far marks are apart, which is as long as a time that says something. */
+#define MARK_INTERVAL (USECS_PER_SEC / 8)
+
+/* So long a speed is remembered. */
+#define MAX_AGE (10 * USECS_PER_SEC)
 
 static void estimate(BulkparSpeed *speed, TimestampTz now, XLogRecPtr position);
+static void add_mark(BulkparSpeed *speed, TimestampTz now,
+					 XLogRecPtr position, XLogRecPtr end);
 
 /*
  * Note where it is, and how far it could be by now.  To be called at each look.
@@ -34,46 +39,56 @@ void
 bulkpar_speed_note(BulkparSpeed *speed, TimestampTz now, XLogRecPtr position,
 				   XLogRecPtr end)
 {
-	if (position >= end || position < speed->positions[1] ||
-		now < speed->times[1])
+	const BulkparSpeedMark *last = speed->count == 0 ? NULL :
+		&speed->marks[speed->count - 1];
+
+	if (last != NULL && (now < last->time || position < last->position))
 	{
-		memset(speed->times, 0, sizeof(speed->times));
-		memset(speed->positions, 0, sizeof(speed->positions));
-		return;
+		memset(speed, 0, sizeof(BulkparSpeed));
+		last = NULL;
 	}
 	estimate(speed, now, position);
-	if (speed->times[1] == 0 || now - speed->times[1] >= MARK_INTERVAL)
-	{
-		speed->times[0] = speed->times[1];
-		speed->positions[0] = speed->positions[1];
-		speed->times[1] = now;
-		speed->positions[1] = position;
-	}
+	if (now - speed->known_at > MAX_AGE)
+		speed->bytes = 0;
+	if (last == NULL || now - last->time >= MARK_INTERVAL)
+		add_mark(speed, now, position, end);
 }
 
-/*
- * How fast it has been since one of the marks, whichever was slower.  Where it has
- * not come forward at all, nothing is known that its age will not say.
- */
 static void
 estimate(BulkparSpeed *speed, TimestampTz now, XLogRecPtr position)
 {
-	double		slowest = 0;
-
-	for (int i = 0; i < BULKPAR_SPEED_MARKS; i++)
+	for (int i = 0; i < speed->count; i++)
 	{
-		int64		elapsed = now - speed->times[i];
+		const BulkparSpeedMark *mark = &speed->marks[i];
+		bool		busy = position < mark->end;
 		double		bytes;
 
-		if (speed->times[i] == 0 || elapsed < LEAST_TIME ||
-			position == speed->positions[i])
-			continue;
-		bytes = (double) (position - speed->positions[i]) / elapsed;
-		if (slowest == 0 || bytes < slowest)
-			slowest = bytes;
+		if (now - mark->time < MARK_INTERVAL || position == mark->position)
+			break;
+		bytes = (double) (position - mark->position) / (now - mark->time);
+		if (busy || (speed->bytes > 0 && bytes > speed->bytes))
+		{
+			speed->bytes = bytes;
+			speed->known_at = now;
+		}
+		if (busy)
+			break;
 	}
-	if (slowest > 0)
-		speed->bytes = slowest;
+}
+
+static void
+add_mark(BulkparSpeed *speed, TimestampTz now, XLogRecPtr position,
+		 XLogRecPtr end)
+{
+	BulkparSpeedMark *mark;
+
+	if (speed->count == BULKPAR_SPEED_MARKS)
+		memmove(&speed->marks[0], &speed->marks[1],
+				--speed->count * sizeof(BulkparSpeedMark));
+	mark = &speed->marks[speed->count++];
+	mark->time = now;
+	mark->position = position;
+	mark->end = end;
 }
 
 /* How long it takes from there to the end, in microseconds, as far as is known. */

@@ -16,14 +16,22 @@
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
 
-#define BULKPAR_SPEED_MARKS 2
+#define BULKPAR_SPEED_MARKS 16
+
+/* Where it was, and where it could have been. */
+typedef struct BulkparSpeedMark
+{
+	TimestampTz time;
+	XLogRecPtr	position;
+	XLogRecPtr	end;
+} BulkparSpeedMark;
 
 typedef struct BulkparSpeed
 {
-	/* where it was, the time before last and the last; 0 for not yet */
-	TimestampTz times[BULKPAR_SPEED_MARKS];
-	XLogRecPtr	positions[BULKPAR_SPEED_MARKS];
+	int			count;
+	BulkparSpeedMark marks[BULKPAR_SPEED_MARKS];	/* the oldest first */
 	double		bytes;			/* in a microsecond; 0 while that is not known */
+	TimestampTz known_at;
 } BulkparSpeed;
 
 extern void bulkpar_speed_note(BulkparSpeed *speed, TimestampTz now,

@@ -242,12 +242,12 @@ my (@lags, %rows);
 set_tempo($primary, 0);
 while ($call->{psql}->pumpable)
 {
-	my ($lag, $done) = split /\|/, $primary->safe_psql('postgres', <<"END");
-SELECT substring(throttled_by FROM 'replica "rep1" replay ([0-9.]+) s of 0.2 s'),
-	rows_done
-FROM bulkpar_progress WHERE job_id = $job AND pg_sleep(0.05) IS NOT NULL
+	my ($slowed, $lag, $done) = split /\|/, $primary->safe_psql('postgres', <<"END");
+SELECT throttled_by ~ '^replica "rep1" replay [0-9.]+ s of 0.2 s', extract(epoch FROM replay_lag), rows_done
+FROM bulkpar_progress, pg_stat_replication
+WHERE job_id = $job AND application_name = 'rep1' AND pg_sleep(0.05) IS NOT NULL
 END
-	push @lags, $lag if $lag;
+	push @lags, $lag if $slowed && $slowed eq 't' && $lag;
 	$rows{ $done // '' } = 1;
 	$call->{psql}->pump_nb;
 }

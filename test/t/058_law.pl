@@ -78,18 +78,18 @@ sub each_look
 
 foreach my $case (
 	[ 'one that keeps up', each_look(30, '1000000 * i'), each_look(30, '1000000 * i'), 0 ],
+	[ 'one that is just behind, and has no more to do', each_look(30, '1000 * i - 500'), each_look(30, '1000 * i'), 0 ],
 	[ 'the first look', each_look(1, '1000'), each_look(1, '1000000'), 0 ],
 	[ 'too early', each_look(2, '1000 * i'), each_look(2, '1000000'), 0 ],
-	[ 'a third of what is written', each_look(4, '1000 * i'), each_look(4, '3000 * i'), 800 ],
+	[ 'a third of what is written', each_look(6, '1000 * i'), each_look(6, '3000 * i'), 1200 ],
 	[ 'and for longer', each_look(30, '1000 * i'), each_look(30, '3000 * i'), 6000 ],
 	[ 'one that does not move', each_look(30, '1000'), each_look(30, '3000 * i'), 0 ],
-	[ 'or no more', each_look(30, 'least(1000 * i, 20000)'), each_look(30, '30000'), 2111 ],
-	[ 'slower than it was', each_look(40, '1000 * least(i, 20) + 100 * greatest(i - 20, 0)'),
-		each_look(40, '100000'), 78000 ],
-	[ 'faster, for two seconds', each_look(50, '100 * least(i, 20) + 1000 * greatest(i - 20, 0)'),
-		each_look(50, '100000'), 6800 ],
-	[ 'remembered when it was not behind', each_look(31, 'CASE WHEN i < 31 THEN 1000 * least(i, 20) ELSE 20000 END'),
-		each_look(31, 'CASE WHEN i < 31 THEN 20000 ELSE 25000 END'), 500 ])
+	[ 'that moves again', each_look(31, 'least(1000 * i, 20000) + 500 * greatest(i - 30, 0)'),
+		each_look(31, '20000 + 5000 * greatest(i - 20, 0)'), 109000 ],
+	[ 'remembered when it was not behind', each_look(31, '1000 * least(i, 20)'),
+		each_look(31, 'CASE WHEN i < 31 THEN 20000 ELSE 25000 END'), 500 ],
+	[ 'but not for ever', each_look(131, '1000 * least(i, 20)'),
+		each_look(131, 'CASE WHEN i < 131 THEN 20000 ELSE 25000 END'), 0 ])
 {
 	my ($name, $positions, $ends, $left) = @$case;
 
