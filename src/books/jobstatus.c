@@ -172,6 +172,43 @@ read_status(const BulkparBookkeeping *books, BulkparJobStatus *status)
 	status->time_at_work = bulkpar_column_int64(books, "at_work");
 }
 
+/*
+ * Add what the nodes of a job have done, as far as it was heard, to what was done
+ * here.  Returns how many rows they do in a second.
+ */
+double
+bulkpar_jobstatus_add_nodes(int64 job_id, BulkparJobStatus *status)
+{
+	static BulkparQuery sum = {
+		.read_only = true,
+		.sql =
+		"SELECT coalesce(sum(rows_done), 0)::int8 AS rows_done, "
+		"coalesce(sum(rows_changed), 0)::int8 AS rows_changed, "
+		"coalesce(sum(rows_failed), 0)::int8 AS rows_failed, "
+		"coalesce(sum(rows_unchanged), 0)::int8 AS rows_unchanged, "
+		"coalesce(sum(batches), 0)::int8 AS batches, "
+		"coalesce(sum(estimated_rows), 0)::int8 AS estimated_rows, "
+		"coalesce(sum(rows_per_second) FILTER (WHERE status = 'running'), "
+		"0)::int8 AS rows_per_second "
+		"FROM @bulkpar_node WHERE job_id = $job_id"
+	};
+	BulkparBookkeeping books;
+	double		rate;
+
+	bulkpar_bookkeeping_enter_job(&books, job_id);
+	if (bulkpar_bookkeeping_run(&books, &sum) != 1)
+		elog(ERROR, "could not sum up the nodes of a bulkpar job");
+	status->rows_done += bulkpar_column_int64(&books, "rows_done");
+	status->rows_changed += bulkpar_column_int64(&books, "rows_changed");
+	status->rows_failed += bulkpar_column_int64(&books, "rows_failed");
+	status->rows_unchanged += bulkpar_column_int64(&books, "rows_unchanged");
+	status->batches += bulkpar_column_int64(&books, "batches");
+	status->estimated_rows += bulkpar_column_int64(&books, "estimated_rows");
+	rate = bulkpar_column_int64(&books, "rows_per_second");
+	bulkpar_bookkeeping_leave(&books);
+	return rate;
+}
+
 /* Add what slows a job down, which is there, and what has. */
 void
 bulkpar_jobstatus_read_throttle(int64 job_id, BulkparJobStatus *status)

@@ -206,35 +206,3 @@ bulkpar_node_are_complete(int64 job_id)
 	bulkpar_bookkeeping_leave(&books);
 	return complete;
 }
-
-/* What the nodes of a job have done together, as far as it was heard. */
-void
-bulkpar_node_sum(int64 job_id, BulkparNodeSums *sums)
-{
-	static BulkparQuery sum = {
-		.read_only = true,
-		.sql =
-		"SELECT coalesce(sum(rows_done), 0)::int8 AS rows_done, "
-		"coalesce(sum(rows_changed), 0)::int8 AS rows_changed, "
-		"coalesce(sum(rows_failed), 0)::int8 AS rows_failed, "
-		"coalesce(sum(rows_unchanged), 0)::int8 AS rows_unchanged, "
-		"coalesce(sum(batches), 0)::int8 AS batches, "
-		"coalesce(sum(estimated_rows), 0)::int8 AS estimated_rows, "
-		"coalesce(sum(rows_per_second) FILTER (WHERE status = 'running'), "
-		"0)::int8 AS rows_per_second "
-		"FROM @bulkpar_node WHERE job_id = $job_id"
-	};
-	BulkparBookkeeping books;
-
-	bulkpar_bookkeeping_enter_job(&books, job_id);
-	if (bulkpar_bookkeeping_run(&books, &sum) != 1)
-		elog(ERROR, "could not sum up the nodes of a bulkpar job");
-	sums->rows_done = bulkpar_column_int64(&books, "rows_done");
-	sums->rows_changed = bulkpar_column_int64(&books, "rows_changed");
-	sums->rows_failed = bulkpar_column_int64(&books, "rows_failed");
-	sums->rows_unchanged = bulkpar_column_int64(&books, "rows_unchanged");
-	sums->batches = bulkpar_column_int64(&books, "batches");
-	sums->estimated_rows = bulkpar_column_int64(&books, "estimated_rows");
-	sums->rows_per_second = bulkpar_column_int64(&books, "rows_per_second");
-	bulkpar_bookkeeping_leave(&books);
-}

@@ -79,18 +79,6 @@ typedef struct BulkparNodeError
 	ErrorData  *error;
 } BulkparNodeError;
 
-/* The sums over the nodes of a job. */
-typedef struct BulkparNodeSums
-{
-	int64		rows_done;
-	int64		rows_changed;
-	int64		rows_failed;
-	int64		rows_unchanged;
-	int64		batches;
-	int64		estimated_rows;
-	int64		rows_per_second;
-} BulkparNodeSums;
-
 extern BulkparNode *bulkpar_node_load(int64 job_id, int *count);
 extern void bulkpar_node_note(int64 job_id, int number,
 							  const BulkparNodeReport *report);
@@ -100,6 +88,5 @@ extern void bulkpar_node_keep_errors(int64 job_id, int number,
 extern void bulkpar_node_settle(int64 job_id, int number, bool begun);
 extern char *bulkpar_node_at_work(int64 job_id);
 extern bool bulkpar_node_are_complete(int64 job_id);
-extern void bulkpar_node_sum(int64 job_id, BulkparNodeSums *sums);
 
 #endif							/* BULKPAR_NODE_H */

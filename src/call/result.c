@@ -192,20 +192,13 @@ BulkparJobStatus *
 bulkpar_result_status(int64 job_id)
 {
 	BulkparJobStatus *status = bulkpar_jobstatus_read(job_id);
-	BulkparNodeSums nodes;
 
 	if (status == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("bulkpar job " INT64_FORMAT " does not exist",
 						job_id)));
-	bulkpar_node_sum(job_id, &nodes);
-	status->rows_done += nodes.rows_done;
-	status->rows_changed += nodes.rows_changed;
-	status->rows_failed += nodes.rows_failed;
-	status->rows_unchanged += nodes.rows_unchanged;
-	status->batches += nodes.batches;
-	status->estimated_rows += nodes.estimated_rows;
+	(void) bulkpar_jobstatus_add_nodes(job_id, status);
 	return status;
 }
 

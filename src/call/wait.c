@@ -308,7 +308,6 @@ show_progress(void *arg)
 {
 	int64		job_id = job_of(arg);
 	BulkparJobStatus *status = bulkpar_jobstatus_read(job_id);
-	BulkparNodeSums nodes;
 	double		rate;
 	double		estimated;
 	char	   *left = "";
@@ -316,13 +315,11 @@ show_progress(void *arg)
 
 	if (status == NULL)
 		return;
-	bulkpar_node_sum(job_id, &nodes);
-	status->rows_done += nodes.rows_done;
-	status->estimated_rows += nodes.estimated_rows;
+	rate = bulkpar_jobstatus_add_nodes(job_id, status);
 	bulkpar_jobstatus_read_throttle(job_id, status);
 	if (status->rows_done == 0 && status->throttled_by == NULL)
 		return;
-	rate = bulkpar_jobstatus_rate(job_id) + nodes.rows_per_second;
+	rate += bulkpar_jobstatus_rate(job_id);
 	estimated = Max(status->estimated_rows, status->rows_done);
 	if (rate > 0)
 		left = psprintf(", about %.0f s left",

@@ -40,7 +40,6 @@ bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
 	BulkparJobState outcome = BULKPAR_JOBSTATE_FAILED;
 	BulkparJobStatus *status;
 	BulkparJobSpace after = {0};
-	BulkparNodeSums nodes = {0};
 
 	bulkpar_settings_start_transaction();
 	(void) bulkpar_ledger_release(job_id, 0);
@@ -66,10 +65,9 @@ bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
 		bulkpar_measure_space(job->parts[i].relid, &after);
 	bulkpar_jobstate_end(job_id, outcome, &after);
 	if (call->nodes)
-		bulkpar_node_sum(job_id, &nodes);
-	pg_atomic_write_u64(&call->rows_changed,
-						status->rows_changed + nodes.rows_changed);
-	pg_atomic_write_u64(&call->batches, status->batches + nodes.batches);
+		(void) bulkpar_jobstatus_add_nodes(job_id, status);
+	pg_atomic_write_u64(&call->rows_changed, status->rows_changed);
+	pg_atomic_write_u64(&call->batches, status->batches);
 	if (outcome == BULKPAR_JOBSTATE_FAILED)
 		report_failure(job_id, job,
 					   status->error != NULL ? status->error : error);
