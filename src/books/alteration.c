@@ -24,8 +24,8 @@
 #include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/column.h"
+#include "books/jobstatus.h"
 
-static void check_exists(BulkparBookkeeping *books, int64 job_id);
 static void settle(int64 job_id, bool all, bool wait);
 
 /*
@@ -51,24 +51,10 @@ bulkpar_alteration_insert(int64 job_id, const BulkparAlteration *alteration)
 	bulkpar_argument_int32(&books, "batch_size", alteration->batch_size);
 	bulkpar_argument_text(&books, "settings", alteration->settings);
 	inserted = bulkpar_bookkeeping_run(&books, &insert) == 1;
-	if (!inserted)
-		check_exists(&books, job_id);
 	bulkpar_bookkeeping_leave(&books);
+	if (!inserted)
+		(void) bulkpar_jobstatus_require(job_id);
 	return inserted;
-}
-
-static void
-check_exists(BulkparBookkeeping *books, int64 job_id)
-{
-	static BulkparQuery find = {
-		.sql = "SELECT FROM @bulkpar_job WHERE job_id = $job_id"
-	};
-
-	if (bulkpar_bookkeeping_run(books, &find) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
-						job_id)));
 }
 
 /*

@@ -142,6 +142,20 @@ bulkpar_jobstatus_read(int64 job_id)
 	return status;
 }
 
+/* The same of a job that has been there. */
+BulkparJobStatus *
+bulkpar_jobstatus_require(int64 job_id)
+{
+	BulkparJobStatus *status = bulkpar_jobstatus_read(job_id);
+
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
+						job_id)));
+	return status;
+}
+
 /* Read what the statement above returns. */
 static void
 read_status(const BulkparBookkeeping *books, BulkparJobStatus *status)

@@ -209,10 +209,7 @@ note_end(const Coordinator *coordinator)
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(TopMemoryContext);
-		EmitErrorReport();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
+		bulkpar_error_log_caught();
 	}
 	PG_END_TRY();
 }

@@ -396,12 +396,7 @@ check_progress(int64 job_id)
 	bool		complete;
 
 	bulkpar_settings_start_transaction();
-	status = bulkpar_jobstatus_read(job_id);
-	if (status == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
-						job_id)));
+	status = bulkpar_jobstatus_require(job_id);
 	if (status->error != NULL)
 		ThrowErrorData(status->error);
 	complete = status->planned && bulkpar_jobstatus_is_complete(job_id);

@@ -14,13 +14,13 @@
 
 #include "access/xact.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "books/jobstate.h"
 #include "books/jobstatus.h"
 #include "books/ledger.h"
 #include "books/subquery.h"
 #include "run/ending.h"
+#include "session/error.h"
 #include "session/settings.h"
 #include "table/measure.h"
 
@@ -43,12 +43,7 @@ bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
 
 	bulkpar_settings_start_transaction();
 	(void) bulkpar_ledger_release(job_id, 0);
-	status = bulkpar_jobstatus_read(job_id);
-	if (status == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("bulkpar job " INT64_FORMAT " no longer exists",
-						job_id)));
+	status = bulkpar_jobstatus_require(job_id);
 	if (error == NULL && (!bulkpar_jobstatus_is_complete(job_id) ||
 						  (call->nodes && !bulkpar_node_are_complete(job_id))))
 		elog(ERROR, "bulkpar job " INT64_FORMAT " ended before it was complete",
@@ -94,10 +89,7 @@ bulkpar_ending_clean_up(const BulkparCall *call)
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(TopMemoryContext);
-		EmitErrorReport();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
+		bulkpar_error_log_caught();
 	}
 	PG_END_TRY();
 }

@@ -16,6 +16,9 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "utils/memutils.h"
+
 #include "session/clip.h"
 #include "session/error.h"
 
@@ -50,4 +53,17 @@ bulkpar_error_raise(BulkparError *shared)
 	if (error.message == NULL)
 		error.message = pstrdup("");
 	ThrowErrorData(&error);
+}
+
+/*
+ * To be called where an error is caught that must not keep us from going on: it
+ * is written to the server log, and its transaction ends.
+ */
+void
+bulkpar_error_log_caught(void)
+{
+	MemoryContextSwitchTo(TopMemoryContext);
+	EmitErrorReport();
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
 }

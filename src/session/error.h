@@ -47,5 +47,6 @@ typedef struct BulkparError
 
 extern void bulkpar_error_share(BulkparError *shared, const ErrorData *error);
 extern void bulkpar_error_raise(BulkparError *shared);
+extern void bulkpar_error_log_caught(void);
 
 #endif							/* BULKPAR_ERROR_H */
