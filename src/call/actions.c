@@ -21,10 +21,10 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 #include "books/bookkeeping.h"
 #include "call/actions.h"
+#include "table/part.h"
 
 /*
  * Rows that are deleted let rows be deleted, or changed; and rows that are changed
@@ -91,8 +91,8 @@ bulkpar_actions_check(const BulkparJob *job)
 		bool		isnull;
 
 		refuse_action(SPI_getvalue(row, desc, 1),
-			   DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull)),
-			   DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)));
+					  DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull)),
+					  DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)));
 	}
 	SPI_finish();
 	AtEOXact_GUC(true, nestlevel);
@@ -126,8 +126,7 @@ names(const BulkparJob *job)
 static void
 refuse_action(const char *constraint, Oid relid, bool other)
 {
-	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												   get_rel_name(relid));
+	char	   *table = bulkpar_part_name(relid);
 
 	if (other)
 		ereport(ERROR,

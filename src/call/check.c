@@ -46,6 +46,7 @@
 #include "table/key.h"
 #include "table/keyindex.h"
 #include "table/names.h"
+#include "table/part.h"
 #include "table/prune.h"
 #include "table/statement.h"
 #include "table/stripe.h"
@@ -194,12 +195,10 @@ static void
 name_target(void *arg)
 {
 	const Check *check = arg;
-	const char *name = get_rel_name(check->target);
+	const char *name = bulkpar_part_name(check->target);
 
 	if (name != NULL)
-		errcontext("table %s of argument \"targets\"",
-				   quote_qualified_identifier(get_namespace_name(get_rel_namespace(check->target)),
-											  name));
+		errcontext("table %s of argument \"targets\"", name);
 }
 
 /*

@@ -14,6 +14,7 @@
 
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -81,4 +82,15 @@ static bool
 exists(Oid relid)
 {
 	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid));
+}
+
+/* The name of a table in SQL; NULL if it is gone. */
+char *
+bulkpar_part_name(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	return name == NULL ? NULL :
+		quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+								   name);
 }

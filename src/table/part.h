@@ -17,6 +17,7 @@
 
 extern bool bulkpar_part_belongs(Oid target, Oid relid);
 extern void bulkpar_part_require(Oid target, Oid relid);
+extern char *bulkpar_part_name(Oid relid);
 extern bool bulkpar_part_is_gone(const BulkparJob *job, int part);
 
 #endif							/* BULKPAR_PART_H */

@@ -59,7 +59,6 @@ static void start_once(BulkparStatement *statement, ExplainState *es);
 static ParamListInfo null_params(const BulkparStatement *statement);
 static CachedPlanSource *plan_source(const BulkparStatement *statement);
 static bool find_sample(Node *node, void *context);
-static char *table_name(Oid relid);
 
 /*
  * The statement of a job on a target, as the caller gave it, or made of its
@@ -78,7 +77,7 @@ bulkpar_statement_text(const BulkparJob *job, Oid relid)
 	appendStringInfo(&sql, deletes ? "DELETE FROM %s%s" :
 					 "UPDATE %s%s SET ",
 					 bulkpar_job_is_only(job, relid) ? "ONLY " : "",
-					 table_name(relid));
+					 bulkpar_part_name(relid));
 	for (int i = 0; i < job->nexpressions; i++)
 	{
 		const char *set = job->column_targets != NULL ?
@@ -376,7 +375,7 @@ make_select(BulkparConditionUse use, const char *limit, Oid relid, Oid part,
 {
 	char	   *sql = psprintf("SELECT FROM %s%s LIMIT %s",
 							   part == relid ? "ONLY " : "",
-							   table_name(relid), limit);
+							   bulkpar_part_name(relid), limit);
 
 	return make_statement(use, sql, relid, part, key, shape);
 }
@@ -488,12 +487,4 @@ find_sample(Node *node, void *context)
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, find_sample, context, 0);
 	return expression_tree_walker(node, find_sample, context);
-}
-
-/* The name of a table in SQL. */
-static char *
-table_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
 }

@@ -22,7 +22,6 @@
 #include "access/table.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -43,7 +42,6 @@ static BulkparStatement *find_statement(BulkparTarget *target,
 static BulkparStatement *prepare_list(BulkparTarget *target,
 									  const BulkparJob *job);
 static bool is_current(const BulkparTarget *target);
-static char *name_of(Oid relid);
 static void name_table(void *arg);
 static void turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 						 Relation rel);
@@ -91,7 +89,7 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 
 	if (job->ntargets > 0)
 	{
-		callback.arg = name_of(relid);
+		callback.arg = bulkpar_part_name(relid);
 		error_context_stack = &callback;
 	}
 	rel = try_relation_open(relid, NoLock);
@@ -115,17 +113,6 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 	turn_to_part(target, job, part, rel);
 	relation_close(rel, NoLock);
 	error_context_stack = callback.previous;
-}
-
-/* A table in SQL; NULL if it is gone. */
-static char *
-name_of(Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-
-	return name == NULL ? NULL :
-		quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-								   name);
 }
 
 /* Context of an error: which of several tables it is about. */
