@@ -18,10 +18,13 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/procsignal.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "books/books.h"
 #include "bulkpar.h"
 #include "run/launch.h"
+#include "session/settings.h"
 
 /* How often a process that ends is looked at, in milliseconds. */
 #define POLL_INTERVAL 100
@@ -53,6 +56,27 @@ bulkpar_launch_process(const BulkparLaunch *launch, const char *name)
 		memcpy(worker.bgw_extra, launch->extra, launch->extra_size);
 	worker.bgw_notify_pid = MyProcPid;
 	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
+}
+
+/*
+ * Begin as a process beside the workers, with that identity and under the name
+ * that it was launched with.  Returns what its coordinator shares with it, for as
+ * long as it lives; NULL if that is gone.
+ */
+void *
+bulkpar_launch_begin(const BulkparIdentity *identity, dsm_handle handle)
+{
+	dsm_segment *segment = dsm_attach(handle);
+
+	if (segment == NULL)
+		return NULL;
+	dsm_pin_mapping(segment);
+	bulkpar_books_pin(identity->job_table);
+	bulkpar_identity_assume(identity);
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
+					PGC_USERSET, PGC_S_OVERRIDE);
+	bulkpar_settings_start_process();
+	return dsm_segment_address(segment);
 }
 
 /*

@@ -15,8 +15,10 @@
 
 #include "datatype/timestamp.h"
 #include "postmaster/bgworker.h"
+#include "storage/dsm.h"
 
 #include "run/quota.h"
+#include "session/identity.h"
 
 /* What a process is launched with. */
 typedef struct BulkparLaunch
@@ -30,6 +32,8 @@ typedef struct BulkparLaunch
 
 extern BackgroundWorkerHandle *bulkpar_launch_process(const BulkparLaunch *launch,
 													  const char *name);
+extern void *bulkpar_launch_begin(const BulkparIdentity *identity,
+								  dsm_handle handle);
 extern void bulkpar_launch_wake_launcher(void);
 extern void bulkpar_launch_raise_no_slot(BulkparShortage shortage);
 extern bool bulkpar_launch_await_end(BackgroundWorkerHandle *handle,

@@ -30,11 +30,9 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "books/books.h"
 #include "books/joblock.h"
 #include "run/answer.h"
 #include "run/launch.h"
@@ -78,7 +76,6 @@ void
 bulkpar_talk_main(Datum main_arg)
 {
 	BulkparTalkArgs args;
-	dsm_segment *segment;
 	BulkparTalks work = {0};
 	TimestampTz alive_at;
 
@@ -88,16 +85,9 @@ bulkpar_talk_main(Datum main_arg)
 	BackgroundWorkerUnblockSignals();
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
-	segment = dsm_attach(args.segment);
-	if (segment == NULL)
+	work.shared = bulkpar_launch_begin(&args.identity, args.segment);
+	if (work.shared == NULL)
 		return;
-	dsm_pin_mapping(segment);
-	work.shared = dsm_segment_address(segment);
-	bulkpar_books_pin(args.identity.job_table);
-	bulkpar_identity_assume(&args.identity);
-	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
-					PGC_USERSET, PGC_S_OVERRIDE);
-	bulkpar_settings_start_process();
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 
 	MemoryContextSwitchTo(TopMemoryContext);

@@ -32,11 +32,9 @@
 #include "storage/latch.h"
 #include "storage/spin.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "books/books.h"
 #include "books/joblock.h"
 #include "bulkpar.h"
 #include "run/ask.h"
@@ -346,7 +344,7 @@ void
 bulkpar_userquery_main(Datum main_arg)
 {
 	UserqueryArgs args;
-	dsm_segment *segment;
+	Answers    *answers;
 	const char *queries[BULKPAR_LIMITS_SOURCES];
 
 	pqsignal(SIGTERM, die);
@@ -354,15 +352,9 @@ bulkpar_userquery_main(Datum main_arg)
 	BackgroundWorkerUnblockSignals();
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
-	segment = dsm_attach(args.segment);
-	if (segment == NULL)
+	answers = bulkpar_launch_begin(&args.identity, args.segment);
+	if (answers == NULL)
 		return;
-	dsm_pin_mapping(segment);
-	bulkpar_books_pin(args.identity.job_table);
-	bulkpar_identity_assume(&args.identity);
-	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
-					PGC_USERSET, PGC_S_OVERRIDE);
-	bulkpar_settings_start_process();
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	queries[0] = pstrdup(bulkpar_throttle_query);
@@ -370,7 +362,7 @@ bulkpar_userquery_main(Datum main_arg)
 	while (coordinator_is_alive(args.job_id))
 	{
 		pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
-		ask_all(queries, dsm_segment_address(segment));
+		ask_all(queries, answers);
 		pgstat_report_activity(STATE_IDLE, NULL);
 		pgstat_report_stat(false);
 		(void) WaitLatch(MyLatch,
