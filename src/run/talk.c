@@ -249,7 +249,9 @@ has_something_to_do(const BulkparTalk *talk, TimestampTz now)
 
 /*
  * Ask, or listen.  In a transaction of its own; an error is that of the node.  That
- * a job is asked for must not be forgotten in a crash.
+ * a job is asked for must not be forgotten in a crash.  What a node is asked as, and
+ * with which settings, is not what code of users has made of us in a look at the
+ * statement.
  */
 static void
 go_on(BulkparTalks *work, BulkparTalk *talk)
@@ -257,6 +259,7 @@ go_on(BulkparTalks *work, BulkparTalk *talk)
 	PG_TRY();
 	{
 		bulkpar_settings_start_transaction();
+		bulkpar_settings_restore();
 		MemoryContextSwitchTo(talk->context);
 		ask_or_listen(work, talk);
 		CommitTransactionCommand();
