@@ -59,6 +59,7 @@ typedef struct Check
 	Oid			target;
 	List	   *relids;			/* of several targets all tables so far */
 	BulkparOnce once;			/* of the first one */
+	bool		has_triggers;	/* any of the parts */
 } Check;
 
 static void check_target(void *arg);
@@ -105,7 +106,7 @@ bulkpar_check_job(BulkparJob *job)
 		check.target = targets[i];
 		bulkpar_subxact_run(check_target, &check);
 	}
-	bulkpar_subxact_run(check_after_targets, job);
+	bulkpar_subxact_run(check_after_targets, &check);
 	bulkpar_nodecheck_ask(job);
 }
 
@@ -183,9 +184,12 @@ check_target(void *arg)
 static void
 check_after_targets(void *arg)
 {
-	BulkparJob *job = arg;
+	const Check *check = arg;
+	BulkparJob *job = check->job;
 
-	bulkpar_actions_check(job);
+	/* Foreign keys act by triggers of the table that they refer to. */
+	if (check->has_triggers)
+		bulkpar_actions_check(job);
 	bulkpar_settings_collect(&job->settings, job->owner, job->session_role);
 	bulkpar_ask_check(&job->settings, job->owner);
 }
@@ -351,6 +355,7 @@ check_part(Relation rel, Check *check, BulkparJobPart *part, bool first)
 	BulkparKey *key;
 
 	choose_key(part_rel, job, part);
+	check->has_triggers |= part_rel->rd_rel->relhastriggers;
 	key = bulkpar_key_describe(part_rel, part->key_index);
 	part->key_order = bulkpar_key_order(key);
 	if (job->stripes > 1 && !bulkpar_stripe_possible(key))
