@@ -59,6 +59,47 @@ bulkpar_launch_process(const BulkparLaunch *launch, const char *name)
 }
 
 /*
+ * The same within the limits, for a slot without a process; the role is that which
+ * it logs in as, and the handle is allocated in the memory context.  Returns what
+ * kept us from it.
+ */
+BulkparShortage
+bulkpar_launch_in_slot(BulkparSlot *slot, MemoryContext context,
+					   const BulkparLaunch *launch, const char *name, Oid login)
+{
+	BulkparShortage shortage = bulkpar_quota_acquire(login, &slot->quota);
+	MemoryContext oldcontext;
+
+	Assert(slot->handle == NULL);
+	if (shortage != BULKPAR_SHORTAGE_NONE)
+		return shortage;
+	oldcontext = MemoryContextSwitchTo(context);
+	slot->handle = bulkpar_launch_process(launch, name);
+	MemoryContextSwitchTo(oldcontext);
+	if (slot->handle != NULL)
+		return BULKPAR_SHORTAGE_NONE;
+	bulkpar_quota_release(&slot->quota);
+	return BULKPAR_SHORTAGE_SERVER;
+}
+
+/*
+ * Give back what the process takes if it has ended, or does so until the deadline.
+ * Returns whether there is none.  Does not throw.
+ */
+bool
+bulkpar_launch_empty_slot(BulkparSlot *slot, TimestampTz deadline)
+{
+	if (slot->handle == NULL)
+		return true;
+	if (!bulkpar_launch_await_end(slot->handle, deadline))
+		return false;
+	pfree(slot->handle);
+	slot->handle = NULL;
+	bulkpar_quota_release(&slot->quota);
+	return true;
+}
+
+/*
  * Begin as a process beside the workers, with that identity and under the name
  * that it was launched with.  Returns what its coordinator shares with it, for as
  * long as it lives; NULL if that is gone.

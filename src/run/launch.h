@@ -30,10 +30,23 @@ typedef struct BulkparLaunch
 	Size		extra_size;
 } BulkparLaunch;
 
+/* A process, and what it takes of the limits. */
+typedef struct BulkparSlot
+{
+	BackgroundWorkerHandle *handle; /* NULL for no process */
+	BulkparQuota quota;
+} BulkparSlot;
+
 extern BackgroundWorkerHandle *bulkpar_launch_process(const BulkparLaunch *launch,
 													  const char *name);
 extern void *bulkpar_launch_begin(const BulkparIdentity *identity,
 								  dsm_handle handle);
+extern BulkparShortage bulkpar_launch_in_slot(BulkparSlot *slot,
+											  MemoryContext context,
+											  const BulkparLaunch *launch,
+											  const char *name, Oid login);
+extern bool bulkpar_launch_empty_slot(BulkparSlot *slot,
+									  TimestampTz deadline);
 extern void bulkpar_launch_wake_launcher(void);
 extern void bulkpar_launch_raise_no_slot(BulkparShortage shortage);
 extern bool bulkpar_launch_await_end(BackgroundWorkerHandle *handle,

@@ -31,7 +31,6 @@
 
 #include "run/launch.h"
 #include "run/nodes.h"
-#include "run/quota.h"
 #include "run/talk.h"
 #include "session/clip.h"
 #include "session/settings.h"
@@ -47,8 +46,7 @@ struct BulkparNodes
 {
 	BulkparTalkArgs args;
 	BulkparTalkShared *shared;
-	BackgroundWorkerHandle *handle; /* NULL for no process */
-	BulkparQuota quota;
+	BulkparSlot slot;			/* of the process */
 	int			deaths;
 	bool		complete;		/* all have succeeded */
 	TimestampTz deadline;		/* of the stop */
@@ -58,7 +56,6 @@ StaticAssertDecl(sizeof(BulkparTalkArgs) <= BGW_EXTRALEN,
 				 "arguments do not fit");
 
 static BulkparShortage launch_talk(BulkparNodes *nodes);
-static bool see_off_talk(BulkparNodes *nodes, TimestampTz deadline);
 static bool are_complete(const BulkparNodes *nodes);
 
 /*
@@ -119,7 +116,7 @@ bulkpar_nodes_look_after(BulkparNodes *nodes)
 {
 	if (nodes->complete)
 		return true;
-	if (nodes->handle != NULL && !see_off_talk(nodes, 0))
+	if (!bulkpar_launch_empty_slot(&nodes->slot, 0))
 		return false;
 	nodes->complete = are_complete(nodes);
 	if (nodes->complete)
@@ -150,7 +147,7 @@ bulkpar_nodes_ask_to_stop(BulkparNodes *nodes, bool cancel)
 												  STOP_TIMEOUT);
 	pg_atomic_write_u32(&nodes->shared->order,
 						cancel ? BULKPAR_TALK_CANCEL : BULKPAR_TALK_PAUSE);
-	if (nodes->handle == NULL || see_off_talk(nodes, 0))
+	if (bulkpar_launch_empty_slot(&nodes->slot, 0))
 		(void) launch_talk(nodes);
 	proc = nodes->shared->proc;
 	if (proc != NULL)
@@ -166,7 +163,8 @@ bulkpar_nodes_stop(BulkparNodes *nodes, char *unreached, Size size)
 {
 	if (nodes->deadline == 0)
 		return;
-	if (nodes->handle == NULL || !see_off_talk(nodes, nodes->deadline))
+	if (nodes->slot.handle == NULL ||
+		!bulkpar_launch_empty_slot(&nodes->slot, nodes->deadline))
 		bulkpar_clip(unreached, size, "some of its servers");
 	else
 		bulkpar_clip(unreached, size, nodes->shared->unreached);
@@ -177,18 +175,17 @@ bulkpar_nodes_stop(BulkparNodes *nodes, char *unreached, Size size)
 void
 bulkpar_nodes_terminate(BulkparNodes *nodes)
 {
-	if (nodes->handle != NULL)
-		TerminateBackgroundWorker(nodes->handle);
+	if (nodes->slot.handle != NULL)
+		TerminateBackgroundWorker(nodes->slot.handle);
 }
 
 /* Whether it has ended, or does so soon.  Does not throw. */
 bool
 bulkpar_nodes_have_ended(BulkparNodes *nodes)
 {
-	return nodes->handle == NULL ||
-		see_off_talk(nodes,
-					 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												 STOP_GRACE));
+	return bulkpar_launch_empty_slot(&nodes->slot,
+									 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+																 STOP_GRACE));
 }
 
 /* The same as terminate, and wait for its end however long that takes. */
@@ -196,8 +193,7 @@ void
 bulkpar_nodes_outlast(BulkparNodes *nodes)
 {
 	bulkpar_nodes_terminate(nodes);
-	if (nodes->handle != NULL)
-		(void) see_off_talk(nodes, DT_NOEND);
+	(void) bulkpar_launch_empty_slot(&nodes->slot, DT_NOEND);
 }
 
 /* Launch the process, or say which limit keeps us from it.  Does not throw. */
@@ -210,36 +206,13 @@ launch_talk(BulkparNodes *nodes)
 		.extra = &nodes->args,
 		.extra_size = sizeof(nodes->args)
 	};
-	MemoryContext oldcontext;
-	BulkparShortage shortage;
 	char		name[BGW_MAXLEN];
 
-	shortage = bulkpar_quota_acquire(nodes->args.identity.login,
-									 &nodes->quota);
-	if (shortage != BULKPAR_SHORTAGE_NONE)
-		return shortage;
 	snprintf(name, sizeof(name), "bulkpar nodes of job " INT64_FORMAT,
 			 nodes->args.job_id);
-	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(nodes));
 	nodes->shared->proc = NULL;
-	nodes->handle = bulkpar_launch_process(&launch, name);
-	MemoryContextSwitchTo(oldcontext);
-	if (nodes->handle != NULL)
-		return BULKPAR_SHORTAGE_NONE;
-	bulkpar_quota_release(&nodes->quota);
-	return BULKPAR_SHORTAGE_SERVER;
-}
-
-/* Whether the process has ended, or does so until the deadline. */
-static bool
-see_off_talk(BulkparNodes *nodes, TimestampTz deadline)
-{
-	if (!bulkpar_launch_await_end(nodes->handle, deadline))
-		return false;
-	pfree(nodes->handle);
-	nodes->handle = NULL;
-	bulkpar_quota_release(&nodes->quota);
-	return true;
+	return bulkpar_launch_in_slot(&nodes->slot, GetMemoryChunkContext(nodes),
+								  &launch, name, nodes->args.identity.login);
 }
 
 static bool

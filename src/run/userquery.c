@@ -39,7 +39,6 @@
 #include "bulkpar.h"
 #include "run/ask.h"
 #include "run/launch.h"
-#include "run/quota.h"
 #include "run/userquery.h"
 #include "session/settings.h"
 
@@ -68,9 +67,8 @@ struct BulkparUserquery
 	char	   *queries[BULKPAR_LIMITS_SOURCES];	/* NULL for none */
 	dsm_segment *segment;		/* NULL where nobody is to answer yet */
 	Answers    *answers;		/* in it */
-	BackgroundWorkerHandle *handle; /* NULL for no process */
+	BulkparSlot slot;			/* of the process */
 	bool		no_login;		/* the owner cannot connect */
-	BulkparQuota quota;
 	TimestampTz launched_at;
 	bool		refused;		/* there was no slot for it */
 };
@@ -90,7 +88,6 @@ static void end_asker(BulkparUserquery *userquery);
 static bool has_query(const BulkparUserquery *userquery);
 static void make_answers(BulkparUserquery *userquery);
 static void launch_asker(BulkparUserquery *userquery, TimestampTz now);
-static bool drop_ended(BulkparUserquery *userquery, TimestampTz deadline);
 static const char *start_asker(const UserqueryArgs *args,
 							   const char *configured);
 static void ask_all(const char **queries, Answers *answers);
@@ -144,8 +141,8 @@ bulkpar_userquery_follow(BulkparUserquery *userquery,
 static void
 end_asker(BulkparUserquery *userquery)
 {
-	if (userquery->handle != NULL)
-		TerminateBackgroundWorker(userquery->handle);
+	if (userquery->slot.handle != NULL)
+		TerminateBackgroundWorker(userquery->slot.handle);
 	if (userquery->segment != NULL)
 		dsm_detach(userquery->segment);
 	userquery->segment = NULL;
@@ -214,15 +211,16 @@ bulkpar_userquery_tend(BulkparUserquery *userquery, bool wanted)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz answered_at;
 
-	if (userquery->handle != NULL)
+	if (userquery->slot.handle != NULL)
 	{
-		if (drop_ended(userquery, now) || userquery->answers == NULL)
+		if (bulkpar_launch_empty_slot(&userquery->slot, now) ||
+			userquery->answers == NULL)
 			return;
 		answered_at = pg_atomic_read_u64(&userquery->answers->answered_at);
 		if (!wanted)
 			end_asker(userquery);
 		else if (now - Max(answered_at, userquery->launched_at) > ANSWER_AGE)
-			TerminateBackgroundWorker(userquery->handle);
+			TerminateBackgroundWorker(userquery->slot.handle);
 	}
 	else if (!wanted)
 		userquery->refused = false;
@@ -236,7 +234,7 @@ bulkpar_userquery_tend(BulkparUserquery *userquery, bool wanted)
 bool
 bulkpar_userquery_lacks_slot(const BulkparUserquery *userquery)
 {
-	return userquery->refused && userquery->handle == NULL &&
+	return userquery->refused && userquery->slot.handle == NULL &&
 		has_query(userquery);
 }
 
@@ -268,7 +266,6 @@ launch_asker(BulkparUserquery *userquery, TimestampTz now)
 		.extra = &args,
 		.extra_size = sizeof(args)
 	};
-	MemoryContext context;
 
 	userquery->launched_at = now;
 	bulkpar_settings_start_transaction();
@@ -280,35 +277,11 @@ launch_asker(BulkparUserquery *userquery, TimestampTz now)
 	make_answers(userquery);
 	args.segment = dsm_segment_handle(userquery->segment);
 	userquery->refused =
-		bulkpar_quota_acquire(args.identity.login,
-							  &userquery->quota) != BULKPAR_SHORTAGE_NONE;
-	if (userquery->refused)
-		return;
-	context = MemoryContextSwitchTo(GetMemoryChunkContext(userquery));
-	userquery->handle =
-		bulkpar_launch_process(&launch,
+		bulkpar_launch_in_slot(&userquery->slot,
+							   GetMemoryChunkContext(userquery), &launch,
 							   psprintf("bulkpar throttle query of job " INT64_FORMAT,
-										userquery->job_id));
-	MemoryContextSwitchTo(context);
-	if (userquery->handle != NULL)
-		return;
-	bulkpar_quota_release(&userquery->quota);
-	userquery->refused = true;
-}
-
-/*
- * Give back what the process takes if it has ended, or does so until the
- * deadline.  Does not throw.
- */
-static bool
-drop_ended(BulkparUserquery *userquery, TimestampTz deadline)
-{
-	if (!bulkpar_launch_await_end(userquery->handle, deadline))
-		return false;
-	pfree(userquery->handle);
-	userquery->handle = NULL;
-	bulkpar_quota_release(&userquery->quota);
-	return true;
+										userquery->job_id),
+							   args.identity.login) != BULKPAR_SHORTAGE_NONE;
 }
 
 /*
@@ -318,22 +291,22 @@ drop_ended(BulkparUserquery *userquery, TimestampTz deadline)
 bool
 bulkpar_userquery_stop(BulkparUserquery *userquery)
 {
-	if (userquery->handle == NULL)
+	if (userquery->slot.handle == NULL)
 		return true;
-	TerminateBackgroundWorker(userquery->handle);
-	return drop_ended(userquery,
-					  TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-												  END_TIMEOUT));
+	TerminateBackgroundWorker(userquery->slot.handle);
+	return bulkpar_launch_empty_slot(&userquery->slot,
+									 TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+																 END_TIMEOUT));
 }
 
 /* The same, and wait for its end however long that takes. */
 void
 bulkpar_userquery_outlast(BulkparUserquery *userquery)
 {
-	if (userquery->handle == NULL)
+	if (userquery->slot.handle == NULL)
 		return;
-	TerminateBackgroundWorker(userquery->handle);
-	(void) drop_ended(userquery, DT_NOEND);
+	TerminateBackgroundWorker(userquery->slot.handle);
+	(void) bulkpar_launch_empty_slot(&userquery->slot, DT_NOEND);
 }
 
 /*
