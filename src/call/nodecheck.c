@@ -39,40 +39,50 @@ typedef struct NodeCheck
 } NodeCheck;
 
 static void check_login(Oid owner);
-static void check_node(void *arg);
-static void ask_node(const NodeCheck *check, const char *sql, int ncolumns,
-					 BulkparDblinkResult *result);
-static void await_answer(const NodeCheck *check);
+static ErrorData *check_nodes(NodeCheck *checks, int count);
+static void greet_node(void *arg);
+static void ask_node(void *arg);
+static void hear_node(void *arg);
+static void await_answer(const NodeCheck *check, int ncolumns,
+						 BulkparDblinkResult *result);
+static void await_result(const NodeCheck *check);
 static void leave_node(void *arg);
 
+/* What is done with each server, before the next is done with any. */
+static const BulkparSubxactFunction steps[] = {
+	greet_node, ask_node, hear_node
+};
+
 /*
- * Ask each node of a job, and keep what it has explained.  No connection stays
- * behind.  An error says of which node it is.
+ * Ask each node of a job, all at the same time, and keep what it has explained.  No
+ * connection stays behind.  An error says of which node it is.
  */
 void
 bulkpar_nodecheck_ask(BulkparJob *job)
 {
-	if (job->nnodes > 0)
-		check_login(job->owner);
+	NodeCheck  *checks = palloc0(sizeof(NodeCheck) * job->nnodes);
+	ErrorData  *error;
+
+	if (job->nnodes == 0)
+		return;
+	check_login(job->owner);
 	for (int i = 0; i < job->nnodes; i++)
 	{
-		NodeCheck	check = {
-			.job = job,
-			.node = &job->nodes[i]
-		};
-		ErrorData  *error;
-
-		snprintf(check.connection, sizeof(check.connection),
+		checks[i].job = job;
+		checks[i].node = &job->nodes[i];
+		snprintf(checks[i].connection, sizeof(checks[i].connection),
 				 BULKPAR_DBLINK_MARK " %d of %d", i + 1, MyProcPid);
-		error = bulkpar_subxact_try(check_node, &check);
-		if (check.connected)
-			bulkpar_subxact_run(leave_node, &check);
-		if (error == NULL)
-			continue;
-		bulkpar_dblink_clean_error(error);
-		bulkpar_remote_name(error, check.node);
-		ReThrowError(error);
 	}
+	error = check_nodes(checks, job->nnodes);
+	for (int i = 0; i < job->nnodes; i++)
+	{
+		ErrorData  *left = bulkpar_subxact_try(leave_node, &checks[i]);
+
+		if (error == NULL)
+			error = left;
+	}
+	if (error != NULL)
+		ReThrowError(error);
 }
 
 /* The process that talks to the nodes connects to this database as the owner. */
@@ -91,20 +101,57 @@ check_login(Oid owner)
 			 errhint("Allow it with ALTER ROLE ... LOGIN, or call the function as a role that may.")));
 }
 
+/* The first error, also a cancel; NULL for none. */
+static ErrorData *
+check_nodes(NodeCheck *checks, int count)
+{
+	for (int step = 0; step < (int) lengthof(steps); step++)
+	{
+		for (int i = 0; i < count; i++)
+		{
+			ErrorData  *error = bulkpar_subxact_try(steps[step], &checks[i]);
+
+			if (error == NULL)
+				continue;
+			bulkpar_dblink_clean_error(error);
+			bulkpar_remote_name(error, checks[i].node);
+			return error;
+		}
+	}
+	return NULL;
+}
+
 static void
-check_node(void *arg)
+greet_node(void *arg)
+{
+	NodeCheck  *check = arg;
+
+	bulkpar_dblink_connect(check->connection, check->node->server);
+	check->connected = true;
+	bulkpar_dblink_send(check->connection, bulkpar_remote_prepare());
+}
+
+static void
+ask_node(void *arg)
 {
 	NodeCheck  *check = arg;
 	BulkparDblinkResult result;
 	char	   *schema;
 
-	bulkpar_dblink_connect(check->connection, check->node->server);
-	check->connected = true;
-	ask_node(check, bulkpar_remote_prepare(), BULKPAR_REMOTE_PREPARE_COLUMNS,
-			 &result);
+	await_answer(check, BULKPAR_REMOTE_PREPARE_COLUMNS, &result);
 	schema = bulkpar_remote_prepared(&result);
-	ask_node(check, bulkpar_remote_explain(check->job, check->node, schema),
-			 BULKPAR_REMOTE_EXPLAIN_COLUMNS, &result);
+	bulkpar_dblink_send(check->connection,
+						bulkpar_remote_explain(check->job, check->node,
+											   schema));
+}
+
+static void
+hear_node(void *arg)
+{
+	NodeCheck  *check = arg;
+	BulkparDblinkResult result;
+
+	await_answer(check, BULKPAR_REMOTE_EXPLAIN_COLUMNS, &result);
 	check->node->explanation = NIL;
 	for (int i = 0; i < result.nrows; i++)
 		check->node->explanation = lappend(check->node->explanation,
@@ -112,22 +159,21 @@ check_node(void *arg)
 										   result.values[i]);
 }
 
-/* Ask, and wait for the whole answer, which a cancel interrupts. */
+/* Wait for the whole answer, which a cancel interrupts. */
 static void
-ask_node(const NodeCheck *check, const char *sql, int ncolumns,
-		 BulkparDblinkResult *result)
+await_answer(const NodeCheck *check, int ncolumns,
+			 BulkparDblinkResult *result)
 {
 	BulkparDblinkResult end;
 
-	bulkpar_dblink_send(check->connection, sql);
-	await_answer(check);
+	await_result(check);
 	bulkpar_dblink_receive(check->connection, ncolumns, result);
-	await_answer(check);
+	await_result(check);
 	bulkpar_dblink_receive(check->connection, 1, &end);
 }
 
 static void
-await_answer(const NodeCheck *check)
+await_result(const NodeCheck *check)
 {
 	while (bulkpar_dblink_is_busy(check->connection))
 	{
@@ -142,5 +188,8 @@ await_answer(const NodeCheck *check)
 static void
 leave_node(void *arg)
 {
-	bulkpar_dblink_disconnect(((NodeCheck *) arg)->connection);
+	NodeCheck  *check = arg;
+
+	if (check->connected)
+		bulkpar_dblink_disconnect(check->connection);
 }

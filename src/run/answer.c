@@ -87,7 +87,10 @@ question_now(const BulkparTalks *work)
 		BULKPAR_QUESTION_STOP;
 }
 
-/* See first what there is, and whether the owner may still change it. */
+/*
+ * See first whether the owner may still change it, and what there is, unless
+ * nothing was ever asked for.
+ */
 static void
 hear_prepared(BulkparTalks *work, BulkparTalk *talk)
 {
@@ -95,7 +98,10 @@ hear_prepared(BulkparTalks *work, BulkparTalk *talk)
 		bulkpar_foreign_recheck(work->job, talk->node);
 	talk->schema = MemoryContextStrdup(GetMemoryChunkContext(work->talks),
 									   bulkpar_remote_prepared(&talk->answer));
-	bulkpar_answer_ask_next(talk, question_now(work), 0);
+	if (work->order == BULKPAR_TALK_RUN && !talk->asked)
+		ask_start(work, talk);
+	else
+		bulkpar_answer_ask_next(talk, question_now(work), 0);
 }
 
 /* That a job may be there is in the books before it is asked for. */
