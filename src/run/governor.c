@@ -39,7 +39,7 @@
 #include "session/clip.h"
 #include "session/settings.h"
 
-/* How often to look, in milliseconds, and how often at most. */
+/* How often to look, in milliseconds, and how often where it matters. */
 #define LOOK_INTERVAL 100
 #define SHORT_INTERVAL 20
 
@@ -251,15 +251,16 @@ bulkpar_governor_tend(BulkparGovernor *governor)
 
 /*
  * After how many milliseconds to look again.  Where a job is slowed down it must
- * hear soon of what it does: at full speed a slow standby may fall behind by a
- * third of a second meanwhile.
+ * hear soon of what it does.  So it must where it may be: in a tenth of a second
+ * at full speed it can write what keeps a slow standby busy for one.
  */
 int
 bulkpar_governor_interval(const BulkparGovernor *governor)
 {
 	double		share = bulkpar_law_share(governor->reasons.load, 0);
 
-	return share > 0 && share < 1 ? SHORT_INTERVAL : LOOK_INTERVAL;
+	return share > 0 && (share < 1 || bulkpar_lag_is_watching(governor->lag)) ?
+		SHORT_INTERVAL : LOOK_INTERVAL;
 }
 
 /* Whether the limits have no slot for that process. */

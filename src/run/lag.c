@@ -47,6 +47,12 @@
 /* What is foretold counts from this part of the limit on, for one may stand still. */
 #define MIN_PART 10
 
+/*
+ * And as so many times of it: a standby takes longer for some bytes than for others.
+ * A job that waits for one is no slower for that.
+ */
+#define MARGIN 1.3
+
 /* Who takes WAL. */
 typedef struct Standby
 {
@@ -69,6 +75,7 @@ struct BulkparLag
 	BulkparRing ring;
 	XLogRecPtr	written;		/* here */
 	XLogRecPtr	flushed;
+	bool		watching;		/* a standby that is there and has a limit */
 	int			count;
 	int			size;
 	Standby		standbys[FLEXIBLE_ARRAY_MEMBER];
@@ -122,6 +129,7 @@ bulkpar_lag_look(BulkparLag *lag, const BulkparLimits *limits,
 	lag->written = get_end_of_wal();
 	bulkpar_ring_add(&lag->ring, now, lag->written, lag->flushed);
 	look_at_senders(lag, now);
+	lag->watching = false;
 
 	for (i = lag->count - 1; i >= 0; i--)
 	{
@@ -135,10 +143,18 @@ bulkpar_lag_look(BulkparLag *lag, const BulkparLimits *limits,
 		{
 			if (!ignored)
 				tell_lag(lag, standby, limits, now, reasons);
+			lag->watching |= !ignored;
 		}
 		else if (!tell_gone(standby, now, ignored ? NULL : reasons))
 			*standby = lag->standbys[--lag->count];
 	}
+}
+
+/* Whether there was a standby in the last look that the job may have to wait for. */
+bool
+bulkpar_lag_is_watching(const BulkparLag *lag)
+{
+	return lag->watching;
 }
 
 /*
@@ -310,6 +326,7 @@ tell_lag(const BulkparLag *lag, Standby *standby, const BulkparLimits *limits,
 		standby->apply;
 	int64		age = bulkpar_ring_age(&lag->ring, now, position,
 									   lag->flushed);
+	int64		left = 0;
 	double		load;
 	char		name[BULKPAR_REASON_NAME];
 	char		text[BULKPAR_REASON_TEXT];
@@ -318,14 +335,14 @@ tell_lag(const BulkparLag *lag, Standby *standby, const BulkparLimits *limits,
 		age += standby->head_start;
 	bulkpar_speed_note(&standby->speed, now, position, lag->flushed);
 	if (age / 1000.0 * MIN_PART >= limits->max_replica_lag)
-		age = Max(age, bulkpar_speed_time_left(&standby->speed, position,
-											   lag->written));
-	load = age / 1000.0 / limits->max_replica_lag;
+		left = bulkpar_speed_time_left(&standby->speed, position, lag->written);
+	load = Max(age, MARGIN * left) / 1000.0 / limits->max_replica_lag;
 	if (bulkpar_law_share(load, 0) >= 1)
 		return;
 	snprintf(name, sizeof(name), "replica \"%s\"", standby->name);
 	snprintf(text, sizeof(text), "%s %s %.1f s of %g s", name,
-			 limits->replica_flush ? "flush" : "replay", age / 1000000.0,
+			 limits->replica_flush ? "flush" : "replay",
+			 Max(age, left) / 1000000.0,
 			 limits->max_replica_lag / 1000.0);
 	bulkpar_reasons_add(reasons, load, name, text);
 }

@@ -23,5 +23,6 @@ typedef struct BulkparLag BulkparLag;
 extern BulkparLag *bulkpar_lag_create(void);
 extern void bulkpar_lag_look(BulkparLag *lag, const BulkparLimits *limits,
 							 TimestampTz now, BulkparReasons *reasons);
+extern bool bulkpar_lag_is_watching(const BulkparLag *lag);
 
 #endif							/* BULKPAR_LAG_H */
