@@ -74,7 +74,11 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 			bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STOPPED, 0);
 			break;
 		default:
-			hear_status(work, talk);
+			if (talk->prepared)
+				hear_status(work, talk);
+			else
+				bulkpar_answer_ask_next(talk, talk->question, 0);
+			talk->prepared = true;
 			break;
 	}
 }

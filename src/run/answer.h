@@ -45,6 +45,7 @@ typedef struct BulkparTalk
 	char		connection[NAMEDATALEN];
 	bool		connected;
 	char	   *schema;			/* of the extension there */
+	bool		prepared;		/* the question how the job is, there */
 	BulkparQuestion question;
 	TimestampTz due;			/* when to ask it */
 	bool		sent;			/* and it is not all answered */

@@ -41,6 +41,9 @@
 /* And characters of the key of each, so that it is not cut as other texts are. */
 #define MAX_KEY 2000
 
+/* The statement that is prepared there. */
+#define STATUS "bulkpar_status"
+
 /* What a value means depends on these. */
 static const char *const settings[] = {
 	"TimeZone",
@@ -158,11 +161,14 @@ bulkpar_remote_resume(const BulkparJob *job, const BulkparNode *node,
 					psprintf("%d", node->workers), job->batch_size);
 }
 
-/* Ask how far the job is. */
+/*
+ * Prepare to ask how far the job is, which is asked often: to plan that anew takes
+ * ten times as long as the answer.
+ */
 char *
-bulkpar_remote_status(const BulkparNode *node, const char *schema)
+bulkpar_remote_prepare_status(const BulkparNode *node, const char *schema)
 {
-	return psprintf("SELECT j.job_id::pg_catalog.text, j.status::pg_catalog.text, "
+	return psprintf("PREPARE " STATUS " AS SELECT j.job_id::pg_catalog.text, j.status::pg_catalog.text, "
 					"p.rows_done::pg_catalog.text, p.rows_changed::pg_catalog.text, "
 					"p.rows_failed::pg_catalog.text, p.rows_unchanged::pg_catalog.text, "
 					"(SELECT pg_catalog.sum(c.batches) FROM %s.bulkpar_chunks c "
@@ -183,6 +189,12 @@ bulkpar_remote_status(const BulkparNode *node, const char *schema)
 					"WHERE r.rolname OPERATOR(pg_catalog.=) current_user) "
 					"ORDER BY j.job_id DESC LIMIT 1",
 					schema, schema, schema, quote_literal_cstr(node->name));
+}
+
+char *
+bulkpar_remote_status(void)
+{
+	return "EXECUTE " STATUS;
 }
 
 /*

@@ -35,8 +35,9 @@ extern char *bulkpar_remote_start(const BulkparJob *job,
 extern char *bulkpar_remote_resume(const BulkparJob *job,
 								   const BulkparNode *node,
 								   const char *schema);
-extern char *bulkpar_remote_status(const BulkparNode *node,
-								   const char *schema);
+extern char *bulkpar_remote_prepare_status(const BulkparNode *node,
+										   const char *schema);
+extern char *bulkpar_remote_status(void);
 extern bool bulkpar_remote_report(const BulkparNode *node,
 								  const BulkparDblinkResult *result,
 								  BulkparNodeReport *report);

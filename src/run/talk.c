@@ -63,7 +63,7 @@ static bool has_something_to_do(const BulkparTalk *talk, TimestampTz now);
 static void go_on(BulkparTalks *work, BulkparTalk *talk);
 static void ask_or_listen(BulkparTalks *work, BulkparTalk *talk);
 static char *question_text(const BulkparTalks *work, const BulkparTalk *talk);
-static int	answer_columns(BulkparQuestion question);
+static int	answer_columns(const BulkparTalk *talk);
 static bool hear_answer(BulkparTalk *talk);
 static void check_patience(const BulkparTalks *work, BulkparTalk *talk);
 static long time_to_listen(const BulkparTalks *work);
@@ -289,6 +289,7 @@ ask_or_listen(BulkparTalks *work, BulkparTalk *talk)
 	{
 		bulkpar_dblink_connect(talk->connection, talk->node->server);
 		talk->connected = true;
+		talk->prepared = false;
 		talk->question = BULKPAR_QUESTION_PREPARE;
 	}
 	if (!talk->sent)
@@ -326,14 +327,15 @@ question_text(const BulkparTalks *work, const BulkparTalk *talk)
 			return bulkpar_remote_stop(talk->node, talk->schema,
 									   work->order == BULKPAR_TALK_CANCEL);
 		default:
-			return bulkpar_remote_status(talk->node, talk->schema);
+			return talk->prepared ? bulkpar_remote_status() :
+				bulkpar_remote_prepare_status(talk->node, talk->schema);
 	}
 }
 
 static int
-answer_columns(BulkparQuestion question)
+answer_columns(const BulkparTalk *talk)
 {
-	switch (question)
+	switch (talk->question)
 	{
 		case BULKPAR_QUESTION_PREPARE:
 			return BULKPAR_REMOTE_PREPARE_COLUMNS;
@@ -344,7 +346,7 @@ answer_columns(BulkparQuestion question)
 		case BULKPAR_QUESTION_STOP:
 			return BULKPAR_REMOTE_STOP_COLUMNS;
 		default:
-			return BULKPAR_REMOTE_STATUS_COLUMNS;
+			return talk->prepared ? BULKPAR_REMOTE_STATUS_COLUMNS : 1;
 	}
 }
 
@@ -359,7 +361,7 @@ hear_answer(BulkparTalk *talk)
 	if (!talk->answered)
 	{
 		bulkpar_dblink_receive(talk->connection,
-							   answer_columns(talk->question), &talk->answer);
+							   answer_columns(talk), &talk->answer);
 		talk->answered = true;
 		if (bulkpar_dblink_is_busy(talk->connection))
 			return false;

@@ -12,6 +12,7 @@ import deletes
 import gentle
 import growth
 import machine
+import nodes
 import parts
 import report
 import server
@@ -38,6 +39,7 @@ PARTS = {
     'copy': (walks.run_copy, 1_000_000, 5),
     'merge': (walks.run_merge, 500_000, 5),
     'tenants': (tenants.run_tenants, 1_000_000, 3),
+    'nodes': (nodes.run_nodes, 1_000_000, 5),
     'growth': (growth.run_growth, None, 3),
     'latency': (parts.run_latency, 1, 50),
 }
