@@ -14,9 +14,16 @@ from standby import program
 
 PORTS = (5441, 5442)
 COUNT = len(PORTS)
-PARENT = 'item'
+PARENT = 'auth_user'
 # As the benchmark's own server.
 CONFIG = os.path.join(os.path.dirname(__file__), 'server.conf')
+# As Django makes them.
+COLUMNS = """
+    id int NOT NULL, password varchar(128) NOT NULL,
+    is_superuser boolean NOT NULL, username varchar(150) NOT NULL,
+    first_name varchar(150) NOT NULL, last_name varchar(150) NOT NULL,
+    email varchar(254) NOT NULL, is_staff boolean NOT NULL,
+    is_active boolean NOT NULL, date_joined timestamptz NOT NULL"""
 # Rows of a job that is next to nothing, and how often it is called.
 FEW = 1000
 CALLS = 21
@@ -33,7 +40,7 @@ class Node:
     def __init__(self, number):
         self.number = number
         self.port = PORTS[number]
-        self.table = f'item_{number}'
+        self.table = f'{PARENT}_{number}'
 
     def __enter__(self):
         self.directory = tempfile.mkdtemp()
@@ -74,18 +81,23 @@ class Node:
         """Make its part of the table anew, with all of it in memory."""
         first = self.number * rows
         self.run(f'DROP TABLE IF EXISTS {self.table}',
-                 f"""CREATE TABLE {self.table} (
-                         id bigint PRIMARY KEY, counter int NOT NULL,
-                         name text, filler text)""",
+                 f"""CREATE TABLE {self.table} ({COLUMNS},
+                         PRIMARY KEY (id), UNIQUE (username))""",
+                 f"""CREATE INDEX ON {self.table}
+                     (username varchar_pattern_ops)""",
                  f"""INSERT INTO {self.table}
-                     SELECT i, 0, 'name ' || i, repeat('x', 60)
+                     SELECT i, 'pbkdf2_sha256$260000$' || md5(i::text) ||
+                                md5('salt' || i), false,
+                            'user_' || i, 'Alice', 'Almeida',
+                            'user_' || i || '@example.com', false, true,
+                            timestamptz '2020-01-01' + i * interval '97 s'
                      FROM generate_series({first + 1}, {first + rows}) AS i""",
                  f'VACUUM ANALYZE {self.table}', 'CHECKPOINT')
 
 
-class Items:
-    """All rows of a table are changed, half of them on each of two servers."""
-    column = 'counter'
+class SpreadUsers:
+    """A name of all users, half of whom are on each of two servers."""
+    column = 'first_name'
 
     def __init__(self, nodes, rows):
         self.nodes = nodes
@@ -96,9 +108,8 @@ class Items:
             CREATE EXTENSION IF NOT EXISTS bulkpar;
             CREATE EXTENSION IF NOT EXISTS dblink;
             CREATE EXTENSION IF NOT EXISTS postgres_fdw;
-            CREATE TABLE {PARENT} (id bigint NOT NULL, counter int NOT NULL,
-                                   name text, filler text)
-            PARTITION BY RANGE (id)""", database='postgres')
+            CREATE TABLE {PARENT} ({COLUMNS}) PARTITION BY RANGE (id)""",
+                     database='postgres')
         for node in self.nodes:
             first = node.number * self.rows // COUNT
             database.run(f"""
@@ -125,7 +136,8 @@ class Items:
     def check(self):
         for node in self.nodes:
             row = node.run(f"""SELECT count(*), count(*) FILTER (
-                                   WHERE counter = 1) FROM {node.table}""")[0]
+                                   WHERE first_name = 'ALICE')
+                               FROM {node.table}""")[0]
             if row != (self.rows // COUNT,) * 2:
                 raise SystemExit(f'node {node.number} has changed {row}')
 
@@ -142,12 +154,12 @@ def seconds_of(function, *arguments):
 
 
 def call(target):
-    return (f"SELECT status FROM bulkpar_update('{target}', 'counter',"
-            " 'counter + 1')")
+    return (f"SELECT status FROM bulkpar_update('{target}', 'first_name',"
+            " 'upper(first_name)')")
 
 
 def update(target):
-    return f'UPDATE {target} SET counter = counter + 1'
+    return f'UPDATE {target} SET first_name = upper(first_name)'
 
 
 def ways(nodes):
@@ -162,19 +174,19 @@ def ways(nodes):
     }
 
 
-def compare(bench, items, names, rounds):
+def compare(bench, users, names, rounds):
     """Run these ways in turns; return their results."""
     results = Results(names)
     for number in range(rounds + 1):
         for name in names if number % 2 else reversed(names):
-            items.start_afresh()
-            seconds = seconds_of(ways(items.nodes)[name])
-            items.check()
-            bench.report.progress(f'nodes, {items.rows} rows, round {number}:'
+            users.start_afresh()
+            seconds = seconds_of(ways(users.nodes)[name])
+            users.check()
+            bench.report.progress(f'nodes, {users.rows} rows, round {number}:'
                                   f' {name} {seconds:.3f} s')
             if number > 0:
                 results.add(name, {'seconds': seconds})
-                bench.report.record('nodes', items, name, number,
+                bench.report.record('nodes', users, name, number,
                                     {'seconds': seconds})
     return results
 
@@ -185,13 +197,13 @@ def run_nodes(bench, rows, rounds):
         for size, names, turns in (
                 (rows, [ONE, EACH, ALONE, JOB], rounds),
                 (FEW, [ALONE, JOB], CALLS)):
-            items = Items([one, other], size)
-            items.create()
-            tables.append((items, names, compare(bench, items, names, turns)))
-            items.drop()
-    for items, names, results in tables:
+            users = SpreadUsers([one, other], size)
+            users.create()
+            tables.append((users, names, compare(bench, users, names, turns)))
+            users.drop()
+    for users, names, results in tables:
         first = names[0]
-        bench.report.title(f'{items.rows:,} rows, half of them on each of'
+        bench.report.title(f'{users.rows:,} rows, half of them on each of'
                            f' {COUNT} servers of this machine')
         bench.report.table(
             ['way', 'median', 'fastest', 'slowest', f'time / {first}'],
