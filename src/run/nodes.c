@@ -108,19 +108,23 @@ bulkpar_nodes_launch(BulkparNodes *nodes)
 }
 
 /*
- * See whether the jobs on all nodes have succeeded, and replace the process if
- * it has died.  An error that it has met it has recorded in the job.
+ * See whether the jobs on all nodes have succeeded, for which the end of the
+ * process is not waited for, and replace it if it has died.  An error that it has
+ * met it has recorded in the job.
  */
 bool
 bulkpar_nodes_look_after(BulkparNodes *nodes)
 {
+	bool		gone;
+
 	if (nodes->complete)
 		return true;
-	if (!bulkpar_launch_empty_slot(&nodes->slot, 0))
+	gone = bulkpar_launch_empty_slot(&nodes->slot, 0);
+	if (!gone && !nodes->shared->finished)
 		return false;
 	nodes->complete = are_complete(nodes);
-	if (nodes->complete)
-		return true;
+	if (nodes->complete || !gone)
+		return nodes->complete;
 	if (++nodes->deaths > MAX_DEATHS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OPERATOR_INTERVENTION),
@@ -211,6 +215,7 @@ launch_talk(BulkparNodes *nodes)
 	snprintf(name, sizeof(name), "bulkpar nodes of job " INT64_FORMAT,
 			 nodes->args.job_id);
 	nodes->shared->proc = NULL;
+	nodes->shared->finished = false;
 	return bulkpar_launch_in_slot(&nodes->slot, GetMemoryChunkContext(nodes),
 								  &launch, name, nodes->args.identity.login);
 }

@@ -55,7 +55,8 @@
 
 static bool has_coordinator(int64 job_id);
 static void start_work(BulkparTalks *work, const BulkparTalkArgs *args);
-static bool is_over(BulkparTalks *work);
+static bool is_over(const BulkparTalks *work);
+static bool all_have_succeeded(const BulkparTalks *work);
 static void hear_order(BulkparTalks *work);
 static void stop_talk(BulkparTalks *work, BulkparTalk *talk);
 static void give_up(BulkparTalks *work);
@@ -117,6 +118,7 @@ bulkpar_talk_main(Datum main_arg)
 			break;
 		alive_at = now;
 	}
+	work.shared->finished = all_have_succeeded(&work);
 	bulkpar_launch_wake_launcher();
 }
 
@@ -172,17 +174,25 @@ start_work(BulkparTalks *work, const BulkparTalkArgs *args)
  * what the coordinator says to that.
  */
 static bool
-is_over(BulkparTalks *work)
+is_over(const BulkparTalks *work)
 {
-	bool		succeeded = true;
-
 	for (int i = 0; i < work->count; i++)
 	{
 		if (work->talks[i].question != BULKPAR_QUESTION_NONE)
 			return false;
-		succeeded = succeeded && work->talks[i].succeeded;
 	}
-	return succeeded || work->order != BULKPAR_TALK_RUN;
+	return all_have_succeeded(work) || work->order != BULKPAR_TALK_RUN;
+}
+
+static bool
+all_have_succeeded(const BulkparTalks *work)
+{
+	for (int i = 0; i < work->count; i++)
+	{
+		if (!work->talks[i].succeeded)
+			return false;
+	}
+	return true;
 }
 
 /* See whether the jobs are to stop, and when they have had their time for it. */

@@ -39,6 +39,7 @@ typedef struct BulkparTalkShared
 
 	/* set by the process */
 	PGPROC	   *volatile proc;	/* to wake it; it may have ended */
+	volatile bool finished;		/* all have succeeded, and the books say so */
 	char		unreached[BULKPAR_TALK_UNREACHED];	/* before it ends */
 } BulkparTalkShared;
 
