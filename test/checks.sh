@@ -118,6 +118,7 @@ check_version()
 		echo "bulkpar.control is not of $major"
 	grep -qF ".version = \"$major\"" src/bulkpar.c || echo "src/bulkpar.c is not of $major"
 	[ -f "sql/bulkpar--$major.sql" ] || echo "there is no sql/bulkpar--$major.sql"
+	head -n 1 debian/changelog | grep -qF "bulkpar ($release-" || echo "debian/changelog is not of $release"
 	python3 - "$release" "sql/bulkpar--$major.sql" <<-'END'
 		import json
 		import sys
@@ -131,10 +132,20 @@ check_version()
 }
 
 # Scripts that were released are as they were: test/released.sha256 has their
-# sums, from the first release on.
+# sums, from the first release on. What makes a release is a date in CHANGELOG.md;
+# then all scripts are in there, and no other file says that it is none.
 check_released()
 {
-	[ ! -f test/released.sha256 ] || sha256sum --quiet -c test/released.sha256 2>&1 || true
+	local sums=test/released.sha256 script
+
+	if ! head -n 1 CHANGELOG.md | grep -qF '(unreleased)'; then
+		for script in sql/*.sql; do
+			grep -qsF "  $script" "$sums" || echo "$script is not in $sums"
+		done
+		grep -qF '"release_status": "stable"' META.json || echo 'META.json is not stable'
+		! head -n 1 debian/changelog | grep -q UNRELEASED || echo 'debian/changelog is UNRELEASED'
+	fi
+	[ ! -f "$sums" ] || sha256sum --quiet -c "$sums" 2>&1 || true
 }
 
 # The sources are as pgindent would have them.

@@ -103,7 +103,7 @@ suite()
 	if [ ${#files[@]} -eq 0 ]; then
 		echo "there are no files"
 	elif "$command" "${files[@]}"; then
-		summary+=("passed  $name")
+		summary+=("passed  $name (${#files[@]})")
 		return
 	fi
 	failed=1

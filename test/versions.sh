@@ -10,20 +10,24 @@
 # test/output/versions has the logs. Needs root; nothing is installed here but
 # debootstrap, and what the folders run ends with this script.
 #
-# RELEASES names the releases, MIRROR another mirror, TESTS the tests if not all
-# are wanted, FOLDERS a directory where the folders are kept for the next time;
-# what begins with BULKPAR_ is for the tests.
+# RELEASES names the releases; of experimental, which is none, come PostgreSQL and
+# what belongs to it, all else there from sid. UPGRADE_FROM is the release whose
+# PostgreSQL is installed in the folders of the others as well, for pg_upgrade; none
+# if it is empty. MIRROR is another mirror, TESTS the tests if not all are wanted,
+# FOLDERS a directory where the folders are kept for the next time; what begins
+# with BULKPAR_ is for the tests.
 # Where there is no root, no debootstrap or no mirror, it says so and exits with 77.
 
 set -euo pipefail
 
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
-releases=${RELEASES:-trixie sid}
+releases=${RELEASES:-trixie sid experimental}
+old_release=${UPGRADE_FROM-bookworm}
 folders=${FOLDERS:-}
 output=$source_dir/test/output/versions
 failed=0
-table='| PostgreSQL | Debian | passed | failed |
-|---|---|---|---|'
+table='| PostgreSQL | Debian | passed | failed | left out | upgraded from |
+|---|---|---|---|---|---|'
 
 skip()
 {
@@ -57,16 +61,80 @@ prepare_machine()
 # A folder that can install packages, once and for all if it is kept.
 make_folder()
 {
-	local release=$1 folder=$2
+	local release=$1 folder=$2 base=$1
 
 	[ ! -f "$folder/ready" ] || return 0
+	[ "$release" != experimental ] || base=sid
 	rm -rf "$folder"
-	debootstrap --variant=minbase "$release" "$folder" "$mirror" || return
+	debootstrap --variant=minbase "$base" "$folder" "$mirror" || return
 	# As on a container: the folder can be thrown away, so nothing waits for disks.
 	echo force-unsafe-io >"$folder/etc/dpkg/dpkg.cfg.d/unsafe-io"
 	apt-config dump | grep '^Acquire::' >"$folder/etc/apt/apt.conf.d/90machine" || true
 	echo 'Acquire::Languages "none";' >>"$folder/etc/apt/apt.conf.d/90machine"
+	# Installing a server would otherwise create and start a cluster "main".
+	mkdir -p "$folder/etc/postgresql-common/createcluster.d"
+	echo 'create_main_cluster = false' >"$folder/etc/postgresql-common/createcluster.d/bulkpar.conf"
+	if [ "$release" = experimental ]; then
+		add_release "$folder" experimental
+		printf '%s\n' 'Package: postgresql* libpq* libpg* libecpg*' \
+			'Pin: release a=experimental' 'Pin-Priority: 500' >"$folder/etc/apt/preferences.d/experimental"
+	fi
 	touch "$folder/ready"
+}
+
+# Let a folder find the packages of another release, too.
+add_release()
+{
+	echo "deb $mirror $2 main" >"$1/etc/apt/sources.list.d/$2.list"
+}
+
+apt_get()
+{
+	local folder=$1
+	shift
+
+	run_in "$folder" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends "$@"
+}
+
+# Install the newest PostgreSQL that a folder finds: the tests use what pg_config
+# is of, and where there is none, what the package "postgresql" names, which knows
+# nothing of experimental.
+install_newest()
+{
+	local folder=$1 package
+
+	package=$(run_in "$folder" apt-cache pkgnames postgresql-server-dev- | grep '[0-9]$' | sort -V | tail -n 1)
+	apt_get "$folder" install build-essential "${package/server-dev-/}" "$package"
+}
+
+# Beside what a folder has, the PostgreSQL of another release, with bulkpar. The
+# package with its headers would need the compilers of that release; newer ones
+# take them as C of before 2023 only.
+install_old()
+{
+	local folder=$1 major
+
+	add_release "$folder" "$old_release"
+	apt_get "$folder" update || return
+	major=$(run_in "$folder" apt-cache madison postgresql |
+		sed -nE "s,^ *postgresql \\| ([0-9]+).* $old_release/.*,\\1,p" | head -n 1)
+	[ -n "$major" ] || { echo "$old_release has no PostgreSQL"; return 1; }
+	old_bindir=/usr/lib/postgresql/$major/bin
+	apt_get "$folder" install build-essential "postgresql-$major" || return
+	# shellcheck disable=SC2016  # the inner shell expands them
+	run_in "$folder" bash -euc '
+		directory=$(mktemp -d)
+		trap "rm -rf $directory" EXIT
+		cd "$directory"
+		if [ ! -d "/usr/include/postgresql/$1/server" ]; then
+			apt-get -qq download "postgresql-server-dev-$1"
+			dpkg-deb -x ./*.deb /
+		fi
+		cp -r /bulkpar tree
+		cd tree
+		make -s clean with_llvm=no PG_CONFIG="$2/pg_config"
+		make -s -j"$(nproc)" with_llvm=no COPT=-std=gnu17 PG_CONFIG="$2/pg_config"
+		make -s install with_llvm=no PG_CONFIG="$2/pg_config"' bash "$major" "$old_bindir"
 }
 
 # Run a command in a folder, in namespaces of its own: whatever it leaves running
@@ -96,18 +164,43 @@ test_release()
 	local folder=$1
 	shift
 
-	rm -rf "$folder/bulkpar" &&
-		mkdir "$folder/bulkpar" &&
+	run_in "$folder" env "${passed[@]}" ${old_bindir:+"BULKPAR_UPGRADE_FROM=$old_bindir"} \
+		/bulkpar/test/run.sh "$@"
+}
+
+# The tree, and of PostgreSQL what "make test" does not install by itself.
+prepare_folder()
+{
+	local release=$1 folder=$2
+
+	old_bindir=
+	rm -rf "$folder/bulkpar"
+	mkdir "$folder/bulkpar" &&
 		tar -C "$source_dir" --exclude=./.git --exclude=./test/output -cf - . |
 		tar -C "$folder/bulkpar" --no-same-owner -xf - &&
-		run_in "$folder" apt-get -qq update &&
-		run_in "$folder" env "${passed[@]}" /bulkpar/test/run.sh "$@"
+		apt_get "$folder" update &&
+		install_newest "$folder" || return
+	if [ -n "$old_release" ] && [ "$release" != "$old_release" ]; then
+		install_old "$folder" || return
+	fi
 }
 
 # What of the log begins with a word, as a list.
 of_log()
 {
-	sed -nE "s/^$2  (build|[^ ]*).*/\1/p" "$1" | paste -sd ' '
+	sed -nE "s/^$2  (build|[^(]*[^( ]( \([0-9]+\))?).*/\1/p" "$1" | paste -sd , | sed 's/,/, /g'
+}
+
+# The tests that found not what they need.
+skipped()
+{
+	sed -nE 's,^.*\<t/([0-9a-z_]+)\.pl \.+ skipped: .*,\1,p' "$1" | paste -sd , | sed 's/,/, /g'
+}
+
+# The version of the programs in a directory of a folder; nothing if there is none.
+version_of()
+{
+	run_in "$1" "$2" --version 2>/dev/null | sed -E 's/^[^0-9]*([^ ]*).*/\1/' || true
 }
 
 passed=()
@@ -127,15 +220,18 @@ echo "versions: PostgreSQL of $releases; the first time, each folder takes minut
 for release in $releases; do
 	folder=$folders/$release
 	log=$output/$release.log
-	make_folder "$release" "$folder" >"$output/$release.debootstrap" 2>&1 ||
-		{ cat "$output/$release.debootstrap"; skip "could not make a folder of $release from $mirror"; }
+	{ make_folder "$release" "$folder" && prepare_folder "$release" "$folder"; } \
+		>"$output/$release.prepare" 2>&1 ||
+		{ cat "$output/$release.prepare"; skip "could not make a folder of $release from $mirror"; }
 	printf '\n== %s\n' "$release"
 	test_release "$folder" "$@" 2>&1 | tee "$log" || failed=1
 	cp -r "$folder/bulkpar/test/output" "$output/$release" 2>/dev/null || true
-	version=$(run_in "$folder" sh -c '/usr/lib/postgresql/*/bin/postgres --version' 2>/dev/null |
-		sed -E 's/^[^0-9]*([^ ]*).*/\1/')
+	old_version=
+	if [ -n "$old_bindir" ] && grep -qE '\<t/044_upgrade\.pl \.+ ok' "$log"; then
+		old_version=$(version_of "$folder" "$old_bindir/postgres")
+	fi
 	table+="
-| ${version:-?} | $release | $(of_log "$log" passed) | $(of_log "$log" FAILED) |"
+| $(version_of "$folder" pg_config) | $release | $(of_log "$log" passed) | $(of_log "$log" FAILED) | $(skipped "$log") | $old_version |"
 done
 printf '\n%s\n' "$table"
 exit "$failed"
