@@ -157,7 +157,9 @@ my ($from, $setting) = find_extensions();
 if (!defined $from)
 {
 	$node->stop;
-	plan skip_all => 'this server finds extensions in its own directory only';
+	note('this server finds extensions in its own directory only');
+	done_testing();
+	exit;
 }
 copy_extension($from);
 $node->append_conf('postgresql.conf', $setting);
