@@ -19,6 +19,7 @@
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -429,10 +430,12 @@ rethrow_cancelled(BulkparCall *call, ErrorData *error)
 	ReThrowError(error);
 }
 
+/* Cancel the job of a session that ends; where the server has died, it is lost. */
 static void
 cancel_at_exit(int code, Datum arg)
 {
 	Wait	   *wait = (Wait *) DatumGetPointer(arg);
 
-	bulkpar_handover_cancel(wait->call, wait->handle);
+	if (PostmasterIsAlive())
+		bulkpar_handover_cancel(wait->call, wait->handle);
 }
