@@ -211,7 +211,8 @@ SELECT bulkpar_execute('MERGE INTO stock s USING delivery AS d TABLESAMPLE syste
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE', driving_table => 'stock'); :message
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE', skip_unchanged => true); :message
 SELECT bulkpar_execute('MERGE INTO stock s USING merged_state d ON s.item = d.min WHEN MATCHED THEN DELETE'); :message
-SELECT bulkpar_execute('MERGE INTO merged_state s USING delivery d ON s.min = d.item WHEN MATCHED THEN DELETE'); :message
+-- where PostgreSQL itself takes views, from 17 on, it is bulkpar that refuses them
+SELECT bulkpar_execute('MERGE INTO merged_state s USING delivery d ON s.min = d.item WHEN MATCHED THEN DELETE');
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE') FROM stock; :message
 \set VERBOSITY default
 

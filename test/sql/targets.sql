@@ -125,14 +125,18 @@ SELECT bulkpar_update('{a.item,passing}', 'n', 'n + 1');
 \set VERBOSITY default
 SELECT bulkpar_update('{a.item,keyless}', 'n', 'n + 1');
 SELECT bulkpar_update('{a.item,nameless}', 'n', 'n + 1');
+\set VERBOSITY terse
 SELECT bulkpar_update('{a.item,textual}', 'n', 'n + 1');
+\set VERBOSITY default
 SELECT bulkpar_update('{a.item,key_n}', 'n', 'n + 1');
 SELECT bulkpar_update('{a.item,ruled}', 'n', 'n + 1');
 SELECT bulkpar_update('{a.item,abroad}', 'n', 'n + 1');
 SELECT bulkpar_update('{pg_catalog.pg_class,a.item}', 'relpages', '1');
 SELECT bulkpar_update('{a.item,bulkpar.bulkpar_counter}', 'n', '1');
 SELECT bulkpar_update('{a.item,b.item}', 'n', 'n + 1', condition => 'id > 0');
+\set VERBOSITY terse
 SELECT bulkpar_update('{a.item,b.item}', 'n', 'a.item.n + 1');
+\set VERBOSITY default
 SELECT bulkpar_update('{a.item,b.item}', 'n', 'n + 1', key_index => 'a.item_pkey');
 SELECT bulkpar_update('{a.item,b.item}', 'n', '(SELECT count(*) FROM b.item x WHERE x.n >= item.n)');
 SELECT bulkpar_delete('{a.item,b.item}', 'EXISTS (SELECT FROM b.item x WHERE x.n = item.n)');
