@@ -4,7 +4,7 @@ import time
 import unittest
 
 from lib.django_database import DATABASE
-from lib.tap import connect, equal, finish, make_table, ok
+from lib.tap import connect, equal, finish, make_table, ok, sqlstate
 
 import django
 from django.conf import settings
@@ -36,7 +36,7 @@ def refused(name, function, *args):
     try:
         function(*args)
     except InternalError as error:
-        equal(error.__cause__.pgcode, '25001', name)
+        equal(sqlstate(error.__cause__), '25001', name)
     else:
         ok(False, name, 'no error')
 
@@ -119,7 +119,7 @@ with connection.cursor() as cursor:
                        ["n + (pg_sleep(0.1)::text <> '')::integer"])
         ok(False, 'connection.connection.cancel()', 'no error')
     except OperationalError as error:
-        equal(error.__cause__.pgcode, '57014', 'connection.connection.cancel()')
+        equal(sqlstate(error.__cause__), '57014', 'connection.connection.cancel()')
     thread.join()
 
 

@@ -1,10 +1,8 @@
 """A value per row from Django: COPY to a table, from which a job takes it."""
 import io
 
-import psycopg2
-
 from lib.django_database import DATABASE
-from lib.tap import equal, finish, ok
+from lib.tap import equal, finish, ok, sqlstate
 
 import django
 from django.conf import settings
@@ -22,6 +20,8 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.utils import timezone
 
+# The module of the driver, psycopg 3 if Django finds it.
+Database = connection.Database
 USERS = 5000
 UPDATE = """
     SELECT status, rows_changed, rows_unchanged FROM bulkpar_update(
@@ -44,7 +44,11 @@ def copy(cursor, rows):
     """COPY rows of ids and values to the empty table."""
     text = ''.join('\t'.join(map(field, row)) + '\n' for row in rows)
     cursor.execute('TRUNCATE staging')
-    cursor.copy_expert('COPY staging FROM STDIN', io.StringIO(text))
+    if hasattr(cursor, 'copy_expert'):
+        cursor.copy_expert('COPY staging FROM STDIN', io.StringIO(text))
+    else:
+        with cursor.copy('COPY staging FROM STDIN') as stream:
+            stream.write(text)
     cursor.execute('ANALYZE staging')
 
 
@@ -59,13 +63,13 @@ def users():
         'id', 'username', 'first_name', 'last_login')}
 
 
-def refused(sqlstate, name, function, *args):
+def refused(wanted, name, function, *args):
     """Call a function that must raise an error of that SQLSTATE."""
     try:
         function(*args)
-    except (Error, psycopg2.Error) as error:
-        # Django wraps what execute() raises, but not what copy_expert() does.
-        equal((error.__cause__ or error).pgcode, sqlstate, name)
+    except (Error, Database.Error) as error:
+        # Django wraps what execute() raises, but not what is raised by a COPY.
+        equal(sqlstate(error.__cause__ or error), wanted, name)
     else:
         ok(False, name, 'no error')
 

@@ -1,6 +1,6 @@
 """Calls through Django's connection.cursor()."""
 from lib.django_database import DATABASE
-from lib.tap import equal, finish, make_table, ok
+from lib.tap import equal, finish, make_table, ok, sqlstate
 
 import django
 from django.conf import settings
@@ -26,13 +26,13 @@ with connection.cursor() as cursor:
         cursor.execute(UPDATE, ['django_item', 'n', '1 / (id - 500)'])
         ok(False, 'an error of a worker')
     except DataError as error:
-        equal(error.__cause__.pgcode, '22012', 'an error of a worker')
+        equal(sqlstate(error.__cause__), '22012', 'an error of a worker')
     try:
         with transaction.atomic():
             cursor.execute(UPDATE, ['django_item', 'n', 'n + 1'])
         ok(False, 'transaction.atomic() is refused')
     except InternalError as error:
-        equal(error.__cause__.pgcode, '25001',
+        equal(sqlstate(error.__cause__), '25001',
               'transaction.atomic() is refused')
 
 finish()

@@ -37,6 +37,11 @@ def raises(error_class, name, function, *args):
     return Exception()
 
 
+def sqlstate(error):
+    """Of an error of psycopg 2 or 3, which Django uses if it is there."""
+    return error.sqlstate if hasattr(error, 'sqlstate') else error.pgcode
+
+
 def finish():
     print(f'1..{tests}')
     sys.exit(bool(failed))
