@@ -69,12 +69,15 @@ BEGIN
 	INSERT INTO log VALUES (TG_OP, OLD::text, NEW::text);
 	RETURN NULL;
 END $$;
--- What a trigger can know of where it is.
+-- What a trigger can know of where it is.  The session is that of a superuser: since
+-- 17 a job connects as the role of its SET ROLE instead, which cannot log in.
 CREATE FUNCTION eq.log_place() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO log VALUES (
 		concat_ws(' ', TG_OP, TG_WHEN, TG_TABLE_NAME, TG_ARGV[0], current_user,
-			session_user, pg_trigger_depth()),
+			CASE WHEN current_user <> 'eq_user'
+				OR current_setting('server_version_num')::integer < 170000
+			THEN session_user END, pg_trigger_depth()),
 		OLD.seq, current_setting('bytea_output') || current_setting('TimeZone'));
 	RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 END $$;
