@@ -59,6 +59,13 @@ typedef const JumbleState BulkparJumbleState;
 typedef JumbleState BulkparJumbleState;
 #endif
 
+/* Ignores a signal: its handler is of another type since 19. */
+#ifdef PG_SIG_IGN
+#define BULKPAR_COMPAT_IGNORE PG_SIG_IGN
+#else
+#define BULKPAR_COMPAT_IGNORE SIG_IGN
+#endif
+
 /* Lets a background worker connect as a role that cannot log in; 0: cannot. */
 #ifdef BGWORKER_BYPASS_ROLELOGINCHECK
 #define BULKPAR_COMPAT_BYPASS_LOGIN BGWORKER_BYPASS_ROLELOGINCHECK

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 
 #include "books/joblock.h"
+#include "compat.h"
 #include "run/answer.h"
 #include "run/launch.h"
 #include "run/remote.h"
@@ -82,7 +83,7 @@ bulkpar_talk_main(Datum main_arg)
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGINT, SIG_IGN);
+	pqsignal(SIGINT, BULKPAR_COMPAT_IGNORE);
 	BackgroundWorkerUnblockSignals();
 
 	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
