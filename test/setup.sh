@@ -5,10 +5,10 @@
 #   setup.sh [package...] -- command [argument...]
 #
 # Installs what the build and the command need and this Debian or Ubuntu machine
-# lacks ("%v" in a package's name stands for PostgreSQL's major version), copies
-# the tree to a temporary directory and hands over to server.sh there, as an
-# ordinary user, since PostgreSQL refuses to run as root. The command runs in
-# the copy. What it leaves in $OUTPUT when it fails is kept in test/output;
+# lacks ("%v" in a package's name stands for PostgreSQL's major version; extensions
+# that there are not for it are left out), copies the tree to a temporary directory
+# and hands over to server.sh there, as an ordinary user, since PostgreSQL refuses
+# to run as root. The command runs in the copy. What it leaves in $OUTPUT when it fails is kept in test/output;
 # everything else is removed.
 #
 # PG_CONFIG names another pg_config, COPT adds compiler options, SERVER_CONF is
@@ -82,6 +82,21 @@ find_major_version()
 	fi
 }
 
+# Forget of the missing packages extensions that nobody has made for this PostgreSQL.
+leave_out_unknown()
+{
+	local package known=()
+
+	for package in "${missing[@]}"; do
+		if [[ $package == postgresql-[0-9]*-* ]] && [ -z "$(apt-cache madison "$package")" ]; then
+			echo "setup: there is no package $package"
+		else
+			known+=("$package")
+		fi
+	done
+	missing=("${known[@]}")
+}
+
 install_packages()
 {
 	local package missing=()
@@ -92,15 +107,16 @@ install_packages()
 	[ ${#missing[@]} -gt 0 ] || return 0
 
 	echo "setup: installing ${missing[*]} with what they need; on a bare machine this takes minutes"
-	installed+=("${missing[@]}")
 	# Installing a server would otherwise create and start a cluster "main".
 	no_cluster_written=yes
 	as_root mkdir -p "${no_cluster%/*}"
 	echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
 	# The package lists may be absent or out of date: fetch them only then.
 	apt_get install --no-install-recommends "${missing[@]}" ||
-		{ echo "setup: fetching the package lists (apt-get update)" && apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } ||
+		{ echo "setup: fetching the package lists (apt-get update)" && apt_get update && leave_out_unknown &&
+			apt_get install --no-install-recommends "${missing[@]}"; } ||
 		{ cat "$work/apt.log" >&2; fail "could not install ${missing[*]}"; }
+	installed+=("${missing[@]}")
 }
 
 prepare_machine()

@@ -191,10 +191,11 @@ of_log()
 	sed -nE "s/^$2  (build|[^(]*[^( ]( \([0-9]+\))?).*/\1/p" "$1" | paste -sd , | sed 's/,/, /g'
 }
 
-# The tests that found not what they need.
-skipped()
+# The tests and suites that found not what they need.
+left_out()
 {
-	sed -nE 's,^.*\<t/([0-9a-z_]+)\.pl \.+ skipped: .*,\1,p' "$1" | paste -sd , | sed 's/,/, /g'
+	sed -nE 's,^without ,,p; s,^.*\<t/([0-9a-z_]+)\.pl \.+ skipped: .*,\1,p' "$1" |
+		paste -sd , | sed 's/,/, /g'
 }
 
 # The version of the programs in a directory of a folder; nothing if there is none.
@@ -231,7 +232,7 @@ for release in $releases; do
 		old_version=$(version_of "$folder" "$old_bindir/postgres")
 	fi
 	table+="
-| $(version_of "$folder" pg_config) | $release | $(of_log "$log" passed) | $(of_log "$log" FAILED) | $(skipped "$log") | $old_version |"
+| $(version_of "$folder" pg_config) | $release | $(of_log "$log" passed) | $(of_log "$log" FAILED) | $(left_out "$log") | $old_version |"
 done
 printf '\n%s\n' "$table"
 exit "$failed"
