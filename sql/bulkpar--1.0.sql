@@ -724,6 +724,16 @@ LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE COST 0.0001;
 COMMENT ON FUNCTION bulkpar.bulkpar_in_stripe(integer, integer, "any") IS
 'Whether a job with that many stripes puts a key into the one with that number';
 
+-- As cheap: rows that are not those of the list are not looked at.
+CREATE FUNCTION bulkpar.bulkpar_at_place(places tid[], place tid,
+	VARIADIC list "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'bulkpar_at_place'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 0.0001;
+
+COMMENT ON FUNCTION bulkpar.bulkpar_at_place(tid[], tid, "any") IS
+'Whether the row at a place has the values that are listed for it';
+
 -- Costly, so that it comes after all other conditions.
 CREATE FUNCTION bulkpar.bulkpar_changed(changed boolean, "row" tid, VARIADIC rest "any")
 RETURNS boolean
@@ -1354,4 +1364,5 @@ GRANT SELECT ON @extschema@.bulkpar_jobs, @extschema@.bulkpar_chunks,
 -- In the condition of a batch, which runs as the owner of the job.
 GRANT EXECUTE ON FUNCTION
 	bulkpar.bulkpar_in_stripe(integer, integer, VARIADIC "any"),
+	bulkpar.bulkpar_at_place(tid[], tid, VARIADIC "any"),
 	bulkpar.bulkpar_changed(boolean, tid, VARIADIC "any") TO PUBLIC;

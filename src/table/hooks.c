@@ -93,7 +93,6 @@ static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 static bool promote(RelOptInfo *rel);
 static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
 static void expect_rows(RelOptInfo *rel, double rows);
-static void forget_duplicates(PlannerInfo *root, Index list);
 static bool is_by_list(const Path *path, Index list);
 static Index find_list(PlannerInfo *root);
 
@@ -268,11 +267,6 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 
 	if (planning == NULL)
 		return;
-	if (planning->condition.shape.placed && rti == find_list(root))
-	{
-		expect_rows(rel, planning->batch_size);
-		forget_duplicates(root, rti);
-	}
 	if (rte->rtekind != RTE_RELATION)
 		return;
 	if (!bulkpar_drive_is_marked(rte))
@@ -414,10 +408,9 @@ promote(RelOptInfo *rel)
 
 /*
  * A list of keys of several columns is joined, so the paths along the key index
- * that are wanted need the list first.  One of places is joined to what is read
- * there, and the planner must know that both have the rows of a batch, or it
- * compares each with each.  All others are a last resort, for what cannot be
- * planned otherwise.
+ * that are wanted need the list first.  One of places is read as it is, and the
+ * planner must know that it has the rows of a batch.  All others are a last
+ * resort, for what cannot be planned otherwise.
  */
 static void
 prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist)
@@ -449,22 +442,6 @@ expect_rows(RelOptInfo *rel, double rows)
 	rel->rows = rows;
 	foreach(lc, rel->pathlist)
 		((Path *) lfirst(lc))->rows = rows;
-}
-
-/* A list has no row twice: let nothing look for such before it is joined. */
-static void
-forget_duplicates(PlannerInfo *root, Index list)
-{
-	ListCell   *lc;
-
-	foreach(lc, root->join_info_list)
-	{
-		SpecialJoinInfo *info = lfirst(lc);
-
-		if (info->jointype == JOIN_SEMI &&
-			bms_is_member(list, info->min_righthand))
-			info->semi_can_btree = info->semi_can_hash = false;
-	}
 }
 
 /* Whether a path looks up what the list has before it, or reads its places. */

@@ -29,6 +29,7 @@
 
 #include "compat.h"
 #include "table/keyquery.h"
+#include "table/place.h"
 #include "table/stripe.h"
 
 /* The parameters of a shape, in the order of bulkpar_keyvalue_cut. */
@@ -47,7 +48,8 @@ static Expr *is_in_array(const BulkparKeyColumn *column, Expr *left,
 						 Expr *array);
 static Expr *is_in_list(const BulkparKey *key, List *columns,
 						Parameters *parameters);
-static Expr *is_at_place(Expr *place, Parameters *parameters);
+static List *are_at_places(const BulkparKey *key, List *columns,
+						   Parameters *parameters);
 static RangeTblEntry *make_list(int ncolumns, Parameters *parameters);
 static Expr *is_in_stripe(List *columns, Parameters *parameters);
 static Expr *next_parameter(Parameters *parameters);
@@ -69,12 +71,8 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 
 	bulkpar_key_arguments(key, shape, parameters.types);
 	if (shape->placed)
-	{
-		conditions = list_make1(is_in_list(key, columns, &parameters));
-		return (Node *) make_ands_explicit(lcons(is_at_place(llast(columns),
-															 &parameters),
-												 conditions));
-	}
+		return (Node *) make_ands_explicit(are_at_places(key, columns,
+														 &parameters));
 	if (shape->listed)
 		return (Node *) (key->ncolumns > 1 ?
 						 is_in_list(key, columns, &parameters) :
@@ -221,7 +219,7 @@ is_in_array(const BulkparKeyColumn *column, Expr *left, Expr *array)
 
 /*
  * EXISTS (SELECT FROM ROWS FROM (unnest(array), ...) AS list(c0, ...)
- *		   WHERE column = c0 AND ...), of which the last column may be a place
+ *		   WHERE column = c0 AND ...)
  */
 static Expr *
 is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
@@ -233,16 +231,13 @@ is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
 
 	for (int i = 0; i < list_length(columns); i++)
 	{
-		bool		place = i == key->ncolumns;
-		Oid			type = place ? TIDOID : key->columns[i].input;
+		Oid			type = key->columns[i].input;
 		Expr	   *left = copyObject(list_nth(columns, i));
 		Expr	   *right = (Expr *) makeVar(1, i + 1, type, -1,
 											 get_typcollation(type), 0);
 
 		IncrementVarSublevelsUp((Node *) left, 1, 0);
-		conditions = lappend(conditions, place ?
-							 make_opclause(TIDEqualOperator, BOOLOID, false,
-										   left, right, InvalidOid, InvalidOid) :
+		conditions = lappend(conditions,
 							 compare_column(&key->columns[i],
 											BTEqualStrategyNumber, left, right));
 	}
@@ -259,21 +254,34 @@ is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
 }
 
 /*
- * place = ANY (array), of which the array is the last one of the list: by that
- * one scan reads the places of all rows, as they are on disk.
+ * place = ANY (places) AND bulkpar_at_place(places, place, array, column, ...), of
+ * which the last of the columns is the place: by the first one scan reads the
+ * places of all rows, as they are on disk.
  */
-static Expr *
-is_at_place(Expr *place, Parameters *parameters)
+static List *
+are_at_places(const BulkparKey *key, List *columns, Parameters *parameters)
 {
-	ScalarArrayOpExpr *result = makeNode(ScalarArrayOpExpr);
+	ScalarArrayOpExpr *scan = makeNode(ScalarArrayOpExpr);
+	Expr	   *place = llast(columns);
+	Expr	   *places;
+	List	   *args = NIL;
 
-	parameters->used--;
-	result->opno = TIDEqualOperator;
-	set_sa_opfuncid(result);
-	result->useOr = true;
-	result->args = list_make2(copyObject(place), next_parameter(parameters));
-	result->location = -1;
-	return (Expr *) result;
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		args = lappend(args, next_parameter(parameters));
+		args = lappend(args, as_input(&key->columns[i],
+									  copyObject(list_nth(columns, i))));
+	}
+	places = next_parameter(parameters);
+	args = list_concat(list_make2(places, copyObject(place)), args);
+	scan->opno = TIDEqualOperator;
+	set_sa_opfuncid(scan);
+	scan->useOr = true;
+	scan->args = list_make2(copyObject(place), copyObject(places));
+	scan->location = -1;
+	return list_make2(scan, makeFuncExpr(bulkpar_place_function(), BOOLOID,
+										 args, InvalidOid, InvalidOid,
+										 COERCE_EXPLICIT_CALL));
 }
 
 /* ROWS FROM (unnest(array), ...) AS list(c0, ...) */

@@ -138,3 +138,16 @@ DROP ROLE regress_bulkpar_hidden;
 DROP FUNCTION many, half, listed;
 DROP SEQUENCE looks;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
+
+-- what a batch of listed rows takes for them: those at their places with the same values
+SELECT place, id, name, bulkpar.bulkpar_at_place('{"(0,1)","(0,2)","(1,1)"}', place, '{1,2,3}'::int[], id,
+		'{a,b,c}'::text[], name) AS listed
+	FROM (VALUES (1, '(0,1)'::tid, 1, 'a'), (2, '(0,2)', 2, 'b '), (3, '(0,3)', 3, 'c'), (4, '(1,1)', 3, 'c'),
+		(5, '(0,2)', 2, 'b'), (6, '(1,1)', 2, 'c'), (7, '(0,1)', 1, NULL)) AS v(n, place, id, name)
+	ORDER BY n;
+SELECT n, bulkpar.bulkpar_at_place(places, '(0,1)', ids, 1) AS listed
+	FROM (VALUES (1, '{"(0,1)"}'::tid[], '{1}'::int[]), (2, '{"(0,2)"}', '{1}'), (3, '{NULL,"(0,1)"}', '{0,1}'),
+		(4, '{"(0,1)"}', '{NULL}'), (5, '{"(0,2)","(0,1)"}', '{1}')) AS v(n, places, ids)
+	ORDER BY n;
+SELECT bulkpar.bulkpar_at_place('{"(0,1)"}', '(0,1)', '{a}'::text[], 1);
+SELECT bulkpar.bulkpar_at_place('{"(0,1)"}', '(0,1)', 1, 1);

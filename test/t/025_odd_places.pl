@@ -128,6 +128,11 @@ my %arguments = (
 	'bulkpar_xmin_holders()' => [ {} ],
 	'bulkpar_support(internal)' => [ ['NULL'], ['0'] ],
 	'bulkpar_in_stripe(integer,integer,"any")' => [ [ 8, 3, 1 ] ],
+	'bulkpar_at_place(tid[],tid,"any")' => [
+		[ "'{\"(0,1)\"}'", "'(0,1)'", "'{1}'::int[]", 1 ],
+		[ "'{}'", "'(0,1)'", "'{1}'::int[]", "'a'" ],
+		[ "'{}'", "'(0,1)'", 1 ]
+	],
 	'bulkpar_changed(boolean,tid,"any")' => [ [ 'true', "'(0,1)'", 1 ] ]);
 my %jobs = (SUCCEEDED => 1, FAILED => 2, RUNNING => 4);
 
