@@ -251,11 +251,12 @@ append_texts(StringInfo buf, const char *name, char **values, int count)
 
 /*
  * Store a job that bulkpar_job_serialize has described, and its nodes, if it has
- * some, each with a name for the job there; returns its id.  An error if its owner has an unfinished one of its name, or, if the job is to run
- * once, one that has succeeded.
+ * some, each with a name for the job there; returns its id.  An error if its
+ * owner has an unfinished one of its name, or, if it is to run once, one that has
+ * succeeded.
  */
 int64
-bulkpar_job_insert(const char *request, bool nodes)
+bulkpar_job_insert(const char *request, bool nodes, bool once)
 {
 	static BulkparQuery insert = {
 		.sql =
@@ -303,7 +304,8 @@ bulkpar_job_insert(const char *request, bool nodes)
 		elog(ERROR, "bulkpar job was not stored");
 	job_id = bulkpar_column_int64(&books, "job_id");
 	bulkpar_argument_int64(&books, "job_id", job_id);
-	refuse_repeated(&books);
+	if (once)
+		refuse_repeated(&books);
 	(void) bulkpar_bookkeeping_run(&books, &insert_parts);
 	if (nodes)
 		(void) bulkpar_bookkeeping_run(&books, &insert_nodes);
@@ -333,9 +335,9 @@ refuse_name(BulkparBookkeeping *books)
 }
 
 /*
- * An error if the job is to run once, and one of its name has succeeded.  The
- * job is stored already: no other call can make one of the name before we are
- * done, and what others have done we see.
+ * An error if a job of the same name has succeeded.  Ours is stored already: no
+ * other call can make one of the name before we are done, and what others have
+ * done we see.
  */
 static void
 refuse_repeated(BulkparBookkeeping *books)
@@ -344,8 +346,7 @@ refuse_repeated(BulkparBookkeeping *books)
 		.sql =
 		"SELECT j.job_id, j.job_name FROM @bulkpar_job j, "
 		"jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) r "
-		"WHERE ($request::jsonb->'once')::bool "
-		"AND j.owner = r.owner AND j.job_name = r.job_name "
+		"WHERE j.owner = r.owner AND j.job_name = r.job_name "
 		"AND j.status = 'succeeded' ORDER BY j.job_id DESC LIMIT 1"
 	};
 

@@ -157,7 +157,12 @@ plan_ahead(void)
 static void
 plan_status(void *arg)
 {
+	BulkparJobStatus none = {0};
+
 	(void) bulkpar_jobstatus_read(0);
+	(void) bulkpar_jobstatus_add_nodes(0, &none);
+	if (bulkpar_report)
+		bulkpar_jobstatus_read_throttle(0, &none);
 }
 
 static void

@@ -41,7 +41,8 @@ bulkpar_beginning_store(const BulkparCall *call, XLogRecPtr *stored_at)
 		job_id = take_over_job(call);
 	else
 	{
-		job_id = bulkpar_job_insert(call->request, call->nodes);
+		job_id = bulkpar_job_insert(call->request, call->nodes,
+									call->once);
 		lock_job(job_id);
 	}
 	CommitTransactionCommand();

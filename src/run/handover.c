@@ -49,6 +49,7 @@ bulkpar_handover_prepare(const BulkparJob *job, const char *request,
 	call->caller = MyProc;
 	call->command = job->command;
 	call->nodes = job->nnodes > 0;
+	call->once = job->once;
 	pg_atomic_init_u64(&call->job_id, 0);
 	pg_atomic_init_u32(&call->workers_wanted, 0);
 	pg_atomic_init_u32(&call->workers_started, 0);

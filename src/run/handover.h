@@ -45,6 +45,7 @@ typedef struct BulkparCall
 	int64		resumed;		/* the job to resume, or 0 for a new one */
 	BulkparJobChange change;	/* what a resumed job does otherwise */
 	bool		nodes;			/* it has some; a resumed job may */
+	bool		once;			/* a new job is to run once */
 
 	/* set by the coordinator before the workers are started */
 	char		xmin_holders[256];
