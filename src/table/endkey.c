@@ -16,16 +16,13 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/rel.h"
-#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
 #include "table/endkey.h"
 #include "table/keyvalue.h"
+#include "table/part.h"
 
-static bool may_read_all(const BulkparTarget *target);
 static Datum *read_end_key(const BulkparTarget *target);
 static Datum *select_end_key(BulkparTarget *target);
 
@@ -37,19 +34,8 @@ static Datum *select_end_key(BulkparTarget *target);
 Datum *
 bulkpar_endkey_read(BulkparTarget *target)
 {
-	return may_read_all(target) ? read_end_key(target) : select_end_key(target);
-}
-
-/*
- * Whether the current user can read all of the target, so that nothing is given
- * away by a look at the index that no statement makes.
- */
-static bool
-may_read_all(const BulkparTarget *target)
-{
-	return check_enable_rls(target->relid, InvalidOid, true) != RLS_ENABLED &&
-		pg_class_aclcheck(target->relid, GetUserId(),
-						  ACL_SELECT) == ACLCHECK_OK;
+	return bulkpar_part_may_read_all(target->relid) ?
+		read_end_key(target) : select_end_key(target);
 }
 
 /*

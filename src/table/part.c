@@ -14,8 +14,11 @@
 
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
 
 #include "table/part.h"
@@ -39,6 +42,17 @@ bulkpar_part_belongs(Oid target, Oid relid)
 	return target == relid ||
 		(OidIsValid(get_rel_type_id(relid)) &&
 		 typeInheritsFrom(get_rel_type_id(relid), get_rel_type_id(target)));
+}
+
+/*
+ * Whether the current user can read all of a target, so that nothing is given
+ * away by a look at its rows that no statement makes.
+ */
+bool
+bulkpar_part_may_read_all(Oid target)
+{
+	return check_enable_rls(target, InvalidOid, true) != RLS_ENABLED &&
+		pg_class_aclcheck(target, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
 /*

@@ -20,7 +20,10 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/snapmgr.h"
 
@@ -35,6 +38,9 @@ static bool all_belong(const BulkparTarget *target, const BulkparJob *job,
 					   const BulkparSeveralPart *parts, int nparts);
 static int64 count_rows(BulkparTarget *target, const BulkparJob *job,
 						List *relids, BulkparSeveralPart *parts, int nparts);
+static int64 count_part(Oid relid, int64 limit);
+static int64 select_rows(BulkparTarget *target, const BulkparJob *job,
+						 List *relids, BulkparSeveralPart *parts, int nparts);
 static int64 change_rows(BulkparTarget *target, const BulkparJob *job,
 						 List *relids, BulkparSeveralPart *parts, int nparts);
 static BulkparSeveralPart *part_of_row(const BulkparJob *job,
@@ -138,10 +144,51 @@ all_belong(const BulkparTarget *target, const BulkparJob *job,
 	return true;
 }
 
-/* Count the rows of each part, up to one more than a batch may have. */
+/*
+ * Count the rows of each part, up to one more than a batch may have.  To plan a
+ * statement for some parts takes longer than to read the few rows that they have.
+ */
 static int64
 count_rows(BulkparTarget *target, const BulkparJob *job, List *relids,
 		   BulkparSeveralPart *parts, int nparts)
+{
+	int64		limit = (int64) job->batch_size + 1;
+	int64		rows = 0;
+
+	if (!bulkpar_part_may_read_all(target->relid))
+		return select_rows(target, job, relids, parts, nparts);
+	for (int i = 0; i < nparts && rows < limit; i++)
+	{
+		parts[i].rows = count_part(job->parts[parts[i].number].relid,
+								   limit - rows);
+		rows += parts[i].rows;
+	}
+	return rows;
+}
+
+/* Count the rows of a table that the active snapshot sees, up to a limit. */
+static int64
+count_part(Oid relid, int64 limit)
+{
+	Relation	rel = table_open(relid, NoLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false,
+										  GetActiveSnapshot(), 0, NULL);
+	int64		rows = 0;
+
+	while (rows < limit && systable_getnext(scan) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		rows++;
+	}
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	return rows;
+}
+
+/* The same by a statement, which sees what the user may. */
+static int64
+select_rows(BulkparTarget *target, const BulkparJob *job, List *relids,
+			BulkparSeveralPart *parts, int nparts)
 {
 	BulkparStatement *statement =
 		bulkpar_statement_collect(target->relid, InvalidOid, &no_key,
