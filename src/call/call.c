@@ -252,6 +252,8 @@ start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait)
 		bulkpar_handover_prepare(job, bulkpar_job_serialize(job),
 								 &segment);
 
+	call->eager = bulkpar_time_window[0] == '\0' &&
+		bulkpar_throttle_query[0] == '\0';
 	return run_call(fcinfo, call, segment, wait);
 }
 

@@ -44,6 +44,7 @@
 #include "books/alteration.h"
 #include "books/books.h"
 #include "books/joblock.h"
+#include "bulkpar.h"
 #include "run/beginning.h"
 #include "run/coordinator.h"
 #include "run/crew.h"
@@ -52,6 +53,7 @@
 #include "run/handover.h"
 #include "run/launch.h"
 #include "run/nodes.h"
+#include "run/pace.h"
 #include "session/clip.h"
 #include "session/settings.h"
 
@@ -63,8 +65,9 @@ typedef struct Coordinator
 	XLogRecPtr	stored_at;		/* where the WAL has the job */
 	BulkparJob *job;
 	MemoryContext job_context;	/* of the job */
-	BulkparCrew *crew;			/* NULL before there is work for it */
-	BulkparGovernor *governor;	/* the same */
+	BulkparPace *pace;
+	BulkparCrew *crew;			/* NULL before it has a slot of its own */
+	BulkparGovernor *governor;	/* NULL before there is a job */
 	BulkparNodes *nodes;		/* NULL if it has none, or not yet */
 	bool		planned;
 	int			workers;		/* that there are to be, if that was altered */
@@ -80,6 +83,8 @@ static volatile sig_atomic_t pause_requested = false;
 
 static void note_end(const Coordinator *coordinator);
 static void take_slot(const Coordinator *coordinator);
+static void prepare_crew(Coordinator *coordinator);
+static bool can_begin_at_once(const BulkparCall *call);
 static void publish_job(const Coordinator *coordinator);
 static void handle_cancel(SIGNAL_ARGS);
 static void handle_pause(SIGNAL_ARGS);
@@ -158,6 +163,7 @@ bulkpar_coordinator_main(Datum main_arg)
 	PG_TRY();
 	{
 		take_slot(coordinator);
+		prepare_crew(coordinator);
 		coordinator->job_id = bulkpar_beginning_store(coordinator->call,
 													  &coordinator->stored_at);
 		run_job(coordinator);
@@ -227,6 +233,36 @@ take_slot(const Coordinator *coordinator)
 }
 
 /*
+ * Have a crew, and launch the first worker of it, if it will have something to do
+ * at once: to start a process takes as long as to store the job.
+ */
+static void
+prepare_crew(Coordinator *coordinator)
+{
+	const BulkparCall *call = coordinator->call;
+	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+
+	coordinator->pace = bulkpar_pace_create();
+	coordinator->crew = bulkpar_crew_create(&call->identity,
+											call->snapshot_holder,
+											coordinator->pace);
+	MemoryContextSwitchTo(oldcontext);
+	if (can_begin_at_once(call))
+		bulkpar_crew_launch_early(coordinator->crew);
+}
+
+/*
+ * Whether neither the job nor the configuration has hours to wait for, or a query
+ * that takes a slot before the workers do.
+ */
+static bool
+can_begin_at_once(const BulkparCall *call)
+{
+	return call->eager && bulkpar_time_window[0] == '\0' &&
+		bulkpar_throttle_query[0] == '\0';
+}
+
+/*
  * Wait until the job is on disk, and wherever else an ordinary commit would be,
  * and tell our caller its number.
  */
@@ -280,8 +316,8 @@ request_stop(void)
 }
 
 /*
- * Launch the worker that plans the job, and see to it and all others.  It starts
- * while the job is written to disk.
+ * Let a worker plan the job, and see to it and all others.  It begins while the
+ * job is written to disk.
  */
 static void
 run_job(Coordinator *coordinator)
@@ -290,14 +326,14 @@ run_job(Coordinator *coordinator)
 
 	load_job(coordinator);
 	coordinator->governor =
-		bulkpar_governor_create(&coordinator->call->identity, coordinator->job);
-	coordinator->crew =
-		bulkpar_crew_create(&coordinator->call->identity, coordinator->job,
-							coordinator->call->snapshot_holder,
-							bulkpar_governor_pace(coordinator->governor));
+		bulkpar_governor_create(&coordinator->call->identity, coordinator->job,
+								coordinator->pace);
+	bulkpar_crew_follow(coordinator->crew, coordinator->job, false);
 	MemoryContextSwitchTo(oldcontext);
 	await_window(coordinator);
 	(void) bulkpar_crew_launch(coordinator->crew, 1);
+	bulkpar_pace_tell_job(coordinator->pace, coordinator->job_id,
+						  coordinator->job->runs);
 	if (pg_atomic_read_u64(&coordinator->call->job_id) == 0)
 		publish_job(coordinator);
 	if (coordinator->call->nodes)
@@ -641,17 +677,20 @@ outlast_workers(Coordinator *coordinator)
 		return;
 	if (coordinator->nodes != NULL)
 		bulkpar_nodes_terminate(coordinator->nodes);
-	ended = bulkpar_governor_stop(coordinator->governor);
+	ended = coordinator->governor == NULL ||
+		bulkpar_governor_stop(coordinator->governor);
 	ended = (coordinator->nodes == NULL ||
 			 bulkpar_nodes_have_ended(coordinator->nodes)) && ended;
 	if (bulkpar_crew_await_end(coordinator->crew) && ended)
 		return;
-	bulkpar_joblock_release();
+	if (coordinator->job_id != 0)
+		bulkpar_joblock_release();
 	pg_write_barrier();
 	call->over = true;
 	SetLatch(&call->caller->procLatch);
 	bulkpar_crew_outlast(coordinator->crew);
-	bulkpar_governor_outlast(coordinator->governor);
+	if (coordinator->governor != NULL)
+		bulkpar_governor_outlast(coordinator->governor);
 	if (coordinator->nodes != NULL)
 		bulkpar_nodes_outlast(coordinator->nodes);
 }

@@ -53,7 +53,7 @@ typedef struct Member
 struct BulkparCrew
 {
 	const BulkparIdentity *identity;
-	const BulkparJob *job;
+	const BulkparJob *job;		/* NULL before it is stored */
 	int			snapshot_holder;	/* see plan.c */
 	BulkparPace *pace;
 	bool		planned;
@@ -76,21 +76,20 @@ static void count_death(BulkparCrew *crew);
 static bool check_progress(int64 job_id);
 
 /*
- * An empty crew for a job that is yet to be planned, in the current memory
- * context; it keeps the pointers.
+ * An empty crew for a job that is yet to be stored and planned, in the current
+ * memory context; it keeps the pointers.
  */
 BulkparCrew *
-bulkpar_crew_create(const BulkparIdentity *identity, const BulkparJob *job,
-					int snapshot_holder, BulkparPace *pace)
+bulkpar_crew_create(const BulkparIdentity *identity, int snapshot_holder,
+					BulkparPace *pace)
 {
 	BulkparCrew *crew = palloc0(sizeof(BulkparCrew));
 
 	crew->identity = identity;
-	crew->job = job;
 	crew->snapshot_holder = snapshot_holder;
 	crew->pace = pace;
-	crew->size = job->workers;
-	crew->members = palloc0(mul_size(crew->size, sizeof(Member)));
+	crew->size = 1;
+	crew->members = palloc0(sizeof(Member));
 	return crew;
 }
 
@@ -100,6 +99,17 @@ bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job, bool planned)
 {
 	crew->job = job;
 	crew->planned = planned;
+}
+
+/*
+ * Launch the worker that will plan the job, which is yet to be stored: it starts
+ * meanwhile, and waits until pace.c tells it which job that is.  If the limits do
+ * not allow it now, bulkpar_crew_launch tries again.
+ */
+void
+bulkpar_crew_launch_early(BulkparCrew *crew)
+{
+	(void) launch_member(crew, &crew->members[0]);
 }
 
 /*

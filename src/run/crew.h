@@ -21,11 +21,11 @@
 typedef struct BulkparCrew BulkparCrew;
 
 extern BulkparCrew *bulkpar_crew_create(const BulkparIdentity *identity,
-										const BulkparJob *job,
 										int snapshot_holder,
 										BulkparPace *pace);
 extern void bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job,
 								bool planned);
+extern void bulkpar_crew_launch_early(BulkparCrew *crew);
 extern int	bulkpar_crew_launch(BulkparCrew *crew, int count);
 extern int	bulkpar_crew_resize(BulkparCrew *crew, int count);
 extern int	bulkpar_crew_let_one_go(BulkparCrew *crew, int *left);

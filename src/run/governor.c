@@ -112,14 +112,16 @@ static const char *describe_reasons(const BulkparGovernor *governor);
 
 /*
  * Watch over a job, in the current memory context, which must live as long as
- * this process.  The identity is that of the processes.
+ * this process.  The identity is that of the processes, and the pace what it
+ * shares with the workers.
  */
 BulkparGovernor *
-bulkpar_governor_create(const BulkparIdentity *identity, const BulkparJob *job)
+bulkpar_governor_create(const BulkparIdentity *identity, const BulkparJob *job,
+						BulkparPace *pace)
 {
 	BulkparGovernor *governor = palloc0(sizeof(BulkparGovernor));
 
-	governor->pace = bulkpar_pace_create();
+	governor->pace = pace;
 	governor->started_at = governor->looked_at = GetCurrentTimestamp();
 	governor->share = governor->noted_share = 1;
 	governor->all.noted = true;
@@ -130,13 +132,6 @@ bulkpar_governor_create(const BulkparIdentity *identity, const BulkparJob *job)
 	governor->userquery = bulkpar_userquery_create(identity, job->job_id);
 	bulkpar_governor_follow(governor, job);
 	return governor;
-}
-
-/* What it shares with the workers. */
-BulkparPace *
-bulkpar_governor_pace(const BulkparGovernor *governor)
-{
-	return governor->pace;
 }
 
 /* See which disks the job fills. */

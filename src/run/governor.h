@@ -21,8 +21,8 @@
 typedef struct BulkparGovernor BulkparGovernor;
 
 extern BulkparGovernor *bulkpar_governor_create(const BulkparIdentity *identity,
-												const BulkparJob *job);
-extern BulkparPace *bulkpar_governor_pace(const BulkparGovernor *governor);
+												const BulkparJob *job,
+												BulkparPace *pace);
 extern void bulkpar_governor_follow(BulkparGovernor *governor,
 									const BulkparJob *job);
 extern bool bulkpar_governor_is_closed(const BulkparGovernor *governor);

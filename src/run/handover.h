@@ -46,6 +46,8 @@ typedef struct BulkparCall
 	BulkparJobChange change;	/* what a resumed job does otherwise */
 	bool		nodes;			/* it has some; a resumed job may */
 	bool		once;			/* a new job is to run once */
+	bool		eager;			/* nothing that it carries keeps it from
+								 * beginning at once */
 
 	/* set by the coordinator before the workers are started */
 	char		xmin_holders[256];

@@ -39,6 +39,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/pmsignal.h"
+#include "storage/proc.h"
 #include "storage/spin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -81,6 +82,9 @@ struct BulkparPace
 	pg_atomic_uint32 retired[WORDS];	/* who has ended for that */
 	dsm_handle	handle;			/* immutable */
 	slock_t		mutex;			/* guards what follows */
+	int64		job_id;			/* 0 before it is told */
+	int			runs;
+	PGPROC	   *waiter;			/* who is to be told; it may have ended */
 	int64		max_rows;		/* that the run may change; 0 for all */
 	int64		rows_taken;		/* of these, by batches that run or have run */
 	int64		rows_spent;		/* by those that have run */
@@ -136,6 +140,41 @@ dsm_handle
 bulkpar_pace_handle(const BulkparPace *pace)
 {
 	return pace->handle;
+}
+
+/* Tell a worker that was launched before the job was stored which it is. */
+void
+bulkpar_pace_tell_job(BulkparPace *pace, int64 job_id, int runs)
+{
+	PGPROC	   *waiter;
+
+	SpinLockAcquire(&pace->mutex);
+	pace->job_id = job_id;
+	pace->runs = runs;
+	waiter = pace->waiter;
+	SpinLockRelease(&pace->mutex);
+	if (waiter != NULL)
+		SetLatch(&waiter->procLatch);
+}
+
+/* Wait until this process is told that, outside of any transaction. */
+void
+bulkpar_pace_await_job(int64 *job_id, int *runs)
+{
+	for (;;)
+	{
+		SpinLockAcquire(&attached->mutex);
+		attached->waiter = MyProc;
+		*job_id = attached->job_id;
+		*runs = attached->runs;
+		SpinLockRelease(&attached->mutex);
+		if (*job_id != 0)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 /* Set the limits of the job that its workers keep. */

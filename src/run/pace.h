@@ -22,6 +22,8 @@ typedef struct BulkparPace BulkparPace;
 
 extern BulkparPace *bulkpar_pace_create(void);
 extern dsm_handle bulkpar_pace_handle(const BulkparPace *pace);
+extern void bulkpar_pace_tell_job(BulkparPace *pace, int64 job_id, int runs);
+extern void bulkpar_pace_await_job(int64 *job_id, int *runs);
 extern void bulkpar_pace_limit(BulkparPace *pace,
 							   const BulkparLimits *limits);
 extern void bulkpar_pace_alter(BulkparPace *pace, int batch_size,

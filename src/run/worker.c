@@ -54,7 +54,7 @@ typedef struct WorkerArgs
 	int			number;			/* of the worker in its job */
 	int			place;			/* in the crew */
 	int			runs;			/* which run of the job it is for */
-	int64		job_id;
+	int64		job_id;			/* 0 if it is yet to be stored */
 	bool		plans;			/* plan the job first, see plan.c */
 	int			snapshot_holder;	/* for that */
 	dsm_handle	pace;			/* see pace.c */
@@ -73,6 +73,8 @@ typedef struct Work
 	bool		done;
 } Work;
 
+static char *name_worker(int number, int64 job_id);
+static void learn_job(WorkerArgs *args);
 static void start_run(BulkparChunkRun *run, const WorkerArgs *args);
 static void show_statement(const BulkparChunkRun *run);
 static void show_job(const BulkparJob *job);
@@ -86,8 +88,9 @@ static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 						 const ErrorData *error);
 
 /*
- * Launch a worker of a job, which may have to plan it first.  NULL if no slot
- * is free; else the handle is allocated in the current memory context.
+ * Launch a worker of a job, which may have to plan it first, or with NULL of one
+ * that is yet to be stored.  NULL if no slot is free; else the handle is allocated
+ * in the current memory context.
  */
 BackgroundWorkerHandle *
 bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
@@ -98,8 +101,8 @@ bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
 		.identity = *identity,
 		.number = number,
 		.place = place,
-		.runs = job->runs,
-		.job_id = job->job_id,
+		.runs = job == NULL ? 0 : job->runs,
+		.job_id = job == NULL ? 0 : job->job_id,
 		.plans = plans,
 		.snapshot_holder = snapshot_holder,
 		.pace = pace
@@ -111,9 +114,14 @@ bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
 		.extra_size = sizeof(args)
 	};
 
-	return bulkpar_launch_process(&launch,
-								  psprintf("bulkpar worker %d of job " INT64_FORMAT,
-										   number, job->job_id));
+	return bulkpar_launch_process(&launch, name_worker(number, args.job_id));
+}
+
+static char *
+name_worker(int number, int64 job_id)
+{
+	return job_id == 0 ? psprintf("bulkpar worker %d of a new job", number) :
+		psprintf("bulkpar worker %d of job " INT64_FORMAT, number, job_id);
 }
 
 /*
@@ -150,6 +158,8 @@ bulkpar_worker_main(Datum main_arg)
 	PG_TRY();
 	{
 		bulkpar_pace_attach(args.pace, args.place);
+		if (args.job_id == 0)
+			learn_job(&args);
 		start_run(run, &args);
 		if (!args.plans || plan_run(run, &args))
 		{
@@ -179,6 +189,20 @@ bulkpar_worker_main(Datum main_arg)
 	PG_END_TRY();
 	error_context_stack = callback.previous;
 	bulkpar_launch_wake_launcher();
+}
+
+/* Wait until the job is stored, and be called as a worker of it. */
+static void
+learn_job(WorkerArgs *args)
+{
+	char	   *name;
+
+	bulkpar_pace_await_job(&args->job_id, &args->runs);
+	bulkpar_pace_start();
+	name = name_worker(args->number, args->job_id);
+	strlcpy(MyBgworkerEntry->bgw_name, name, BGW_MAXLEN);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_OVERRIDE);
+	pfree(name);
 }
 
 /* Load the job, make its settings ours, and what we need to run its chunks. */
@@ -359,6 +383,9 @@ static void
 record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 			 const ErrorData *error)
 {
+	/* While it is not stored there is nothing to record it in. */
+	if (args->job_id == 0)
+		return;
 	bulkpar_settings_start_transaction();
 	if (run->claim.chunk.chunk_no != 0)
 		bulkpar_ledger_fail(args->job_id, &run->claim.chunk, error,

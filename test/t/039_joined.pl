@@ -45,6 +45,10 @@ foreach my $resumed (0, 1)
 	@calls = map { start_call($node, $call, 'role' => $_) } qw(ann ann ann bob);
 	wait_until($node, "count(*) = 4 FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
 		  . " WHERE NOT l.granted AND a.backend_type = 'bulkpar coordinator'");
+
+	# While a job is stored its first worker starts, and ends if that fails.
+	wait_until($node, "count(*) > 0 FROM pg_stat_activity"
+		  . " WHERE application_name = 'bulkpar worker 1 of a new job' AND wait_event = 'Extension'");
 	$holder->query_safe('COMMIT');
 	$holder->quit;
 	foreach my $call (@calls)
