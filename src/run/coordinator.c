@@ -338,6 +338,7 @@ run_job(Coordinator *coordinator)
 		publish_job(coordinator);
 	if (coordinator->call->nodes)
 		launch_nodes(coordinator);
+	bulkpar_ending_prepare(coordinator->job);
 	watch_workers(coordinator);
 }
 

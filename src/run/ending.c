@@ -24,8 +24,27 @@
 #include "session/settings.h"
 #include "table/measure.h"
 
+static void measure(const BulkparJob *job, BulkparJobSpace *space);
 static void report_failure(int64 job_id, const BulkparJob *job,
 						   const ErrorData *error);
+
+/*
+ * Plan what the end of a job will ask, and read what the catalogs say of its
+ * tables: its first worker is at work, and we have nothing else to do.  There is
+ * no job of the number 0.
+ */
+void
+bulkpar_ending_prepare(const BulkparJob *job)
+{
+	BulkparJobSpace now = {0};
+
+	bulkpar_settings_start_transaction();
+	(void) bulkpar_ledger_release(0, 0);
+	(void) bulkpar_jobstatus_read(0);
+	(void) bulkpar_jobstatus_is_complete(0);
+	measure(job, &now);
+	CommitTransactionCommand();
+}
 
 /*
  * End a job in a transaction of its own: with the error, or else with success,
@@ -56,8 +75,8 @@ bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
 			BULKPAR_JOBSTATE_CANCELLED;
 	else
 		(void) bulkpar_jobstate_fail(job_id, 0, error);
-	for (int i = 0; job != NULL && i < job->nparts; i++)
-		bulkpar_measure_space(job->parts[i].relid, &after);
+	if (job != NULL)
+		measure(job, &after);
 	bulkpar_jobstate_end(job_id, outcome, &after);
 	if (call->nodes)
 		(void) bulkpar_jobstatus_add_nodes(job_id, status);
@@ -92,6 +111,14 @@ bulkpar_ending_clean_up(const BulkparCall *call)
 		bulkpar_error_log_caught();
 	}
 	PG_END_TRY();
+}
+
+/* The space that the tables of a job take. */
+static void
+measure(const BulkparJob *job, BulkparJobSpace *space)
+{
+	for (int i = 0; i < job->nparts; i++)
+		bulkpar_measure_space(job->parts[i].relid, space);
 }
 
 /* One line in the server log for a job that has failed, whoever waits for it. */

@@ -15,6 +15,7 @@
 
 #include "run/handover.h"
 
+extern void bulkpar_ending_prepare(const BulkparJob *job);
 extern void bulkpar_ending_store(BulkparCall *call, int64 job_id,
 								 const BulkparJob *job, const ErrorData *error,
 								 bool paused);
