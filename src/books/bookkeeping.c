@@ -126,6 +126,14 @@ bulkpar_bookkeeping_run(BulkparBookkeeping *books, BulkparQuery *query)
 	return SPI_processed;
 }
 
+/* Between enter and leave: let what follows see what has committed by now. */
+void
+bulkpar_bookkeeping_see_latest(void)
+{
+	PopActiveSnapshot();
+	PushActiveSnapshot(GetLatestSnapshot());
+}
+
 /* Let column.c read another row of the result, counted from 0. */
 void
 bulkpar_bookkeeping_look_at(BulkparBookkeeping *books, uint64 row)

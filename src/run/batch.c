@@ -28,6 +28,7 @@
 #include "session/settings.h"
 #include "table/bounds.h"
 #include "table/keyvalue.h"
+#include "table/shard.h"
 #include "table/unchanged.h"
 #include "table/untouched.h"
 
@@ -44,6 +45,7 @@ static BulkparStoredKey *last_key(const BulkparLedgerChunk *chunk,
 								  const BulkparBatch *batch);
 static BulkparBatchResult finish_batch(const BulkparJob *job,
 									   const BulkparLedgerChunk *chunk,
+									   const BulkparTarget *target,
 									   const BulkparBatch *batch,
 									   BulkparLedgerAdvance *advance);
 
@@ -94,7 +96,7 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	PopActiveSnapshot();
 
 	if (advance.rows_changed <= job->batch_size || target->multiplies)
-		result = finish_batch(job, chunk, batch, &advance);
+		result = finish_batch(job, chunk, target, batch, &advance);
 	else
 		AbortCurrentTransaction();
 	MemoryContextSwitchTo(context);
@@ -148,7 +150,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 							   job->max_errors);
 		ReThrowError(&last);
 	}
-	result = finish_batch(job, chunk, batch, &advance);
+	result = finish_batch(job, chunk, target, batch, &advance);
 	MemoryContextSwitchTo(context);
 	return result;
 }
@@ -171,7 +173,7 @@ bulkpar_batch_put_aside(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	if (bulkpar_keyvalue_can_be_listed(target->key))
 	{
 		batch->last_key = last_key(chunk, target, batch);
-		result = finish_batch(job, chunk, batch, &advance);
+		result = finish_batch(job, chunk, target, batch, &advance);
 	}
 	else
 	{
@@ -239,7 +241,8 @@ last_key(const BulkparLedgerChunk *chunk, BulkparTarget *target,
  */
 static BulkparBatchResult
 finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
-			 const BulkparBatch *batch, BulkparLedgerAdvance *advance)
+			 const BulkparTarget *target, const BulkparBatch *batch,
+			 BulkparLedgerAdvance *advance)
 {
 	advance->stripe = chunk->stripe.number;
 	advance->last_key = batch->aside ? chunk->done : batch->last_key;
@@ -268,6 +271,8 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		AbortCurrentTransaction();
 		return BULKPAR_BATCH_LOST;
 	}
+	if (target->shard != 0)
+		bulkpar_shard_settle(target->part);
 	bulkpar_pace_spend(advance->rows_changed);
 	CommitTransactionCommand();
 	bulkpar_pace_count(batch->rows, advance->wal_bytes);

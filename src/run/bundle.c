@@ -33,7 +33,7 @@
 
 static bool try_together(BulkparChunkRun *run);
 static bool run_together(BulkparChunkRun *run);
-static bool finish(const BulkparClaim *claim, int64 job_id,
+static bool finish(const BulkparClaim *claim, const BulkparJob *job,
 				   const BulkparSeveralPart *parts);
 
 /*
@@ -109,7 +109,7 @@ run_together(BulkparChunkRun *run)
 		PopActiveSnapshot();
 	}
 	if (done)
-		done = finish(claim, run->job->job_id, parts);
+		done = finish(claim, run->job, parts);
 	if (!done)
 		AbortCurrentTransaction();
 	MemoryContextSwitchTo(context);
@@ -119,7 +119,7 @@ run_together(BulkparChunkRun *run)
 
 /* Note what the rows have come to, and commit; false if that must not be. */
 static bool
-finish(const BulkparClaim *claim, int64 job_id,
+finish(const BulkparClaim *claim, const BulkparJob *job,
 	   const BulkparSeveralPart *parts)
 {
 	StringInfoData rows_done;
@@ -154,8 +154,9 @@ finish(const BulkparClaim *claim, int64 job_id,
 	bundle.rows_done = rows_done.data;
 	bundle.rows_changed = rows_changed.data;
 	bundle.rows_hot = rows_hot.data;
-	if (!bulkpar_ledger_finish_bundle(job_id, &claim->chunk, &bundle))
+	if (!bulkpar_ledger_finish_bundle(job->job_id, &claim->chunk, &bundle))
 		return false;
+	bulkpar_several_settle(job, parts, claim->nparts);
 	bulkpar_pace_spend(changed);
 	CommitTransactionCommand();
 	bulkpar_pace_count(rows, bundle.wal_bytes);

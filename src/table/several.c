@@ -30,10 +30,13 @@
 #include "compat.h"
 #include "table/part.h"
 #include "table/several.h"
+#include "table/shard.h"
 
 static const BulkparKey no_key;
 static const BulkparKeyShape all_rows;
 
+static void guard_shards(const BulkparJob *job, BulkparSeveralPart *parts,
+						 int nparts);
 static bool all_belong(const BulkparTarget *target, const BulkparJob *job,
 					   const BulkparSeveralPart *parts, int nparts);
 static int64 count_rows(BulkparTarget *target, const BulkparJob *job,
@@ -83,11 +86,12 @@ bulkpar_several_is_possible(BulkparTarget *target, const BulkparJob *job)
  */
 bool
 bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
-					 const BulkparSeveralPart *parts, int nparts)
+					 BulkparSeveralPart *parts, int nparts)
 {
 	bulkpar_target_lock(target, job, parts[0].number, RowExclusiveLock);
 	for (int i = 1; i < nparts; i++)
 		LockRelationOid(job->parts[parts[i].number].relid, RowExclusiveLock);
+	guard_shards(job, parts, nparts);
 	return all_belong(target, job, parts, nparts);
 }
 
@@ -128,6 +132,40 @@ bulkpar_several_update(BulkparTarget *target, const BulkparJob *job,
 	}
 	return changed <= job->batch_size && !(target->whole && changed < rows) &&
 		all_belong(target, job, parts, nparts);
+}
+
+/* See bulkpar_shard_settle. */
+void
+bulkpar_several_settle(const BulkparJob *job, const BulkparSeveralPart *parts,
+					   int nparts)
+{
+	for (int i = 0; i < nparts; i++)
+	{
+		if (parts[i].shard != 0)
+			bulkpar_shard_settle(job->parts[parts[i].number].relid);
+	}
+}
+
+/* Keep those of the parts that are shards of Citus where they are. */
+static void
+guard_shards(const BulkparJob *job, BulkparSeveralPart *parts, int nparts)
+{
+	int64	   *shards;
+	int			count = 0;
+
+	if (!bulkpar_shard_is_possible())
+		return;
+	shards = palloc(sizeof(int64) * nparts);
+	for (int i = 0; i < nparts; i++)
+	{
+		parts[i].shard =
+			bulkpar_shard_find(job->parts[parts[i].number].relid);
+		if (parts[i].shard != 0)
+			shards[count++] = parts[i].shard;
+	}
+	if (count > 0)
+		bulkpar_shard_guard(shards, count);
+	pfree(shards);
 }
 
 /* Whether all of them, which are of one target, are parts of that now. */

@@ -31,8 +31,11 @@
 #include "table/keyvalue.h"
 #include "table/part.h"
 #include "table/rules.h"
+#include "table/shard.h"
 #include "table/target.h"
 
+static void look_at_part(BulkparTarget *target, const BulkparJob *job,
+						 int part);
 static int64 run_update(BulkparTarget *target, const BulkparJob *job,
 						const BulkparKeyShape *shape, Datum *values);
 static bool fires_triggers(Oid relid);
@@ -66,11 +69,29 @@ bulkpar_target_create(MemoryContext context)
  * Lock a part of the job and its target until the end of the transaction, and
  * make sure that the statements name the one and reach the other.  Those for
  * another part, or under another name, are forgotten.  An error if either
- * is gone, or no longer has the key that the job follows.
+ * is gone, or no longer has the key that the job follows, or if the part is a
+ * shard that is not here any more.
  */
 void
 bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 					LOCKMODE lockmode)
+{
+	Oid			relid = job->parts[part].target;
+	Oid			part_relid = job->parts[part].relid;
+
+	Assert(part >= 0 && part < job->nparts);
+	LockRelationOid(relid, lockmode);
+	if (part_relid != relid)
+		LockRelationOid(part_relid, lockmode);
+	if (target->part != part_relid || !is_current(target))
+		look_at_part(target, job, part);
+	if (target->shard != 0)
+		bulkpar_shard_guard(&target->shard, 1);
+}
+
+/* Find the part and its target, which are locked, and what they are called. */
+static void
+look_at_part(BulkparTarget *target, const BulkparJob *job, int part)
 {
 	Oid			relid = job->parts[part].target;
 	Oid			part_relid = job->parts[part].relid;
@@ -79,13 +100,6 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 		.previous = error_context_stack
 	};
 	Relation	rel;
-
-	Assert(part >= 0 && part < job->nparts);
-	LockRelationOid(relid, lockmode);
-	if (part_relid != relid)
-		LockRelationOid(part_relid, lockmode);
-	if (target->part == part_relid && is_current(target))
-		return;
 
 	if (job->ntargets > 0)
 	{
@@ -396,6 +410,7 @@ turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 {
 	const BulkparJobPart *described = &job->parts[part];
 	Relation	part_rel = table_open(described->relid, NoLock);
+	int64		shard = bulkpar_shard_find(described->relid);
 	MemoryContext oldcontext;
 
 	bulkpar_target_check_rules(rel, job);
@@ -407,6 +422,7 @@ turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 	MemoryContextReset(target->context);
 
 	oldcontext = MemoryContextSwitchTo(target->context);
+	target->shard = shard;
 	target->schema = RelationGetNamespace(rel);
 	target->name = rel->rd_rel->relname;
 	target->has_rules = rel->rd_rel->relhasrules;
