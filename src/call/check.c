@@ -23,8 +23,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_namespace.h"
-#include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -32,7 +31,6 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "books/bookkeeping.h"
 #include "books/books.h"
 #include "call/actions.h"
 #include "call/check.h"
@@ -42,6 +40,7 @@
 #include "session/settings.h"
 #include "session/subxact.h"
 #include "table/assigned.h"
+#include "table/citus.h"
 #include "table/foreign.h"
 #include "table/key.h"
 #include "table/keyindex.h"
@@ -70,12 +69,12 @@ static void check_relation_not_in_use(Oid relid, const char *what);
 static void check_table(Relation rel, const BulkparJob *job);
 static bool find_parts(Relation rel, Check *check);
 static void check_only_once(Check *check, List *relids);
-static void check_not_distributed(Relation rel, const BulkparJob *job,
-								  int first);
+static void check_not_managed(const Check *check, int first);
 static void check_partition_key(Oid relid, const BulkparJob *job);
 static void grow_parts(BulkparJob *job, int count);
 static void check_part(Relation rel, Check *check, BulkparJobPart *part,
 					   bool first);
+static void check_storage(Relation rel, const BulkparJob *job);
 static void check_statements(Check *check, Oid part, const BulkparKey *key);
 static void check_same_once(Check *check, const BulkparOnce *once);
 static void check_without_parts(Relation rel, BulkparJob *job);
@@ -172,7 +171,7 @@ check_target(void *arg)
 	check_table(rel, job);
 	if (find_parts(rel, check))
 		bulkpar_foreign_check(job, check->target);
-	check_not_distributed(rel, job, first);
+	check_not_managed(check, first);
 	for (int i = first; i < job->nparts; i++)
 		check_part(rel, check, &job->parts[i], i == first);
 	if (job->nparts == first)
@@ -298,44 +297,20 @@ check_only_once(Check *check, List *relids)
 	check->relids = list_concat(check->relids, relids);
 }
 
-/*
- * Citus plans statements on its tables for another table, on another node, or
- * on several.  It knows them, also the local ones that it has taken over, in a
- * catalog of its own.
- */
+/* Neither target nor parts may be what only Citus can change. */
 static void
-check_not_distributed(Relation rel, const BulkparJob *job, int first)
+check_not_managed(const Check *check, int first)
 {
-	Oid			argtypes[] = {OIDOID};
-	bool		found = false;
-	int			nestlevel;
+	const BulkparJob *job = check->job;
 
-	if (!OidIsValid(get_relname_relid("pg_dist_partition",
-									  PG_CATALOG_NAMESPACE)))
-		return;
-	nestlevel = bulkpar_bookkeeping_safe_path();
-	SPI_connect();
-	for (int i = first - 1; i < job->nparts && !found; i++)
+	bulkpar_citus_check(job, check->target);
+	for (int i = first; i < job->nparts; i++)
 	{
-		Datum		values[1];
-
-		values[0] = ObjectIdGetDatum(i < first ? RelationGetRelid(rel) :
-									 job->parts[i].relid);
-		if (SPI_execute_with_args("SELECT FROM pg_catalog.pg_dist_partition "
-								  "WHERE logicalrelid::oid = $1",
-								  1, argtypes, values, NULL, true, 1) !=
-			SPI_OK_SELECT)
-			elog(ERROR, "could not read pg_dist_partition");
-		found = SPI_processed > 0;
+		if (job->parts[i].relid != check->target)
+			bulkpar_citus_check(job, job->parts[i].relid);
 	}
-	SPI_finish();
-	AtEOXact_GUC(true, nestlevel);
-	if (found)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table \"%s\" is managed by Citus",
-						RelationGetRelationName(rel)),
-				 errhint("Call the function for each shard, on the node that has it.")));
+	if (OidIsValid(job->inserted))
+		bulkpar_citus_check_inserted(job->inserted);
 }
 
 /* Check the columns that are set against the key of a partitioned table. */
@@ -354,6 +329,7 @@ check_part(Relation rel, Check *check, BulkparJobPart *part, bool first)
 	Relation	part_rel = table_open(part->relid, AccessShareLock);
 	BulkparKey *key;
 
+	check_storage(part_rel, job);
 	choose_key(part_rel, job, part);
 	check->has_triggers |= part_rel->rd_rel->relhastriggers;
 	key = bulkpar_key_describe(part_rel, part->key_index);
@@ -385,6 +361,21 @@ check_part(Relation rel, Check *check, BulkparJobPart *part, bool first)
 	if (first)
 		check_statements(check, part->relid, key);
 	table_close(part_rel, NoLock);
+}
+
+/* Reject rows that are not stored so that they can be changed. */
+static void
+check_storage(Relation rel, const BulkparJob *job)
+{
+	char	   *method = get_am_name(rel->rd_rel->relam);
+
+	if (bulkpar_command_changes(job->command) && method != NULL &&
+		strcmp(method, "columnar") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("columnar table \"%s\" is not supported",
+						RelationGetRelationName(rel)),
+				 errdetail("Its rows cannot be updated or deleted.")));
 }
 
 /* Check the statements that the workers would run on a part. */

@@ -135,28 +135,4 @@ $deleter->quit;
 is(stop_call($call), '148', 'rows that others have deleted are no error');
 is_exactly($node, 't', 1, 'and all others are updated once');
 
-# A table that Citus knows, by a stub of its catalog.
-$node->append_conf('postgresql.conf', 'allow_system_table_mods = on');
-$node->restart;
-make_table($node, 't', 100);
-sql(<<'END');
-CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partmethod "char",
-	partkey text);
-GRANT SELECT ON pg_catalog.pg_dist_partition TO PUBLIC;
-INSERT INTO pg_dist_partition VALUES ('t', 'n');
-CREATE TABLE parent (id integer, n integer) PARTITION BY RANGE (id);
-CREATE TABLE child PARTITION OF parent (PRIMARY KEY (id)) FOR VALUES FROM (1) TO (10);
-INSERT INTO parent VALUES (1, 0);
-INSERT INTO pg_dist_partition VALUES ('child', 'n');
-END
-foreach my $statement ("bulkpar_update('t', 'n', 'n + 1')", "bulkpar_delete('t', NULL)",
-	"bulkpar_update('parent', 'n', 'n + 1')", "bulkpar_explain('t', 'n', 'n + 1')")
-{
-	my ($ret, $out, $err) = $node->psql('postgres', "SELECT $statement");
-
-	like($err, qr/ERROR:  table "(t|parent)" is managed by Citus\nHINT:  /, "refused: $statement");
-}
-sql('DROP TABLE pg_catalog.pg_dist_partition');
-is(sql("SELECT status FROM bulkpar_update('t', 'n', 'n + 1')"), 'succeeded', 'without Citus');
-
 done_testing();

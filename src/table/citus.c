@@ -1,0 +1,206 @@
+/*-------------------------------------------------------------------------
+ *
+ * citus.c
+ *		Tables that Citus manages.
+ *
+ * Citus plans statements on its tables for other tables, on other nodes, and
+ * sends what is changed there with a commit of its own.  Neither goes together
+ * with batches.  What it manages is in catalogs of its own; a shard is a table
+ * like any other on the node that has it, and can be changed there if no other
+ * node has a copy of it.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/citus.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/lsyscache.h"
+
+#include "books/argument.h"
+#include "books/bookkeeping.h"
+#include "books/column.h"
+#include "table/citus.h"
+#include "table/shard.h"
+
+/* How Citus manages a table. */
+typedef enum Kind
+{
+	KIND_NONE,					/* not at all */
+	KIND_DISTRIBUTED,			/* its rows are in shards */
+	KIND_SINGLE,				/* in one shard */
+	KIND_REFERENCE,				/* each node has all of them */
+	KIND_LOCAL					/* in one shard, on the coordinator of Citus */
+} Kind;
+
+typedef struct Managed
+{
+	Kind		kind;
+	int64		shard;			/* that the table is; 0 if it is the whole */
+	int64		copies;			/* most of a shard */
+	char	   *column;			/* by which rows are distributed; or NULL */
+	char	   *first;			/* shard, and */
+	char	   *node;			/* where it is; NULL if that is not known */
+} Managed;
+
+static void describe(Oid relid, Managed *managed);
+static Kind kind_of(const BulkparBookkeeping *books);
+static void refuse_copies(Oid relid, const Managed *managed);
+static void refuse_table(Oid relid, const Managed *managed);
+static void check_columns(const BulkparJob *job, Oid relid,
+						  const Managed *managed);
+
+/*
+ * An error if the rows of a table of a job are not those of just this table on
+ * just this node, or if the job would move them to another shard.
+ */
+void
+bulkpar_citus_check(const BulkparJob *job, Oid relid)
+{
+	Managed		managed;
+
+	if (!bulkpar_shard_is_possible())
+		return;
+	describe(relid, &managed);
+	if (managed.kind == KIND_NONE)
+		return;
+	if (managed.kind == KIND_REFERENCE || managed.copies > 1)
+		refuse_copies(relid, &managed);
+	if (managed.shard == 0)
+		refuse_table(relid, &managed);
+	check_columns(job, relid, &managed);
+	bulkpar_shard_guard(&managed.shard, 1);
+}
+
+/* An error if Citus manages a table into which a job inserts rows. */
+void
+bulkpar_citus_check_inserted(Oid relid)
+{
+	Managed		managed;
+
+	if (!bulkpar_shard_is_possible())
+		return;
+	describe(relid, &managed);
+	if (managed.kind != KIND_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("rows cannot be inserted into table \"%s\" of Citus in batches",
+						get_rel_name(relid)),
+				 errdetail("What is changed on another node does not commit together with the progress of the job, and a shard may move.")));
+}
+
+/* See whether and how Citus manages a table, in the current memory context. */
+static void
+describe(Oid relid, Managed *managed)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT m.shard, p.partmethod::text AS method, "
+		"p.repmodel::text AS replication, "
+		"p.colocationid <> 0 AS colocated, "
+		"CASE WHEN p.partkey IS NOT NULL THEN pg_catalog.column_to_column_name("
+		"p.logicalrelid, p.partkey) END AS column_name, c.copies, "
+		"f.name AS first, f.node "
+		"FROM (SELECT s.logicalrelid, s.shardid AS shard "
+		"FROM pg_catalog.pg_dist_shard s WHERE s.shardid = $shard "
+		"AND pg_catalog.relation_is_a_known_shard($relation) "
+		"UNION ALL SELECT $relation, 0) m "
+		"JOIN pg_catalog.pg_dist_partition p ON p.logicalrelid = m.logicalrelid, "
+		"LATERAL (SELECT coalesce(max(n), 0) AS copies FROM (SELECT count(*) AS n "
+		"FROM pg_catalog.pg_dist_shard s "
+		"JOIN pg_catalog.pg_dist_placement l ON l.shardid = s.shardid "
+		"WHERE s.logicalrelid = p.logicalrelid AND m.shard IN (0, s.shardid) "
+		"AND l.shardstate = 1 GROUP BY s.shardid) r) c "
+		"LEFT JOIN LATERAL (SELECT pg_catalog.shard_name(s.logicalrelid, "
+		"s.shardid)::text AS name, d.nodename || ':' || d.nodeport AS node "
+		"FROM pg_catalog.pg_dist_shard s "
+		"LEFT JOIN pg_catalog.pg_dist_placement l ON l.shardid = s.shardid "
+		"LEFT JOIN pg_catalog.pg_dist_node d ON d.groupid = l.groupid "
+		"AND d.noderole = 'primary' "
+		"WHERE s.logicalrelid = p.logicalrelid ORDER BY s.shardid LIMIT 1) f ON true "
+		"ORDER BY m.shard DESC LIMIT 1"
+	};
+	BulkparBookkeeping books;
+
+	memset(managed, 0, sizeof(Managed));
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_oid(&books, "relation", relid);
+	bulkpar_argument_int64(&books, "shard", bulkpar_shard_number(relid));
+	if (bulkpar_bookkeeping_run(&books, &find) > 0)
+	{
+		managed->kind = kind_of(&books);
+		managed->shard = bulkpar_column_int64(&books, "shard");
+		managed->copies = bulkpar_column_int64(&books, "copies");
+		managed->column = bulkpar_column_text(&books, "column_name");
+		managed->first = bulkpar_column_text(&books, "first");
+		managed->node = bulkpar_column_text(&books, "node");
+	}
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/* As Citus itself tells them from each other. */
+static Kind
+kind_of(const BulkparBookkeeping *books)
+{
+	if (strcmp(bulkpar_column_text(books, "method"), "n") != 0)
+		return KIND_DISTRIBUTED;
+	if (strcmp(bulkpar_column_text(books, "replication"), "t") == 0)
+		return KIND_REFERENCE;
+	return bulkpar_column_bool(books, "colocated") ? KIND_SINGLE : KIND_LOCAL;
+}
+
+/* Batches commit on their own, so a crash would let copies differ for good. */
+static void
+refuse_copies(Oid relid, const Managed *managed)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 managed->kind == KIND_REFERENCE ?
+			 errmsg("table \"%s\" is %s reference table of Citus",
+					get_rel_name(relid),
+					managed->shard == 0 ? "a" : "a copy of a") :
+			 errmsg("table \"%s\" has more than one copy of its rows in Citus",
+					get_rel_name(relid)),
+			 errdetail("The copies would differ when a node fails."),
+			 errhint("Change it by plain statements, which Citus runs on all copies.")));
+}
+
+/* The rows of a table are those of its shards. */
+static void
+refuse_table(Oid relid, const Managed *managed)
+{
+	if (managed->kind == KIND_DISTRIBUTED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" is distributed by Citus",
+						get_rel_name(relid)),
+				 errhint("Call the function for its shards, on each node that has some: SELECT * FROM citus_shards.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 managed->kind == KIND_SINGLE ?
+			 errmsg("table \"%s\" is distributed by Citus as a single shard",
+					get_rel_name(relid)) :
+			 errmsg("table \"%s\" is a local table that Citus manages",
+					get_rel_name(relid)),
+			 managed->first == NULL || managed->node == NULL ? 0 :
+			 errhint("Call the function for its shard, %s, on node %s.",
+					 managed->first, managed->node)));
+}
+
+/* A row whose distribution column changes belongs to another shard. */
+static void
+check_columns(const BulkparJob *job, Oid relid, const Managed *managed)
+{
+	for (int i = 0; i < job->ncolumns && managed->column != NULL; i++)
+	{
+		if (strcmp(job->column_names[i], managed->column) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot update column \"%s\" in batches because Citus distributes table \"%s\" by it",
+							managed->column, get_rel_name(relid))));
+	}
+}

@@ -1,0 +1,222 @@
+# Tables of Citus: what cannot be right is refused, and a shard that moves away
+# loses nothing.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use BulkparCitus;
+use BulkparFaults;
+use BulkparTest;
+use List::Util qw(sum);
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+# Rows of a table, how many of its shards each of two workers has, and how often
+# servers are killed and shards moved.
+my $rows = 4000;
+my $shards = 2;
+my $rounds = $ENV{BULKPAR_ROUNDS} // 2;
+
+seed_random();
+diag(citus_is_real() ? 'with Citus' : 'with a stub of Citus');
+my ($here, $one, $two) = start_citus("restart_after_crash = on\nwal_writer_delay = 10s", qw(here one two));
+my @nodes = ($one, $two);
+my $super = $here->safe_psql('postgres', 'SELECT current_user');
+
+sub sql { return $here->safe_psql('postgres', $_[0]); }
+
+# The error of a statement on a server, with its details.
+sub error_of
+{
+	my ($server, $statement, %settings) = @_;
+
+	return call_error(start_call($server, $statement, %settings));
+}
+
+# The call must fail, and no job be made anywhere.
+sub is_refused
+{
+	my ($server, $statement, $pattern, $name, %settings) = @_;
+	my $jobs = sub { return join ',', map { $_->safe_psql('postgres', 'SELECT count(*) FROM bulkpar_jobs') } $here, @nodes };
+	my $before = $jobs->();
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	like(error_of($server, $statement, %settings), $pattern, $name);
+	is($jobs->(), $before, "$name: nothing has started");
+	return;
+}
+
+# Rows, smallest and largest n of the table.
+sub state_of
+{
+	my ($table) = @_;
+	my @states = map { [ split /\|/ ] } placed_rows($table, 'SELECT count(*), coalesce(min(n), 9), coalesce(max(n), 0) FROM $shard');
+
+	return join '|', sum(map { $_->[0] } @states), (sort map { $_->[1] } @states)[0], (sort map { $_->[2] } @states)[-1];
+}
+
+# Make n of all rows 0.
+sub zero
+{
+	my ($table) = @_;
+
+	$_->[1]->safe_psql('postgres', "UPDATE ${table}_$_->[0] SET n = 0") foreach placements($table);
+	return;
+}
+
+# Put the rows into a distributed table; without Citus each shard gets every so
+# manieth.
+sub fill
+{
+	my ($table) = @_;
+	my @placements = placements($table);
+
+	return sql("INSERT INTO $table SELECT g, 0, 'x' FROM generate_series(1, $rows) g") if citus_is_real();
+	foreach my $i (0 .. $#placements)
+	{
+		my ($shard, $server) = @{ $placements[$i] };
+
+		$server->safe_psql('postgres', "INSERT INTO ${table}_$shard SELECT g, 0, 'x' FROM generate_series(1, $rows) g WHERE g % "
+			  . @placements . " = $i; ANALYZE ${table}_$shard");
+	}
+	return;
+}
+
+on_nodes('CREATE TABLE users (id integer PRIMARY KEY, n integer NOT NULL, note text)');
+distribute('users', 'id', 2 * $shards, 1, 2);
+fill('users');
+is(state_of('users'), "$rows|0|0", 'the table is spread');
+
+#
+# What is refused, on every node.
+#
+on_nodes('CREATE TABLE countries (id integer PRIMARY KEY, n integer NOT NULL)');
+on_nodes('CREATE TABLE settings (id integer PRIMARY KEY, n integer NOT NULL)');
+on_nodes('CREATE TABLE tenant (id integer PRIMARY KEY, n integer NOT NULL)');
+on_nodes('CREATE TABLE twice (id integer PRIMARY KEY, n integer NOT NULL)');
+sql('CREATE TABLE plain (id integer PRIMARY KEY, n integer NOT NULL); INSERT INTO plain SELECT g, 0 FROM generate_series(1, 100) g');
+if (citus_is_real())
+{
+	sql(<<'END');
+SELECT create_reference_table('countries');
+SELECT citus_add_local_table_to_metadata('settings');
+SELECT create_distributed_table('tenant', NULL);
+SET citus.shard_replication_factor = 2;
+SELECT create_distributed_table('twice', 'id', shard_count => 2, colocate_with => 'none');
+END
+}
+else
+{
+	on_nodes(<<'END');
+INSERT INTO pg_dist_partition VALUES ('countries', 'n', NULL, 2, 't'), ('settings', 'n', NULL, 0, 's'),
+	('tenant', 'n', NULL, 3, 's'), ('twice', 'h', 'id', 4, 'c');
+INSERT INTO pg_dist_shard VALUES ('countries', 200001), ('settings', 200002), ('tenant', 200003), ('twice', 200004);
+INSERT INTO pg_dist_placement VALUES (200001, 1, 0), (200001, 1, 1), (200001, 1, 2), (200002, 1, 0), (200003, 1, 1),
+	(200004, 1, 1), (200004, 1, 2);
+END
+	$_->safe_psql('postgres', 'CREATE TABLE countries_200001 (LIKE countries INCLUDING ALL)') foreach $here, @nodes;
+	$_->safe_psql('postgres', 'CREATE TABLE twice_200004 (LIKE twice INCLUDING ALL)') foreach @nodes;
+	$here->safe_psql('postgres', 'CREATE TABLE settings_200002 (LIKE settings INCLUDING ALL)');
+	$one->safe_psql('postgres', 'CREATE TABLE tenant_200003 (LIKE tenant INCLUDING ALL)');
+}
+my %managed = (
+	countries => qr/^ERROR:  0A000: table "countries" is a reference table of Citus\n.*HINT:  /ms,
+	settings => qr/^ERROR:  0A000: table "settings" is a local table that Citus manages\nHINT:  .* shard, settings_\d+, on node /m,
+	tenant => qr/^ERROR:  0A000: table "tenant" is distributed by Citus as a single shard\nHINT:  .* shard, tenant_\d+, on node /m,
+	twice => qr/^ERROR:  0A000: table "twice" has more than one copy of its rows in Citus\n.*HINT:  /ms);
+foreach my $table (sort keys %managed)
+{
+	foreach my $server ($here, $one)
+	{
+		my $where = 'on ' . $server->name;
+
+		is_refused($server, "SELECT bulkpar_$_", $managed{$table}, "$_ $where")
+		  foreach "update('$table', 'n', 'n + 1')", "delete('$table', NULL)", "explain('$table', 'n', 'n + 1')",
+		  "execute('UPDATE $table SET n = n + 1')";
+	}
+}
+is_refused($here, "SELECT bulkpar_update('{plain, settings}', 'n', 'n + 1')", $managed{settings}, 'one of several tables');
+is_refused($here, "SELECT bulkpar_execute('INSERT INTO $_ SELECT id, n FROM plain')",
+	qr/^ERROR:  0A000: rows cannot be inserted into table "$_" of Citus in batches/m, "an INSERT into $_")
+  foreach sort keys %managed;
+sql('CREATE TABLE parent (id integer, n integer) PARTITION BY RANGE (id);'
+	  . 'CREATE TABLE child PARTITION OF parent (PRIMARY KEY (id)) FOR VALUES FROM (1) TO (10)');
+if (!citus_is_real())
+{
+	sql("INSERT INTO pg_dist_partition VALUES ('child', 'n', NULL, 0, 's')");
+	is_refused($here, "SELECT bulkpar_update('parent', 'n', 'n + 1')",
+		qr/^ERROR:  0A000: table "child" is a local table that Citus manages/m, 'a partition');
+}
+else
+{
+	sql("CREATE TABLE packed (id integer PRIMARY KEY, n integer) USING columnar");
+	is_refused($here, "SELECT bulkpar_update('packed', 'n', 'n + 1')",
+		qr/^ERROR:  0A000: columnar table "packed" is not supported/m, 'a columnar table');
+}
+is(sql("SELECT status, rows_changed FROM bulkpar_update('plain', 'n', 'n + 1')"), 'succeeded|100', 'a table beside Citus');
+
+#
+# A shard on its own node.
+#
+my ($shard, $server) = @{ (placements('users'))[0] };
+my $count = $server->safe_psql('postgres', "SELECT count(*) FROM users_$shard");
+is($server->safe_psql('postgres', "SELECT status, rows_changed FROM bulkpar_update('users_$shard', 'n', 'n + 1', 100)"),
+	"succeeded|$count", 'a shard');
+is($server->safe_psql('postgres', "SELECT min(n), max(n) FROM users_$shard"), '1|1', 'each row is changed once');
+is_refused($server, "SELECT bulkpar_update('users_$shard', 'id', 'id + 1')",
+	qr/^ERROR:  0A000: cannot update column "id" in batches because Citus distributes table "users_$shard" by it/m,
+	'the distribution column');
+my ($copy) = grep { $_->[1] == $one } placements('countries');
+is_refused($one, "SELECT bulkpar_update('countries_$copy->[0]', 'n', 'n + 1')",
+	qr/^ERROR:  0A000: table "countries_\d+" is a copy of a reference table of Citus/m, 'a copy of a reference table');
+($copy) = placements('twice');
+is_refused($copy->[1], "SELECT bulkpar_update('twice_$copy->[0]', 'n', 'n + 1')",
+	qr/^ERROR:  0A000: table "twice_\d+" has more than one copy/m, 'a shard that is there twice');
+is_refused($server, "SELECT bulkpar_execute('INSERT INTO users_$shard SELECT id + 1000000, n FROM users_$shard', sees_batches => true)",
+	qr/^ERROR:  0A000: rows cannot be inserted into table "users_$shard" of Citus/m, 'an INSERT into a shard');
+zero('users');
+
+#
+# A shard that moves away while its rows are changed: nothing that the job has done
+# is lost, and it fails.
+#
+foreach my $time (1 .. $rounds)
+{
+	foreach my $mode ('block_writes', 'force_logical')
+	{
+		foreach my $bundled (0, 1)
+		{
+			my @all = grep { $_->[1] == $one } placements('users');
+			my $name = "$mode, " . ($bundled ? 'several shards' : 'one shard') . ", time $time";
+			my ($moved) = @{ $all[-1] };
+			my $targets = join ', ', map { "users_$_->[0]" } $bundled ? @all : $all[-1];
+			my $call = start_call($one, "SELECT status, rows_changed FROM bulkpar_update('{$targets}', 'n', 'n + 1 + slow(1)',"
+				  . ($bundled ? ' 10000, 1' : ' 20, 2') . ", job_name => '$name')");
+
+			wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar worker' AND wait_event = 'PgSleep')");
+			move_shard('users', $moved, $two, $mode);
+			my $error = call_error($call);
+			my $done = $one->safe_psql('postgres', 'SELECT p.rows_changed FROM bulkpar_progress p JOIN bulkpar_jobs USING (job_id)'
+				  . " WHERE job_name = '$name'");
+
+			like($error, qr/^ERROR:  55000: shard $moved is not on this node any more\nDETAIL:  /m, "$name: the job fails")
+			  if !$bundled || $error ne '';
+			is(sum(placed_rows('users', 'SELECT sum(n) FROM $shard')), $done, "$name: $done rows are changed where they are now");
+			if ($error ne '')
+			{
+				like(error_of($one, "SELECT bulkpar_resume('$name')"), qr/^ERROR:  55000: shard $moved is not on this node any more/m,
+					"$name: nor does it go on");
+				is($one->safe_psql('postgres', "SELECT status FROM bulkpar_cancel('$name')"), 'cancelled', "$name: it can be cancelled");
+			}
+			zero('users');
+			move_shard('users', $moved, $one, 'block_writes');
+		}
+	}
+}
+
+$_->stop foreach $here, @nodes;
+done_testing();
