@@ -237,11 +237,13 @@ CREATE TABLE bulkpar.bulkpar_alteration (
 	followed boolean NOT NULL DEFAULT false
 );
 
--- The server is no foreign key: it may be dropped, and then has a name here.
+-- The server is no foreign key: it may be dropped, and then has a name here.  It
+-- is 0 for a node of Citus, which has a number.
 CREATE TABLE bulkpar.bulkpar_node (
 	job_id bigint NOT NULL REFERENCES bulkpar.bulkpar_job ON DELETE CASCADE,
 	node_no integer NOT NULL,
 	server oid NOT NULL,
+	citus_node integer,
 	server_name text NOT NULL,
 	relations regclass[] NOT NULL,
 	remote text[] NOT NULL,

@@ -162,6 +162,8 @@ append_nodes(StringInfo buf, const BulkparJob *job)
 
 		appendStringInfoString(buf, i > 0 ? ", {" : "{");
 		append_oid(buf, "server", node->server);
+		if (node->citus_node != 0)
+			append_number(buf, "citus_node", node->citus_node);
 		append_text(buf, "server_name", node->server_name);
 		append_name(buf, "relations");
 		for (int k = 0; k < node->nremote; k++)
@@ -279,10 +281,10 @@ bulkpar_job_insert(const char *request, bool nodes, bool once)
 	};
 	static BulkparQuery insert_nodes = {
 		.sql =
-		"INSERT INTO @bulkpar_node (job_id, node_no, server, server_name, "
-		"relations, remote, origin, workers) "
-		"SELECT $job_id, n.node_no, r.server, r.server_name, r.relations, "
-		"r.remote, gen_random_uuid(), r.workers "
+		"INSERT INTO @bulkpar_node (job_id, node_no, server, citus_node, "
+		"server_name, relations, remote, origin, workers) "
+		"SELECT $job_id, n.node_no, r.server, r.citus_node, r.server_name, "
+		"r.relations, r.remote, gen_random_uuid(), r.workers "
 		"FROM jsonb_array_elements($request::jsonb->'nodes') "
 		"WITH ORDINALITY n(node, node_no), "
 		"jsonb_populate_record(NULL::@bulkpar_node, n.node) r"

@@ -25,6 +25,45 @@
 #include "books/column.h"
 #include "books/node.h"
 
+/*
+ * The one of these nodes that is a server, or has that number in Citus; if there
+ * is none a new one, in the current memory context, which has no name yet.
+ */
+BulkparNode *
+bulkpar_node_of(BulkparNode **nodes, int *count, Oid server, int citus_node)
+{
+	BulkparNode *node;
+
+	for (int i = 0; i < *count; i++)
+	{
+		node = &(*nodes)[i];
+		if (node->server == server && node->citus_node == citus_node)
+			return node;
+	}
+	*nodes = *nodes == NULL ? palloc(sizeof(BulkparNode)) :
+		repalloc(*nodes, sizeof(BulkparNode) * (*count + 1));
+	node = &(*nodes)[(*count)++];
+	memset(node, 0, sizeof(BulkparNode));
+	node->number = *count;
+	node->server = server;
+	node->citus_node = citus_node;
+	return node;
+}
+
+/* Add a table, and what that is called on the node in SQL. */
+void
+bulkpar_node_add_table(BulkparNode *node, Oid relid, const char *remote)
+{
+	int			count = node->nremote + 1;
+
+	node->relations = node->relations == NULL ? palloc(sizeof(Oid)) :
+		repalloc(node->relations, sizeof(Oid) * count);
+	node->remote = node->remote == NULL ? palloc(sizeof(char *)) :
+		repalloc(node->remote, sizeof(char *) * count);
+	node->relations[node->nremote] = relid;
+	node->remote[node->nremote++] = pstrdup(remote);
+}
+
 /* The nodes of a job, in the current memory context. */
 BulkparNode *
 bulkpar_node_load(int64 job_id, int *count)
@@ -32,7 +71,8 @@ bulkpar_node_load(int64 job_id, int *count)
 	static BulkparQuery load = {
 		.read_only = true,
 		.sql =
-		"SELECT node_no, server, server_name, remote, "
+		"SELECT node_no, server, coalesce(citus_node, 0) AS citus_node, "
+		"server_name, remote, "
 		"'bulkpar ' || origin AS name, workers, remote_job_id, status "
 		"FROM @bulkpar_node WHERE job_id = $job_id ORDER BY node_no"
 	};
@@ -50,6 +90,7 @@ bulkpar_node_load(int64 job_id, int *count)
 		bulkpar_bookkeeping_look_at(&books, i);
 		node->number = bulkpar_column_int32(&books, "node_no");
 		node->server = bulkpar_column_oid(&books, "server");
+		node->citus_node = bulkpar_column_int32(&books, "citus_node");
 		node->server_name = bulkpar_column_text(&books, "server_name");
 		node->remote = bulkpar_column_texts(&books, "remote", &node->nremote);
 		node->name = bulkpar_column_text(&books, "name");

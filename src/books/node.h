@@ -27,20 +27,24 @@
 
 /*
  * In SQL: whether a job may be at work on a node n, for all that is known here.  Of
- * a server that was dropped nothing will be known any more.
+ * a server that was dropped nothing will be known any more; that a node of Citus
+ * is gone is found when it is asked.
  */
 #define BULKPAR_NODE_MAY_WORK \
 	"n.status IN ('" BULKPAR_NODE_ASKED "', '" BULKPAR_NODE_RUNNING "', '" \
-	BULKPAR_NODE_NOT_REACHED "') AND EXISTS (SELECT FROM " \
-	"pg_catalog.pg_foreign_server s WHERE s.oid = n.server)"
+	BULKPAR_NODE_NOT_REACHED "') AND (n.citus_node IS NOT NULL OR " \
+	"EXISTS (SELECT FROM pg_catalog.pg_foreign_server s " \
+	"WHERE s.oid = n.server))"
 
 /* Another server, and its tables that a job is about. */
 typedef struct BulkparNode
 {
 	Oid			server;
+	int			citus_node;		/* instead of a server; 0 for none */
 	char	   *server_name;
 	int			nremote;
-	Oid		   *relations;		/* foreign tables; known in the caller's
+	Oid		   *relations;		/* foreign tables, or tables of which Citus
+								 * has a shard there; known in the caller's
 								 * session */
 	char	  **remote;			/* what they are called there, in SQL */
 	int			workers;		/* 0: as many as are chosen there */
@@ -79,6 +83,10 @@ typedef struct BulkparNodeError
 	ErrorData  *error;
 } BulkparNodeError;
 
+extern BulkparNode *bulkpar_node_of(BulkparNode **nodes, int *count,
+									Oid server, int citus_node);
+extern void bulkpar_node_add_table(BulkparNode *node, Oid relid,
+								   const char *remote);
 extern BulkparNode *bulkpar_node_load(int64 job_id, int *count);
 extern void bulkpar_node_note(int64 job_id, int number,
 							  const BulkparNodeReport *report);

@@ -226,6 +226,8 @@ find_parts(Relation rel, Check *check)
 	only = list_length(relids) == 1 && linitial_oid(relids) == check->target;
 	if (job->ntargets == 0)
 		job->only = only;
+	if (bulkpar_citus_add(job, check->target))
+		return true;
 	if (!only)
 		pruned = bulkpar_prune_parts(job, check->target, &reached);
 	if (!only && !pruned)
@@ -303,7 +305,8 @@ check_not_managed(const Check *check, int first)
 {
 	const BulkparJob *job = check->job;
 
-	bulkpar_citus_check(job, check->target);
+	if (!bulkpar_foreign_is_of_citus(job, check->target))
+		bulkpar_citus_check(job, check->target);
 	for (int i = first; i < job->nparts; i++)
 	{
 		if (job->parts[i].relid != check->target)
@@ -433,20 +436,25 @@ check_same_once(Check *check, const BulkparOnce *once)
 				 errhint("Call the function for each table, or name the columns with their tables.")));
 }
 
-/* The same for a partitioned table without partitions, which has no key. */
+/*
+ * The same for a table without parts here, which has no key: its rows are on other
+ * servers, or it is a partitioned table without partitions.
+ */
 static void
 check_without_parts(Relation rel, BulkparJob *job)
 {
 	MemoryContext context = CurrentMemoryContext;
 	BulkparKey	none = {0};
 	BulkparKeyShape all = {0};
+	Oid			relid = RelationGetRelid(rel);
+	BulkparStatement *batch;
 
 	check_columns(rel, &none, job);
+	batch = bulkpar_statement_batch(job, relid, relid, &none, &all);
+	/* Citus refuses what it could not run on all nodes, but we can. */
+	batch->hooks.local = bulkpar_foreign_is_of_citus(job, relid);
 	SPI_connect();
-	check_batch(job,
-				bulkpar_statement_batch(job, RelationGetRelid(rel),
-										RelationGetRelid(rel), &none, &all),
-				context);
+	check_batch(job, batch, context);
 	SPI_finish();
 }
 

@@ -165,7 +165,9 @@ explain_nodes(Explanation *explanation)
 		ListCell   *lc;
 
 		bulkpar_lines_add(&explanation->lines,
-						  "Node: %s, for foreign table %s%s", node->server_name,
+						  "Node: %s, for %s %s%s", node->server_name,
+						  node->citus_node != 0 ? "shard" : "foreign table",
+						  node->citus_node != 0 ? node->remote[0] :
 						  get_rel_name(node->relations[0]),
 						  node->nremote == 1 ? "" :
 						  psprintf(" and %d more", node->nremote - 1));

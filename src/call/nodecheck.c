@@ -126,9 +126,9 @@ greet_node(void *arg)
 {
 	NodeCheck  *check = arg;
 
-	bulkpar_dblink_connect(check->connection, check->node->server);
+	bulkpar_dblink_connect(check->connection, check->node);
 	check->connected = true;
-	bulkpar_dblink_send(check->connection, bulkpar_remote_prepare());
+	bulkpar_dblink_send(check->connection, bulkpar_remote_prepare(check->node));
 }
 
 static void

@@ -26,19 +26,23 @@
 #include "postgres.h"
 
 #include "catalog/dependency.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "books/bookkeeping.h"
 #include "run/dblink.h"
+#include "run/peer.h"
 #include "session/extension.h"
 
 /* Rows of an answer that are read. */
@@ -49,21 +53,29 @@
 
 static void begin_call(void);
 static void end_call(void);
-static char *call_of(const char *function, int nargs, const Oid *argtypes);
+static void connect_to_citus(const char *name, const BulkparNode *node);
+static void require_connect(void);
+static Oid	find_function(const char *function, int nargs,
+						  const Oid *argtypes);
 static uint64 call(const char *function, const char *name, const char *text,
 				   const char *columns);
 static char *clean(const char *text);
 
 /*
- * Connect to a server, with the mapping of the current user.  It blocks as long
+ * Connect to a node, to a server with the mapping of the current user.  It blocks as long
  * as the options of the server let it.
  */
 void
-bulkpar_dblink_connect(const char *name, Oid server)
+bulkpar_dblink_connect(const char *name, const BulkparNode *node)
 {
-	ForeignServer *found = GetForeignServerExtended(server,
-													FSV_MISSING_OK);
+	ForeignServer *found;
 
+	if (node->citus_node != 0)
+	{
+		connect_to_citus(name, node);
+		return;
+	}
+	found = GetForeignServerExtended(node->server, FSV_MISSING_OK);
 	/* What is no server would be taken for a connection string. */
 	if (found == NULL)
 		ereport(ERROR,
@@ -72,6 +84,48 @@ bulkpar_dblink_connect(const char *name, Oid server)
 	begin_call();
 	(void) call("dblink_connect", name, found->servername, NULL);
 	end_call();
+}
+
+/*
+ * Connect to a node of Citus as the current user, as Citus does for that: by what
+ * the administrator has said how nodes are reached, and not by what this user
+ * knows.  So the owner of our tables does this one step.
+ */
+static void
+connect_to_citus(const char *name, const BulkparNode *node)
+{
+	BulkparBookkeeping books;
+	char	   *role = GetUserNameFromId(GetUserId(), false);
+
+	bulkpar_bookkeeping_enter(&books);
+	require_connect();
+	(void) call("dblink_connect", name,
+				bulkpar_peer_connection(&books, node, role), NULL);
+	bulkpar_bookkeeping_leave(&books);
+}
+
+/* Whoever owns dblink could put another function in the place of that. */
+static void
+require_connect(void)
+{
+	Oid			argtypes[] = {TEXTOID, TEXTOID};
+	HeapTuple	tuple = SearchSysCache1(PROCOID,
+										ObjectIdGetDatum(find_function("dblink_connect", 2, argtypes)));
+	bool		is_its_own;
+	bool		isnull;
+	Datum		source;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "could not find function \"dblink_connect\"");
+	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+	is_its_own = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId &&
+		!isnull && strcmp(TextDatumGetCString(source), "dblink_connect") == 0;
+	ReleaseSysCache(tuple);
+	if (!is_its_own)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function \"%s\" of extension \"dblink\" was replaced",
+						"dblink_connect")));
 }
 
 void
@@ -168,9 +222,9 @@ end_call(void)
 	SPI_finish();
 }
 
-/* The name of one of the functions, in SQL. */
-static char *
-call_of(const char *function, int nargs, const Oid *argtypes)
+/* One of the functions. */
+static Oid
+find_function(const char *function, int nargs, const Oid *argtypes)
 {
 	Oid			extension = get_extension_oid("dblink", true);
 	Oid			schema = InvalidOid;
@@ -193,7 +247,7 @@ call_of(const char *function, int nargs, const Oid *argtypes)
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("function \"%s\" of extension \"dblink\" does not exist",
 						function)));
-	return quote_qualified_identifier(get_namespace_name(schema), function);
+	return found;
 }
 
 /*
@@ -207,7 +261,10 @@ call(const char *function, const char *name, const char *text,
 	Oid			argtypes[] = {TEXTOID, columns != NULL ? BOOLOID : TEXTOID};
 	int			nargs = text != NULL || columns != NULL ? 2 : 1;
 	Datum		values[2];
-	char	   *sql = call_of(function, nargs, argtypes);
+	Oid			found = find_function(function, nargs, argtypes);
+	char	   *sql =
+		quote_qualified_identifier(get_namespace_name(get_func_namespace(found)),
+								   function);
 
 	values[0] = CStringGetTextDatum(name);
 	if (columns != NULL)

@@ -13,6 +13,8 @@
 #ifndef BULKPAR_DBLINK_H
 #define BULKPAR_DBLINK_H
 
+#include "books/node.h"
+
 /*
  * With this the names of our connections begin, and it is in each of our calls:
  * so it is where the context of an error gets to be about these.
@@ -27,7 +29,8 @@ typedef struct BulkparDblinkResult
 	char	  **values;			/* row by row */
 } BulkparDblinkResult;
 
-extern void bulkpar_dblink_connect(const char *name, Oid server);
+extern void bulkpar_dblink_connect(const char *name,
+								   const BulkparNode *node);
 extern void bulkpar_dblink_disconnect(const char *name);
 extern void bulkpar_dblink_send(const char *name, const char *sql);
 extern bool bulkpar_dblink_is_busy(const char *name);

@@ -56,6 +56,7 @@ static const char *const settings[] = {
 	"transform_null_equals",
 };
 
+static void append_setting(StringInfo buf, const char *name);
 static void add_text(StringInfo buf, const char *name, const char *value);
 static void add_texts(StringInfo buf, const char *name,
 					  char **values, char **instead, int count,
@@ -68,9 +69,12 @@ static int64 read_number(const BulkparNode *node, const char *text);
 static ErrorData *read_error(char **values);
 static void refuse_answer(const BulkparNode *node, const char *text);
 
-/* What is sent first: settings, and the question for schema and version. */
+/*
+ * What is sent first: settings, and the question for schema and version.  The
+ * nodes of Citus have the same schemas, so names are looked for in the same.
+ */
 char *
-bulkpar_remote_prepare(void)
+bulkpar_remote_prepare(const BulkparNode *node)
 {
 	StringInfoData buf;
 
@@ -80,15 +84,22 @@ bulkpar_remote_prepare(void)
 						   "pg_catalog.set_config('application_name', '" BULKPAR_FOREIGN_CALLER "', false), "
 						   "pg_catalog.set_config('bulkpar.report', 'off', false)");
 	for (int i = 0; i < (int) lengthof(settings); i++)
-		appendStringInfo(&buf, ", pg_catalog.set_config('%s', %s, false)",
-						 settings[i],
-						 quote_literal_cstr(GetConfigOption(settings[i],
-															false, false)));
+		append_setting(&buf, settings[i]);
+	if (node->citus_node != 0)
+		append_setting(&buf, "search_path");
 	appendStringInfoString(&buf, " OFFSET 0) s LEFT JOIN "
 						   "(pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n "
 						   "ON n.oid OPERATOR(pg_catalog.=) e.extnamespace "
 						   "AND e.extname OPERATOR(pg_catalog.=) 'bulkpar') ON s IS NOT NULL");
 	return buf.data;
+}
+
+/* Let a setting be there what it is here. */
+static void
+append_setting(StringInfo buf, const char *name)
+{
+	appendStringInfo(buf, ", pg_catalog.set_config('%s', %s, false)", name,
+					 quote_literal_cstr(GetConfigOption(name, false, false)));
 }
 
 /*

@@ -24,7 +24,7 @@
 #define BULKPAR_REMOTE_STOP_COLUMNS 1
 #define BULKPAR_REMOTE_EXPLAIN_COLUMNS 1
 
-extern char *bulkpar_remote_prepare(void);
+extern char *bulkpar_remote_prepare(const BulkparNode *node);
 extern char *bulkpar_remote_prepared(const BulkparDblinkResult *result);
 extern char *bulkpar_remote_explain(const BulkparJob *job,
 									const BulkparNode *node,

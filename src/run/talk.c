@@ -298,7 +298,7 @@ ask_or_listen(BulkparTalks *work, BulkparTalk *talk)
 {
 	if (talk->question == BULKPAR_QUESTION_CONNECT)
 	{
-		bulkpar_dblink_connect(talk->connection, talk->node->server);
+		bulkpar_dblink_connect(talk->connection, talk->node);
 		talk->connected = true;
 		talk->prepared = false;
 		talk->question = BULKPAR_QUESTION_PREPARE;
@@ -327,7 +327,7 @@ question_text(const BulkparTalks *work, const BulkparTalk *talk)
 	switch (talk->question)
 	{
 		case BULKPAR_QUESTION_PREPARE:
-			return bulkpar_remote_prepare();
+			return bulkpar_remote_prepare(talk->node);
 		case BULKPAR_QUESTION_START:
 			return talk->resumes ?
 				bulkpar_remote_resume(work->job, talk->node, talk->schema) :

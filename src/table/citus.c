@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 #include "books/argument.h"
@@ -46,12 +47,55 @@ typedef struct Managed
 	char	   *node;			/* where it is; NULL if that is not known */
 } Managed;
 
+static bool is_spread(const Managed *managed);
+static void add_nodes(BulkparJob *job, Oid relid);
+static void check_node(const BulkparBookkeeping *books, Oid relid);
+static bool has_shard(const BulkparJob *job, const BulkparNode *node,
+					  const char *remote);
 static void describe(Oid relid, Managed *managed);
 static Kind kind_of(const BulkparBookkeeping *books);
 static void refuse_copies(Oid relid, const Managed *managed);
 static void refuse_table(Oid relid, const Managed *managed);
 static void check_columns(const BulkparJob *job, Oid relid,
 						  const Managed *managed);
+
+/*
+ * Add the nodes that have the shards of a table, on which we have a lock, to those
+ * of a job.  False if it has none, or if other nodes have them as well.
+ */
+bool
+bulkpar_citus_add(BulkparJob *job, Oid relid)
+{
+	Managed		managed;
+
+	if (!bulkpar_shard_is_possible())
+		return false;
+	describe(relid, &managed);
+	if (!is_spread(&managed))
+		return false;
+	check_columns(job, relid, &managed);
+	add_nodes(job, relid);
+	return true;
+}
+
+/*
+ * An error if a node does not have a shard of the job any more.  The texts of the
+ * job may be those of a table that is gone here.
+ */
+void
+bulkpar_citus_recheck(const BulkparJob *job, const BulkparNode *node)
+{
+	for (int i = 0; i < node->nremote; i++)
+	{
+		if (!has_shard(job, node, node->remote[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("shard %s of node \"%s\" is no part of the job any more",
+							node->remote[i], node->server_name),
+					 errdetail("Citus has moved, split or dropped it since the job was made."),
+					 errhint("Move it back and resume the job, or cancel it and begin another with a condition for the rows that are left.")));
+	}
+}
 
 /*
  * An error if the rows of a table of a job are not those of just this table on
@@ -90,6 +134,108 @@ bulkpar_citus_check_inserted(Oid relid)
 				 errmsg("rows cannot be inserted into table \"%s\" of Citus in batches",
 						get_rel_name(relid)),
 				 errdetail("What is changed on another node does not commit together with the progress of the job, and a shard may move.")));
+}
+
+/* Whether each row of a table is in one shard, on one node. */
+static bool
+is_spread(const Managed *managed)
+{
+	return (managed->kind == KIND_DISTRIBUTED ||
+			managed->kind == KIND_SINGLE) &&
+		managed->shard == 0 && managed->copies <= 1;
+}
+
+/* The nodes that have the shards of a table, with what these are called in SQL. */
+#define SHARDS_OF_NODES \
+	"SELECT d.nodeid, d.nodename || ':' || d.nodeport AS node, " \
+	"d.isactive AND d.metadatasynced AS ready, " \
+	"CASE c.relnamespace WHEN 'public'::regnamespace THEN 'public.' " \
+	"ELSE '' END || pg_catalog.shard_name(s.logicalrelid, s.shardid) AS name, " \
+	"s.shardid " \
+	"FROM pg_catalog.pg_dist_shard s " \
+	"JOIN pg_catalog.pg_class c ON c.oid = s.logicalrelid " \
+	"LEFT JOIN (pg_catalog.pg_dist_placement l " \
+	"JOIN pg_catalog.pg_dist_node d ON d.groupid = l.groupid " \
+	"AND d.noderole = 'primary') ON l.shardid = s.shardid " \
+	"AND l.shardstate = 1 WHERE s.logicalrelid = $relation"
+
+static void
+add_nodes(BulkparJob *job, Oid relid)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql = SHARDS_OF_NODES " ORDER BY d.nodeid, s.shardid"
+	};
+	MemoryContext context = CurrentMemoryContext;
+	BulkparBookkeeping books;
+	uint64		count;
+
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_oid(&books, "relation", relid);
+	count = bulkpar_bookkeeping_run(&books, &find);
+	MemoryContextSwitchTo(context);
+	for (uint64 i = 0; i < count; i++)
+	{
+		BulkparNode *node;
+
+		bulkpar_bookkeeping_look_at(&books, i);
+		check_node(&books, relid);
+		node = bulkpar_node_of(&job->nodes, &job->nnodes, InvalidOid,
+							   bulkpar_column_int32(&books, "nodeid"));
+		node->server_name = bulkpar_column_text(&books, "node");
+		node->workers = job->workers_chosen ? 0 : job->workers;
+		bulkpar_node_add_table(node, relid,
+							   bulkpar_column_text(&books, "name"));
+	}
+	bulkpar_bookkeeping_leave(&books);
+	MemoryContextSwitchTo(context);
+}
+
+/* A node must know its shards, or a batch there would not look for a move. */
+static void
+check_node(const BulkparBookkeeping *books, Oid relid)
+{
+	if (bulkpar_column_is_null(books, "node"))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("shard " INT64_FORMAT " of table \"%s\" is on no node",
+						bulkpar_column_int64(books, "shardid"),
+						get_rel_name(relid))));
+	if (!bulkpar_column_bool(books, "ready"))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("node \"%s\" of Citus does not have the metadata of table \"%s\"",
+						bulkpar_column_text(books, "node"),
+						get_rel_name(relid)),
+				 errhint("Use start_metadata_sync_to_node, or activate the node.")));
+}
+
+/* Whether a target of the job has that shard on a node. */
+static bool
+has_shard(const BulkparJob *job, const BulkparNode *node, const char *remote)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT FROM (" SHARDS_OF_NODES ") s "
+		"WHERE s.nodeid = $citus_node AND s.name = $name"
+	};
+	int			ntargets;
+	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
+	bool		found = false;
+
+	for (int i = 0; i < ntargets && !found; i++)
+	{
+		BulkparBookkeeping books;
+
+		bulkpar_bookkeeping_enter(&books);
+		bulkpar_argument_oid(&books, "relation", targets[i]);
+		bulkpar_argument_int32(&books, "citus_node", node->citus_node);
+		bulkpar_argument_text(&books, "name", remote);
+		found = bulkpar_bookkeeping_run(&books, &find) > 0;
+		bulkpar_bookkeeping_leave(&books);
+	}
+	return found;
 }
 
 /* See whether and how Citus manages a table, in the current memory context. */

@@ -4,7 +4,8 @@
  *		The parts of a target that other servers have.
  *
  * Where postgres_fdw knows the server of a foreign table, the rows are changed by
- * a job there, with the same texts as here.  So what could have another meaning
+ * a job there, with the same texts as here, and so they are where nodes of Citus
+ * have the shards of a table, see citus.c.  So what could have another meaning
  * there is refused: other columns, what reads other tables, and what this server
  * would do for each row.
  *
@@ -39,6 +40,7 @@
 #include "utils/reltrigger.h"
 #include "utils/rls.h"
 
+#include "table/citus.h"
 #include "table/foreign.h"
 #include "table/part.h"
 #include "table/retarget.h"
@@ -48,7 +50,6 @@
 #define MAX_CONNECT_TIMEOUT 60
 
 static void check_whole(const BulkparJob *job, const char *hint);
-static BulkparNode *node_of(BulkparJob *job, const ForeignServer *server);
 static char *remote_name(Oid relid, const ForeignTable *table);
 static const char *option(List *options, const char *name);
 static void check_updatable(Relation rel, const ForeignTable *table,
@@ -60,7 +61,7 @@ static void refuse_policies(Oid target);
 static void recheck_part(const BulkparJob *job, Oid relid);
 static bool has_part(const BulkparJob *job, const BulkparNode *node,
 					 const char *remote);
-static void check_rights(const BulkparJob *job, Oid target);
+static void check_rights(const BulkparJob *job, Oid target, bool of_citus);
 static void refuse_part(const BulkparJob *job, const char *what, const char *hint);
 static bool has_subquery(const char *text);
 static bool find_subquery(Node *node, void *context);
@@ -104,13 +105,10 @@ bulkpar_foreign_add(BulkparJob *job, Oid relid)
 	check_updatable(rel, table, server, job);
 	check_names(rel);
 	refuse_triggers(rel, job);
-	node = node_of(job, server);
-	node->relations = node->relations == NULL ? palloc(sizeof(Oid)) :
-		repalloc(node->relations, sizeof(Oid) * (node->nremote + 1));
-	node->remote = node->remote == NULL ? palloc(sizeof(char *)) :
-		repalloc(node->remote, sizeof(char *) * (node->nremote + 1));
-	node->relations[node->nremote] = relid;
-	node->remote[node->nremote++] = remote_name(relid, table);
+	node = bulkpar_node_of(&job->nodes, &job->nnodes, server->serverid, 0);
+	node->server_name = pstrdup(server->servername);
+	node->workers = job->workers_chosen ? 0 : job->workers;
+	bulkpar_node_add_table(node, relid, remote_name(relid, table));
 	table_close(rel, NoLock);
 }
 
@@ -143,9 +141,29 @@ bulkpar_foreign_check(const BulkparJob *job, Oid target)
 	if (job->condition != NULL && has_subquery(job->condition))
 		refuse_part(job, "a subquery", subquery);
 	refuse_policies(target);
+	/* With Citus they are on the shards as well. */
+	if (bulkpar_foreign_is_of_citus(job, target))
+		return;
 	rel = table_open(target, NoLock);
 	refuse_triggers(rel, job);
 	table_close(rel, NoLock);
+}
+
+/* Whether nodes of Citus have the rows of a target. */
+bool
+bulkpar_foreign_is_of_citus(const BulkparJob *job, Oid target)
+{
+	for (int i = 0; i < job->nnodes; i++)
+	{
+		const BulkparNode *node = &job->nodes[i];
+
+		for (int k = 0; k < node->nremote && node->citus_node != 0; k++)
+		{
+			if (node->relations[k] == target)
+				return true;
+		}
+	}
+	return false;
 }
 
 /*
@@ -158,7 +176,9 @@ bulkpar_foreign_recheck(const BulkparJob *job, const BulkparNode *node)
 	int			ntargets;
 	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
 
-	for (int i = 0; i < node->nremote; i++)
+	if (node->citus_node != 0)
+		bulkpar_citus_recheck(job, node);
+	for (int i = 0; i < node->nremote && node->citus_node == 0; i++)
 	{
 		if (!has_part(job, node, node->remote[i]))
 			ereport(ERROR,
@@ -169,7 +189,7 @@ bulkpar_foreign_recheck(const BulkparJob *job, const BulkparNode *node)
 					 errhint("Make it what it was and resume the job, or cancel it and begin another.")));
 	}
 	for (int i = 0; i < ntargets; i++)
-		check_rights(job, targets[i]);
+		check_rights(job, targets[i], node->citus_node != 0);
 }
 
 /* Whether a target of the job still has that table of a node, which is checked. */
@@ -221,17 +241,19 @@ recheck_part(const BulkparJob *job, Oid relid)
 
 /* Whether the current user may run the statement on a target, which is locked. */
 static void
-check_rights(const BulkparJob *job, Oid target)
+check_rights(const BulkparJob *job, Oid target, bool of_citus)
 {
 	BulkparKey	none = {0};
 	BulkparKeyShape all = {0};
+	BulkparStatement *statement;
 
 	if (get_rel_name(target) == NULL)
 		return;
 	refuse_policies(target);
+	statement = bulkpar_statement_batch(job, target, target, &none, &all);
+	statement->hooks.local = of_citus;
 	SPI_connect();
-	bulkpar_statement_check(bulkpar_statement_batch(job, target, target, &none,
-													&all));
+	bulkpar_statement_check(statement);
 	SPI_finish();
 }
 
@@ -271,28 +293,6 @@ check_whole(const BulkparJob *job, const char *hint)
 		(void) bulkpar_retarget_statement(job->statement,
 										  job->nodes[i].remote[0]);
 	}
-}
-
-/* The node for a server, a new one if the job has none. */
-static BulkparNode *
-node_of(BulkparJob *job, const ForeignServer *server)
-{
-	BulkparNode *node;
-
-	for (int i = 0; i < job->nnodes; i++)
-	{
-		if (job->nodes[i].server == server->serverid)
-			return &job->nodes[i];
-	}
-	job->nodes = job->nodes == NULL ? palloc(sizeof(BulkparNode)) :
-		repalloc(job->nodes, sizeof(BulkparNode) * (job->nnodes + 1));
-	node = &job->nodes[job->nnodes++];
-	memset(node, 0, sizeof(BulkparNode));
-	node->number = job->nnodes;
-	node->server = server->serverid;
-	node->server_name = pstrdup(server->servername);
-	node->workers = job->workers_chosen ? 0 : job->workers;
-	return node;
 }
 
 /* What the table is called on its server, in SQL. */
@@ -435,6 +435,9 @@ refuse_part(const BulkparJob *job, const char *what, const char *hint)
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("%s is not supported where other servers have parts of the table",
 					what),
+			 job->nodes[0].citus_node != 0 ?
+			 errdetail("Table \"%s\" is distributed by Citus.",
+					   get_rel_name(job->nodes[0].relations[0])) :
 			 errdetail("Foreign table \"%s\" is on server \"%s\".",
 					   get_rel_name(job->nodes[0].relations[0]),
 					   job->nodes[0].server_name),

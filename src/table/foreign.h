@@ -21,6 +21,7 @@
 extern bool bulkpar_foreign_is_possible(Oid relid);
 extern void bulkpar_foreign_add(BulkparJob *job, Oid relid);
 extern void bulkpar_foreign_check(const BulkparJob *job, Oid target);
+extern bool bulkpar_foreign_is_of_citus(const BulkparJob *job, Oid target);
 extern void bulkpar_foreign_recheck(const BulkparJob *job,
 									const BulkparNode *node);
 

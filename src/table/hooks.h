@@ -29,6 +29,7 @@ typedef struct BulkparHooks
 	BulkparCondition condition;
 	const char *sql;			/* its text, ... */
 	const char *plan_sql;		/* ... and the copy that its plan has, if any */
+	bool		local;			/* no other extension is to plan it */
 	int			batch_size;		/* rows to expect, or 0 */
 	bool		without_key_index;	/* had the last plan to do */
 	BulkparReached reached;

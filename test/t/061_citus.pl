@@ -1,5 +1,6 @@
-# Tables of Citus: what cannot be right is refused, and a shard that moves away
-# loses nothing.
+# Tables of Citus: each node changes its shards, exactly once, whatever dies
+# meanwhile; what cannot be right is refused, and a shard that moves away loses
+# nothing.
 
 use strict;
 use warnings FATAL => 'all';
@@ -126,7 +127,6 @@ END
 my %managed = (
 	countries => qr/^ERROR:  0A000: table "countries" is a reference table of Citus\n.*HINT:  /ms,
 	settings => qr/^ERROR:  0A000: table "settings" is a local table that Citus manages\nHINT:  .* shard, settings_\d+, on node /m,
-	tenant => qr/^ERROR:  0A000: table "tenant" is distributed by Citus as a single shard\nHINT:  .* shard, tenant_\d+, on node /m,
 	twice => qr/^ERROR:  0A000: table "twice" has more than one copy of its rows in Citus\n.*HINT:  /ms);
 foreach my $table (sort keys %managed)
 {
@@ -216,6 +216,150 @@ foreach my $time (1 .. $rounds)
 			move_shard('users', $moved, $one, 'block_writes');
 		}
 	}
+}
+
+#
+# The table as a whole: a job on each node.
+#
+is_refused($here, "SELECT bulkpar_update('users', 'n', 'n + 1')",
+	qr/extension "dblink" is not installed.*HINT: .*CREATE EXTENSION dblink/s, 'without dblink');
+$_->safe_psql('postgres', 'SET client_min_messages = error; CREATE EXTENSION IF NOT EXISTS dblink') foreach $here, $one;
+is(sql("SELECT status, rows_changed, rows_failed FROM bulkpar_update('users', 'n', 'n + 1', 100)"),
+	"succeeded|$rows|0", 'an update of all nodes succeeds');
+is(state_of('users'), "$rows|1|1", 'each row is changed once');
+my @users = placements('users');
+is(sql('SELECT server, relations, remote, status, rows_changed > 0, remote_job_id > 0 FROM bulkpar_nodes ORDER BY server'),
+	join("\n", sort map
+		{
+			my $node = $_;
+			my @has = map { "public.users_$_->[0]" } grep { $_->[1] == $node } @users;
+
+			sprintf('%s:%d|{%s}|{%s}|succeeded|t|t', $node->host, $node->port, join(',', ('users') x @has), join(',', @has))
+		} @nodes), 'each node has done its shards');
+is($one->safe_psql('postgres', "SELECT status, rows_changed FROM bulkpar_update('users', 'n', 'n + 1', condition => 'n = 1')"),
+	"succeeded|$rows", 'called on a worker');
+is(state_of('users'), "$rows|2|2", 'it is the same');
+is(sql("SELECT status, rows_changed FROM bulkpar_update('{users, tenant}', 'n', '0')"), "succeeded|$rows", 'with a table of one shard');
+is(sql("SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM tenant WHERE tenant.n < 0')"), 'succeeded|0', 'a whole statement on that');
+my $explained = sql("SELECT string_agg(l, E'\n') FROM bulkpar_explain('users', 'n', 'n + 1') l");
+like($explained, qr/^Node: .*:@{[ $_->port ]}, for shard public.users_\d+ and @{[ $shards - 1 ]} more\n.*^  Table: public.users_\d+, /ms,
+	'explain shows what a node says') foreach @nodes;
+
+my @refused = (
+	[ "update('users', 'id', 'id + 1')", qr/0A000: cannot update column "id" in batches because Citus distributes table "users" by it/, 'the distribution column' ],
+	[ "update('users', 'n', '(SELECT 1)')", qr/0A000: a subquery is not supported .*DETAIL:  Table "users" is distributed by Citus/s, 'a subquery' ],
+	[ "update('users', 'n', 'p.n', from_item => 'plain p')", qr/0A000: a FROM or USING item is not supported/, 'a FROM item' ],
+	[ "update('users', 'n', 'n', key_index => 'users_pkey')", qr/0A000: the argument "key_index" is not supported/, 'an index' ],
+	[ "execute('UPDATE users SET n = n')", qr/0A000: a whole statement on several tables of one server/, 'a whole statement' ],
+	[ "execute('INSERT INTO plain SELECT id, n FROM users')", qr/0A000: an INSERT, MERGE or SELECT is not supported/, 'an INSERT' ],
+	[ "update('users', 'n', 'nothing')", qr/42703: column "nothing" does not exist/, 'a column that does not exist' ]);
+is_refused($here, "SELECT bulkpar_$_->[0]", qr/^ERROR:  $_->[1]/m, $_->[2]) foreach @refused;
+
+# Run SQL on each shard of the table, or where there is Citus on the table.
+sub on_users
+{
+	my ($sql) = @_;
+
+	return sql($sql =~ s/\$shard/users/r) if citus_is_real();
+	$_->[1]->safe_psql('postgres', $sql =~ s/\$shard/users_$_->[0]/r) foreach placements('users');
+	return;
+}
+
+# Start a job that takes a while, and wait until both nodes are at work.
+sub start_slowly
+{
+	my ($name) = @_;
+	my $call = start_call($here, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1 + slow(1)', 20, 2, job_name => '$name')");
+
+	wait_until($here, 'count(*) FILTER (WHERE n.rows_done > 0) = 2 FROM bulkpar_nodes n JOIN bulkpar_jobs j'
+		  . " USING (job_id) WHERE j.job_name = '$name'");
+	return $call;
+}
+
+# Go on with a job until it has succeeded: then every row is changed once.
+sub is_once
+{
+	my ($job, $name) = @_;
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(sql("SELECT status, rows_changed FROM bulkpar_resume('$job')"), "succeeded|$rows", "$name: the job goes on and succeeds");
+	is(state_of('users'), "$rows|1|1", "$name: each row is changed once");
+	zero('users');
+	return;
+}
+
+# Nothing of a job is at work on the nodes.
+sub is_still
+{
+	my ($name) = @_;
+
+	wait_until($_, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%')", $name) foreach @nodes;
+	return;
+}
+
+# An error, with the node.
+on_users('ALTER TABLE $shard ADD CONSTRAINT small CHECK (n < 1 OR id <> 777)');
+like(error_of($here, "SELECT bulkpar_update('users', 'n', 'n + 1', job_name => 'checked')"),
+	qr/^ERROR:  23514: .*"small.*DETAIL: .*777.*CONTEXT: .*node ".*:\d+"/ms, 'an error of a node is that of the job');
+is_still('the other one stops');
+on_users('ALTER TABLE $shard DROP CONSTRAINT small');
+is_once('checked', 'after an error');
+
+# Whoever calls it is the same role there, and may do what that may.
+on_nodes('CREATE ROLE plain_role LOGIN');
+is_refused($here, "SELECT bulkpar_update('users', 'n', 'n + 1')", qr/^ERROR:  42501: permission denied for table users/m,
+	'a role without privileges', role => 'plain_role');
+on_nodes('GRANT SELECT, UPDATE ON users TO plain_role');
+on_users('GRANT SELECT, UPDATE ON $shard TO plain_role') if !citus_is_real();
+my ($out, $err) = run_as($here, 'plain_role', "SELECT status, rows_changed FROM bulkpar_update('users', ARRAY['n', 'note'], ARRAY['n + 1', 'current_user'])");
+is($out, "succeeded|$rows", 'a plain role') or diag($err);
+is(join(',', placed_rows('users', q{SELECT DISTINCT note FROM $shard})), join(',', ('plain_role') x @users), 'it is that role on the nodes');
+zero('users');
+
+# Stopped by the caller, and by others.
+my $call = start_slowly('cancelled');
+sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
+like(call_error($call), qr/^ERROR:  57014: .*DETAIL: .*is cancelled; \d+ rows/ms, 'Ctrl-C cancels the job');
+is_still('and those on the nodes');
+is_once('cancelled', 'after Ctrl-C');
+$call = start_slowly('paused');
+is(sql("SELECT status FROM bulkpar_pause('paused')"), 'paused', 'a job is paused');
+is(stop_call($call), 'paused', 'as its caller sees');
+is_still('and those on the nodes');
+is_once('paused', 'after a pause');
+
+# Killed.
+foreach my $time (1 .. $rounds)
+{
+	foreach my $victim ($two, $here)
+	{
+		my $name = $victim->name . " killed, time $time";
+
+		$call = start_slowly($name);
+		usleep(rand(200_000));
+		$victim->kill9;
+		stop_call($call);
+		start_again($victim);
+		is_once($name, $name);
+	}
+}
+
+# A shard moves while all of them are changed.
+{
+	my ($moved) = map { $_->[0] } grep { $_->[1] == $two } @users;
+
+	$call = start_slowly('moving');
+	move_shard('users', $moved, $one, 'block_writes');
+	like(call_error($call), qr/^ERROR:  55000: shard $moved is not on this node any more\nDETAIL: .*^CONTEXT: .*node ".*:@{[ $two->port ]}"/ms,
+		'a shard that moves: the job fails');
+	is(sum(placed_rows('users', 'SELECT sum(n) FROM $shard')),
+		sql("SELECT p.rows_changed FROM bulkpar_progress p JOIN bulkpar_jobs USING (job_id) WHERE job_name = 'moving'"), 'what it did is not lost');
+	like(error_of($here, "SELECT bulkpar_resume('moving')"),
+		qr/^ERROR:  55000: shard public.users_$moved of node ".*:@{[ $two->port ]}" is no part of the job any more/m, 'it cannot go on');
+	is(sql("SELECT status FROM bulkpar_cancel('moving')"), 'cancelled', 'but it can be cancelled');
+	is(sql("SELECT rows_changed > 0 AND status = 'succeeded' FROM bulkpar_update('users', 'n', 'n + 1', condition => 'n = 0')"), 't',
+		'and another one does the rest');
+	is(state_of('users'), "$rows|1|1", 'then all rows are changed once');
 }
 
 $_->stop foreach $here, @nodes;

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * peer.c
+ *		How to connect to a node of Citus.
+ *
+ * That is what its administrator has said: where the node is, by which options
+ * nodes are reached, and what a role needs to log in there.  Citus connects in
+ * the same way for the statements of that role.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/run/peer.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/dbcommands.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "books/argument.h"
+#include "books/column.h"
+#include "run/peer.h"
+
+/* How long it may take to connect, in seconds: it cannot be interrupted. */
+#define CONNECT_TIMEOUT 10
+
+static void append_option(StringInfo buf, const char *name, const char *value);
+
+/*
+ * The connection string for a role, between enter and leave.  An error if there
+ * is no such node any more.  What comes later in it counts.
+ */
+char *
+bulkpar_peer_connection(BulkparBookkeeping *books, const BulkparNode *node,
+						const char *role)
+{
+	static BulkparQuery find = {
+		.read_only = true,
+		.sql =
+		"SELECT d.nodename, d.nodeport::text AS port, (SELECT a.authinfo "
+		"FROM pg_catalog.pg_dist_authinfo a WHERE a.rolename = $role "
+		"AND a.nodeid IN (0, d.nodeid) ORDER BY a.nodeid = 0 LIMIT 1) AS secret "
+		"FROM pg_catalog.pg_dist_node d WHERE d.nodeid = $citus_node"
+	};
+	const char *options = GetConfigOption("citus.node_conninfo", true, false);
+	char	   *secret;
+	StringInfoData buf;
+
+	bulkpar_argument_text(books, "role", role);
+	bulkpar_argument_int32(books, "citus_node", node->citus_node);
+	if (bulkpar_bookkeeping_run(books, &find) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the node is none of Citus any more")));
+	secret = bulkpar_column_text(books, "secret");
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, options == NULL ? "" : options);
+	append_option(&buf, "host", bulkpar_column_text(books, "nodename"));
+	append_option(&buf, "port", bulkpar_column_text(books, "port"));
+	append_option(&buf, "dbname", get_database_name(MyDatabaseId));
+	append_option(&buf, "user", role);
+	append_option(&buf, "client_encoding", GetDatabaseEncodingName());
+	append_option(&buf, "connect_timeout",
+				  psprintf("%d", CONNECT_TIMEOUT));
+	if (secret != NULL)
+		appendStringInfo(&buf, " %s", secret);
+	return buf.data;
+}
+
+static void
+append_option(StringInfo buf, const char *name, const char *value)
+{
+	appendStringInfo(buf, " %s='", name);
+	for (; *value != '\0'; value++)
+	{
+		if (*value == '\'' || *value == '\\')
+			appendStringInfoChar(buf, '\\');
+		appendStringInfoChar(buf, *value);
+	}
+	appendStringInfoChar(buf, '\'');
+}
