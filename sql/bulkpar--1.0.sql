@@ -119,6 +119,7 @@ CREATE TABLE bulkpar.bulkpar_part (
 	relation regclass NOT NULL,
 	key_index oid NOT NULL,
 	key_order text NOT NULL,
+	shard bigint,
 	gone boolean NOT NULL DEFAULT false,
 	estimated_rows bigint,
 	end_key text[],

@@ -146,6 +146,8 @@ append_parts(StringInfo buf, const BulkparJob *job)
 		append_oid(buf, "relation", job->parts[i].relid);
 		append_oid(buf, "key_index", job->parts[i].key_index);
 		append_text(buf, "key_order", job->parts[i].key_order);
+		if (job->parts[i].shard != 0)
+			append_number(buf, "shard", job->parts[i].shard);
 		appendStringInfoChar(buf, '}');
 	}
 	appendStringInfoChar(buf, ']');
@@ -273,9 +275,10 @@ bulkpar_job_insert(const char *request, bool nodes, bool once)
 	static BulkparQuery insert_parts = {
 		.sql =
 		"INSERT INTO @bulkpar_part (job_id, part_no, target, relation, "
-		"key_index, key_order) SELECT $job_id, p.part_no, "
+		"key_index, key_order, shard) SELECT $job_id, p.part_no, "
 		"(p.part->>'target')::oid, (p.part->>'relation')::oid, "
-		"(p.part->>'key_index')::oid, p.part->>'key_order' "
+		"(p.part->>'key_index')::oid, p.part->>'key_order', "
+		"(p.part->>'shard')::bigint "
 		"FROM jsonb_array_elements($request::jsonb->'parts') "
 		"WITH ORDINALITY p(part, part_no)"
 	};
@@ -491,8 +494,8 @@ load_parts(BulkparBookkeeping *books, BulkparJob *job)
 	static BulkparQuery load = {
 		.read_only = true,
 		.sql =
-		"SELECT target, relation, key_index, key_order, gone, estimated_rows, "
-		"end_bytes, end_key "
+		"SELECT target, relation, key_index, key_order, "
+		"coalesce(shard, 0) AS shard, gone, estimated_rows, end_bytes, end_key "
 		"FROM @bulkpar_part WHERE job_id = $job_id ORDER BY part_no"
 	};
 
@@ -508,6 +511,7 @@ load_parts(BulkparBookkeeping *books, BulkparJob *job)
 		part->relid = bulkpar_column_oid(books, "relation");
 		part->key_index = bulkpar_column_oid(books, "key_index");
 		part->key_order = bulkpar_column_text(books, "key_order");
+		part->shard = bulkpar_column_int64(books, "shard");
 		part->gone = bulkpar_column_bool(books, "gone");
 		part->estimated_rows = bulkpar_column_int64(books, "estimated_rows");
 		part->end_key = bulkpar_column_key(books, "end_bytes", "end_key");

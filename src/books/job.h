@@ -39,6 +39,7 @@ typedef struct BulkparJobPart
 	Oid			relid;
 	Oid			key_index;
 	char	   *key_order;		/* which tells an index that has replaced it */
+	int64		shard;			/* of Citus, that it is; 0 for none */
 
 	/* found out by the plan, see plan.c */
 	bool		gone;			/* it is no longer a part of the target */

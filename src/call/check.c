@@ -303,15 +303,12 @@ check_only_once(Check *check, List *relids)
 static void
 check_not_managed(const Check *check, int first)
 {
-	const BulkparJob *job = check->job;
+	BulkparJob *job = check->job;
 
 	if (!bulkpar_foreign_is_of_citus(job, check->target))
-		bulkpar_citus_check(job, check->target);
+		(void) bulkpar_citus_check(job, check->target);
 	for (int i = first; i < job->nparts; i++)
-	{
-		if (job->parts[i].relid != check->target)
-			bulkpar_citus_check(job, job->parts[i].relid);
-	}
+		job->parts[i].shard = bulkpar_citus_check(job, job->parts[i].relid);
 	if (OidIsValid(job->inserted))
 		bulkpar_citus_check_inserted(job->inserted);
 }

@@ -305,6 +305,11 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 	hang_up(talk);
 	if (error != NULL)
 		bulkpar_dblink_clean_error(error);
+	/* Of a node that Citus has removed nothing will be known any more. */
+	if (failed == BULKPAR_QUESTION_CONNECT && error != NULL &&
+		error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT &&
+		talk->node->citus_node != 0)
+		talk->ended = true;
 	if (failed == BULKPAR_QUESTION_START && was_refused(error) &&
 		!is_at_work_already(failed, error))
 	{

@@ -45,7 +45,6 @@ static BulkparStoredKey *last_key(const BulkparLedgerChunk *chunk,
 								  const BulkparBatch *batch);
 static BulkparBatchResult finish_batch(const BulkparJob *job,
 									   const BulkparLedgerChunk *chunk,
-									   const BulkparTarget *target,
 									   const BulkparBatch *batch,
 									   BulkparLedgerAdvance *advance);
 
@@ -96,7 +95,7 @@ bulkpar_batch_run(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	PopActiveSnapshot();
 
 	if (advance.rows_changed <= job->batch_size || target->multiplies)
-		result = finish_batch(job, chunk, target, batch, &advance);
+		result = finish_batch(job, chunk, batch, &advance);
 	else
 		AbortCurrentTransaction();
 	MemoryContextSwitchTo(context);
@@ -150,7 +149,7 @@ bulkpar_batch_skip(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 							   job->max_errors);
 		ReThrowError(&last);
 	}
-	result = finish_batch(job, chunk, target, batch, &advance);
+	result = finish_batch(job, chunk, batch, &advance);
 	MemoryContextSwitchTo(context);
 	return result;
 }
@@ -173,7 +172,7 @@ bulkpar_batch_put_aside(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	if (bulkpar_keyvalue_can_be_listed(target->key))
 	{
 		batch->last_key = last_key(chunk, target, batch);
-		result = finish_batch(job, chunk, target, batch, &advance);
+		result = finish_batch(job, chunk, batch, &advance);
 	}
 	else
 	{
@@ -241,8 +240,7 @@ last_key(const BulkparLedgerChunk *chunk, BulkparTarget *target,
  */
 static BulkparBatchResult
 finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
-			 const BulkparTarget *target, const BulkparBatch *batch,
-			 BulkparLedgerAdvance *advance)
+			 const BulkparBatch *batch, BulkparLedgerAdvance *advance)
 {
 	advance->stripe = chunk->stripe.number;
 	advance->last_key = batch->aside ? chunk->done : batch->last_key;
@@ -271,8 +269,8 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		AbortCurrentTransaction();
 		return BULKPAR_BATCH_LOST;
 	}
-	if (target->shard != 0)
-		bulkpar_shard_settle(target->part);
+	if (job->parts[chunk->part].shard != 0)
+		bulkpar_shard_settle(job->parts[chunk->part].relid);
 	bulkpar_pace_spend(advance->rows_changed);
 	CommitTransactionCommand();
 	bulkpar_pace_count(batch->rows, advance->wal_bytes);

@@ -29,6 +29,7 @@
 /* How long it may take to connect, in seconds: it cannot be interrupted. */
 #define CONNECT_TIMEOUT 10
 
+static void append_unguessable(StringInfo buf);
 static void append_option(StringInfo buf, const char *name, const char *value);
 
 /*
@@ -59,8 +60,11 @@ bulkpar_peer_connection(BulkparBookkeeping *books, const BulkparNode *node,
 				 errmsg("the node is none of Citus any more")));
 	secret = bulkpar_column_text(books, "secret");
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, options == NULL ? "" : options);
-	append_option(&buf, "host", bulkpar_column_text(books, "nodename"));
+	append_unguessable(&buf);
+	appendStringInfo(&buf, " %s", options == NULL ? "" : options);
+	append_option(&buf, options != NULL && strstr(options, "host=") != NULL ?
+				  "hostaddr" : "host",
+				  bulkpar_column_text(books, "nodename"));
 	append_option(&buf, "port", bulkpar_column_text(books, "port"));
 	append_option(&buf, "dbname", get_database_name(MyDatabaseId));
 	append_option(&buf, "user", role);
@@ -70,6 +74,26 @@ bulkpar_peer_connection(BulkparBookkeeping *books, const BulkparNode *node,
 	if (secret != NULL)
 		appendStringInfo(&buf, " %s", secret);
 	return buf.data;
+}
+
+/*
+ * The begin of the string, which must not be the name of a foreign server: dblink
+ * would look for one of as many characters as a name can have, and whoever may
+ * create servers would have us connect to theirs.
+ */
+static void
+append_unguessable(StringInfo buf)
+{
+	uint8		random[16];
+
+	if (!pg_strong_random(random, sizeof(random)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	appendStringInfoString(buf, "application_name='");
+	for (int i = 0; i < (int) sizeof(random); i++)
+		appendStringInfo(buf, "%02x", random[i]);
+	appendStringInfoChar(buf, '\'');
 }
 
 static void

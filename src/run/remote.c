@@ -56,7 +56,7 @@ static const char *const settings[] = {
 	"transform_null_equals",
 };
 
-static void append_setting(StringInfo buf, const char *name);
+static void send_setting(StringInfo buf, const char *name);
 static void add_text(StringInfo buf, const char *name, const char *value);
 static void add_texts(StringInfo buf, const char *name,
 					  char **values, char **instead, int count,
@@ -84,9 +84,9 @@ bulkpar_remote_prepare(const BulkparNode *node)
 						   "pg_catalog.set_config('application_name', '" BULKPAR_FOREIGN_CALLER "', false), "
 						   "pg_catalog.set_config('bulkpar.report', 'off', false)");
 	for (int i = 0; i < (int) lengthof(settings); i++)
-		append_setting(&buf, settings[i]);
+		send_setting(&buf, settings[i]);
 	if (node->citus_node != 0)
-		append_setting(&buf, "search_path");
+		send_setting(&buf, "search_path");
 	appendStringInfoString(&buf, " OFFSET 0) s LEFT JOIN "
 						   "(pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n "
 						   "ON n.oid OPERATOR(pg_catalog.=) e.extnamespace "
@@ -96,7 +96,7 @@ bulkpar_remote_prepare(const BulkparNode *node)
 
 /* Let a setting be there what it is here. */
 static void
-append_setting(StringInfo buf, const char *name)
+send_setting(StringInfo buf, const char *name)
 {
 	appendStringInfo(buf, ", pg_catalog.set_config('%s', %s, false)", name,
 					 quote_literal_cstr(GetConfigOption(name, false, false)));

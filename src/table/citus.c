@@ -28,36 +28,36 @@
 #include "table/shard.h"
 
 /* How Citus manages a table. */
-typedef enum Kind
+typedef enum CitusKind
 {
 	KIND_NONE,					/* not at all */
 	KIND_DISTRIBUTED,			/* its rows are in shards */
 	KIND_SINGLE,				/* in one shard */
 	KIND_REFERENCE,				/* each node has all of them */
 	KIND_LOCAL					/* in one shard, on the coordinator of Citus */
-} Kind;
+} CitusKind;
 
-typedef struct Managed
+typedef struct CitusTable
 {
-	Kind		kind;
+	CitusKind	kind;
 	int64		shard;			/* that the table is; 0 if it is the whole */
 	int64		copies;			/* most of a shard */
 	char	   *column;			/* by which rows are distributed; or NULL */
 	char	   *first;			/* shard, and */
 	char	   *node;			/* where it is; NULL if that is not known */
-} Managed;
+} CitusTable;
 
-static bool is_spread(const Managed *managed);
-static void add_nodes(BulkparJob *job, Oid relid);
+static bool is_spread(const CitusTable *managed);
+static bool add_nodes(BulkparJob *job, Oid relid);
 static void check_node(const BulkparBookkeeping *books, Oid relid);
 static bool has_shard(const BulkparJob *job, const BulkparNode *node,
 					  const char *remote);
-static void describe(Oid relid, Managed *managed);
-static Kind kind_of(const BulkparBookkeeping *books);
-static void refuse_copies(Oid relid, const Managed *managed);
-static void refuse_table(Oid relid, const Managed *managed);
-static void check_columns(const BulkparJob *job, Oid relid,
-						  const Managed *managed);
+static void find_managed(Oid relid, CitusTable *managed);
+static CitusKind kind_of(const BulkparBookkeeping *books);
+static void refuse_copies(Oid relid, const CitusTable *managed);
+static void refuse_table(Oid relid, const CitusTable *managed);
+static void check_distribution(const BulkparJob *job, Oid relid,
+							   const CitusTable *managed);
 
 /*
  * Add the nodes that have the shards of a table, on which we have a lock, to those
@@ -66,16 +66,15 @@ static void check_columns(const BulkparJob *job, Oid relid,
 bool
 bulkpar_citus_add(BulkparJob *job, Oid relid)
 {
-	Managed		managed;
+	CitusTable	managed;
 
 	if (!bulkpar_shard_is_possible())
 		return false;
-	describe(relid, &managed);
+	find_managed(relid, &managed);
 	if (!is_spread(&managed))
 		return false;
-	check_columns(job, relid, &managed);
-	add_nodes(job, relid);
-	return true;
+	check_distribution(job, relid, &managed);
+	return add_nodes(job, relid);
 }
 
 /*
@@ -99,35 +98,37 @@ bulkpar_citus_recheck(const BulkparJob *job, const BulkparNode *node)
 
 /*
  * An error if the rows of a table of a job are not those of just this table on
- * just this node, or if the job would move them to another shard.
+ * just this node, or if the job would move them to another shard.  Returns the
+ * number of the shard that it is, 0 for none.
  */
-void
+int64
 bulkpar_citus_check(const BulkparJob *job, Oid relid)
 {
-	Managed		managed;
+	CitusTable	managed;
 
 	if (!bulkpar_shard_is_possible())
-		return;
-	describe(relid, &managed);
+		return 0;
+	find_managed(relid, &managed);
 	if (managed.kind == KIND_NONE)
-		return;
+		return 0;
 	if (managed.kind == KIND_REFERENCE || managed.copies > 1)
 		refuse_copies(relid, &managed);
 	if (managed.shard == 0)
 		refuse_table(relid, &managed);
-	check_columns(job, relid, &managed);
+	check_distribution(job, relid, &managed);
 	bulkpar_shard_guard(&managed.shard, 1);
+	return managed.shard;
 }
 
 /* An error if Citus manages a table into which a job inserts rows. */
 void
 bulkpar_citus_check_inserted(Oid relid)
 {
-	Managed		managed;
+	CitusTable	managed;
 
 	if (!bulkpar_shard_is_possible())
 		return;
-	describe(relid, &managed);
+	find_managed(relid, &managed);
 	if (managed.kind != KIND_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -138,7 +139,7 @@ bulkpar_citus_check_inserted(Oid relid)
 
 /* Whether each row of a table is in one shard, on one node. */
 static bool
-is_spread(const Managed *managed)
+is_spread(const CitusTable *managed)
 {
 	return (managed->kind == KIND_DISTRIBUTED ||
 			managed->kind == KIND_SINGLE) &&
@@ -159,7 +160,8 @@ is_spread(const Managed *managed)
 	"AND d.noderole = 'primary') ON l.shardid = s.shardid " \
 	"AND l.shardstate = 1 WHERE s.logicalrelid = $relation"
 
-static void
+/* False if it has no shards at all. */
+static bool
 add_nodes(BulkparJob *job, Oid relid)
 {
 	static BulkparQuery find = {
@@ -189,6 +191,7 @@ add_nodes(BulkparJob *job, Oid relid)
 	}
 	bulkpar_bookkeeping_leave(&books);
 	MemoryContextSwitchTo(context);
+	return count > 0;
 }
 
 /* A node must know its shards, or a batch there would not look for a move. */
@@ -240,7 +243,7 @@ has_shard(const BulkparJob *job, const BulkparNode *node, const char *remote)
 
 /* See whether and how Citus manages a table, in the current memory context. */
 static void
-describe(Oid relid, Managed *managed)
+find_managed(Oid relid, CitusTable *managed)
 {
 	static BulkparQuery find = {
 		.read_only = true,
@@ -272,7 +275,7 @@ describe(Oid relid, Managed *managed)
 	};
 	BulkparBookkeeping books;
 
-	memset(managed, 0, sizeof(Managed));
+	memset(managed, 0, sizeof(CitusTable));
 	bulkpar_bookkeeping_enter(&books);
 	bulkpar_argument_oid(&books, "relation", relid);
 	bulkpar_argument_int64(&books, "shard", bulkpar_shard_number(relid));
@@ -289,7 +292,7 @@ describe(Oid relid, Managed *managed)
 }
 
 /* As Citus itself tells them from each other. */
-static Kind
+static CitusKind
 kind_of(const BulkparBookkeeping *books)
 {
 	if (strcmp(bulkpar_column_text(books, "method"), "n") != 0)
@@ -301,7 +304,7 @@ kind_of(const BulkparBookkeeping *books)
 
 /* Batches commit on their own, so a crash would let copies differ for good. */
 static void
-refuse_copies(Oid relid, const Managed *managed)
+refuse_copies(Oid relid, const CitusTable *managed)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -317,7 +320,7 @@ refuse_copies(Oid relid, const Managed *managed)
 
 /* The rows of a table are those of its shards. */
 static void
-refuse_table(Oid relid, const Managed *managed)
+refuse_table(Oid relid, const CitusTable *managed)
 {
 	if (managed->kind == KIND_DISTRIBUTED)
 		ereport(ERROR,
@@ -339,7 +342,7 @@ refuse_table(Oid relid, const Managed *managed)
 
 /* A row whose distribution column changes belongs to another shard. */
 static void
-check_columns(const BulkparJob *job, Oid relid, const Managed *managed)
+check_distribution(const BulkparJob *job, Oid relid, const CitusTable *managed)
 {
 	for (int i = 0; i < job->ncolumns && managed->column != NULL; i++)
 	{

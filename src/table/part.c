@@ -75,13 +75,16 @@ bulkpar_part_require(Oid target, Oid relid)
 
 /*
  * Whether the job goes on without a part, which the caller has locked: it was
- * dropped or detached, or its target was while there are others.
+ * dropped or detached, or its target was while there are others.  But Citus drops
+ * what is left of a shard that it has moved, whose rows are elsewhere then.
  */
 bool
 bulkpar_part_is_gone(const BulkparJob *job, int part)
 {
 	const BulkparJobPart *described = &job->parts[part];
 
+	if (described->shard != 0)
+		return false;
 	if (exists(described->target))
 		return !bulkpar_part_belongs(described->target, described->relid);
 	for (int i = 0; i < job->ntargets; i++)

@@ -35,8 +35,8 @@
 static const BulkparKey no_key;
 static const BulkparKeyShape all_rows;
 
-static void guard_shards(const BulkparJob *job, BulkparSeveralPart *parts,
-						 int nparts);
+static void guard_shards(const BulkparJob *job,
+						 const BulkparSeveralPart *parts, int nparts);
 static bool all_belong(const BulkparTarget *target, const BulkparJob *job,
 					   const BulkparSeveralPart *parts, int nparts);
 static int64 count_rows(BulkparTarget *target, const BulkparJob *job,
@@ -86,7 +86,7 @@ bulkpar_several_is_possible(BulkparTarget *target, const BulkparJob *job)
  */
 bool
 bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
-					 BulkparSeveralPart *parts, int nparts)
+					 const BulkparSeveralPart *parts, int nparts)
 {
 	bulkpar_target_lock(target, job, parts[0].number, RowExclusiveLock);
 	for (int i = 1; i < nparts; i++)
@@ -141,27 +141,27 @@ bulkpar_several_settle(const BulkparJob *job, const BulkparSeveralPart *parts,
 {
 	for (int i = 0; i < nparts; i++)
 	{
-		if (parts[i].shard != 0)
-			bulkpar_shard_settle(job->parts[parts[i].number].relid);
+		const BulkparJobPart *part = &job->parts[parts[i].number];
+
+		if (part->shard != 0)
+			bulkpar_shard_settle(part->relid);
 	}
 }
 
 /* Keep those of the parts that are shards of Citus where they are. */
 static void
-guard_shards(const BulkparJob *job, BulkparSeveralPart *parts, int nparts)
+guard_shards(const BulkparJob *job, const BulkparSeveralPart *parts,
+			 int nparts)
 {
-	int64	   *shards;
+	int64	   *shards = palloc(sizeof(int64) * nparts);
 	int			count = 0;
 
-	if (!bulkpar_shard_is_possible())
-		return;
-	shards = palloc(sizeof(int64) * nparts);
 	for (int i = 0; i < nparts; i++)
 	{
-		parts[i].shard =
-			bulkpar_shard_find(job->parts[parts[i].number].relid);
-		if (parts[i].shard != 0)
-			shards[count++] = parts[i].shard;
+		int64		shard = job->parts[parts[i].number].shard;
+
+		if (shard != 0)
+			shards[count++] = shard;
 	}
 	if (count > 0)
 		bulkpar_shard_guard(shards, count);

@@ -19,7 +19,6 @@
 typedef struct BulkparSeveralPart
 {
 	int			number;			/* of the part in its job, from 0 on */
-	int64		shard;			/* of Citus, that it is; 0 for none */
 	int64		rows;			/* that were counted */
 	int64		rows_changed;
 	int64		rows_hot;
@@ -28,7 +27,7 @@ typedef struct BulkparSeveralPart
 extern bool bulkpar_several_is_possible(BulkparTarget *target,
 										const BulkparJob *job);
 extern bool bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
-								 BulkparSeveralPart *parts, int nparts);
+								 const BulkparSeveralPart *parts, int nparts);
 extern bool bulkpar_several_update(BulkparTarget *target,
 								   const BulkparJob *job,
 								   BulkparSeveralPart *parts, int nparts);

@@ -34,11 +34,10 @@
 
 #include "books/argument.h"
 #include "books/bookkeeping.h"
-#include "books/column.h"
 #include "table/shard.h"
 
 static int	compare_shards(const void *a, const void *b);
-static void refuse_moved(const BulkparBookkeeping *books);
+static void refuse_moved(int64 shard);
 
 /* Whether a table can be one: Citus has its catalogs in this database. */
 bool
@@ -64,30 +63,6 @@ bulkpar_shard_number(Oid relid)
 	return errno != 0 || *end != '\0' ? 0 : number;
 }
 
-/* The number of the shard that a table is; 0 if it is none. */
-int64
-bulkpar_shard_find(Oid relid)
-{
-	static BulkparQuery find = {
-		.read_only = true,
-		.sql =
-		"SELECT FROM pg_catalog.pg_dist_shard s WHERE s.shardid = $shard "
-		"AND pg_catalog.relation_is_a_known_shard($relation)"
-	};
-	int64		shard = bulkpar_shard_number(relid);
-	BulkparBookkeeping books;
-
-	if (shard == 0 || !bulkpar_shard_is_possible())
-		return 0;
-	bulkpar_bookkeeping_enter(&books);
-	bulkpar_argument_int64(&books, "shard", shard);
-	bulkpar_argument_oid(&books, "relation", relid);
-	if (bulkpar_bookkeeping_run(&books, &find) == 0)
-		shard = 0;
-	bulkpar_bookkeeping_leave(&books);
-	return shard;
-}
-
 /*
  * Keep these shards where they are to the end of the transaction, which may have
  * to wait for a move that is about to end.  An error if one is not here any more.
@@ -102,10 +77,9 @@ bulkpar_shard_guard(const int64 *shards, int count)
 	static BulkparQuery look = {
 		.read_only = true,
 		.sql =
-		"SELECT $shard AS shard WHERE NOT EXISTS ("
 		"SELECT FROM pg_catalog.pg_dist_placement p "
 		"JOIN pg_catalog.pg_dist_local_group g ON g.groupid = p.groupid "
-		"WHERE p.shardid = $shard AND p.shardstate = 1)"
+		"WHERE p.shardid = $shard AND p.shardstate = 1"
 	};
 	int64	   *sorted = palloc(sizeof(int64) * count);
 	BulkparBookkeeping books;
@@ -123,8 +97,8 @@ bulkpar_shard_guard(const int64 *shards, int count)
 	for (int i = 0; i < count; i++)
 	{
 		bulkpar_argument_int64(&books, "shard", sorted[i]);
-		if (bulkpar_bookkeeping_run(&books, &look) > 0)
-			refuse_moved(&books);
+		if (bulkpar_bookkeeping_run(&books, &look) == 0)
+			refuse_moved(sorted[i]);
 	}
 	bulkpar_bookkeeping_leave(&books);
 	pfree(sorted);
@@ -140,13 +114,13 @@ compare_shards(const void *a, const void *b)
 }
 
 static void
-refuse_moved(const BulkparBookkeeping *books)
+refuse_moved(int64 shard)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("shard " INT64_FORMAT " is not on this node any more",
-					bulkpar_column_int64(books, "shard")),
-			 errdetail("Citus has moved or split it."),
+					shard),
+			 errdetail("Citus has moved, split or dropped it."),
 			 errhint("Cancel the job, and begin another with a condition for the rows that are left.")));
 }
 

@@ -15,7 +15,6 @@
 
 extern bool bulkpar_shard_is_possible(void);
 extern int64 bulkpar_shard_number(Oid relid);
-extern int64 bulkpar_shard_find(Oid relid);
 extern void bulkpar_shard_guard(const int64 *shards, int count);
 extern void bulkpar_shard_settle(Oid relid);
 

@@ -34,8 +34,8 @@
 #include "table/shard.h"
 #include "table/target.h"
 
-static void look_at_part(BulkparTarget *target, const BulkparJob *job,
-						 int part);
+static void look_anew(BulkparTarget *target, const BulkparJob *job,
+					  int part);
 static int64 run_update(BulkparTarget *target, const BulkparJob *job,
 						const BulkparKeyShape *shape, Datum *values);
 static bool fires_triggers(Oid relid);
@@ -83,15 +83,15 @@ bulkpar_target_lock(BulkparTarget *target, const BulkparJob *job, int part,
 	LockRelationOid(relid, lockmode);
 	if (part_relid != relid)
 		LockRelationOid(part_relid, lockmode);
+	if (job->parts[part].shard != 0)
+		bulkpar_shard_guard(&job->parts[part].shard, 1);
 	if (target->part != part_relid || !is_current(target))
-		look_at_part(target, job, part);
-	if (target->shard != 0)
-		bulkpar_shard_guard(&target->shard, 1);
+		look_anew(target, job, part);
 }
 
 /* Find the part and its target, which are locked, and what they are called. */
 static void
-look_at_part(BulkparTarget *target, const BulkparJob *job, int part)
+look_anew(BulkparTarget *target, const BulkparJob *job, int part)
 {
 	Oid			relid = job->parts[part].target;
 	Oid			part_relid = job->parts[part].relid;
@@ -123,6 +123,7 @@ look_at_part(BulkparTarget *target, const BulkparJob *job, int part)
 				 errmsg("a part of table \"%s\" was dropped or detached while the job ran",
 						RelationGetRelationName(rel)),
 				 errdetail("It had the OID %u.", part_relid),
+				 job->parts[part].shard != 0 ? 0 :
 				 errhint("Resume the job: it goes on without that part.")));
 	turn_to_part(target, job, part, rel);
 	relation_close(rel, NoLock);
@@ -410,7 +411,6 @@ turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 {
 	const BulkparJobPart *described = &job->parts[part];
 	Relation	part_rel = table_open(described->relid, NoLock);
-	int64		shard = bulkpar_shard_find(described->relid);
 	MemoryContext oldcontext;
 
 	bulkpar_target_check_rules(rel, job);
@@ -422,7 +422,6 @@ turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
 	MemoryContextReset(target->context);
 
 	oldcontext = MemoryContextSwitchTo(target->context);
-	target->shard = shard;
 	target->schema = RelationGetNamespace(rel);
 	target->name = rel->rd_rel->relname;
 	target->has_rules = rel->rd_rel->relhasrules;

@@ -26,7 +26,6 @@ typedef struct BulkparTarget
 	Oid			relid;			/* named in the statements; InvalidOid for
 								 * none yet */
 	Oid			part;			/* it, or a partition or child of it */
-	int64		shard;			/* of Citus, that the part is; 0 for none */
 	Oid			schema;
 	NameData	name;
 	char	   *shown;			/* the name for people, among several targets

@@ -12,6 +12,7 @@ use Exporter 'import';
 use BulkparTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(citus_is_real start_citus on_nodes distribute placements placed_rows move_shard);
 
@@ -40,7 +41,7 @@ sub citus_is_real
 # extensions besides its own.
 sub real_settings
 {
-	my $settings = "shared_preload_libraries = 'citus'\nwal_level = logical\n"
+	my $settings = "shared_preload_libraries = 'citus'\nwal_level = logical\nmax_wal_senders = 10\nmax_replication_slots = 10\n"
 	  . "max_prepared_transactions = 20\ncitus.node_conninfo = 'sslmode=prefer'\n"
 	  . "citus.enable_statistics_collection = off\nmax_worker_processes = 40\n";
 
@@ -113,6 +114,7 @@ bulkpar.report = off
 max_worker_processes = 20
 $settings
 END
+		$server->append_conf('postgresql.conf', sprintf("citus.local_hostname = '%s'", $server->host)) if $real;
 		$server->start;
 		$server->safe_psql('postgres', 'CREATE EXTENSION citus') if $real;
 	}
@@ -201,6 +203,12 @@ sub move_shard
 
 	if ($real)
 	{
+		# What an earlier move has left behind is dropped when nobody uses it.
+		until ($to->safe_psql('postgres', "SELECT to_regclass('${table}_$shard') IS NULL") eq 't')
+		{
+			$servers[0]->safe_psql('postgres', 'CALL citus_cleanup_orphaned_resources()');
+			usleep(100_000);
+		}
 		$servers[0]->safe_psql('postgres', sprintf("SELECT citus_move_shard_placement(%d, '%s', %d, '%s', %d, '%s')",
 				$shard, $from->host, $from->port, $to->host, $to->port, $mode));
 		return;
