@@ -42,9 +42,20 @@ fi
 [ -x "$PG_BSD_INDENT" ] || missing pg_bsd_indent PG_BSD_INDENT
 [ -f "$PGTYPEDEFS" ] || missing typedefs.list PGTYPEDEFS
 
-# "text" is the name of variables, too: those would be formatted as types.
-known=$(mktemp)
-trap 'rm -f "$known"' EXIT
-grep -vx text "$PGTYPEDEFS" >"$known"
-cat src/typedefs.list >>"$known"
-perl "$PGINDENT" --typedefs="$known" --indent="$PG_BSD_INDENT" "$@" src
+# These are names of variables, too, which would be formatted as types.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+grep -vxE 'text|varlena' "$PGTYPEDEFS" >"$work/known"
+cat src/typedefs.list >>"$work/known"
+cp -r src "$work/src"
+perl "$PGINDENT" --typedefs="$work/known" --indent="$PG_BSD_INDENT" "$work/src"
+# Before 19 there is no space where names follow a comma, and since 19 one before dots.
+find "$work/src" -name '*.[ch]' -exec sed -i -E '\#^[[:space:]]*/?[*]#! {
+	s/,\.([a-z_]+ = )/, .\1/g
+	s/, \.\.\.\)/,...)/
+}' {} +
+if [ "${1:-}" = --diff ]; then
+	diff -ru --exclude='*.o' --exclude='*.bc' src "$work/src" || true
+else
+	cp -r "$work/src" .
+fi

@@ -47,7 +47,7 @@ typedef struct BulkparJobStatus
 extern BulkparJobStatus *bulkpar_jobstatus_read(int64 job_id);
 extern BulkparJobStatus *bulkpar_jobstatus_require(int64 job_id);
 extern double bulkpar_jobstatus_add_nodes(int64 job_id,
-										 BulkparJobStatus *status);
+										  BulkparJobStatus *status);
 extern void bulkpar_jobstatus_read_throttle(int64 job_id,
 											BulkparJobStatus *status);
 extern double bulkpar_jobstatus_rate(int64 job_id);

@@ -27,7 +27,8 @@ typedef struct BulkparDrive
 	ParseState *pstate;			/* to add to that, and for positions */
 	int			rti;			/* the number of the driving table in it */
 	Query	   *rest;			/* the SELECT of what it returns; or NULL */
-	Query	   *merge;			/* the MERGE of which it is the source; or NULL */
+	Query	   *merge;			/* the MERGE of which it is the source; or
+								 * NULL */
 	Oid			inserted;		/* the table into which rows are inserted; or
 								 * InvalidOid */
 	List	   *changed;		/* OIDs of all tables that it changes */
