@@ -516,7 +516,7 @@ is_refused($update, qr/user mapping not found.*node "one"/s, 'without a mapping'
 sql("CREATE USER MAPPING FOR joe SERVER $_ OPTIONS (user '$super')") foreach qw(one two);
 is_refused($update, qr/permission denied for foreign server one.*node "one"/s, 'without a right on the server', @joe);
 sql('GRANT USAGE ON FOREIGN SERVER one, two TO joe');
-is_refused($update, qr/^ERROR:  2F003: password is required.*node "one"/ms, 'a plain role without a password', @joe);
+is_refused($update, qr/^ERROR:  2F003: password (is|or GSSAPI delegated credentials) required.*node "one"/ms, 'a plain role without a password', @joe);
 sql("ALTER USER MAPPING FOR joe SERVER $_ OPTIONS (SET user 'joe', ADD password 'secret')") foreach qw(one two);
 is_refused($update, qr/^ERROR:  42501: permission denied for table users_1.*node "one"/ms, 'without a right there', @joe);
 $one->safe_psql('postgres', 'GRANT ALL ON users_1 TO joe');
