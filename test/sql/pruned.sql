@@ -82,7 +82,8 @@ SELECT sum(n), count(*) FROM log;
 ANALYZE log;
 :explain 'log', 'n', 'n + 1', condition => $$day < '2024-01-03'$$ :part_lines;
 :explain 'log', 'n', 'n + 1', condition => $$day = '2024-03-05' AND kind = 'c'$$ :part_lines;
-:explain 'log', 'n', 'n + 1' :part_lines;
+-- (as large as earlier updates have left them)
+SELECT regexp_replace(line, ', \d+ (bytes|kB)', '') AS line FROM bulkpar_explain('log', 'n', 'n + 1' :part_lines;
 
 -- what is left out need not have a key, nor be on this server
 CREATE FOREIGN DATA WRAPPER nothing;
