@@ -107,9 +107,10 @@ install_newest()
 	apt_get "$folder" install build-essential "${package/server-dev-/}" "$package"
 }
 
-# Beside what a folder has, the PostgreSQL of another release, with bulkpar. The
-# package with its headers would need the compilers of that release; newer ones
-# take them as C of before 2023 only.
+# Beside what a folder has, the PostgreSQL of another release, with bulkpar in both:
+# pg_upgrade looks for libraries nowhere but where they were. The package with the
+# headers of the other would need the compilers of that release; newer ones take
+# them as C of before 2023 only.
 install_old()
 {
 	local folder=$1 major
@@ -134,7 +135,10 @@ install_old()
 		cd tree
 		make -s clean with_llvm=no PG_CONFIG="$2/pg_config"
 		make -s -j"$(nproc)" with_llvm=no COPT=-std=gnu17 PG_CONFIG="$2/pg_config"
-		make -s install with_llvm=no PG_CONFIG="$2/pg_config"' bash "$major" "$old_bindir"
+		make -s install with_llvm=no PG_CONFIG="$2/pg_config"
+		make -s clean with_llvm=no
+		make -s -j"$(nproc)" with_llvm=no
+		make -s install with_llvm=no' bash "$major" "$old_bindir"
 }
 
 # Run a command in a folder, in namespaces of its own: whatever it leaves running
