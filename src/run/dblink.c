@@ -54,7 +54,7 @@
 static void begin_call(void);
 static void end_call(void);
 static void connect_to_citus(const char *name, const BulkparNode *node);
-static void require_connect(void);
+static Oid	find_connect(void);
 static Oid	find_function(const char *function, int nargs,
 						  const Oid *argtypes);
 static uint64 call(const char *function, const char *name, const char *text,
@@ -89,28 +89,30 @@ bulkpar_dblink_connect(const char *name, const BulkparNode *node)
 /*
  * Connect to a node of Citus as the current user, as Citus does for that: by what
  * the administrator has said how nodes are reached, and not by what this user
- * knows.  So the owner of our tables does this one step.
+ * knows.  So the owner of our tables does this one step, and not in SQL: the user
+ * could have the plan shown, and the secret of the role in it.
  */
 static void
 connect_to_citus(const char *name, const BulkparNode *node)
 {
 	BulkparBookkeeping books;
 	char	   *role = GetUserNameFromId(GetUserId(), false);
+	char	   *connection;
 
 	bulkpar_bookkeeping_enter(&books);
-	require_connect();
-	(void) call("dblink_connect", name,
-				bulkpar_peer_connection(&books, node, role), NULL);
+	connection = bulkpar_peer_connection(&books, node, role);
+	(void) OidFunctionCall2(find_connect(), CStringGetTextDatum(name),
+							CStringGetTextDatum(connection));
 	bulkpar_bookkeeping_leave(&books);
 }
 
 /* Whoever owns dblink could put another function in the place of that. */
-static void
-require_connect(void)
+static Oid
+find_connect(void)
 {
 	Oid			argtypes[] = {TEXTOID, TEXTOID};
-	HeapTuple	tuple = SearchSysCache1(PROCOID,
-										ObjectIdGetDatum(find_function("dblink_connect", 2, argtypes)));
+	Oid			function = find_function("dblink_connect", 2, argtypes);
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	bool		is_its_own;
 	bool		isnull;
 	Datum		source;
@@ -126,6 +128,7 @@ require_connect(void)
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("function \"%s\" of extension \"dblink\" was replaced",
 						"dblink_connect")));
+	return function;
 }
 
 void

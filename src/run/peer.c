@@ -29,6 +29,7 @@
 /* How long it may take to connect, in seconds: it cannot be interrupted. */
 #define CONNECT_TIMEOUT 10
 
+static const char *get_options(void);
 static void append_unguessable(StringInfo buf);
 static void append_option(StringInfo buf, const char *name, const char *value);
 
@@ -48,7 +49,7 @@ bulkpar_peer_connection(BulkparBookkeeping *books, const BulkparNode *node,
 		"AND a.nodeid IN (0, d.nodeid) ORDER BY a.nodeid = 0 LIMIT 1) AS secret "
 		"FROM pg_catalog.pg_dist_node d WHERE d.nodeid = $citus_node"
 	};
-	const char *options = GetConfigOption("citus.node_conninfo", true, false);
+	const char *options = get_options();
 	char	   *secret;
 	StringInfoData buf;
 
@@ -61,8 +62,8 @@ bulkpar_peer_connection(BulkparBookkeeping *books, const BulkparNode *node,
 	secret = bulkpar_column_text(books, "secret");
 	initStringInfo(&buf);
 	append_unguessable(&buf);
-	appendStringInfo(&buf, " %s", options == NULL ? "" : options);
-	append_option(&buf, options != NULL && strstr(options, "host=") != NULL ?
+	appendStringInfo(&buf, " %s", options);
+	append_option(&buf, strstr(options, "host=") != NULL ?
 				  "hostaddr" : "host",
 				  bulkpar_column_text(books, "nodename"));
 	append_option(&buf, "port", bulkpar_column_text(books, "port"));
@@ -74,6 +75,22 @@ bulkpar_peer_connection(BulkparBookkeeping *books, const BulkparNode *node,
 	if (secret != NULL)
 		appendStringInfo(&buf, " %s", secret);
 	return buf.data;
+}
+
+/*
+ * The options by which nodes are reached, in a string that may be empty.  While
+ * Citus is not loaded anybody can give that setting a value.
+ */
+static const char *
+get_options(void)
+{
+	static const char *const name = "citus.node_conninfo";
+	const char *options = GetConfigOption(name, true, false);
+
+	if (options == NULL ||
+		(GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) != 0)
+		return "";
+	return options;
 }
 
 /*

@@ -317,6 +317,18 @@ is($out, "succeeded|$rows", 'a plain role') or diag($err);
 is(join(',', placed_rows('users', q{SELECT DISTINCT note FROM $shard})), join(',', ('plain_role') x @users), 'it is that role on the nodes');
 zero('users');
 
+# It does not see how it gets there, which may be a secret, nor can it say so.
+my $connect = sql(q{SELECT 'dblink_connect(text, text)'::regprocedure::oid});
+my $send = sql(q{SELECT 'dblink_send_query(text, text)'::regprocedure::oid});
+sql(q{INSERT INTO pg_dist_authinfo (nodeid, rolename, authinfo) VALUES (0, 'plain_role', 'password=secret')});
+($out, $err) = run_as($here, 'plain_role', "SET debug_print_plan = on; SET client_min_messages = log;"
+	  . (citus_is_real() ? '' : "SET citus.node_conninfo = 'hostaddr=127.0.0.1';")
+	  . "SELECT status, rows_changed FROM bulkpar_update('users', 'n', 'n + 1')");
+is($out, "succeeded|$rows", 'a role with a secret of its own, and with a setting that only Citus may have') or diag($err =~ /^(ERROR.*)/ms);
+like($err, qr/:funcid $send\b/, 'plans that are shown have the functions of dblink');
+unlike($err, qr/:funcid $connect\b/, 'but not the one that is given the secret');
+zero('users');
+
 # Stopped by the caller, and by others.
 my $call = start_slowly('cancelled');
 sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
