@@ -92,7 +92,7 @@ bulkpar_citus_recheck(const BulkparJob *job, const BulkparNode *node)
 					 errmsg("shard %s of node \"%s\" is no part of the job any more",
 							node->remote[i], node->server_name),
 					 errdetail("Citus has moved, split or dropped it since the job was made."),
-					 errhint("Move it back and resume the job, or cancel it and begin another with a condition for the rows that are left.")));
+					 errhint("Cancel the job, and begin another with a condition for the rows that are left.")));
 	}
 }
 
@@ -118,6 +118,24 @@ bulkpar_citus_check(const BulkparJob *job, Oid relid)
 	check_distribution(job, relid, &managed);
 	bulkpar_shard_guard(&managed.shard, 1);
 	return managed.shard;
+}
+
+/*
+ * The same for a part of a job that is at work.  A table that Citus takes over
+ * becomes a shard with all its rows, which may get copies that we know nothing of.
+ */
+void
+bulkpar_citus_recheck_part(const BulkparJob *job, int part)
+{
+	Oid			relid = job->parts[part].relid;
+
+	if (job->parts[part].shard != 0 || bulkpar_citus_check(job, relid) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s\" has become a shard of Citus since the job was made",
+					get_rel_name(relid)),
+			 errhint("Cancel the job, and begin another with a condition for the rows that are left.")));
 }
 
 /* An error if Citus manages a table into which a job inserts rows. */

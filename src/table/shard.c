@@ -34,10 +34,12 @@
 
 #include "books/argument.h"
 #include "books/bookkeeping.h"
+#include "books/column.h"
 #include "table/shard.h"
 
 static int	compare_shards(const void *a, const void *b);
 static void refuse_moved(int64 shard);
+static void refuse_copied(int64 shard);
 
 /* Whether a table can be one: Citus has its catalogs in this database. */
 bool
@@ -65,8 +67,8 @@ bulkpar_shard_number(Oid relid)
 
 /*
  * Keep these shards where they are to the end of the transaction, which may have
- * to wait for a move that is about to end.  An error if one is not here any more.
- * A snapshot that is to see their rows must be taken afterwards.
+ * to wait for a move that is about to end.  An error if one is not here any more,
+ * or not only here.  A snapshot that is to see their rows must be taken afterwards.
  */
 void
 bulkpar_shard_guard(const int64 *shards, int count)
@@ -77,7 +79,9 @@ bulkpar_shard_guard(const int64 *shards, int count)
 	static BulkparQuery look = {
 		.read_only = true,
 		.sql =
-		"SELECT FROM pg_catalog.pg_dist_placement p "
+		"SELECT (SELECT count(*) FROM pg_catalog.pg_dist_placement c "
+		"WHERE c.shardid = p.shardid AND c.shardstate = 1) AS copies "
+		"FROM pg_catalog.pg_dist_placement p "
 		"JOIN pg_catalog.pg_dist_local_group g ON g.groupid = p.groupid "
 		"WHERE p.shardid = $shard AND p.shardstate = 1"
 	};
@@ -99,6 +103,8 @@ bulkpar_shard_guard(const int64 *shards, int count)
 		bulkpar_argument_int64(&books, "shard", sorted[i]);
 		if (bulkpar_bookkeeping_run(&books, &look) == 0)
 			refuse_moved(sorted[i]);
+		if (bulkpar_column_int64(&books, "copies") > 1)
+			refuse_copied(sorted[i]);
 	}
 	bulkpar_bookkeeping_leave(&books);
 	pfree(sorted);
@@ -122,6 +128,17 @@ refuse_moved(int64 shard)
 					shard),
 			 errdetail("Citus has moved, split or dropped it."),
 			 errhint("Cancel the job, and begin another with a condition for the rows that are left.")));
+}
+
+static void
+refuse_copied(int64 shard)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("shard " INT64_FORMAT " is on other nodes as well now",
+					shard),
+			 errdetail("The copies would differ."),
+			 errhint("Cancel the job, and change the rows that are left by plain statements, which Citus runs on all copies.")));
 }
 
 /*

@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "table/citus.h"
 #include "table/keyindex.h"
 #include "table/keyvalue.h"
 #include "table/part.h"
@@ -125,6 +126,7 @@ look_anew(BulkparTarget *target, const BulkparJob *job, int part)
 				 errdetail("It had the OID %u.", part_relid),
 				 job->parts[part].shard != 0 ? 0 :
 				 errhint("Resume the job: it goes on without that part.")));
+	bulkpar_citus_recheck_part(job, part);
 	turn_to_part(target, job, part, rel);
 	relation_close(rel, NoLock);
 	error_context_stack = callback.previous;

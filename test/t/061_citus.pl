@@ -329,6 +329,33 @@ like($err, qr/:funcid $send\b/, 'plans that are shown have the functions of dbli
 unlike($err, qr/:funcid $connect\b/, 'but not the one that is given the secret');
 zero('users');
 
+# A table that Citus takes over, and a shard that gets copies, while a job is paused.
+sql('CREATE TABLE later (id integer PRIMARY KEY, n integer NOT NULL)');
+sql('INSERT INTO later SELECT g, 0 FROM generate_series(1, 100) g');
+my ($settings) = map { $_->[0] } placements('settings');
+sql("INSERT INTO settings_$settings SELECT g, 0 FROM generate_series(1, 100) g");
+foreach my $table ('later', "settings_$settings")
+{
+	my $call = start_call($here, "SELECT status FROM bulkpar_update('$table', 'n', 'n + 1 + slow(20)', 5, 1, job_name => '$table')");
+
+	wait_until($here, "EXISTS (SELECT FROM bulkpar_progress p JOIN bulkpar_jobs USING (job_id) WHERE job_name = '$table' AND p.rows_done > 0)");
+	sql("SELECT bulkpar_pause('$table')");
+	is(stop_call($call), 'paused', "a job on $table is paused");
+}
+if (citus_is_real())
+{
+	sql("SELECT citus_add_local_table_to_metadata('later'); SELECT create_reference_table('settings')");
+}
+else
+{
+	sql('ALTER TABLE later RENAME TO later_200005; CREATE TABLE later (LIKE later_200005)');
+	sql("INSERT INTO pg_dist_partition VALUES ('later', 'n', NULL, 0, 's'); INSERT INTO pg_dist_shard VALUES ('later', 200005);"
+		  . 'INSERT INTO pg_dist_placement VALUES (200005, 1, 0), (200002, 1, 1)');
+}
+like(error_of($here, "SELECT bulkpar_resume('later')"), qr/^ERROR:  55000: table "later_\d+" has become a shard of Citus/m, 'a table that is now a shard');
+like(error_of($here, "SELECT bulkpar_resume('settings_$settings')"), qr/^ERROR:  55000: shard $settings is on other nodes as well now/m,
+	'a shard that is now on other nodes');
+
 # Stopped by the caller, and by others.
 my $call = start_slowly('cancelled');
 sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
