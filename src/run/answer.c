@@ -25,6 +25,7 @@
 #include "run/remote.h"
 #include "session/clip.h"
 #include "session/settings.h"
+#include "table/citus.h"
 #include "table/foreign.h"
 
 /* How often a start is tried that comes while another one is at work. */
@@ -36,6 +37,7 @@
 
 static BulkparQuestion question_now(const BulkparTalks *work);
 static void hear_prepared(BulkparTalks *work, BulkparTalk *talk);
+static void recheck_shards(const BulkparTalks *work, const BulkparTalk *talk);
 static void ask_start(const BulkparTalks *work, BulkparTalk *talk);
 static void hear_status(BulkparTalks *work, BulkparTalk *talk);
 static void hear_success(BulkparTalks *work, BulkparTalk *talk,
@@ -66,6 +68,7 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 		case BULKPAR_QUESTION_START:
 			talk->started = true;
 			bulkpar_answer_ask_next(talk, question_now(work), 0);
+			recheck_shards(work, talk);
 			break;
 		case BULKPAR_QUESTION_ERRORS:
 			hear_errors(work, talk);
@@ -106,6 +109,18 @@ hear_prepared(BulkparTalks *work, BulkparTalk *talk)
 		ask_start(work, talk);
 	else
 		bulkpar_answer_ask_next(talk, question_now(work), 0);
+}
+
+/*
+ * What was a shard when we looked before the start may have been split since.  The
+ * table that is left of it is one like any other for its node, which would change
+ * that.  If the shard is still there now, it was when the job began.
+ */
+static void
+recheck_shards(const BulkparTalks *work, const BulkparTalk *talk)
+{
+	if (talk->node->citus_node != 0 && work->order == BULKPAR_TALK_RUN)
+		bulkpar_citus_recheck(work->job, talk->node);
 }
 
 /* That a job may be there is in the books before it is asked for. */

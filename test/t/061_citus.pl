@@ -418,5 +418,36 @@ if (!citus_is_real())
 	is(state_of('users'), "$rows|1|1", 'then all rows are changed once');
 }
 
+# A shard is split after the last look, before the job begins on its node: first
+# the nodes refuse to begin it, then that it is asked for waits for a lock.
+on_nodes('CREATE TABLE halved (id integer PRIMARY KEY, n integer NOT NULL, note text)');
+distribute('halved', 'id', 2, 1, 2);
+fill('halved');
+foreach my $node (@nodes)
+{
+	$node->safe_psql('postgres', 'ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()');
+	wait_until($node, "current_setting('default_transaction_read_only') = 'on'");
+}
+like(error_of($here, "SELECT bulkpar_update('halved', 'n', 'n + 1', job_name => 'halved')"), qr/^ERROR:  25006: /m, 'nodes refuse a job');
+foreach my $node (@nodes)
+{
+	$node->safe_psql('postgres',
+		'SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf()');
+	wait_until($node, "current_setting('default_transaction_read_only') = 'off'");
+}
+
+my $holder = $here->background_psql('postgres');
+my ($split) = map { $_->[0] } grep { $_->[1] == $one } placements('halved');
+
+$holder->query_safe('BEGIN; SELECT FROM bulkpar.bulkpar_node n JOIN bulkpar.bulkpar_job j USING (job_id)'
+	  . " WHERE j.job_name = 'halved' FOR UPDATE OF n");
+$call = start_call($here, "SELECT bulkpar_resume('halved')");
+wait_until($here, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar nodes' AND wait_event_type = 'Lock')");
+split_shard('halved', $split);
+$holder->query_safe('COMMIT');
+$holder->quit;
+like(call_error($call), qr/^ERROR:  55000: shard public.halved_$split of node ".*" is no part of the job any more/m, 'a shard that is split: the job fails');
+is_still('and nothing is at work');
+
 $_->stop foreach $here, @nodes;
 done_testing();

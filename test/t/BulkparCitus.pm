@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(citus_is_real start_citus on_nodes distribute placements placed_rows move_shard);
+our @EXPORT = qw(citus_is_real start_citus on_nodes distribute placements placed_rows move_shard split_shard);
 
 # What shards of the stub are numbered from, as in Citus.
 my $next_shard = 102008;
@@ -224,6 +224,26 @@ sub move_shard
 	$_->safe_psql('postgres', $move) foreach grep { $_ != $from } @servers;
 	$mover->query_safe("$move; COMMIT");
 	$mover->quit;
+	return;
+}
+
+# Split a shard of a table in two, on the node that has it.  The stub just forgets
+# it, with its rows.
+sub split_shard
+{
+	my ($table, $shard) = @_;
+
+	if (!$real)
+	{
+		$_->safe_psql('postgres', "DELETE FROM pg_dist_shard WHERE shardid = $shard; DELETE FROM pg_dist_placement WHERE shardid = $shard")
+		  foreach @servers;
+		return;
+	}
+	$servers[0]->safe_psql('postgres', <<"END");
+SELECT citus_split_shard_by_split_points(s.shardid, ARRAY[((s.shardminvalue::bigint + s.shardmaxvalue::bigint) / 2)::text],
+	ARRAY[d.nodeid, d.nodeid], 'block_writes')
+FROM pg_dist_shard s JOIN pg_dist_placement p USING (shardid) JOIN pg_dist_node d USING (groupid) WHERE s.shardid = $shard
+END
 	return;
 }
 
