@@ -253,11 +253,15 @@ await_others(BulkparTalks *work, BulkparTalk *talk)
 	}
 }
 
-/* A job has ended without success: the same is an error here. */
+/*
+ * A job has ended without success: the same is an error here, which is noted with
+ * what the job has done.
+ */
 static void
 hear_end(BulkparTalk *talk, const BulkparNodeReport *report)
 {
 	talk->ended = true;
+	talk->last = *report;
 	if (report->error != NULL)
 		ThrowErrorData(report->error);
 	ereport(ERROR,
@@ -313,11 +317,12 @@ note_talk(const BulkparTalks *work, BulkparTalk *talk,
 void
 bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 {
-	BulkparNodeReport report = {.error = error};
+	BulkparNodeReport report = talk->last;
 	BulkparQuestion failed = talk->question;
 	bool		runs = work->order == BULKPAR_TALK_RUN;
 
 	hang_up(talk);
+	report.error = error;
 	if (error != NULL)
 		bulkpar_dblink_clean_error(error);
 	/* Of a node that Citus has removed nothing will be known any more. */

@@ -63,6 +63,7 @@ typedef struct BulkparTalk
 	bool		resumes;		/* what is there, instead of asking for it */
 	bool		succeeded;
 	bool		doubted;		/* that it was interrupted */
+	BulkparNodeReport last;		/* of a job that has ended without success */
 	TimestampTz started_at;
 } BulkparTalk;
 

@@ -74,7 +74,9 @@ void
 bulkpar_shard_guard(const int64 *shards, int count)
 {
 	static BulkparQuery lock = {
-		.sql = "SELECT pg_catalog.lock_shard_metadata(5, ARRAY[$shard])"
+		.sql =
+		"SELECT pg_catalog.lock_shard_metadata(5, ARRAY[s.shardid]) "
+		"FROM pg_catalog.pg_dist_shard s WHERE s.shardid = $shard"
 	};
 	static BulkparQuery look = {
 		.read_only = true,

@@ -449,5 +449,16 @@ $holder->quit;
 like(call_error($call), qr/^ERROR:  55000: shard public.halved_$split of node ".*" is no part of the job any more/m, 'a shard that is split: the job fails');
 is_still('and nothing is at work');
 
+# While it is changed.
+zero('users');
+$call = start_slowly('splitting');
+($split) = map { $_->[0] } grep { $_->[1] == $one } placements('users');
+split_shard('users', $split);
+like(call_error($call), qr/^ERROR:  (55000: shard $split is not on this node any more|42P01: a table of the job no longer exists)\n(?!HINT: .*bulkpar_resume)/m,
+	'a shard that is split at work: the job fails');
+is(sum(placed_rows('users', 'SELECT sum(n) FROM $shard')),
+	sql("SELECT p.rows_changed FROM bulkpar_progress p JOIN bulkpar_jobs USING (job_id) WHERE job_name = 'splitting'"), 'what it did is counted')
+  if citus_is_real();
+
 $_->stop foreach $here, @nodes;
 done_testing();
