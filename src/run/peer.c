@@ -25,6 +25,7 @@
 #include "books/argument.h"
 #include "books/column.h"
 #include "run/peer.h"
+#include "table/shard.h"
 
 /* How long it may take to connect, in seconds: it cannot be interrupted. */
 #define CONNECT_TIMEOUT 10
@@ -55,7 +56,8 @@ bulkpar_peer_connection(BulkparBookkeeping *books, const BulkparNode *node,
 
 	bulkpar_argument_text(books, "role", role);
 	bulkpar_argument_int32(books, "citus_node", node->citus_node);
-	if (bulkpar_bookkeeping_run(books, &find) == 0)
+	if (!bulkpar_shard_is_possible() ||
+		bulkpar_bookkeeping_run(books, &find) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the node is none of Citus any more")));

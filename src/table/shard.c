@@ -90,6 +90,8 @@ bulkpar_shard_guard(const int64 *shards, int count)
 	int64	   *sorted = palloc(sizeof(int64) * count);
 	BulkparBookkeeping books;
 
+	if (!bulkpar_shard_is_possible())
+		refuse_moved(shards[0]);
 	/* In the order in which Citus locks them. */
 	memcpy(sorted, shards, sizeof(int64) * count);
 	qsort(sorted, count, sizeof(int64), compare_shards);

@@ -460,5 +460,17 @@ is(sum(placed_rows('users', 'SELECT sum(n) FROM $shard')),
 	sql("SELECT p.rows_changed FROM bulkpar_progress p JOIN bulkpar_jobs USING (job_id) WHERE job_name = 'splitting'"), 'what it did is counted')
   if citus_is_real();
 
+# Where Citus is gone no node is one any more: what was at work there is over.
+$call = start_slowly('gone');
+$here->kill9;
+stop_call($call);
+start_again($here);
+sql(citus_is_real() ? 'DROP EXTENSION citus CASCADE' :
+	  'SET allow_system_table_mods = on; DROP TABLE pg_catalog.pg_dist_shard, pg_catalog.pg_dist_node');
+like(error_of($here, "SELECT bulkpar_resume('gone')"), qr/^ERROR:  42704: the node is none of Citus any more/m, 'without Citus a job does not go on');
+is(sql("SELECT status FROM bulkpar_cancel('gone')"), 'cancelled', 'it can be cancelled');
+sql("SELECT bulkpar_forget('gone')");
+is(sql("SELECT count(*) FROM bulkpar_jobs WHERE job_name = 'gone'"), '0', 'and forgotten');
+
 $_->stop foreach $here, @nodes;
 done_testing();
