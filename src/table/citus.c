@@ -91,8 +91,8 @@ bulkpar_citus_recheck(const BulkparJob *job, const BulkparNode *node)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("shard %s of node \"%s\" is no part of the job any more",
 							node->remote[i], node->server_name),
-					 errdetail("Citus has moved, split or dropped it since the job was made."),
-					 errhint("Cancel the job, and begin another with a condition for the rows that are left.")));
+					 errdetail("Citus has moved, split or dropped it since the job was made, or the table was renamed."),
+					 errhint("Undo it if it was renamed and resume the job, or cancel that and begin another with a condition for the rows that are left.")));
 	}
 }
 
