@@ -33,7 +33,7 @@
 #define START_INTERVAL 300
 
 /* After how long an end that is none by itself is asked for again. */
-#define DOUBT 200
+#define DOUBT 20
 
 static BulkparQuestion question_now(const BulkparTalks *work);
 static void hear_prepared(BulkparTalks *work, BulkparTalk *talk);
