@@ -33,6 +33,7 @@ SELECT results_eq(
 	ARRAY[
 		'function bulkpar_alter(bigint,integer,integer,jsonb)',
 		'function bulkpar_alter(text,integer,integer,jsonb)',
+		'function bulkpar_at_place(tid[],tid,"any")',
 		'function bulkpar_await(bigint,interval)',
 		'function bulkpar_await(text,interval)',
 		'function bulkpar_cancel(bigint)',
@@ -184,6 +185,7 @@ SELECT results_eq(
 		'relation regclass not null',
 		'key_index oid not null',
 		'key_order text not null',
+		'shard bigint',
 		'gone boolean not null',
 		'estimated_rows bigint',
 		'end_key text[]',
@@ -289,6 +291,7 @@ SELECT results_eq(
 		'job_id bigint not null',
 		'node_no integer not null',
 		'server oid not null',
+		'citus_node integer',
 		'server_name text not null',
 		'relations regclass[] not null',
 		'remote text[] not null',
@@ -451,7 +454,7 @@ SELECT results_eq(
 SELECT set_eq(
 	$$SELECT * FROM columns_of('bulkpar_nodes')$$,
 	$$SELECT c FROM (SELECT replace(replace(c, ' not null', ''), 'server_name', 'server')
-		FROM columns_of('bulkpar_node') AS c WHERE c !~ '^(server|origin|workers) '
+		FROM columns_of('bulkpar_node') AS c WHERE c !~ '^(server|citus_node|origin|workers) '
 		UNION ALL VALUES ('remote_job_name text')) AS v(c)$$,
 	'bulkpar_nodes has the columns of bulkpar_node that are to be shown');
 SELECT is_empty(
@@ -489,6 +492,7 @@ SELECT results_eq(
 		'workers integer DEFAULT NULL::integer, '
 		'batch_size integer DEFAULT NULL::integer, '
 		'settings jsonb DEFAULT NULL::jsonb',
+		'bulkpar_at_place: places tid[], place tid, VARIADIC list "any"',
 		'bulkpar_await: IN job_id bigint, '
 		'IN timeout interval DEFAULT NULL::interval',
 		'bulkpar_await: IN job_name text, '
