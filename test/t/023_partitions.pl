@@ -166,7 +166,7 @@ $job = sql("SELECT job_id FROM bulkpar_update('p', 'n', 'n + 1"
 	  . ' wait => false)');
 wait_for_workers($node, 1);
 my $drop = start_call($node, 'DROP TABLE p_4');
-wait_until($node, "EXISTS (SELECT FROM pg_locks WHERE NOT granted)");
+wait_until($node, "EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation')");
 open_gate($gate);
 stop_call($drop);
 is($drop->{err}, '', 'a partition is dropped while the job runs');
