@@ -45,9 +45,8 @@
 
 typedef struct Member
 {
-	BackgroundWorkerHandle *handle; /* NULL for none */
+	BulkparSlot slot;
 	int			number;			/* of the worker in its job */
-	BulkparQuota quota;			/* that it takes of the limits */
 } Member;
 
 struct BulkparCrew
@@ -70,7 +69,6 @@ struct BulkparCrew
 static void make_room(BulkparCrew *crew, int count);
 static bool launch_member(BulkparCrew *crew, Member *member);
 static bool see_off(BulkparCrew *crew, TimestampTz deadline);
-static void drop_member(Member *member);
 static bool check_member(BulkparCrew *crew, Member *member);
 static void count_death(BulkparCrew *crew);
 static bool check_progress(int64 job_id);
@@ -125,7 +123,7 @@ bulkpar_crew_launch(BulkparCrew *crew, int count)
 	make_room(crew, count);
 	crew->wanted = count;
 	while (started < count &&
-		   (crew->members[started].handle != NULL ||
+		   (crew->members[started].slot.handle != NULL ||
 			launch_member(crew, &crew->members[started])))
 		started++;
 	if (started == 0)
@@ -150,7 +148,7 @@ bulkpar_crew_resize(BulkparCrew *crew, int count)
 	{
 		Member	   *member = &crew->members[i];
 
-		if (member->handle != NULL ||
+		if (member->slot.handle != NULL ||
 			(crew->shortage == BULKPAR_SHORTAGE_NONE &&
 			 launch_member(crew, member)))
 			running++;
@@ -171,7 +169,7 @@ bulkpar_crew_let_one_go(BulkparCrew *crew, int *left)
 
 	for (int i = 0; i < crew->size; i++)
 	{
-		if (crew->members[i].handle == NULL)
+		if (crew->members[i].slot.handle == NULL)
 			continue;
 		if (i >= crew->wanted)
 			return 0;
@@ -251,8 +249,8 @@ bulkpar_crew_stop(BulkparCrew *crew)
 {
 	for (int i = 0; i < crew->size; i++)
 	{
-		if (crew->members[i].handle != NULL)
-			TerminateBackgroundWorker(crew->members[i].handle);
+		if (crew->members[i].slot.handle != NULL)
+			TerminateBackgroundWorker(crew->members[i].slot.handle);
 	}
 	(void) bulkpar_crew_await_end(crew);
 }
@@ -296,16 +294,12 @@ see_off(BulkparCrew *crew, TimestampTz deadline)
 		{
 			Member	   *member = &crew->members[i];
 
-			if (member->handle == NULL)
-				continue;
-			if (bulkpar_launch_await_end(member->handle, now))
-				drop_member(member);
-			else
+			if (!bulkpar_launch_empty_slot(&member->slot, now))
 				left = member;
 		}
 		if (left == NULL || now >= deadline)
 			return left == NULL;
-		(void) bulkpar_launch_await_end(left->handle,
+		(void) bulkpar_launch_await_end(left->slot.handle,
 										Min(deadline,
 											TimestampTzPlusMilliseconds(now, 100)));
 	}
@@ -315,39 +309,18 @@ see_off(BulkparCrew *crew, TimestampTz deadline)
 static bool
 launch_member(BulkparCrew *crew, Member *member)
 {
-	MemoryContext oldcontext;
-
-	Assert(member->handle == NULL);
-	crew->shortage = bulkpar_quota_acquire(crew->identity->login,
-										   &member->quota);
-	if (crew->shortage != BULKPAR_SHORTAGE_NONE)
-		return false;
-	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(crew));
-	member->handle = bulkpar_worker_launch(crew->identity, crew->job,
+	crew->shortage = bulkpar_worker_launch(&member->slot,
+										   GetMemoryChunkContext(crew),
+										   crew->identity, crew->job,
 										   crew->launched + 1,
 										   member - crew->members,
 										   !crew->planned,
 										   crew->snapshot_holder,
 										   bulkpar_pace_handle(crew->pace));
-	MemoryContextSwitchTo(oldcontext);
-	if (member->handle == NULL)
-	{
-		bulkpar_quota_release(&member->quota);
-		crew->shortage = BULKPAR_SHORTAGE_SERVER;
+	if (crew->shortage != BULKPAR_SHORTAGE_NONE)
 		return false;
-	}
 	member->number = ++crew->launched;
 	return true;
-}
-
-/* Forget a worker that has ended: as long as it lives it takes its slot. */
-static void
-drop_member(Member *member)
-{
-	Assert(member->handle != NULL);
-	pfree(member->handle);
-	member->handle = NULL;
-	bulkpar_quota_release(&member->quota);
 }
 
 /*
@@ -363,11 +336,11 @@ check_member(BulkparCrew *crew, Member *member)
 	bool		retired;
 	pid_t		pid;
 
-	if (member->handle == NULL)
+	if (member->slot.handle == NULL)
 		return false;
-	if (GetBackgroundWorkerPid(member->handle, &pid) != BGWH_STOPPED)
+	if (GetBackgroundWorkerPid(member->slot.handle, &pid) != BGWH_STOPPED)
 		return true;
-	drop_member(member);
+	(void) bulkpar_launch_empty_slot(&member->slot, 0);
 
 	(void) check_progress(job_id);
 	bulkpar_settings_start_transaction();

@@ -62,8 +62,8 @@ static uint64 call(const char *function, const char *name, const char *text,
 static char *clean(const char *text);
 
 /*
- * Connect to a node, to a server with the mapping of the current user.  It blocks as long
- * as the options of the server let it.
+ * Connect to a node, to a server with the mapping of the current user.  It blocks
+ * as long as the options of the server let it.
  */
 void
 bulkpar_dblink_connect(const char *name, const BulkparNode *node)

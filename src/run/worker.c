@@ -89,11 +89,11 @@ static void record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 
 /*
  * Launch a worker of a job, which may have to plan it first, or with NULL of one
- * that is yet to be stored.  NULL if no slot is free; else the handle is allocated
- * in the current memory context.
+ * that is yet to be stored, as bulkpar_launch_in_slot does.
  */
-BackgroundWorkerHandle *
-bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
+BulkparShortage
+bulkpar_worker_launch(BulkparSlot *slot, MemoryContext context,
+					  const BulkparIdentity *identity, const BulkparJob *job,
 					  int number, int place, bool plans,
 					  int snapshot_holder, dsm_handle pace)
 {
@@ -114,7 +114,9 @@ bulkpar_worker_launch(const BulkparIdentity *identity, const BulkparJob *job,
 		.extra_size = sizeof(args)
 	};
 
-	return bulkpar_launch_process(&launch, name_worker(number, args.job_id));
+	return bulkpar_launch_in_slot(slot, context, &launch,
+								  name_worker(number, args.job_id),
+								  identity->login);
 }
 
 static char *

@@ -13,19 +13,20 @@
 #ifndef BULKPAR_WORKER_H
 #define BULKPAR_WORKER_H
 
-#include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 
 #include "books/job.h"
+#include "run/launch.h"
 #include "session/identity.h"
 
-extern BackgroundWorkerHandle *bulkpar_worker_launch(const BulkparIdentity *identity,
-													 const BulkparJob *job,
-													 int number,
-													 int place,
-													 bool plans,
-													 int snapshot_holder,
-													 dsm_handle pace);
+extern BulkparShortage bulkpar_worker_launch(BulkparSlot *slot,
+											 MemoryContext context,
+											 const BulkparIdentity *identity,
+											 const BulkparJob *job,
+											 int number, int place,
+											 bool plans,
+											 int snapshot_holder,
+											 dsm_handle pace);
 extern PGDLLEXPORT void bulkpar_worker_main(Datum main_arg);
 
 #endif							/* BULKPAR_WORKER_H */
