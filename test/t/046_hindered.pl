@@ -100,7 +100,7 @@ set_tempo($node, 20);
 my $call = start_call($node,
 	"SELECT status FROM bulkpar_update('t', 'n', 'n + 1 + tempo()', 20, 2)");
 wait_until($node,
-	'workers = 1 FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1');
+	"EXISTS (SELECT FROM bulkpar_jobs WHERE job_id > $job AND workers = 1)");
 wait_until($node,
 	"count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'bulkpar worker'"
 );
