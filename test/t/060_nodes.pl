@@ -67,18 +67,6 @@ sub fill
 	return;
 }
 
-# Start a job that takes a while, and wait until both nodes are at work.
-sub start_slowly
-{
-	my ($name) = @_;
-	my $call = start_call($here, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1 + slow(1)',"
-		  . " 20, 2, job_name => '$name')");
-
-	wait_until($here, 'count(*) FILTER (WHERE n.rows_done > 0) = 2 FROM bulkpar_nodes n JOIN bulkpar_jobs j'
-		  . " USING (job_id) WHERE j.job_name = '$name'");
-	return $call;
-}
-
 # Go on with a job until it has succeeded: then every row is changed once.
 sub is_once
 {
@@ -225,7 +213,7 @@ is_once('checked', 'after an error');
 # Stopped by the caller, and by others.
 #
 fill();
-my $call = start_slowly('cancelled');
+my $call = start_on_nodes($here, 'cancelled');
 sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
 like(call_error($call), qr/^ERROR:  57014: .*DETAIL: .*is cancelled; \d+ rows/ms, 'Ctrl-C cancels the job');
 is(sql("SELECT string_agg(DISTINCT n.status, ',') FROM bulkpar_nodes n JOIN bulkpar_jobs USING (job_id)"
@@ -237,7 +225,7 @@ is(sql("SELECT sum(n) FROM users"),
 is_once('cancelled', 'after Ctrl-C');
 
 fill();
-$call = start_slowly('paused');
+$call = start_on_nodes($here, 'paused');
 is(sql("SELECT status FROM bulkpar_pause('paused')"), 'paused', 'a job is paused');
 is(stop_call($call), 'paused', 'as its caller sees');
 is(sql("SELECT string_agg(DISTINCT n.status, ',') FROM bulkpar_nodes n JOIN bulkpar_jobs USING (job_id)"
@@ -268,7 +256,7 @@ foreach my $case (
 
 # What the session there has by default may change between two runs.
 fill();
-$call = start_slowly('elsewhere');
+$call = start_on_nodes($here, 'elsewhere');
 sql("SELECT bulkpar_pause('elsewhere')");
 stop_call($call);
 $one->safe_psql('postgres', "ALTER ROLE \"$super\" SET vacuum_cost_delay = 1");
@@ -283,7 +271,7 @@ foreach my $time (1 .. $rounds)
 	my $name = "a node killed, time $time";
 
 	fill();
-	$call = start_slowly($name);
+	$call = start_on_nodes($here, $name);
 	usleep(rand(200_000));
 	$one->kill9;
 	like(call_error($call), qr/^ERROR:  (08\d\d\d|57P01|57000): .*^CONTEXT:  node "one"\n/ms, "$name: the error says which");
@@ -297,7 +285,7 @@ foreach my $time (1 .. $rounds)
 	my $name = "the coordinating server killed, time $time";
 
 	fill();
-	$call = start_slowly($name);
+	$call = start_on_nodes($here, $name);
 	usleep(rand(200_000));
 	$here->kill9;
 	stop_call($call);
@@ -309,14 +297,14 @@ foreach my $type ('bulkpar nodes', 'bulkpar coordinator')
 	my $name = "$type killed";
 
 	fill();
-	$call = start_slowly($name);
+	$call = start_on_nodes($here, $name);
 	kill 'KILL', sql("SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
 	stop_call($call);
 	$here->poll_query_until('postgres', 'SELECT true');
 	is_once($name, $name);
 }
 fill();
-$call = start_slowly('terminated');
+$call = start_on_nodes($here, 'terminated');
 sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'bulkpar nodes'");
 is(stop_call($call), 'succeeded', 'a process that talks to the nodes is replaced');
 is(state_of_rows(), 3 * $rows . '|1|1', 'and they do nothing again');
@@ -374,7 +362,7 @@ is_once('lost', 'after a lost reply');
 
 # A job that is known but not there any more is not begun anew.
 fill();
-$call = start_slowly('forgotten');
+$call = start_on_nodes($here, 'forgotten');
 sql("SELECT bulkpar_pause('forgotten')");
 stop_call($call);
 $two->safe_psql('postgres', "SELECT bulkpar_forget(job_id) FROM bulkpar_jobs WHERE status = 'paused'");
@@ -410,7 +398,7 @@ is(sql("SELECT bulkpar_forget('lost and forgotten')"), '1', 'it can be forgotten
 
 # Where nobody could tell the nodes to stop, that is said, and who they are is kept.
 fill();
-$call = start_slowly('left');
+$call = start_on_nodes($here, 'left');
 sql('CHECKPOINT');
 $here->kill9;
 stop_call($call);
@@ -464,7 +452,7 @@ foreach my $case (
 	my $name = $make =~ s/\W+/ /gr;
 
 	fill();
-	$call = start_slowly($name);
+	$call = start_on_nodes($here, $name);
 	sql("SELECT bulkpar_pause('$name')");
 	stop_call($call);
 	my $done = sql('SELECT sum(n) FROM users_1');

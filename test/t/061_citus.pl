@@ -266,17 +266,6 @@ sub on_users
 	return;
 }
 
-# Start a job that takes a while, and wait until both nodes are at work.
-sub start_slowly
-{
-	my ($name) = @_;
-	my $call = start_call($here, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1 + slow(1)', 20, 2, job_name => '$name')");
-
-	wait_until($here, 'count(*) FILTER (WHERE n.rows_done > 0) = 2 FROM bulkpar_nodes n JOIN bulkpar_jobs j'
-		  . " USING (job_id) WHERE j.job_name = '$name'");
-	return $call;
-}
-
 # Go on with a job until it has succeeded: then every row is changed once.
 sub is_once
 {
@@ -357,12 +346,12 @@ like(error_of($here, "SELECT bulkpar_resume('settings_$settings')"), qr/^ERROR: 
 	'a shard that is now on other nodes');
 
 # Stopped by the caller, and by others.
-my $call = start_slowly('cancelled');
+my $call = start_on_nodes($here, 'cancelled');
 sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
 like(call_error($call), qr/^ERROR:  57014: .*DETAIL: .*is cancelled; \d+ rows/ms, 'Ctrl-C cancels the job');
 is_still('and those on the nodes');
 is_once('cancelled', 'after Ctrl-C');
-$call = start_slowly('paused');
+$call = start_on_nodes($here, 'paused');
 is(sql("SELECT status FROM bulkpar_pause('paused')"), 'paused', 'a job is paused');
 is(stop_call($call), 'paused', 'as its caller sees');
 is_still('and those on the nodes');
@@ -375,7 +364,7 @@ foreach my $time (1 .. $rounds)
 	{
 		my $name = $victim->name . " killed, time $time";
 
-		$call = start_slowly($name);
+		$call = start_on_nodes($here, $name);
 		usleep(rand(200_000));
 		$victim->kill9;
 		stop_call($call);
@@ -389,7 +378,7 @@ if (!citus_is_real())
 {
 	my $number = sql('SELECT nodeid FROM pg_dist_node WHERE nodeport = ' . $two->port);
 
-	$call = start_slowly('removed');
+	$call = start_on_nodes($here, 'removed');
 	$two->kill9;
 	stop_call($call);
 	sql("UPDATE pg_dist_node SET nodeid = 99 WHERE nodeid = $number");
@@ -404,7 +393,7 @@ if (!citus_is_real())
 {
 	my ($moved) = map { $_->[0] } grep { $_->[1] == $two } @users;
 
-	$call = start_slowly('moving');
+	$call = start_on_nodes($here, 'moving');
 	move_shard('users', $moved, $one, 'block_writes');
 	like(call_error($call), qr/^ERROR:  55000: shard $moved is not on this node any more\nDETAIL: .*^CONTEXT: .*node ".*:@{[ $two->port ]}"/ms,
 		'a shard that moves: the job fails');
@@ -451,7 +440,7 @@ is_still('and nothing is at work');
 
 # While it is changed.
 zero('users');
-$call = start_slowly('splitting');
+$call = start_on_nodes($here, 'splitting');
 ($split) = map { $_->[0] } grep { $_->[1] == $one } placements('users');
 split_shard('users', $split);
 like(call_error($call), qr/^ERROR:  (55000: shard $split is not on this node any more|42P01: a table of the job no longer exists)\n(?!HINT: .*bulkpar_resume)/m,
@@ -461,7 +450,7 @@ is(sum(placed_rows('users', 'SELECT sum(n) FROM $shard')),
   if citus_is_real();
 
 # Where Citus is gone no node is one any more: what was at work there is over.
-$call = start_slowly('gone');
+$call = start_on_nodes($here, 'gone');
 $here->kill9;
 stop_call($call);
 start_again($here);

@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
-  start_fault_server start_slow_job set_tempo
+  start_fault_server start_slow_job start_on_nodes set_tempo
   backend_pids backend_pid signal_backends signal_process start_again
   job_status status_is resume_job succeeds
   shared_segments log_is_clean seconds_of
@@ -75,6 +75,19 @@ sub start_slow_job
 		  . "$arguments)",
 		%{ $options{settings} // {} });
 	return ($call, wait_for_rows($node, 200, $after));
+}
+
+# Start a job of that name on the users of two other servers, where slow(n) takes a
+# while, and wait until both are at work.  Returns the call.
+sub start_on_nodes
+{
+	my ($node, $name) = @_;
+	my $call = start_call($node, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1 + slow(1)',"
+		  . " 20, 2, job_name => '$name')");
+
+	wait_until($node, 'count(*) FILTER (WHERE n.rows_done > 0) = 2 FROM bulkpar_nodes n JOIN bulkpar_jobs j'
+		  . " USING (job_id) WHERE j.job_name = '$name'");
+	return $call;
 }
 
 sub backend_pids
