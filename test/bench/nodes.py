@@ -10,7 +10,7 @@ import psycopg2
 
 import database
 from compare import Results
-from standby import program
+from standby import Cluster, program
 
 PORTS = (5441, 5442)
 COUNT = len(PORTS)
@@ -34,7 +34,7 @@ ALONE = 'bulkpar, called on each server'
 JOB = 'bulkpar, called for the parent'
 
 
-class Node:
+class Node(Cluster):
     """A server with one of the partitions, in a with block."""
 
     def __init__(self, number):
@@ -63,10 +63,6 @@ class Node:
     def __exit__(self, *_):
         self.control('stop', '-m', 'immediate')
         shutil.rmtree(self.directory)
-
-    def control(self, *arguments):
-        subprocess.run([program('pg_ctl'), '-s', '-w', '-D', self.data,
-                        *arguments], check=True)
 
     def run(self, *statements):
         connection = psycopg2.connect(host=self.directory, port=self.port,

@@ -33,7 +33,15 @@ def lsn_of(connection, function):
         connection, f"SELECT ({function}() - '0/0')::bigint")[0][0])
 
 
-class Standby:
+class Cluster:
+    """A server with a data directory of its own, which is in data."""
+
+    def control(self, *arguments):
+        subprocess.run([program('pg_ctl'), '-s', '-w', '-D', self.data,
+                        *arguments], check=True)
+
+
+class Standby(Cluster):
     """A standby of the private server in a with block."""
 
     def __enter__(self):
@@ -61,10 +69,6 @@ class Standby:
         database.run('SELECT pg_drop_replication_slot(%s)', (SLOT,),
                      database='postgres')
         shutil.rmtree(self.directory)
-
-    def control(self, *arguments):
-        subprocess.run([program('pg_ctl'), '-s', '-w', '-D', self.data,
-                        *arguments], check=True)
 
     @staticmethod
     def connect():
