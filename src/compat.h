@@ -17,11 +17,13 @@
 
 #include "access/stratnum.h"
 #include "access/tupdesc.h"
+#include "catalog/pg_proc.h"
 #include "commands/explain.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_state.h"
 #endif
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "parser/analyze.h"
@@ -38,6 +40,7 @@
 #include "storage/sinvaladt.h"
 #endif
 #include "tcop/tcopprot.h"
+#include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
@@ -95,6 +98,18 @@ bulkpar_compat_merges_unmatched_target(const MergeAction *action)
 	return action->matchKind == MERGE_WHEN_NOT_MATCHED_BY_SOURCE;
 #else
 	return false;
+#endif
+}
+
+/* Whether the current user may call a function. */
+static inline bool
+bulkpar_compat_may_execute(Oid function)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, GetUserId(),
+						   ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
 #endif
 }
 

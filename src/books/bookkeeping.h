@@ -67,6 +67,8 @@ extern void bulkpar_bookkeeping_enter_job(BulkparBookkeeping *books,
 										  int64 job_id);
 extern uint64 bulkpar_bookkeeping_run(BulkparBookkeeping *books,
 									  BulkparQuery *query);
+extern void bulkpar_bookkeeping_plan(BulkparBookkeeping *books,
+									 BulkparQuery *query);
 extern void bulkpar_bookkeeping_see_latest(void);
 extern void bulkpar_bookkeeping_look_at(BulkparBookkeeping *books,
 										uint64 row);

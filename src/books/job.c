@@ -253,6 +253,55 @@ append_texts(StringInfo buf, const char *name, char **values, int count)
 	appendStringInfoChar(buf, ']');
 }
 
+/* How a job is stored. */
+static BulkparQuery insert_job = {
+	.sql =
+	"WITH n AS (UPDATE @bulkpar_counter SET last_job_id = last_job_id + 1 "
+	"RETURNING last_job_id) "
+	"INSERT INTO @bulkpar_job (job_id, " REQUESTED ", status, created_at, "
+	"running_since) SELECT last_job_id, " REQUESTED ", 'running', t, t "
+	"FROM n, clock_timestamp() t, jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
+	"ON CONFLICT (owner, job_name) WHERE status <> 'succeeded' DO NOTHING "
+	"RETURNING job_id"
+};
+
+static BulkparQuery insert_parts = {
+	.sql =
+	"INSERT INTO @bulkpar_part (job_id, part_no, target, relation, "
+	"key_index, key_order, shard) SELECT $job_id, p.part_no, "
+	"(p.part->>'target')::oid, (p.part->>'relation')::oid, "
+	"(p.part->>'key_index')::oid, p.part->>'key_order', "
+	"(p.part->>'shard')::bigint "
+	"FROM jsonb_array_elements($request::jsonb->'parts') "
+	"WITH ORDINALITY p(part, part_no)"
+};
+
+static BulkparQuery insert_nodes = {
+	.sql =
+	"INSERT INTO @bulkpar_node (job_id, node_no, server, citus_node, "
+	"server_name, relations, remote, origin, workers) "
+	"SELECT $job_id, n.node_no, r.server, r.citus_node, r.server_name, "
+	"r.relations, r.remote, gen_random_uuid(), r.workers "
+	"FROM jsonb_array_elements($request::jsonb->'nodes') "
+	"WITH ORDINALITY n(node, node_no), "
+	"jsonb_populate_record(NULL::@bulkpar_node, n.node) r"
+};
+
+/* Plan how a job is stored, while nobody waits for that.  In a transaction. */
+void
+bulkpar_job_prepare_insert(void)
+{
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_text(&books, "request", NULL);
+	bulkpar_argument_int64(&books, "job_id", 0);
+	bulkpar_bookkeeping_plan(&books, &insert_job);
+	bulkpar_bookkeeping_plan(&books, &insert_parts);
+	bulkpar_bookkeeping_plan(&books, &insert_nodes);
+	bulkpar_bookkeeping_leave(&books);
+}
+
 /*
  * Store a job that bulkpar_job_serialize has described, and its nodes, if it has
  * some, each with a name for the job there; returns its id.  An error if its
@@ -262,48 +311,18 @@ append_texts(StringInfo buf, const char *name, char **values, int count)
 int64
 bulkpar_job_insert(const char *request, bool nodes, bool once)
 {
-	static BulkparQuery insert = {
-		.sql =
-		"WITH n AS (UPDATE @bulkpar_counter SET last_job_id = last_job_id + 1 "
-		"RETURNING last_job_id) "
-		"INSERT INTO @bulkpar_job (job_id, " REQUESTED ", status, created_at, "
-		"running_since) SELECT last_job_id, " REQUESTED ", 'running', t, t "
-		"FROM n, clock_timestamp() t, jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
-		"ON CONFLICT (owner, job_name) WHERE status <> 'succeeded' DO NOTHING "
-		"RETURNING job_id"
-	};
-	static BulkparQuery insert_parts = {
-		.sql =
-		"INSERT INTO @bulkpar_part (job_id, part_no, target, relation, "
-		"key_index, key_order, shard) SELECT $job_id, p.part_no, "
-		"(p.part->>'target')::oid, (p.part->>'relation')::oid, "
-		"(p.part->>'key_index')::oid, p.part->>'key_order', "
-		"(p.part->>'shard')::bigint "
-		"FROM jsonb_array_elements($request::jsonb->'parts') "
-		"WITH ORDINALITY p(part, part_no)"
-	};
-	static BulkparQuery insert_nodes = {
-		.sql =
-		"INSERT INTO @bulkpar_node (job_id, node_no, server, citus_node, "
-		"server_name, relations, remote, origin, workers) "
-		"SELECT $job_id, n.node_no, r.server, r.citus_node, r.server_name, "
-		"r.relations, r.remote, gen_random_uuid(), r.workers "
-		"FROM jsonb_array_elements($request::jsonb->'nodes') "
-		"WITH ORDINALITY n(node, node_no), "
-		"jsonb_populate_record(NULL::@bulkpar_node, n.node) r"
-	};
 	BulkparBookkeeping books;
 	int64		job_id;
 	bool		stored;
 
 	bulkpar_bookkeeping_enter(&books);
 	bulkpar_argument_text(&books, "request", request);
-	stored = bulkpar_bookkeeping_run(&books, &insert) == 1;
+	stored = bulkpar_bookkeeping_run(&books, &insert_job) == 1;
 	if (!stored)
 	{
 		/* One that is no longer unfinished does not keep us from it. */
 		refuse_name(&books);
-		stored = bulkpar_bookkeeping_run(&books, &insert) == 1;
+		stored = bulkpar_bookkeeping_run(&books, &insert_job) == 1;
 	}
 	if (!stored)
 		elog(ERROR, "bulkpar job was not stored");

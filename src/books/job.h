@@ -118,6 +118,7 @@ typedef struct BulkparJobChange
 
 extern char *bulkpar_job_serialize(const BulkparJob *job);
 extern char *bulkpar_job_serialize_settings(const BulkparSettings *settings);
+extern void bulkpar_job_prepare_insert(void);
 extern int64 bulkpar_job_insert(const char *request, bool nodes, bool once);
 extern BulkparJob *bulkpar_job_load(int64 job_id);
 extern void bulkpar_job_start(const BulkparJob *job);

@@ -34,7 +34,6 @@
 #include "books/books.h"
 #include "call/actions.h"
 #include "call/check.h"
-#include "call/nodecheck.h"
 #include "compat.h"
 #include "run/ask.h"
 #include "session/settings.h"
@@ -88,7 +87,7 @@ static void check_columns(Relation rel, const BulkparKey *key,
 /*
  * Check a job against the database and complete it with its key index and
  * settings, in the current memory context.  No lock on the target stays
- * behind.
+ * behind.  Its nodes are asked by nodecheck.c.
  */
 void
 bulkpar_check_job(BulkparJob *job)
@@ -106,7 +105,6 @@ bulkpar_check_job(BulkparJob *job)
 		bulkpar_subxact_run(check_target, &check);
 	}
 	bulkpar_subxact_run(check_after_targets, &check);
-	bulkpar_nodecheck_ask(job);
 }
 
 /*

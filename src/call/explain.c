@@ -28,6 +28,7 @@
 #include "call/check.h"
 #include "call/duplicates.h"
 #include "call/lines.h"
+#include "call/nodecheck.h"
 #include "call/request.h"
 #include "call/sample.h"
 #include "run/evaluate.h"
@@ -74,7 +75,10 @@ static char *show_size(double pages);
 
 PG_FUNCTION_INFO_V1(bulkpar_explain);
 
-/* bulkpar_explain(...), with the arguments of the function to explain */
+/*
+ * bulkpar_explain(..., sample), with the arguments of the function to explain.  If
+ * sample is null the call is checked, and nothing is said of it.
+ */
 Datum
 bulkpar_explain(PG_FUNCTION_ARGS)
 {
@@ -85,10 +89,12 @@ bulkpar_explain(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	explanation.job = bulkpar_request_read(fcinfo, &wait);
-	explanation.sample = !PG_ARGISNULL(PG_NARGS() - 1) &&
-		PG_GETARG_BOOL(PG_NARGS() - 1);
 	bulkpar_check_job(explanation.job);
+	bulkpar_nodecheck_ask(explanation.job, !PG_ARGISNULL(PG_NARGS() - 1), NULL);
+	if (PG_ARGISNULL(PG_NARGS() - 1))
+		return (Datum) 0;
 
+	explanation.sample = PG_GETARG_BOOL(PG_NARGS() - 1);
 	explanation.target = bulkpar_target_create(CurrentMemoryContext);
 	bulkpar_subxact_run(explain, &explanation);
 	foreach(lc, explanation.lines.list)

@@ -20,28 +20,29 @@
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "call/nodecheck.h"
 #include "run/remote.h"
 #include "session/identity.h"
 #include "session/subxact.h"
 
-/* Between two looks for an answer, in milliseconds. */
-#define LOOK_INTERVAL 3
-
 /* A server that is asked. */
 typedef struct NodeCheck
 {
 	const BulkparJob *job;
 	BulkparNode *node;
+	bool		explain;
 	char		connection[NAMEDATALEN];
 	bool		connected;
+	TimestampTz sent_at;
 } NodeCheck;
 
 static void check_login(Oid owner);
 static ErrorData *check_nodes(NodeCheck *checks, int count);
 static void greet_node(void *arg);
 static void ask_node(void *arg);
+static void send_query(NodeCheck *check, const char *sql);
 static void hear_node(void *arg);
 static void await_answer(const NodeCheck *check, int ncolumns,
 						 BulkparDblinkResult *result);
@@ -54,11 +55,12 @@ static const BulkparSubxactFunction steps[] = {
 };
 
 /*
- * Ask each node of a job, all at the same time, and keep what it has explained.  No
- * connection stays behind.  An error says of which node it is.
+ * Ask each node of a job, all at the same time, and keep what it has explained, if
+ * that is wanted.  If all agree the coordinator of the call, or NULL, may go on.
+ * No connection stays behind.  An error says of which node it is.
  */
 void
-bulkpar_nodecheck_ask(BulkparJob *job)
+bulkpar_nodecheck_ask(const BulkparJob *job, bool explain, BulkparCall *call)
 {
 	NodeCheck  *checks = palloc0(sizeof(NodeCheck) * job->nnodes);
 	ErrorData  *error;
@@ -70,10 +72,13 @@ bulkpar_nodecheck_ask(BulkparJob *job)
 	{
 		checks[i].job = job;
 		checks[i].node = &job->nodes[i];
+		checks[i].explain = explain;
 		snprintf(checks[i].connection, sizeof(checks[i].connection),
 				 BULKPAR_DBLINK_MARK " %d of %d", i + 1, MyProcPid);
 	}
 	error = check_nodes(checks, job->nnodes);
+	if (error == NULL && call != NULL)
+		bulkpar_handover_release(call);
 	for (int i = 0; i < job->nnodes; i++)
 	{
 		ErrorData  *left = bulkpar_subxact_try(leave_node, &checks[i]);
@@ -128,7 +133,7 @@ greet_node(void *arg)
 
 	bulkpar_dblink_connect(check->connection, check->node);
 	check->connected = true;
-	bulkpar_dblink_send(check->connection, bulkpar_remote_prepare(check->node));
+	send_query(check, bulkpar_remote_prepare(check->node));
 }
 
 static void
@@ -140,9 +145,15 @@ ask_node(void *arg)
 
 	await_answer(check, BULKPAR_REMOTE_PREPARE_COLUMNS, &result);
 	schema = bulkpar_remote_prepared(&result);
-	bulkpar_dblink_send(check->connection,
-						bulkpar_remote_explain(check->job, check->node,
-											   schema));
+	send_query(check, bulkpar_remote_explain(check->job, check->node, schema,
+											 !check->explain));
+}
+
+static void
+send_query(NodeCheck *check, const char *sql)
+{
+	bulkpar_dblink_send(check->connection, sql);
+	check->sent_at = GetCurrentTimestamp();
 }
 
 static void
@@ -179,7 +190,8 @@ await_result(const NodeCheck *check)
 	{
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 LOOK_INTERVAL, PG_WAIT_EXTENSION);
+						 bulkpar_dblink_interval(check->sent_at),
+						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -14,7 +14,9 @@
 #define BULKPAR_NODECHECK_H
 
 #include "books/job.h"
+#include "run/handover.h"
 
-extern void bulkpar_nodecheck_ask(BulkparJob *job);
+extern void bulkpar_nodecheck_ask(const BulkparJob *job, bool explain,
+								  BulkparCall *call);
 
 #endif							/* BULKPAR_NODECHECK_H */

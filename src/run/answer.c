@@ -36,6 +36,7 @@
 #define DOUBT 20
 
 static BulkparQuestion question_now(const BulkparTalks *work);
+static void hear_start(BulkparTalks *work, BulkparTalk *talk);
 static void hear_prepared(BulkparTalks *work, BulkparTalk *talk);
 static void recheck_shards(const BulkparTalks *work, const BulkparTalk *talk);
 static void ask_start(const BulkparTalks *work, BulkparTalk *talk);
@@ -66,9 +67,7 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 			hear_prepared(work, talk);
 			break;
 		case BULKPAR_QUESTION_START:
-			talk->started = true;
-			bulkpar_answer_ask_next(talk, question_now(work), 0);
-			recheck_shards(work, talk);
+			hear_start(work, talk);
 			break;
 		case BULKPAR_QUESTION_ERRORS:
 			hear_errors(work, talk);
@@ -76,12 +75,17 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 		case BULKPAR_QUESTION_STOP:
 			bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STOPPED, 0);
 			break;
-		default:
-			if (talk->prepared)
-				hear_status(work, talk);
-			else
+		case BULKPAR_QUESTION_STATUS:
+		case BULKPAR_QUESTION_STOPPED:
+			if (!talk->prepared)
+			{
+				talk->prepared = true;
 				bulkpar_answer_ask_next(talk, talk->question, 0);
-			talk->prepared = true;
+				break;
+			}
+			/* FALLTHROUGH */
+		default:
+			hear_status(work, talk);
 			break;
 	}
 }
@@ -92,6 +96,20 @@ question_now(const BulkparTalks *work)
 {
 	return work->order == BULKPAR_TALK_RUN ? BULKPAR_QUESTION_STATUS :
 		BULKPAR_QUESTION_STOP;
+}
+
+/*
+ * A job was started, or found to have succeeded before.  What is in the answer of
+ * one that is there says the same as an answer how it is.
+ */
+static void
+hear_start(BulkparTalks *work, BulkparTalk *talk)
+{
+	talk->started = true;
+	bulkpar_answer_ask_next(talk, question_now(work), 0);
+	recheck_shards(work, talk);
+	if (work->order == BULKPAR_TALK_RUN)
+		hear_status(work, talk);
 }
 
 /*
@@ -186,8 +204,12 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 		talk->asked = talk->started = true;
 		talk->succeeded = talk->ended = talk->doubted = false;
 		note_talk(work, talk, &report);
-		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS,
-								next_interval(talk, &report));
+		if (talk->waited)
+			bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS,
+									next_interval(talk, &report));
+		else
+			bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_WAIT, 0);
+		talk->waited = true;
 	}
 	else if (!talk->started)
 		ask_start(work, talk);
@@ -340,6 +362,15 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 	}
 	report.status = talk->ended ? "failed" :
 		talk->asked ? BULKPAR_NODE_NOT_REACHED : BULKPAR_NODE_WAITING;
+	if (runs && (failed == BULKPAR_QUESTION_WAIT ||
+				 (failed == BULKPAR_QUESTION_CONFIRM && !talk->prepared)) &&
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION)
+	{
+		/* That is what has become of the job, of which the answer says more. */
+		talk->waited = true;
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_CONNECT, 0);
+		return;
+	}
 	if (runs && is_at_work_already(failed, error) &&
 		++talk->starts < MAX_STARTS)
 	{

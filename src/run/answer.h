@@ -29,6 +29,7 @@ typedef enum BulkparQuestion
 	BULKPAR_QUESTION_CONNECT,
 	BULKPAR_QUESTION_PREPARE,
 	BULKPAR_QUESTION_START,
+	BULKPAR_QUESTION_WAIT,		/* for its end, but not long */
 	BULKPAR_QUESTION_STATUS,
 	BULKPAR_QUESTION_ERRORS,	/* which rows it has skipped */
 	BULKPAR_QUESTION_CONFIRM,	/* how it is, when all have succeeded */
@@ -46,6 +47,7 @@ typedef struct BulkparTalk
 	bool		connected;
 	char	   *schema;			/* of the extension there */
 	bool		prepared;		/* the question how the job is, there */
+	bool		waited;			/* for its end, which has not come soon */
 	BulkparQuestion question;
 	TimestampTz due;			/* when to ask it */
 	bool		sent;			/* and it is not all answered */
@@ -71,6 +73,7 @@ typedef struct BulkparTalk
 typedef struct BulkparTalks
 {
 	BulkparTalkShared *shared;
+	bool	   *early;			/* which of the first nodes are connected */
 	BulkparJob *job;
 	int			count;
 	BulkparTalk *talks;

@@ -26,6 +26,15 @@ static int64 take_over_job(const BulkparCall *call);
 static void raise_not_resumed(int64 job_id);
 static void lock_job(int64 job_id);
 
+/* Plan how a job is stored, in a transaction of its own. */
+void
+bulkpar_beginning_prepare(void)
+{
+	bulkpar_settings_start_transaction();
+	bulkpar_job_prepare_insert();
+	CommitTransactionCommand();
+}
+
 /*
  * Store the job of a call, or take over the one that it resumes, and take the
  * lock that says that it is alive.  Returns its id, and where the WAL has that,

@@ -17,6 +17,7 @@
 
 #include "run/handover.h"
 
+extern void bulkpar_beginning_prepare(void);
 extern int64 bulkpar_beginning_store(const BulkparCall *call,
 									 XLogRecPtr *stored_at);
 

@@ -90,6 +90,8 @@ static void handle_cancel(SIGNAL_ARGS);
 static void handle_pause(SIGNAL_ARGS);
 static void request_stop(void);
 static void run_job(Coordinator *coordinator);
+static void plan_nothing(BulkparJob *job);
+static bool has_nodes(const Coordinator *coordinator);
 static void launch_nodes(Coordinator *coordinator);
 static void await_window(Coordinator *coordinator);
 static void wait_a_while(const Coordinator *coordinator, int *events);
@@ -164,6 +166,9 @@ bulkpar_coordinator_main(Datum main_arg)
 	{
 		take_slot(coordinator);
 		prepare_crew(coordinator);
+		if (coordinator->call->held)
+			bulkpar_beginning_prepare();
+		bulkpar_handover_await(coordinator->call);
 		coordinator->job_id = bulkpar_beginning_store(coordinator->call,
 													  &coordinator->stored_at);
 		run_job(coordinator);
@@ -233,8 +238,9 @@ take_slot(const Coordinator *coordinator)
 }
 
 /*
- * Have a crew, and launch the first worker of it, if it will have something to do
- * at once: to start a process takes as long as to store the job.
+ * Have a crew, and launch the first worker of it, and what talks to other servers,
+ * if they will have something to do at once: to start a process takes as long as to
+ * store the job.
  */
 static void
 prepare_crew(Coordinator *coordinator)
@@ -247,7 +253,11 @@ prepare_crew(Coordinator *coordinator)
 											call->snapshot_holder,
 											coordinator->pace);
 	MemoryContextSwitchTo(oldcontext);
-	if (can_begin_at_once(call))
+	if (!can_begin_at_once(call))
+		return;
+	if (call->nodes)
+		launch_nodes(coordinator);
+	if (call->parts)
 		bulkpar_crew_launch_early(coordinator->crew);
 }
 
@@ -331,34 +341,55 @@ run_job(Coordinator *coordinator)
 	bulkpar_crew_follow(coordinator->crew, coordinator->job, false);
 	MemoryContextSwitchTo(oldcontext);
 	await_window(coordinator);
-	(void) bulkpar_crew_launch(coordinator->crew, 1);
+	if (coordinator->job->nparts > 0)
+		(void) bulkpar_crew_launch(coordinator->crew, 1);
+	else
+		plan_nothing(coordinator->job);
 	bulkpar_pace_tell_job(coordinator->pace, coordinator->job_id,
 						  coordinator->job->runs);
 	if (pg_atomic_read_u64(&coordinator->call->job_id) == 0)
 		publish_job(coordinator);
-	if (coordinator->call->nodes)
+	if (coordinator->nodes == NULL && coordinator->call->nodes &&
+		has_nodes(coordinator))
 		launch_nodes(coordinator);
+	if (coordinator->nodes != NULL)
+		bulkpar_nodes_tell_job(coordinator->nodes, coordinator->job_id);
 	bulkpar_ending_prepare(coordinator->job);
 	watch_workers(coordinator);
 }
 
-/*
- * Let the nodes begin.  What their jobs are called must not be lost, or nobody
- * would know them again.
- */
+/* Plan a job that has nothing to do here, for which there is no worker. */
+static void
+plan_nothing(BulkparJob *job)
+{
+	job->workers = 1;
+	bulkpar_settings_start_transaction();
+	bulkpar_job_start(job);
+	CommitTransactionCommand();
+}
+
+/* Whether a job that goes on has other servers. */
+static bool
+has_nodes(const Coordinator *coordinator)
+{
+	int			count;
+
+	bulkpar_settings_start_transaction();
+	(void) bulkpar_node_load(coordinator->job_id, &count);
+	CommitTransactionCommand();
+	return count > 0;
+}
+
+/* Launch what talks to other servers. */
 static void
 launch_nodes(Coordinator *coordinator)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
-	BulkparNodes *nodes = bulkpar_nodes_create(&coordinator->call->identity,
-											   coordinator->job);
 
+	coordinator->nodes = bulkpar_nodes_create(&coordinator->call->identity,
+											  &coordinator->call->early);
 	MemoryContextSwitchTo(oldcontext);
-	if (nodes == NULL)
-		return;
-	XLogFlush(coordinator->stored_at);
-	coordinator->nodes = nodes;
-	bulkpar_nodes_launch(nodes);
+	bulkpar_nodes_launch(coordinator->nodes);
 }
 
 /*

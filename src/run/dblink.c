@@ -3,8 +3,8 @@
  * dblink.c
  *		Connections to other servers, by the functions of dblink.
  *
- * They are called in SQL, so that whoever may not call them cannot do so through
- * us, and dblink does what it does for everybody: it takes the user mapping of
+ * They are called in SQL, or as there, so that whoever may not call them cannot do
+ * so through us, and dblink does what it does for everybody: it takes the user mapping of
  * the current user, and of one that is no superuser it wants a password there.
  * Each function is found in the schema of its extension by just its types, which
  * no other function in that schema can have.
@@ -34,16 +34,22 @@
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "books/bookkeeping.h"
+#include "compat.h"
 #include "run/dblink.h"
 #include "run/peer.h"
 #include "session/extension.h"
+
+/* Milliseconds between two looks for an answer. */
+#define MAX_INTERVAL 25
 
 /* Rows of an answer that are read. */
 #define MAX_RESULT 5000
@@ -154,19 +160,37 @@ bulkpar_dblink_send(const char *name, const char *sql)
 	end_call();
 }
 
-/* Whether there is nothing to receive yet. */
+/*
+ * Whether there is nothing to receive yet.  That is asked often, and so not in SQL,
+ * which would take longer than all else.
+ */
 bool
 bulkpar_dblink_is_busy(const char *name)
 {
-	char	   *busy;
-	bool		result;
+	Oid			argtypes[] = {TEXTOID};
+	Oid			function = find_function("dblink_is_busy", 1, argtypes);
+	bool		busy;
 
-	begin_call();
-	(void) call("dblink_is_busy", name, NULL, NULL);
-	busy = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	result = busy != NULL && strcmp(busy, "0") != 0;
-	end_call();
-	return result;
+	if (!bulkpar_compat_may_execute(function))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, "dblink_is_busy");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	busy = DatumGetInt32(OidFunctionCall1(function,
+										  CStringGetTextDatum(name))) != 0;
+	PopActiveSnapshot();
+	return busy;
+}
+
+/*
+ * In how many milliseconds to look for the answer to what was sent then.  Most
+ * answers come at once, and each look takes some time.
+ */
+long
+bulkpar_dblink_interval(TimestampTz sent_at)
+{
+	long		age = TimestampDifferenceMilliseconds(sent_at,
+													  GetCurrentTimestamp());
+
+	return Min(1 + age / 10, MAX_INTERVAL);
 }
 
 /*

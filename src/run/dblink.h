@@ -13,6 +13,8 @@
 #ifndef BULKPAR_DBLINK_H
 #define BULKPAR_DBLINK_H
 
+#include "datatype/timestamp.h"
+
 #include "books/node.h"
 
 /*
@@ -34,6 +36,7 @@ extern void bulkpar_dblink_connect(const char *name,
 extern void bulkpar_dblink_disconnect(const char *name);
 extern void bulkpar_dblink_send(const char *name, const char *sql);
 extern bool bulkpar_dblink_is_busy(const char *name);
+extern long bulkpar_dblink_interval(TimestampTz sent_at);
 extern void bulkpar_dblink_receive(const char *name, int ncolumns,
 								   BulkparDblinkResult *result);
 extern void bulkpar_dblink_cancel(const char *name);

@@ -19,6 +19,7 @@
 #include <signal.h>
 
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
@@ -48,6 +49,7 @@ bulkpar_handover_prepare(const BulkparJob *job, const char *request,
 	call->identity = identity;
 	call->caller = MyProc;
 	call->command = job->command;
+	call->parts = job->nparts > 0;
 	call->nodes = job->nnodes > 0;
 	call->once = job->once;
 	pg_atomic_init_u64(&call->job_id, 0);
@@ -75,6 +77,37 @@ bulkpar_handover_launch(dsm_segment *segment)
 	if (handle == NULL)
 		bulkpar_launch_raise_no_slot(BULKPAR_SHORTAGE_SERVER);
 	return handle;
+}
+
+/* Let the coordinator store the job. */
+void
+bulkpar_handover_release(BulkparCall *call)
+{
+	PGPROC	   *coordinator;
+
+	call->held = false;
+	pg_memory_barrier();
+	coordinator = call->coordinator;
+	if (coordinator != NULL)
+		SetLatch(&coordinator->procLatch);
+}
+
+/*
+ * Wait until this process, the coordinator, may store the job.  Outside of any
+ * transaction; a cancel is thrown.
+ */
+void
+bulkpar_handover_await(BulkparCall *call)
+{
+	call->coordinator = MyProc;
+	pg_memory_barrier();
+	while (call->held)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 /* Tell the caller something, if it waits; of two at once it hears the last. */

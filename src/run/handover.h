@@ -22,6 +22,7 @@
 #include "books/job.h"
 #include "run/outset.h"
 #include "run/quota.h"
+#include "run/talk.h"
 #include "session/error.h"
 #include "session/identity.h"
 
@@ -44,10 +45,18 @@ typedef struct BulkparCall
 	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
 	int64		resumed;		/* the job to resume, or 0 for a new one */
 	BulkparJobChange change;	/* what a resumed job does otherwise */
-	bool		nodes;			/* it has some; a resumed job may */
+	bool		parts;			/* it has some here, ... */
+	bool		nodes;			/* ... and on nodes; a resumed job may */
+	BulkparEarlyNodes early;	/* of a new job */
 	bool		once;			/* a new job is to run once */
 	bool		eager;			/* nothing that it carries keeps it from
 								 * beginning at once */
+
+	/* set by the caller, too: the job may not be stored yet */
+	volatile bool held;
+
+	/* set by the coordinator before it waits for that */
+	PGPROC	   *volatile coordinator;	/* to wake it; it may have ended */
 
 	/* set by the coordinator before the workers are started */
 	char		xmin_holders[256];
@@ -85,6 +94,8 @@ extern BulkparCall *bulkpar_handover_prepare(const BulkparJob *job,
 											 const char *request,
 											 dsm_segment **segment);
 extern BackgroundWorkerHandle *bulkpar_handover_launch(dsm_segment *segment);
+extern void bulkpar_handover_release(BulkparCall *call);
+extern void bulkpar_handover_await(BulkparCall *call);
 extern void bulkpar_handover_tell(BulkparCall *call, const char *notice);
 extern bool bulkpar_handover_hear(BulkparCall *call, uint32 *heard,
 								  char *notice);

@@ -44,6 +44,7 @@
 
 struct BulkparNodes
 {
+	int64		job_id;			/* 0 before it is stored */
 	BulkparTalkArgs args;
 	BulkparTalkShared *shared;
 	BulkparSlot slot;			/* of the process */
@@ -55,32 +56,30 @@ struct BulkparNodes
 StaticAssertDecl(sizeof(BulkparTalkArgs) <= BGW_EXTRALEN,
 				 "arguments do not fit");
 
+static void wake_talk(const BulkparNodes *nodes);
 static BulkparShortage launch_talk(BulkparNodes *nodes);
 static bool are_complete(const BulkparNodes *nodes);
 
 /*
- * What a job needs to have its nodes work, in the current memory context; NULL if
- * it has none.  The identity is that of its processes.
+ * What a job needs to have its nodes work, in the current memory context.  The
+ * identity is that of its processes, which work as its owner; the nodes are those
+ * of a job that is not stored yet.
  */
 BulkparNodes *
-bulkpar_nodes_create(const BulkparIdentity *identity, const BulkparJob *job)
+bulkpar_nodes_create(const BulkparIdentity *identity,
+					 const BulkparEarlyNodes *early)
 {
 	MemoryContext context = CurrentMemoryContext;
 	BulkparNodes *nodes = palloc0(sizeof(BulkparNodes));
 	dsm_segment *segment;
 	bool		can_login;
-	int			count;
 
 	nodes->args.identity = *identity;
-	nodes->args.job_id = job->job_id;
 	bulkpar_settings_start_transaction();
-	(void) bulkpar_node_load(job->job_id, &count);
 	can_login = bulkpar_identity_choose_owner(&nodes->args.identity,
-											  job->owner);
+											  identity->role);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
-	if (count == 0)
-		return NULL;
 	if (!can_login)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
@@ -92,12 +91,14 @@ bulkpar_nodes_create(const BulkparIdentity *identity, const BulkparJob *job)
 	dsm_pin_mapping(segment);
 	nodes->shared = dsm_segment_address(segment);
 	memset(nodes->shared, 0, sizeof(BulkparTalkShared));
+	nodes->shared->early = *early;
 	pg_atomic_init_u32(&nodes->shared->order, BULKPAR_TALK_RUN);
+	pg_atomic_init_u64(&nodes->shared->job_id, 0);
 	nodes->args.segment = dsm_segment_handle(segment);
 	return nodes;
 }
 
-/* Launch the process.  What is in the books of the job must be on disk. */
+/* Launch the process, which waits until it is told which job it is for. */
 void
 bulkpar_nodes_launch(BulkparNodes *nodes)
 {
@@ -105,6 +106,27 @@ bulkpar_nodes_launch(BulkparNodes *nodes)
 
 	if (shortage != BULKPAR_SHORTAGE_NONE)
 		bulkpar_launch_raise_no_slot(shortage);
+}
+
+/* Let the process begin with the job, which is stored. */
+void
+bulkpar_nodes_tell_job(BulkparNodes *nodes, int64 job_id)
+{
+	nodes->job_id = job_id;
+	pg_atomic_write_u64(&nodes->shared->job_id, job_id);
+	wake_talk(nodes);
+}
+
+static void
+wake_talk(const BulkparNodes *nodes)
+{
+	PGPROC	   *proc;
+
+	/* It looks for what we have written after it has said who it is. */
+	pg_memory_barrier();
+	proc = nodes->shared->proc;
+	if (proc != NULL)
+		SetLatch(&proc->procLatch);
 }
 
 /*
@@ -130,7 +152,7 @@ bulkpar_nodes_look_after(BulkparNodes *nodes)
 				(errcode(ERRCODE_OPERATOR_INTERVENTION),
 				 errmsg("the process of bulkpar job " INT64_FORMAT
 						" that talks to other servers ended unexpectedly",
-						nodes->args.job_id),
+						nodes->job_id),
 				 errhint("The server log may say why.")));
 	bulkpar_nodes_launch(nodes);
 	return false;
@@ -143,8 +165,6 @@ bulkpar_nodes_look_after(BulkparNodes *nodes)
 void
 bulkpar_nodes_ask_to_stop(BulkparNodes *nodes, bool cancel)
 {
-	PGPROC	   *proc;
-
 	if (nodes->complete || nodes->deadline != 0)
 		return;
 	nodes->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
@@ -153,9 +173,7 @@ bulkpar_nodes_ask_to_stop(BulkparNodes *nodes, bool cancel)
 						cancel ? BULKPAR_TALK_CANCEL : BULKPAR_TALK_PAUSE);
 	if (bulkpar_launch_empty_slot(&nodes->slot, 0))
 		(void) launch_talk(nodes);
-	proc = nodes->shared->proc;
-	if (proc != NULL)
-		SetLatch(&proc->procLatch);
+	wake_talk(nodes);
 }
 
 /*
@@ -210,14 +228,12 @@ launch_talk(BulkparNodes *nodes)
 		.extra = &nodes->args,
 		.extra_size = sizeof(nodes->args)
 	};
-	char		name[BGW_MAXLEN];
 
-	snprintf(name, sizeof(name), "bulkpar nodes of job " INT64_FORMAT,
-			 nodes->args.job_id);
 	nodes->shared->proc = NULL;
 	nodes->shared->finished = false;
 	return bulkpar_launch_in_slot(&nodes->slot, GetMemoryChunkContext(nodes),
-								  &launch, name, nodes->args.identity.login);
+								  &launch, bulkpar_talk_name(nodes->job_id),
+								  nodes->args.identity.login);
 }
 
 static bool
@@ -226,7 +242,7 @@ are_complete(const BulkparNodes *nodes)
 	bool		complete;
 
 	bulkpar_settings_start_transaction();
-	complete = bulkpar_node_are_complete(nodes->args.job_id);
+	complete = bulkpar_node_are_complete(nodes->job_id);
 	CommitTransactionCommand();
 	return complete;
 }

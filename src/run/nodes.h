@@ -14,13 +14,15 @@
 #define BULKPAR_NODES_H
 
 #include "books/job.h"
+#include "run/talk.h"
 #include "session/identity.h"
 
 typedef struct BulkparNodes BulkparNodes;
 
 extern BulkparNodes *bulkpar_nodes_create(const BulkparIdentity *identity,
-										  const BulkparJob *job);
+										  const BulkparEarlyNodes *early);
 extern void bulkpar_nodes_launch(BulkparNodes *nodes);
+extern void bulkpar_nodes_tell_job(BulkparNodes *nodes, int64 job_id);
 extern bool bulkpar_nodes_look_after(BulkparNodes *nodes);
 extern void bulkpar_nodes_ask_to_stop(BulkparNodes *nodes, bool cancel);
 extern void bulkpar_nodes_stop(BulkparNodes *nodes, char *unreached,

@@ -18,7 +18,8 @@
 
 /* The columns of the answers. */
 #define BULKPAR_REMOTE_PREPARE_COLUMNS 2
-#define BULKPAR_REMOTE_START_COLUMNS 1
+#define BULKPAR_REMOTE_RESULT_COLUMNS 6
+#define BULKPAR_REMOTE_PREPARE_STATUS_COLUMNS 1
 #define BULKPAR_REMOTE_STATUS_COLUMNS 19
 #define BULKPAR_REMOTE_ERRORS_COLUMNS 12
 #define BULKPAR_REMOTE_STOP_COLUMNS 1
@@ -28,13 +29,15 @@ extern char *bulkpar_remote_prepare(const BulkparNode *node);
 extern char *bulkpar_remote_prepared(const BulkparDblinkResult *result);
 extern char *bulkpar_remote_explain(const BulkparJob *job,
 									const BulkparNode *node,
-									const char *schema);
+									const char *schema, bool check_only);
 extern char *bulkpar_remote_start(const BulkparJob *job,
 								  const BulkparNode *node,
 								  const char *schema);
 extern char *bulkpar_remote_resume(const BulkparJob *job,
 								   const BulkparNode *node,
 								   const char *schema);
+extern char *bulkpar_remote_wait(const BulkparNode *node, const char *schema,
+								 bool ended);
 extern char *bulkpar_remote_prepare_status(const BulkparNode *node,
 										   const char *schema);
 extern char *bulkpar_remote_status(void);

@@ -41,10 +41,6 @@
 #include "run/talk.h"
 #include "session/settings.h"
 
-/* Between two looks for an answer: at first, and when it takes long. */
-#define FIRST_LOOK 3
-#define LATER_LOOK 25
-
 /* How often the coordinator is looked for, in milliseconds. */
 #define ALIVE_INTERVAL 1000
 
@@ -54,8 +50,11 @@
 /* After which it is asked to cancel what keeps it from stopping. */
 #define CANCEL_AFTER 3000
 
+static void connect_early(BulkparTalks *work);
+static char *name_connection(char *name, int number);
+static int64 await_job(BulkparTalkShared *shared);
 static bool has_coordinator(int64 job_id);
-static void start_work(BulkparTalks *work, const BulkparTalkArgs *args);
+static void start_work(BulkparTalks *work, int64 job_id);
 static bool is_over(const BulkparTalks *work);
 static bool all_have_succeeded(const BulkparTalks *work);
 static void hear_order(BulkparTalks *work);
@@ -80,6 +79,7 @@ bulkpar_talk_main(Datum main_arg)
 	BulkparTalkArgs args;
 	BulkparTalks work = {0};
 	TimestampTz alive_at;
+	int64		job_id;
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -90,11 +90,13 @@ bulkpar_talk_main(Datum main_arg)
 	work.shared = bulkpar_launch_begin(&args.identity, args.segment);
 	if (work.shared == NULL)
 		return;
-	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 
 	MemoryContextSwitchTo(TopMemoryContext);
-	work.shared->proc = MyProc;
-	start_work(&work, &args);
+	connect_early(&work);
+	job_id = await_job(work.shared);
+	if (job_id == 0)
+		return;
+	start_work(&work, job_id);
 	alive_at = GetCurrentTimestamp();
 	for (;;)
 	{
@@ -115,12 +117,100 @@ bulkpar_talk_main(Datum main_arg)
 		CHECK_FOR_INTERRUPTS();
 		if (!TimestampDifferenceExceeds(alive_at, now, ALIVE_INTERVAL))
 			continue;
-		if (!has_coordinator(args.job_id))
+		if (!has_coordinator(job_id))
 			break;
 		alive_at = now;
 	}
 	work.shared->finished = all_have_succeeded(&work);
 	bulkpar_launch_wake_launcher();
+}
+
+/* What the process is called; 0 is for a job that is not stored yet. */
+const char *
+bulkpar_talk_name(int64 job_id)
+{
+	return job_id == 0 ? "bulkpar nodes of a new job" :
+		psprintf("bulkpar nodes of job " INT64_FORMAT, job_id);
+}
+
+/*
+ * Connect to the first nodes of a job that is yet to be stored.  Where that fails it
+ * is tried again, and an error, when it is.
+ */
+static void
+connect_early(BulkparTalks *work)
+{
+	const BulkparEarlyNodes *early = &work->shared->early;
+	int			count;
+
+	work->early = palloc0(sizeof(bool) * BULKPAR_EARLY_NODES);
+	bulkpar_settings_start_transaction();
+	(void) bulkpar_node_load(0, &count);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(TopMemoryContext);
+	for (int i = 0; i < early->count &&
+		 pg_atomic_read_u64(&work->shared->job_id) == 0; i++)
+	{
+		BulkparNode node = {
+			.server = early->servers[i],
+			.citus_node = early->citus_nodes[i]
+		};
+		char		name[NAMEDATALEN];
+
+		PG_TRY();
+		{
+			bulkpar_settings_start_transaction();
+			bulkpar_dblink_connect(name_connection(name, i + 1), &node);
+			CommitTransactionCommand();
+			work->early[i] = true;
+		}
+		PG_CATCH();
+		{
+			MemoryContextSwitchTo(TopMemoryContext);
+			FlushErrorState();
+			AbortOutOfAnyTransaction();
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(TopMemoryContext);
+	}
+}
+
+/* What the connection to a node of that number is called. */
+static char *
+name_connection(char *name, int number)
+{
+	snprintf(name, NAMEDATALEN, BULKPAR_DBLINK_MARK " %d", number);
+	return name;
+}
+
+/*
+ * Wait until the job is stored, and be called after it.  Returns 0 if it is to stop
+ * before that.
+ */
+static int64
+await_job(BulkparTalkShared *shared)
+{
+	int64		job_id;
+
+	shared->proc = MyProc;
+	pg_memory_barrier();
+	for (;;)
+	{
+		job_id = pg_atomic_read_u64(&shared->job_id);
+		if (job_id != 0)
+			break;
+		if (pg_atomic_read_u32(&shared->order) != BULKPAR_TALK_RUN)
+			return 0;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	strlcpy(MyBgworkerEntry->bgw_name, bulkpar_talk_name(job_id), BGW_MAXLEN);
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
+					PGC_USERSET, PGC_S_OVERRIDE);
+	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
+	return job_id;
 }
 
 static bool
@@ -138,7 +228,7 @@ has_coordinator(int64 job_id)
 
 /* Make the settings of the job ours, and begin with each of its nodes. */
 static void
-start_work(BulkparTalks *work, const BulkparTalkArgs *args)
+start_work(BulkparTalks *work, int64 job_id)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
 												  "bulkpar nodes",
@@ -147,8 +237,8 @@ start_work(BulkparTalks *work, const BulkparTalkArgs *args)
 
 	bulkpar_settings_start_transaction();
 	MemoryContextSwitchTo(context);
-	work->job = bulkpar_job_load(args->job_id);
-	nodes = bulkpar_node_load(args->job_id, &work->count);
+	work->job = bulkpar_job_load(job_id);
+	nodes = bulkpar_node_load(job_id, &work->count);
 	bulkpar_settings_adopt(&work->job->settings);
 	work->talks = palloc0(sizeof(BulkparTalk) * work->count);
 	for (int i = 0; i < work->count; i++)
@@ -158,8 +248,13 @@ start_work(BulkparTalks *work, const BulkparTalkArgs *args)
 		talk->node = &nodes[i];
 		talk->context = AllocSetContextCreate(context, "bulkpar answer",
 											  ALLOCSET_SMALL_SIZES);
-		snprintf(talk->connection, sizeof(talk->connection),
-				 BULKPAR_DBLINK_MARK " %d", talk->node->number);
+		(void) name_connection(talk->connection, talk->node->number);
+		if (talk->node->number <= BULKPAR_EARLY_NODES &&
+			work->early[talk->node->number - 1])
+		{
+			talk->connected = true;
+			talk->question = BULKPAR_QUESTION_PREPARE;
+		}
 		talk->asked = talk->asked_before =
 			strcmp(talk->node->status, BULKPAR_NODE_WAITING) != 0;
 		talk->succeeded = talk->ended =
@@ -332,8 +427,13 @@ question_text(const BulkparTalks *work, const BulkparTalk *talk)
 			return talk->resumes ?
 				bulkpar_remote_resume(work->job, talk->node, talk->schema) :
 				bulkpar_remote_start(work->job, talk->node, talk->schema);
+		case BULKPAR_QUESTION_WAIT:
+			return bulkpar_remote_wait(talk->node, talk->schema, false);
 		case BULKPAR_QUESTION_ERRORS:
 			return bulkpar_remote_errors(talk->node, talk->schema);
+		case BULKPAR_QUESTION_CONFIRM:
+			return talk->prepared ? bulkpar_remote_status() :
+				bulkpar_remote_wait(talk->node, talk->schema, true);
 		case BULKPAR_QUESTION_STOP:
 			return bulkpar_remote_stop(talk->node, talk->schema,
 									   work->order == BULKPAR_TALK_CANCEL);
@@ -351,13 +451,18 @@ answer_columns(const BulkparTalk *talk)
 		case BULKPAR_QUESTION_PREPARE:
 			return BULKPAR_REMOTE_PREPARE_COLUMNS;
 		case BULKPAR_QUESTION_START:
-			return BULKPAR_REMOTE_START_COLUMNS;
+		case BULKPAR_QUESTION_WAIT:
+			return BULKPAR_REMOTE_RESULT_COLUMNS;
 		case BULKPAR_QUESTION_ERRORS:
 			return BULKPAR_REMOTE_ERRORS_COLUMNS;
+		case BULKPAR_QUESTION_CONFIRM:
+			return talk->prepared ? BULKPAR_REMOTE_STATUS_COLUMNS :
+				BULKPAR_REMOTE_RESULT_COLUMNS;
 		case BULKPAR_QUESTION_STOP:
 			return BULKPAR_REMOTE_STOP_COLUMNS;
 		default:
-			return talk->prepared ? BULKPAR_REMOTE_STATUS_COLUMNS : 1;
+			return talk->prepared ? BULKPAR_REMOTE_STATUS_COLUMNS :
+				BULKPAR_REMOTE_PREPARE_STATUS_COLUMNS;
 	}
 }
 
@@ -418,9 +523,7 @@ time_to_listen(const BulkparTalks *work)
 		if (talk->question == BULKPAR_QUESTION_NONE)
 			continue;
 		if (talk->sent)
-			wait = Min(wait, TimestampDifferenceExceeds(talk->sent_at, now,
-														4 * LATER_LOOK) ?
-					   LATER_LOOK : FIRST_LOOK);
+			wait = Min(wait, bulkpar_dblink_interval(talk->sent_at));
 		else if (talk->due != DT_NOEND)
 			wait = Min(wait, TimestampDifferenceMilliseconds(now, talk->due));
 	}

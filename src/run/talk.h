@@ -32,10 +32,25 @@ typedef enum BulkparTalkOrder
 	BULKPAR_TALK_CANCEL
 } BulkparTalkOrder;
 
+/* So many nodes can be connected to before the job is stored. */
+#define BULKPAR_EARLY_NODES 16
+
+/* The first nodes of a job that is yet to be stored, as they are connected to. */
+typedef struct BulkparEarlyNodes
+{
+	int			count;
+	Oid			servers[BULKPAR_EARLY_NODES];
+	int			citus_nodes[BULKPAR_EARLY_NODES];
+} BulkparEarlyNodes;
+
 /* What it shares with the coordinator. */
 typedef struct BulkparTalkShared
 {
-	pg_atomic_uint32 order;		/* by the coordinator */
+	BulkparEarlyNodes early;	/* immutable */
+
+	/* set by the coordinator */
+	pg_atomic_uint32 order;
+	pg_atomic_uint64 job_id;	/* 0 before the job is stored */
 
 	/* set by the process */
 	PGPROC	   *volatile proc;	/* to wake it; it may have ended */
@@ -47,10 +62,10 @@ typedef struct BulkparTalkShared
 typedef struct BulkparTalkArgs
 {
 	BulkparIdentity identity;
-	int64		job_id;
 	dsm_handle	segment;
 } BulkparTalkArgs;
 
+extern const char *bulkpar_talk_name(int64 job_id);
 extern PGDLLEXPORT void bulkpar_talk_main(Datum main_arg);
 
 #endif							/* BULKPAR_TALK_H */

@@ -207,5 +207,8 @@ SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', '"At"', '''2000-
 SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', '"At"', 'clock_timestamp()', 5)));
 SELECT warnings(VARIADIC array(SELECT bulkpar_explain('"Meet"', '"At"', 'NULL', 5,
 	condition => 'NOT EXISTS (SELECT FROM one WHERE a = id AND current_date > ''2000-01-01'')')));
+-- No more than a check.
+SELECT bulkpar_explain('"Meet"', 'n', 'n + 1', sample => NULL);
+SELECT bulkpar_explain('"Meet"', 'n', 'absent + 1', sample => NULL);
 DROP TABLE "Pair", one, "Meet";
 DROP FUNCTION meet_note, warnings;

@@ -233,24 +233,38 @@ is(sql("SELECT string_agg(DISTINCT n.status, ',') FROM bulkpar_nodes n JOIN bulk
 is_still('nothing goes on while it is paused');
 is_once('paused', 'after a pause');
 
-# A cancel is heard while a node is asked before the job, and while it starts it.
+# A cancel is heard while a node is asked before the job, when its processes wait for
+# that here, and while it starts it; the end of the caller is one as well.
+my @asked = ('LOCK TABLE users_1', "application_name LIKE 'bulkpar%'");
 foreach my $case (
-	[ 'LOCK TABLE users_1', "application_name LIKE 'bulkpar%'", 'before it starts' ],
-	[ 'UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id', "backend_type = 'bulkpar coordinator'",
+	[ 'cancel', @asked, 'before it starts' ],
+	[ 'terminate', @asked, 'before it starts' ],
+	[ 'cancel', 'UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id', "backend_type = 'bulkpar coordinator'",
 		'while it starts' ])
 {
-	my ($lock, $who, $name) = @$case;
+	my ($end, $lock, $who, $name) = @$case;
 	my $locker = $one->background_psql('postgres');
+	my $jobs = sql('SELECT count(*) FROM bulkpar_jobs');
 
 	fill();
 	$locker->query_safe("BEGIN; $lock");
 	$call = start_call($here, "SELECT bulkpar_update('users', 'n', 'n + 1', 100)");
 	wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND $who)");
-	sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
-	like(call_error($call), qr/^ERROR:  57014: /m, "a cancel $name");
+	is(sql('SELECT count(*) FROM bulkpar_jobs'), $jobs, 'there is no job yet') if $name eq 'before it starts';
+	sql("SELECT pg_${end}_backend(pid) FROM pg_stat_activity WHERE application_name = 'caller'");
+	if ($end eq 'cancel')
+	{
+		like(call_error($call), qr/^ERROR:  57014: /m, "a cancel $name");
+	}
+	else
+	{
+		stop_call($call);
+	}
+	wait_until($here, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%')",
+		"after a $end $name no process is left");
 	$locker->query_safe('COMMIT');
 	$locker->quit;
-	is_still("nothing goes on after a cancel $name");
+	is_still("nothing goes on after a $end $name");
 	is(sql('SELECT max(n) FROM users WHERE id BETWEEN 100000 AND 199999'), '0', 'and nothing was done there');
 }
 
@@ -515,6 +529,11 @@ is(stop_call(start_call($here, $update, @joe)), 'succeeded', 'a plain role with 
 is(state_of_rows(), 3 * $rows . '|1|1', 'each row is changed once');
 is($_->safe_psql('postgres', 'SELECT owner FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1'), 'joe', 'as the mapped role')
   foreach @nodes;
+$two->safe_psql('postgres', 'REVOKE EXECUTE ON FUNCTION bulkpar_wait(text, interval) FROM PUBLIC');
+fill();
+is(stop_call(start_call($here, $update, @joe)), 'succeeded', 'where he may not wait for a job it is seen how that is');
+is(state_of_rows(), 3 * $rows . '|1|1', 'and each row is changed once');
+$two->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION bulkpar_wait(text, interval) TO PUBLIC');
 sql('REVOKE UPDATE ON users FROM joe; UPDATE users SET n = 0');
 sql("UPDATE bulkpar.bulkpar_job SET status = 'paused' WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs)");
 sql("UPDATE bulkpar.bulkpar_node SET status = 'paused' WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs)");
@@ -590,6 +609,12 @@ INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, 
 	VALUES (99999, 'bulkpar', 10, 'fake'::regnamespace, false, '1.0');
 CREATE TABLE users_2 (id integer, n integer, note text);
 CREATE TABLE fake.names (job_name text);
+SET check_function_bodies = off;
+CREATE FUNCTION fake.answer(caller text, OUT job_id text, OUT status text, OUT rows_changed text, OUT rows_failed text,
+	OUT rows_unchanged text, OUT batches text) LANGUAGE sql AS $$
+	SELECT s.job_id, s.status, s.rows_changed, s.rows_failed, s.rows_unchanged, s.batches
+	FROM fake.said s, fake.lie WHERE place = caller
+	UNION ALL SELECT '1', 'running', '0', '0', '0', '0' FROM fake.lie WHERE place <> caller$$;
 CREATE FUNCTION fake.bulkpar_explain(target text, column_name text[], expression text[], batch_size integer,
 	workers integer, condition text, wait boolean, on_error text, max_errors bigint, job_name text,
 	from_item text, key_index regclass, sees_batches boolean, once boolean, sample boolean, stripes integer,
@@ -597,8 +622,13 @@ CREATE FUNCTION fake.bulkpar_explain(target text, column_name text[], expression
 CREATE FUNCTION fake.bulkpar_update(target regclass, column_name text[], expression text[], batch_size integer,
 	workers integer, condition text, wait boolean, on_error text, max_errors bigint, job_name text,
 	from_item text, key_index regclass, sees_batches boolean, once boolean, stripes integer,
-	skip_unchanged boolean, OUT job_id bigint) LANGUAGE sql AS
-	'INSERT INTO fake.names VALUES (job_name); SELECT NULL::bigint';
+	skip_unchanged boolean, OUT job_id text, OUT status text, OUT rows_changed text, OUT rows_failed text,
+	OUT rows_unchanged text, OUT batches text) LANGUAGE sql AS
+	$$INSERT INTO fake.names VALUES (job_name); SELECT * FROM fake.answer('bulkpar_update')$$;
+CREATE FUNCTION fake.bulkpar_wait(job_name text, timeout interval, OUT job_id text, OUT status text, OUT rows_changed text,
+	OUT rows_failed text, OUT rows_unchanged text, OUT batches text) LANGUAGE sql AS
+	$$SELECT * FROM fake.answer('bulkpar_wait')$$;
+CREATE TABLE fake.lie (place text);
 CREATE TABLE fake.said (job_id text, status text, rows_done text, rows_changed text, rows_failed text,
 	rows_unchanged text, batches text, estimated_rows text, rows_per_second text, sqlstate text, message text,
 	detail text, hint text, context text, schema_name text, table_name text, column_name text,
@@ -623,12 +653,15 @@ my @said = (
 		'an error that is none' ],
 	[ "job_id = 1, status = 'failed', sqlstate = '57014', message = '%s %n', detail = repeat('x', 100000)",
 		qr/^ERROR:  57014: %s %n\n/m, 'an error that looks like a cancel' ]);
-foreach my $case (@said)
+foreach my $case (map { my $said = $_; map { [ @$said, $_ ] } 'views', 'bulkpar_update', 'bulkpar_wait' } @said)
 {
-	my ($set, $pattern, $name) = @$case;
+	my ($set, $pattern, $name, $place) = @$case;
 
-	$two->safe_psql('other', "TRUNCATE fake.said, fake.names; INSERT INTO fake.said DEFAULT VALUES; UPDATE fake.said SET $set");
-	like(error_of("SELECT bulkpar_update('users_2', 'n', '1')"), $pattern, "a node that says $name");
+	# What a job has failed with is in the views only.
+	next if $set =~ /'failed'/ && $place ne 'views';
+	$two->safe_psql('other', 'TRUNCATE fake.said, fake.names, fake.lie; INSERT INTO fake.said DEFAULT VALUES;'
+		  . " INSERT INTO fake.lie VALUES ('$place'); UPDATE fake.said SET $set");
+	like(error_of("SELECT bulkpar_update('users_2', 'n', '1')"), $pattern, "a node that says $name in $place");
 	is(sql('SELECT status FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1'), 'failed', 'the job has failed');
 }
 ok(sql('SELECT count(*) FROM bulkpar_nodes JOIN bulkpar_progress USING (job_id)') > 0, 'the views can be read');
