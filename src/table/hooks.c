@@ -75,7 +75,7 @@ static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
 static void install_hooks(void);
 static BulkparHooks *look_up(const char *sql);
 static void restrict_query(ParseState *pstate, Query *query,
-						   BulkparJumbleState * jstate);
+						   BulkparJumbleState *jstate);
 static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursorOptions,
 								   ParamListInfo boundParams
@@ -151,7 +151,7 @@ look_up(const char *sql)
 
 /* post_parse_analyze_hook: restrict our statement to its batch. */
 static void
-restrict_query(ParseState *pstate, Query *query, BulkparJumbleState * jstate)
+restrict_query(ParseState *pstate, Query *query, BulkparJumbleState *jstate)
 {
 	BulkparHooks *hooks = look_up(pstate->p_sourcetext);
 
