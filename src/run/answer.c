@@ -75,17 +75,15 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 		case BULKPAR_QUESTION_STOP:
 			bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STOPPED, 0);
 			break;
-		case BULKPAR_QUESTION_STATUS:
-		case BULKPAR_QUESTION_STOPPED:
-			if (!talk->prepared)
+		default:
+			if (talk->prepared ||
+				talk->answer.ncolumns == BULKPAR_REMOTE_RESULT_COLUMNS)
+				hear_status(work, talk);
+			else
 			{
 				talk->prepared = true;
 				bulkpar_answer_ask_next(talk, talk->question, 0);
-				break;
 			}
-			/* FALLTHROUGH */
-		default:
-			hear_status(work, talk);
 			break;
 	}
 }
