@@ -352,7 +352,7 @@ run_job(Coordinator *coordinator)
 	if (coordinator->nodes == NULL && coordinator->call->nodes &&
 		has_nodes(coordinator))
 		launch_nodes(coordinator);
-	if (coordinator->nodes != NULL)
+	else if (coordinator->nodes != NULL)
 		bulkpar_nodes_tell_job(coordinator->nodes, coordinator->job_id);
 	bulkpar_ending_prepare(coordinator->job);
 	watch_workers(coordinator);
@@ -380,7 +380,7 @@ has_nodes(const Coordinator *coordinator)
 	return count > 0;
 }
 
-/* Launch what talks to other servers. */
+/* Launch what talks to other servers, for the job if that is stored already. */
 static void
 launch_nodes(Coordinator *coordinator)
 {
@@ -389,6 +389,8 @@ launch_nodes(Coordinator *coordinator)
 	coordinator->nodes = bulkpar_nodes_create(&coordinator->call->identity,
 											  &coordinator->call->early);
 	MemoryContextSwitchTo(oldcontext);
+	if (coordinator->job_id != 0)
+		bulkpar_nodes_tell_job(coordinator->nodes, coordinator->job_id);
 	bulkpar_nodes_launch(coordinator->nodes);
 }
 

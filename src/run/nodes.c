@@ -160,13 +160,19 @@ bulkpar_nodes_look_after(BulkparNodes *nodes)
 
 /*
  * Let the process stop the jobs on all nodes; it is launched for that if it is
- * not there.  Does not throw, and does not wait.
+ * not there.  One that was not told of a job has asked for none anywhere, and just
+ * ends.  Does not throw, and does not wait.
  */
 void
 bulkpar_nodes_ask_to_stop(BulkparNodes *nodes, bool cancel)
 {
 	if (nodes->complete || nodes->deadline != 0)
 		return;
+	if (nodes->job_id == 0)
+	{
+		bulkpar_nodes_terminate(nodes);
+		return;
+	}
 	nodes->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  STOP_TIMEOUT);
 	pg_atomic_write_u32(&nodes->shared->order,

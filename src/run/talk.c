@@ -94,8 +94,6 @@ bulkpar_talk_main(Datum main_arg)
 	MemoryContextSwitchTo(TopMemoryContext);
 	connect_early(&work);
 	job_id = await_job(work.shared);
-	if (job_id == 0)
-		return;
 	start_work(&work, job_id);
 	alive_at = GetCurrentTimestamp();
 	for (;;)
@@ -183,10 +181,7 @@ name_connection(char *name, int number)
 	return name;
 }
 
-/*
- * Wait until the job is stored, and be called after it.  Returns 0 if it is to stop
- * before that.
- */
+/* Wait until the job is stored, and be called after it. */
 static int64
 await_job(BulkparTalkShared *shared)
 {
@@ -199,8 +194,6 @@ await_job(BulkparTalkShared *shared)
 		job_id = pg_atomic_read_u64(&shared->job_id);
 		if (job_id != 0)
 			break;
-		if (pg_atomic_read_u32(&shared->order) != BULKPAR_TALK_RUN)
-			return 0;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
 						 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

@@ -268,6 +268,18 @@ foreach my $case (
 	is(sql('SELECT max(n) FROM users WHERE id BETWEEN 100000 AND 199999'), '0', 'and nothing was done there');
 }
 
+# The call waits for a node that does not answer, and not for what was to talk to
+# another one like that later.
+my $timeouts = "ALTER SERVER one OPTIONS (SET connect_timeout '%d'); ALTER SERVER two OPTIONS (SET connect_timeout '%d')";
+sql(sprintf($timeouts, 2, 60));
+kill 'STOP', map { $_->{_pid} } @nodes;
+my $error = error_of("SELECT bulkpar_update('users', 'n', 'n + 1')");
+kill 'CONT', map { $_->{_pid} } @nodes;
+like($error, qr/^ERROR:  08001: .*node "one"/ms, 'a node that does not answer');
+unlike($error, qr/may go on/, 'has no job that could go on');
+wait_until($here, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%')", 'and no process is left here');
+sql(sprintf($timeouts, 10, 10));
+
 # What the session there has by default may change between two runs.
 fill();
 $call = start_on_nodes($here, 'elsewhere');
@@ -380,7 +392,7 @@ $call = start_on_nodes($here, 'forgotten');
 sql("SELECT bulkpar_pause('forgotten')");
 stop_call($call);
 $two->safe_psql('postgres', "SELECT bulkpar_forget(job_id) FROM bulkpar_jobs WHERE status = 'paused'");
-my $error = error_of("SELECT bulkpar_resume('forgotten')");
+$error = error_of("SELECT bulkpar_resume('forgotten')");
 like($error, qr/^ERROR:  42704: the job of node "two" is not there any more/m, 'a job that was forgotten there');
 unlike($error, qr/may go on/, 'and so does not go on there');
 is(sql("SELECT max(n) FROM users"), '1', 'nothing is done twice');
