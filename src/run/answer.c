@@ -41,6 +41,7 @@ static void hear_prepared(BulkparTalks *work, BulkparTalk *talk);
 static void recheck_shards(const BulkparTalks *work, const BulkparTalk *talk);
 static void ask_start(const BulkparTalks *work, BulkparTalk *talk);
 static void hear_status(BulkparTalks *work, BulkparTalk *talk);
+static bool is_bare_end(const BulkparNodeReport *report);
 static void hear_success(BulkparTalks *work, BulkparTalk *talk,
 						 BulkparNodeReport *report);
 static void hear_errors(BulkparTalks *work, BulkparTalk *talk);
@@ -197,6 +198,8 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STOP, 0);
 	else if (strcmp(report.status, BULKPAR_NODE_SUCCEEDED) == 0)
 		hear_success(work, talk, &report);
+	else if (is_bare_end(&report))
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS, 0);
 	else if (strcmp(report.status, BULKPAR_NODE_RUNNING) == 0)
 	{
 		talk->asked = talk->started = true;
@@ -220,6 +223,14 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 	}
 	else
 		hear_end(talk, &report);
+}
+
+/* Whether what a call has returned does not say what an ended job has done. */
+static bool
+is_bare_end(const BulkparNodeReport *report)
+{
+	return !report->counted &&
+		strcmp(report->status, BULKPAR_NODE_RUNNING) != 0;
 }
 
 /* A job has succeeded, or has confirmed that. */

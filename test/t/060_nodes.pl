@@ -676,6 +676,18 @@ foreach my $case (map { my $said = $_; map { [ @$said, $_ ] } 'views', 'bulkpar_
 	like(error_of("SELECT bulkpar_update('users_2', 'n', '1')"), $pattern, "a node that says $name in $place");
 	is(sql('SELECT status FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1'), 'failed', 'the job has failed');
 }
+
+# Whoever pauses a job there ends this one, which says what was done all the same.
+foreach my $place ('bulkpar_update', 'bulkpar_wait', 'views')
+{
+	$two->safe_psql('other', 'TRUNCATE fake.said, fake.names, fake.lie; INSERT INTO fake.said DEFAULT VALUES;'
+		  . " INSERT INTO fake.lie VALUES ('$place'); UPDATE fake.said SET job_id = 1, status = 'paused',"
+		  . ' rows_done = 7, rows_changed = 5, rows_unchanged = 2, batches = 3');
+	like(error_of("SELECT bulkpar_update('users_2', 'n', '1')"), qr/^ERROR:  57000: the job of node "two" was paused there/m,
+		"a job is paused there, as $place says");
+	is(sql('SELECT n.status, n.rows_done, n.rows_changed FROM bulkpar_nodes n ORDER BY job_id DESC LIMIT 1'), 'failed|7|5',
+		'what it has done is known');
+}
 ok(sql('SELECT count(*) FROM bulkpar_nodes JOIN bulkpar_progress USING (job_id)') > 0, 'the views can be read');
 is(sql('SELECT max(length(detail)) FROM bulkpar_nodes'), '10000', 'long texts are cut');
 is(sql('SELECT count(*) FROM users_0'), $rows, 'and nothing of it was run');
