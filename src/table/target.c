@@ -231,13 +231,23 @@ bulkpar_target_update_listed(BulkparTarget *target, const BulkparJob *job,
 	int64		changed = 0;
 
 	bulkpar_keyvalue_list_arguments(target->key, rows, count, values);
-	if (job->command == BULKPAR_COMMAND_DELETE &&
-		bulkpar_keyvalue_can_be_joined(target->key) &&
-		!fires_triggers(target->part) && !fires_triggers(target->relid))
+	if (bulkpar_target_deletes_at_places(target, job))
 		changed = run_update(target, job, &by_place, values);
 	if (changed < count)
 		changed += run_update(target, job, &by_key, values);
 	return changed;
+}
+
+/*
+ * Whether the rows of a list are deleted where they were found.  The target must
+ * be locked.
+ */
+bool
+bulkpar_target_deletes_at_places(BulkparTarget *target, const BulkparJob *job)
+{
+	return job->command == BULKPAR_COMMAND_DELETE &&
+		bulkpar_keyvalue_can_be_joined(target->key) &&
+		!fires_triggers(target->part) && !fires_triggers(target->relid);
 }
 
 /*

@@ -58,6 +58,8 @@ extern int64 bulkpar_target_update(BulkparTarget *target,
 extern int64 bulkpar_target_update_listed(BulkparTarget *target,
 										  const BulkparJob *job,
 										  const Datum *rows, int count);
+extern bool bulkpar_target_deletes_at_places(BulkparTarget *target,
+											 const BulkparJob *job);
 extern double bulkpar_target_expect(BulkparTarget *target,
 									const BulkparJob *job, bool *repeatable, bool *joins);
 extern bool bulkpar_target_reaches_list(BulkparTarget *target,

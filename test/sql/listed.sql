@@ -102,6 +102,11 @@ DELETE FROM barred;
 SELECT status FROM bulkpar_resume((SELECT max(job_id) FROM bulkpar.bulkpar_job));
 SELECT n = 5 AND id < '66666666-0000-0000-0000-000000000000' AS matches, times, count(*) FROM at_random
 	GROUP BY 1, 2 ORDER BY 1;
+-- a DELETE of all of them, where the batches find them at their places
+SELECT status FROM bulkpar_delete('at_random', NULL, 100);
+SELECT listed() > 0 AS listed, count(*) FROM at_random;
+SELECT status FROM bulkpar_delete('in_order', NULL, 100);
+SELECT listed() > 0 AS listed, count(*) FROM in_order;
 DROP TABLE at_random, in_order, places, barred;
 DROP FUNCTION refuse;
 -- keys of several columns, whatever the table is called
