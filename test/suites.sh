@@ -64,7 +64,7 @@ run_tap()
 {
 	# A session that a test keeps open may live no longer than that. Most of the time
 	# a test waits, so two run at once; each has servers of its own.
-	PG_TEST_TIMEOUT_DEFAULT=600 make -s installcheck REGRESS= ISOLATION= \
+	PG_TEST_TIMEOUT_DEFAULT=1800 make -s installcheck REGRESS= ISOLATION= \
 		PROVE_FLAGS=-j2 PROVE_TESTS="$*"
 }
 
