@@ -189,7 +189,7 @@ is(sql("SELECT rows_changed FROM bulkpar_update('users', 'note', quote_literal(\
 	'a text with SQL in it');
 is(sql("SELECT count(*) FROM users WHERE note = \$q\$$text\$q\$"), 3 * $rows, 'is just that');
 # Since 19 backslashes are what they are everywhere.
-$one->safe_psql('postgres', "ALTER ROLE \"$super\" SET standard_conforming_strings = off") if $one->pg_version < 19;
+$one->safe_psql('postgres', "ALTER ROLE \"$super\" SET standard_conforming_strings = off") if $one->pg_version->major < 19;
 is(sql(q{SELECT rows_changed FROM bulkpar_update('users', 'note', $$'C:\\temp\\new'$$)}), 3 * $rows, 'a text with backslashes');
 is(sql(q{SELECT count(*) FROM users WHERE note = 'C:\\temp\\new'}), 3 * $rows, 'whatever they are there');
 $one->safe_psql('postgres', "ALTER ROLE \"$super\" RESET standard_conforming_strings");
