@@ -3,9 +3,10 @@
  * dblink.c
  *		Connections to other servers, by the functions of dblink.
  *
- * They are called in SQL, or as there, so that whoever may not call them cannot do
- * so through us, and dblink does what it does for everybody: it takes the user mapping of
- * the current user, and of one that is no superuser it wants a password there.
+ * They are called in SQL, or checked as there, so that whoever may not call them
+ * cannot do so through us, and dblink does what it does for everybody: it takes the
+ * user mapping of the current user, and of one that is no superuser it wants a
+ * password there.
  * Each function is found in the schema of its extension by just its types, which
  * no other function in that schema can have.
  *
