@@ -33,6 +33,7 @@
 #include "call/check.h"
 #include "call/join.h"
 #include "call/lookup.h"
+#include "call/nodecheck.h"
 #include "call/request.h"
 #include "call/result.h"
 #include "call/snapshot.h"
@@ -65,8 +66,8 @@ static Datum join_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 					  int64 job_id, bool wait);
 static Datum resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 						const BulkparJobChange *change, bool wait);
-static Datum run_call(FunctionCallInfo fcinfo, const BulkparJob *job,
-					  BulkparCall *call, dsm_segment *segment, bool wait);
+static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
+					  dsm_segment *segment, bool wait);
 static void raise_error(void *arg);
 static BulkparCall *prepare_resume(const BulkparJob *job,
 								   const BulkparJobChange *change,
@@ -181,7 +182,7 @@ start_interrupted(FunctionCallInfo fcinfo, const BulkparJob *job,
 	BulkparCall *call = prepare_resume(job, &change, &segment);
 
 	/* No longer: code of its owner runs before it has started, and may hang. */
-	bulkpar_wait_for_call(fcinfo, NULL, call, bulkpar_handover_launch(segment),
+	bulkpar_wait_for_call(fcinfo, call, bulkpar_handover_launch(segment),
 						  BULKPAR_WAIT_UNTIL_OWNED);
 	if (pg_atomic_read_u64(&call->job_id) == 0)
 		warn(job->job_id, bulkpar_subxact_try(raise_error, call));
@@ -248,20 +249,13 @@ static Datum
 start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait)
 {
 	dsm_segment *segment;
-	BulkparCall *call =
-		bulkpar_handover_prepare(job, bulkpar_job_serialize(job),
-								 &segment);
+	BulkparCall *call;
 
-	call->held = job->nnodes > 0;
-	for (int i = 0; i < Min(job->nnodes, BULKPAR_EARLY_NODES); i++)
-	{
-		call->early.servers[i] = job->nodes[i].server;
-		call->early.citus_nodes[i] = job->nodes[i].citus_node;
-		call->early.count++;
-	}
+	bulkpar_nodecheck_login(job);
+	call = bulkpar_handover_prepare(job, bulkpar_job_serialize(job), &segment);
 	call->eager = bulkpar_time_window[0] == '\0' &&
 		bulkpar_throttle_query[0] == '\0';
-	return run_call(fcinfo, job, call, segment, wait);
+	return run_call(fcinfo, call, segment, wait);
 }
 
 /*
@@ -307,7 +301,7 @@ resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 
 	bulkpar_settings_check(&job->settings, job->job_id);
 	call = prepare_resume(job, change, &segment);
-	return run_call(fcinfo, NULL, call, segment, wait);
+	return run_call(fcinfo, call, segment, wait);
 }
 
 static BulkparCall *
@@ -328,13 +322,10 @@ prepare_resume(const BulkparJob *job, const BulkparJobChange *change,
 	return call;
 }
 
-/*
- * Launch the coordinator, and wait for the job's end or only its start.  The nodes
- * of a new job are asked first.
- */
+/* Launch the coordinator, and wait for the job's end or only its start. */
 static Datum
-run_call(FunctionCallInfo fcinfo, const BulkparJob *job, BulkparCall *call,
-		 dsm_segment *segment, bool wait)
+run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
+		 bool wait)
 {
 	BackgroundWorkerHandle *handle;
 	int64		job_id;
@@ -343,7 +334,7 @@ run_call(FunctionCallInfo fcinfo, const BulkparJob *job, BulkparCall *call,
 	if (wait && !bulkpar_snapshot_is_free(fcinfo))
 		call->snapshot_holder = MyProcPid;
 	handle = bulkpar_handover_launch(segment);
-	bulkpar_wait_for_call(fcinfo, job, call, handle, wait ?
+	bulkpar_wait_for_call(fcinfo, call, handle, wait ?
 						  BULKPAR_WAIT_UNTIL_ENDED :
 						  BULKPAR_WAIT_UNTIL_STARTED);
 	job_id = pg_atomic_read_u64(&call->job_id);

@@ -90,7 +90,7 @@ bulkpar_explain(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	explanation.job = bulkpar_request_read(fcinfo, &wait);
 	bulkpar_check_job(explanation.job);
-	bulkpar_nodecheck_ask(explanation.job, !PG_ARGISNULL(PG_NARGS() - 1), NULL);
+	bulkpar_nodecheck_explain(explanation.job, PG_ARGISNULL(PG_NARGS() - 1));
 	if (PG_ARGISNULL(PG_NARGS() - 1))
 		return (Datum) 0;
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * nodecheck.h
- *		A job checked on the other servers that it works on.
+ *		The other servers of a job, as its caller sees them.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -14,9 +14,8 @@
 #define BULKPAR_NODECHECK_H
 
 #include "books/job.h"
-#include "run/handover.h"
 
-extern void bulkpar_nodecheck_ask(const BulkparJob *job, bool explain,
-								  BulkparCall *call);
+extern void bulkpar_nodecheck_login(const BulkparJob *job);
+extern void bulkpar_nodecheck_explain(const BulkparJob *job, bool check_only);
 
 #endif							/* BULKPAR_NODECHECK_H */

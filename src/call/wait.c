@@ -28,7 +28,6 @@
 #include "books/jobstatus.h"
 #include "books/throttle.h"
 #include "bulkpar.h"
-#include "call/nodecheck.h"
 #include "call/result.h"
 #include "call/snapshot.h"
 #include "call/wait.h"
@@ -83,14 +82,10 @@ static void cancel_at_exit(int code, Datum arg);
  * asked.  On a cancel, a timeout or the end of this session the job is cancelled,
  * and nothing of it commits any more when this returns.  The function that waits
  * is the one of fcinfo.
- *
- * The nodes of a new job, or NULL, are asked while its processes start; it is
- * stored when all of them agree.
  */
 void
-bulkpar_wait_for_call(FunctionCallInfo fcinfo, const BulkparJob *job,
-					  BulkparCall *call, BackgroundWorkerHandle *handle,
-					  BulkparWaitUntil until)
+bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
+					  BackgroundWorkerHandle *handle, BulkparWaitUntil until)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Wait		wait = {
@@ -105,8 +100,6 @@ bulkpar_wait_for_call(FunctionCallInfo fcinfo, const BulkparJob *job,
 	before_shmem_exit(cancel_at_exit, PointerGetDatum(&wait));
 	PG_TRY();
 	{
-		if (call->held)
-			bulkpar_nodecheck_ask(job, false, call);
 		given_back = bulkpar_snapshot_give_back(fcinfo);
 		plan_ahead();
 		wait_for_end(&wait);

@@ -27,8 +27,7 @@ typedef enum BulkparWaitUntil
 	BULKPAR_WAIT_UNTIL_ENDED
 } BulkparWaitUntil;
 
-extern void bulkpar_wait_for_call(FunctionCallInfo fcinfo,
-								  const BulkparJob *job, BulkparCall *call,
+extern void bulkpar_wait_for_call(FunctionCallInfo fcinfo, BulkparCall *call,
 								  BackgroundWorkerHandle *handle,
 								  BulkparWaitUntil until);
 extern void bulkpar_wait_for_job(FunctionCallInfo fcinfo, int64 job_id,

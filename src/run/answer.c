@@ -56,7 +56,6 @@ static bool is_at_work_already(BulkparQuestion failed,
 							   const ErrorData *error);
 static bool is_left_running(BulkparTalks *work, BulkparTalk *talk,
 							BulkparQuestion failed, const ErrorData *error);
-static void hang_up(BulkparTalk *talk);
 
 /* See what the answer says, and what is to be asked next. */
 void
@@ -111,17 +110,23 @@ hear_start(BulkparTalks *work, BulkparTalk *talk)
 		hear_status(work, talk);
 }
 
-/*
- * See first whether the owner may still change it, and what there is, unless
- * nothing was ever asked for.
- */
 static void
 hear_prepared(BulkparTalks *work, BulkparTalk *talk)
 {
-	if (work->order == BULKPAR_TALK_RUN && !talk->succeeded)
-		bulkpar_foreign_recheck(work->job, talk->node);
 	talk->schema = MemoryContextStrdup(GetMemoryChunkContext(work->talks),
 									   bulkpar_remote_prepared(&talk->answer));
+	bulkpar_answer_begin(work, talk);
+}
+
+/*
+ * Begin with a node that is prepared.  See first whether the owner may still change
+ * it, and what there is, unless nothing was ever asked for.
+ */
+void
+bulkpar_answer_begin(BulkparTalks *work, BulkparTalk *talk)
+{
+	if (work->order == BULKPAR_TALK_RUN && !talk->succeeded)
+		bulkpar_foreign_recheck(work->job, talk->node);
 	if (work->order == BULKPAR_TALK_RUN && !talk->asked)
 		ask_start(work, talk);
 	else
@@ -240,8 +245,9 @@ hear_success(BulkparTalks *work, BulkparTalk *talk, BulkparNodeReport *report)
 	talk->succeeded = talk->ended = true;
 	if (talk->question == BULKPAR_QUESTION_CONFIRM)
 	{
+		/* It need not hang up before its coordinator knows. */
 		note_talk(work, talk, report);
-		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_NONE, 0);
+		talk->question = BULKPAR_QUESTION_NONE;
 		return;
 	}
 	report->status = BULKPAR_NODE_RUNNING;
@@ -311,7 +317,7 @@ bulkpar_answer_ask_next(BulkparTalk *talk, BulkparQuestion question, int delay)
 	talk->due = delay == INT_MAX ? DT_NOEND :
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
 	if (question == BULKPAR_QUESTION_NONE)
-		hang_up(talk);
+		bulkpar_answer_hang_up(talk);
 }
 
 /*
@@ -352,7 +358,7 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 	BulkparQuestion failed = talk->question;
 	bool		runs = work->order == BULKPAR_TALK_RUN;
 
-	hang_up(talk);
+	bulkpar_answer_hang_up(talk);
 	report.error = error;
 	if (error != NULL)
 		bulkpar_dblink_clean_error(error);
@@ -485,8 +491,8 @@ bulkpar_answer_settle(const BulkparTalks *work, const BulkparTalk *talk)
 }
 
 /* Forget the connection, if there is one, whatever state it is in. */
-static void
-hang_up(BulkparTalk *talk)
+void
+bulkpar_answer_hang_up(BulkparTalk *talk)
 {
 	MemoryContext context = CurrentMemoryContext;
 	bool		outside = !IsTransactionState();

@@ -28,6 +28,7 @@ typedef enum BulkparQuestion
 {
 	BULKPAR_QUESTION_CONNECT,
 	BULKPAR_QUESTION_PREPARE,
+	BULKPAR_QUESTION_BEGIN,		/* nothing, but what to ask first */
 	BULKPAR_QUESTION_START,
 	BULKPAR_QUESTION_WAIT,		/* for its end, but not long */
 	BULKPAR_QUESTION_STATUS,
@@ -73,7 +74,8 @@ typedef struct BulkparTalk
 typedef struct BulkparTalks
 {
 	BulkparTalkShared *shared;
-	bool	   *early;			/* which of the first nodes are connected */
+	List	   *inquiries;		/* to all nodes, with their connections; NIL
+								 * if others were made */
 	BulkparJob *job;
 	int			count;
 	BulkparTalk *talks;
@@ -81,9 +83,11 @@ typedef struct BulkparTalks
 	TimestampTz deadline;		/* of the stop */
 } BulkparTalks;
 
+extern void bulkpar_answer_begin(BulkparTalks *work, BulkparTalk *talk);
 extern void bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk);
 extern void bulkpar_answer_ask_next(BulkparTalk *talk,
 									BulkparQuestion question, int delay);
+extern void bulkpar_answer_hang_up(BulkparTalk *talk);
 extern void bulkpar_answer_settle(const BulkparTalks *work,
 								  const BulkparTalk *talk);
 extern void bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk,

@@ -84,6 +84,7 @@ static volatile sig_atomic_t pause_requested = false;
 static void note_end(const Coordinator *coordinator);
 static void take_slot(const Coordinator *coordinator);
 static void prepare_crew(Coordinator *coordinator);
+static void await_nodes(Coordinator *coordinator);
 static bool can_begin_at_once(const BulkparCall *call);
 static void publish_job(const Coordinator *coordinator);
 static void handle_cancel(SIGNAL_ARGS);
@@ -166,9 +167,8 @@ bulkpar_coordinator_main(Datum main_arg)
 	{
 		take_slot(coordinator);
 		prepare_crew(coordinator);
-		if (coordinator->call->held)
-			bulkpar_beginning_prepare();
-		bulkpar_handover_await(coordinator->call);
+		if (coordinator->nodes != NULL)
+			await_nodes(coordinator);
 		coordinator->job_id = bulkpar_beginning_store(coordinator->call,
 													  &coordinator->stored_at);
 		run_job(coordinator);
@@ -238,9 +238,9 @@ take_slot(const Coordinator *coordinator)
 }
 
 /*
- * Have a crew, and launch the first worker of it, and what talks to other servers,
- * if they will have something to do at once: to start a process takes as long as to
- * store the job.
+ * Have a crew, and launch the first worker of it if that will have something to do
+ * at once: to start a process takes as long as to store the job.  What talks to
+ * other servers asks them first.
  */
 static void
 prepare_crew(Coordinator *coordinator)
@@ -253,12 +253,25 @@ prepare_crew(Coordinator *coordinator)
 											call->snapshot_holder,
 											coordinator->pace);
 	MemoryContextSwitchTo(oldcontext);
-	if (!can_begin_at_once(call))
-		return;
-	if (call->nodes)
+	if (call->nodes && call->resumed == 0)
 		launch_nodes(coordinator);
-	if (call->parts)
+	if (call->parts && can_begin_at_once(call))
 		bulkpar_crew_launch_early(coordinator->crew);
+}
+
+/*
+ * A new job is stored when all its nodes agree.  What has asked them goes on with
+ * it, unless that may be hours later.
+ */
+static void
+await_nodes(Coordinator *coordinator)
+{
+	bulkpar_beginning_prepare();
+	bulkpar_nodes_await_verdict(coordinator->nodes);
+	if (can_begin_at_once(coordinator->call))
+		return;
+	bulkpar_nodes_outlast(coordinator->nodes);
+	coordinator->nodes = NULL;
 }
 
 /*
@@ -327,13 +340,18 @@ request_stop(void)
 
 /*
  * Let a worker plan the job, and see to it and all others.  It begins while the
- * job is written to disk.
+ * job is written to disk; other servers must not know of it before.
  */
 static void
 run_job(Coordinator *coordinator)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 
+	if (coordinator->nodes != NULL)
+	{
+		publish_job(coordinator);
+		bulkpar_nodes_tell_job(coordinator->nodes, coordinator->job_id);
+	}
 	load_job(coordinator);
 	coordinator->governor =
 		bulkpar_governor_create(&coordinator->call->identity, coordinator->job,
@@ -352,8 +370,6 @@ run_job(Coordinator *coordinator)
 	if (coordinator->nodes == NULL && coordinator->call->nodes &&
 		has_nodes(coordinator))
 		launch_nodes(coordinator);
-	else if (coordinator->nodes != NULL)
-		bulkpar_nodes_tell_job(coordinator->nodes, coordinator->job_id);
 	bulkpar_ending_prepare(coordinator->job);
 	watch_workers(coordinator);
 }
@@ -387,7 +403,8 @@ launch_nodes(Coordinator *coordinator)
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 
 	coordinator->nodes = bulkpar_nodes_create(&coordinator->call->identity,
-											  &coordinator->call->early);
+											  coordinator->job_id != 0 ? "" :
+											  bulkpar_handover_inquiries(coordinator->call));
 	MemoryContextSwitchTo(oldcontext);
 	if (coordinator->job_id != 0)
 		bulkpar_nodes_tell_job(coordinator->nodes, coordinator->job_id);

@@ -68,6 +68,13 @@ static uint64 call(const char *function, const char *name, const char *text,
 				   const char *columns);
 static char *clean(const char *text);
 
+/* What the connection to a node of that number is called, in NAMEDATALEN bytes. */
+void
+bulkpar_dblink_name(char *name, int number)
+{
+	snprintf(name, NAMEDATALEN, BULKPAR_DBLINK_MARK " %d", number);
+}
+
 /*
  * Connect to a node, to a server with the mapping of the current user.  It blocks
  * as long as the options of the server let it.

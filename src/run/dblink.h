@@ -31,6 +31,7 @@ typedef struct BulkparDblinkResult
 	char	  **values;			/* row by row */
 } BulkparDblinkResult;
 
+extern void bulkpar_dblink_name(char *name, int number);
 extern void bulkpar_dblink_connect(const char *name,
 								   const BulkparNode *node);
 extern void bulkpar_dblink_disconnect(const char *name);

@@ -19,18 +19,19 @@
 #include <signal.h>
 
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
 #include "books/books.h"
 #include "run/handover.h"
+#include "run/inquiry.h"
 #include "run/launch.h"
 #include "session/clip.h"
 
 /*
  * Make the segment through which a coordinator gets its work: a new job as
- * JSON, or, filled in by our caller, one to resume.  It belongs to the current
+ * JSON with what its nodes are to be asked, or, filled in by our caller, one to
+ * resume.  It belongs to the current
  * resource owner; the coordinator keeps it as long as it needs it.
  */
 BulkparCall *
@@ -40,10 +41,13 @@ bulkpar_handover_prepare(const BulkparJob *job, const char *request,
 	BulkparCall *call;
 	BulkparIdentity identity;
 	Size		size = strlen(request) + 1;
+	char	   *inquiries = bulkpar_inquiry_write(job);
+	Size		inquiries_size = strlen(inquiries) + 1;
 
 	bulkpar_identity_choose(&identity, job->owner, job->session_role);
 	identity.job_table = bulkpar_books_table(BULKPAR_BOOK_JOB);
-	*segment = dsm_create(add_size(offsetof(BulkparCall, request), size), 0);
+	*segment = dsm_create(add_size(add_size(offsetof(BulkparCall, request), size),
+								   inquiries_size), 0);
 	call = dsm_segment_address(*segment);
 	memset(call, 0, offsetof(BulkparCall, request));
 	call->identity = identity;
@@ -59,7 +63,15 @@ bulkpar_handover_prepare(const BulkparJob *job, const char *request,
 	pg_atomic_init_u64(&call->batches, 0);
 	SpinLockInit(&call->mutex);
 	memcpy(call->request, request, size);
+	memcpy(call->request + size, inquiries, inquiries_size);
 	return call;
+}
+
+/* What the nodes of the job are asked before it begins. */
+const char *
+bulkpar_handover_inquiries(const BulkparCall *call)
+{
+	return call->request + strlen(call->request) + 1;
 }
 
 /* Launch the coordinator for a prepared segment. */
@@ -77,37 +89,6 @@ bulkpar_handover_launch(dsm_segment *segment)
 	if (handle == NULL)
 		bulkpar_launch_raise_no_slot(BULKPAR_SHORTAGE_SERVER);
 	return handle;
-}
-
-/* Let the coordinator store the job. */
-void
-bulkpar_handover_release(BulkparCall *call)
-{
-	PGPROC	   *coordinator;
-
-	call->held = false;
-	pg_memory_barrier();
-	coordinator = call->coordinator;
-	if (coordinator != NULL)
-		SetLatch(&coordinator->procLatch);
-}
-
-/*
- * Wait until this process, the coordinator, may store the job.  Outside of any
- * transaction; a cancel is thrown.
- */
-void
-bulkpar_handover_await(BulkparCall *call)
-{
-	call->coordinator = MyProc;
-	pg_memory_barrier();
-	while (call->held)
-	{
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
 }
 
 /* Tell the caller something, if it waits; of two at once it hears the last. */

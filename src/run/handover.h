@@ -47,16 +47,9 @@ typedef struct BulkparCall
 	BulkparJobChange change;	/* what a resumed job does otherwise */
 	bool		parts;			/* it has some here, ... */
 	bool		nodes;			/* ... and on nodes; a resumed job may */
-	BulkparEarlyNodes early;	/* of a new job */
 	bool		once;			/* a new job is to run once */
 	bool		eager;			/* nothing that it carries keeps it from
 								 * beginning at once */
-
-	/* set by the caller, too: the job may not be stored yet */
-	volatile bool held;
-
-	/* set by the coordinator before it waits for that */
-	PGPROC	   *volatile coordinator;	/* to wake it; it may have ended */
 
 	/* set by the coordinator before the workers are started */
 	char		xmin_holders[256];
@@ -86,16 +79,18 @@ typedef struct BulkparCall
 	pg_atomic_uint64 batches;
 	BulkparError error;			/* why no job could be stored */
 
-	/* a new job, or limits for a resumed one, as JSON; immutable */
+	/*
+	 * A new job, or limits for a resumed one, as JSON; and behind that what its
+	 * nodes are asked before it begins, or an empty text.  Immutable.
+	 */
 	char		request[FLEXIBLE_ARRAY_MEMBER];
 } BulkparCall;
 
 extern BulkparCall *bulkpar_handover_prepare(const BulkparJob *job,
 											 const char *request,
 											 dsm_segment **segment);
+extern const char *bulkpar_handover_inquiries(const BulkparCall *call);
 extern BackgroundWorkerHandle *bulkpar_handover_launch(dsm_segment *segment);
-extern void bulkpar_handover_release(BulkparCall *call);
-extern void bulkpar_handover_await(BulkparCall *call);
 extern void bulkpar_handover_tell(BulkparCall *call, const char *notice);
 extern bool bulkpar_handover_hear(BulkparCall *call, uint32 *heard,
 								  char *notice);

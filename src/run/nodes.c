@@ -24,6 +24,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
@@ -56,21 +57,22 @@ struct BulkparNodes
 StaticAssertDecl(sizeof(BulkparTalkArgs) <= BGW_EXTRALEN,
 				 "arguments do not fit");
 
+static void launch_anew(BulkparNodes *nodes);
 static void wake_talk(const BulkparNodes *nodes);
 static BulkparShortage launch_talk(BulkparNodes *nodes);
 static bool are_complete(const BulkparNodes *nodes);
 
 /*
  * What a job needs to have its nodes work, in the current memory context.  The
- * identity is that of its processes, which work as its owner; the nodes are those
- * of a job that is not stored yet.
+ * identity is that of its processes, which work as its owner; what the nodes are to
+ * be asked first is for a job that is not stored yet.
  */
 BulkparNodes *
-bulkpar_nodes_create(const BulkparIdentity *identity,
-					 const BulkparEarlyNodes *early)
+bulkpar_nodes_create(const BulkparIdentity *identity, const char *inquiries)
 {
 	MemoryContext context = CurrentMemoryContext;
 	BulkparNodes *nodes = palloc0(sizeof(BulkparNodes));
+	Size		size = strlen(inquiries) + 1;
 	dsm_segment *segment;
 	bool		can_login;
 
@@ -87,11 +89,13 @@ bulkpar_nodes_create(const BulkparIdentity *identity,
 				 errdetail("Other servers are reached in a session of the owner of the job."),
 				 errhint("Allow it with ALTER ROLE ... LOGIN.")));
 
-	segment = dsm_create(sizeof(BulkparTalkShared), 0);
+	segment = dsm_create(add_size(offsetof(BulkparTalkShared, inquiries), size),
+						 0);
 	dsm_pin_mapping(segment);
 	nodes->shared = dsm_segment_address(segment);
-	memset(nodes->shared, 0, sizeof(BulkparTalkShared));
-	nodes->shared->early = *early;
+	memset(nodes->shared, 0, offsetof(BulkparTalkShared, inquiries));
+	memcpy(nodes->shared->inquiries, inquiries, size);
+	pg_atomic_init_u32(&nodes->shared->verdict, BULKPAR_TALK_UNKNOWN);
 	pg_atomic_init_u32(&nodes->shared->order, BULKPAR_TALK_RUN);
 	pg_atomic_init_u64(&nodes->shared->job_id, 0);
 	nodes->args.segment = dsm_segment_handle(segment);
@@ -106,6 +110,42 @@ bulkpar_nodes_launch(BulkparNodes *nodes)
 
 	if (shortage != BULKPAR_SHORTAGE_NONE)
 		bulkpar_launch_raise_no_slot(shortage);
+}
+
+/* Wait until all nodes agree; what one of them has against the job is thrown. */
+void
+bulkpar_nodes_await_verdict(BulkparNodes *nodes)
+{
+	uint32		verdict;
+
+	while ((verdict = pg_atomic_read_u32(&nodes->shared->verdict)) ==
+		   BULKPAR_TALK_UNKNOWN)
+	{
+		if (bulkpar_launch_empty_slot(&nodes->slot, 0) &&
+			pg_atomic_read_u32(&nodes->shared->verdict) == BULKPAR_TALK_UNKNOWN)
+			launch_anew(nodes);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	pg_read_barrier();
+	if (verdict == BULKPAR_TALK_REFUSED)
+		bulkpar_error_raise(&nodes->shared->error);
+}
+
+/* Replace a process that has died. */
+static void
+launch_anew(BulkparNodes *nodes)
+{
+	if (++nodes->deaths > MAX_DEATHS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OPERATOR_INTERVENTION),
+				 errmsg("the process of %s that talks to other servers ended unexpectedly",
+						nodes->job_id == 0 ? "a bulkpar job" :
+						psprintf("bulkpar job " INT64_FORMAT, nodes->job_id)),
+				 errhint("The server log may say why.")));
+	bulkpar_nodes_launch(nodes);
 }
 
 /* Let the process begin with the job, which is stored. */
@@ -147,14 +187,7 @@ bulkpar_nodes_look_after(BulkparNodes *nodes)
 	nodes->complete = are_complete(nodes);
 	if (nodes->complete || !gone)
 		return nodes->complete;
-	if (++nodes->deaths > MAX_DEATHS)
-		ereport(ERROR,
-				(errcode(ERRCODE_OPERATOR_INTERVENTION),
-				 errmsg("the process of bulkpar job " INT64_FORMAT
-						" that talks to other servers ended unexpectedly",
-						nodes->job_id),
-				 errhint("The server log may say why.")));
-	bulkpar_nodes_launch(nodes);
+	launch_anew(nodes);
 	return false;
 }
 

@@ -20,8 +20,9 @@
 typedef struct BulkparNodes BulkparNodes;
 
 extern BulkparNodes *bulkpar_nodes_create(const BulkparIdentity *identity,
-										  const BulkparEarlyNodes *early);
+										  const char *inquiries);
 extern void bulkpar_nodes_launch(BulkparNodes *nodes);
+extern void bulkpar_nodes_await_verdict(BulkparNodes *nodes);
 extern void bulkpar_nodes_tell_job(BulkparNodes *nodes, int64 job_id);
 extern bool bulkpar_nodes_look_after(BulkparNodes *nodes);
 extern void bulkpar_nodes_ask_to_stop(BulkparNodes *nodes, bool cancel);

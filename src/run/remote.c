@@ -138,23 +138,29 @@ bulkpar_remote_prepared(const BulkparDblinkResult *result)
 }
 
 /*
- * Ask what a job would do, or no more than whether it can be done, which is an
- * error if it cannot.
+ * The call by which is asked what a job would do, or no more than whether it can
+ * be done, which is an error if it cannot.
  */
 char *
-bulkpar_remote_explain(const BulkparJob *job, const BulkparNode *node,
-					   const char *schema, bool check_only)
+bulkpar_remote_explain_call(const BulkparJob *job, const BulkparNode *node,
+							bool check_only)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "SELECT l::pg_catalog.text FROM %s.bulkpar_explain(",
-					 schema);
+	appendStringInfoString(&buf, "bulkpar_explain(");
 	add_call(&buf, job, node, "text");
 	add_text(&buf, "job_name", NULL);
-	appendStringInfo(&buf, ", once => false, sample => %s) l",
+	appendStringInfo(&buf, ", once => false, sample => %s)",
 					 check_only ? "NULL::pg_catalog.bool" : "false");
 	return buf.data;
+}
+
+/* Ask that, where the schema of the extension is known. */
+char *
+bulkpar_remote_explain(const char *schema, const char *call)
+{
+	return psprintf("SELECT l::pg_catalog.text FROM %s.%s l", schema, call);
 }
 
 /* Start, join or resume the job, unless it has succeeded. */

@@ -27,9 +27,10 @@
 
 extern char *bulkpar_remote_prepare(const BulkparNode *node);
 extern char *bulkpar_remote_prepared(const BulkparDblinkResult *result);
-extern char *bulkpar_remote_explain(const BulkparJob *job,
-									const BulkparNode *node,
-									const char *schema, bool check_only);
+extern char *bulkpar_remote_explain_call(const BulkparJob *job,
+										 const BulkparNode *node,
+										 bool check_only);
+extern char *bulkpar_remote_explain(const char *schema, const char *call);
 extern char *bulkpar_remote_start(const BulkparJob *job,
 								  const BulkparNode *node,
 								  const char *schema);

@@ -36,6 +36,7 @@
 #include "books/joblock.h"
 #include "compat.h"
 #include "run/answer.h"
+#include "run/inquiry.h"
 #include "run/launch.h"
 #include "run/remote.h"
 #include "run/talk.h"
@@ -50,8 +51,7 @@
 /* After which it is asked to cancel what keeps it from stopping. */
 #define CANCEL_AFTER 3000
 
-static void connect_early(BulkparTalks *work);
-static char *name_connection(char *name, int number);
+static bool make_inquiries(BulkparTalks *work);
 static int64 await_job(BulkparTalkShared *shared);
 static bool has_coordinator(int64 job_id);
 static void start_work(BulkparTalks *work, int64 job_id);
@@ -92,7 +92,8 @@ bulkpar_talk_main(Datum main_arg)
 		return;
 
 	MemoryContextSwitchTo(TopMemoryContext);
-	connect_early(&work);
+	if (pg_atomic_read_u64(&work.shared->job_id) == 0 && !make_inquiries(&work))
+		return;
 	job_id = await_job(work.shared);
 	start_work(&work, job_id);
 	alive_at = GetCurrentTimestamp();
@@ -121,6 +122,8 @@ bulkpar_talk_main(Datum main_arg)
 	}
 	work.shared->finished = all_have_succeeded(&work);
 	bulkpar_launch_wake_launcher();
+	for (int i = 0; i < work.count; i++)
+		bulkpar_answer_hang_up(&work.talks[i]);
 }
 
 /* What the process is called; 0 is for a job that is not stored yet. */
@@ -132,53 +135,33 @@ bulkpar_talk_name(int64 job_id)
 }
 
 /*
- * Connect to the first nodes of a job that is yet to be stored.  Where that fails it
- * is tried again, and an error, when it is.
+ * Ask the nodes whether the job can be done, before it is stored, and say so.
+ * The connections stay for the talk, if they agree.  Until the first answers come
+ * there is time to plan how the nodes are loaded, which finds our extension, too.
  */
-static void
-connect_early(BulkparTalks *work)
+static bool
+make_inquiries(BulkparTalks *work)
 {
-	const BulkparEarlyNodes *early = &work->shared->early;
+	BulkparTalkShared *shared = work->shared;
+	ErrorData  *error;
 	int			count;
 
-	work->early = palloc0(sizeof(bool) * BULKPAR_EARLY_NODES);
 	bulkpar_settings_start_transaction();
+	MemoryContextSwitchTo(TopMemoryContext);
+	work->inquiries = bulkpar_inquiry_read(shared->inquiries);
+	error = bulkpar_inquiry_greet(work->inquiries);
 	(void) bulkpar_node_load(0, &count);
+	if (error == NULL)
+		error = bulkpar_inquiry_make(work->inquiries);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
-	for (int i = 0; i < early->count &&
-		 pg_atomic_read_u64(&work->shared->job_id) == 0; i++)
-	{
-		BulkparNode node = {
-			.server = early->servers[i],
-			.citus_node = early->citus_nodes[i]
-		};
-		char		name[NAMEDATALEN];
-
-		PG_TRY();
-		{
-			bulkpar_settings_start_transaction();
-			bulkpar_dblink_connect(name_connection(name, i + 1), &node);
-			CommitTransactionCommand();
-			work->early[i] = true;
-		}
-		PG_CATCH();
-		{
-			MemoryContextSwitchTo(TopMemoryContext);
-			FlushErrorState();
-			AbortOutOfAnyTransaction();
-		}
-		PG_END_TRY();
-		MemoryContextSwitchTo(TopMemoryContext);
-	}
-}
-
-/* What the connection to a node of that number is called. */
-static char *
-name_connection(char *name, int number)
-{
-	snprintf(name, NAMEDATALEN, BULKPAR_DBLINK_MARK " %d", number);
-	return name;
+	if (error != NULL)
+		bulkpar_error_share(&shared->error, error);
+	pg_write_barrier();
+	pg_atomic_write_u32(&shared->verdict, error == NULL ?
+						BULKPAR_TALK_AGREED : BULKPAR_TALK_REFUSED);
+	bulkpar_launch_wake_launcher();
+	return error == NULL;
 }
 
 /* Wait until the job is stored, and be called after it. */
@@ -241,12 +224,15 @@ start_work(BulkparTalks *work, int64 job_id)
 		talk->node = &nodes[i];
 		talk->context = AllocSetContextCreate(context, "bulkpar answer",
 											  ALLOCSET_SMALL_SIZES);
-		(void) name_connection(talk->connection, talk->node->number);
-		if (talk->node->number <= BULKPAR_EARLY_NODES &&
-			work->early[talk->node->number - 1])
+		bulkpar_dblink_name(talk->connection, talk->node->number);
+		if (work->inquiries != NIL)
 		{
+			const BulkparInquiry *inquiry = list_nth(work->inquiries,
+													   talk->node->number - 1);
+
 			talk->connected = true;
-			talk->question = BULKPAR_QUESTION_PREPARE;
+			talk->schema = inquiry->schema;
+			talk->question = BULKPAR_QUESTION_BEGIN;
 		}
 		talk->asked = talk->asked_before =
 			strcmp(talk->node->status, BULKPAR_NODE_WAITING) != 0;
@@ -391,6 +377,11 @@ ask_or_listen(BulkparTalks *work, BulkparTalk *talk)
 		talk->prepared = false;
 		talk->question = BULKPAR_QUESTION_PREPARE;
 	}
+	if (talk->question == BULKPAR_QUESTION_BEGIN)
+	{
+		bulkpar_answer_begin(work, talk);
+		return;
+	}
 	if (!talk->sent)
 	{
 		MemoryContextReset(talk->context);
@@ -520,5 +511,5 @@ time_to_listen(const BulkparTalks *work)
 		else if (talk->due != DT_NOEND)
 			wait = Min(wait, TimestampDifferenceMilliseconds(now, talk->due));
 	}
-	return Max(wait, 1);
+	return wait;
 }

@@ -17,6 +17,7 @@
 #include "storage/dsm.h"
 #include "storage/proc.h"
 
+#include "session/error.h"
 #include "session/identity.h"
 
 /* How long it takes for it to stop all jobs there, in milliseconds. */
@@ -32,30 +33,30 @@ typedef enum BulkparTalkOrder
 	BULKPAR_TALK_CANCEL
 } BulkparTalkOrder;
 
-/* So many nodes can be connected to before the job is stored. */
-#define BULKPAR_EARLY_NODES 16
-
-/* The first nodes of a job that is yet to be stored, as they are connected to. */
-typedef struct BulkparEarlyNodes
+/* What the nodes say to a job that is yet to be stored. */
+typedef enum BulkparTalkVerdict
 {
-	int			count;
-	Oid			servers[BULKPAR_EARLY_NODES];
-	int			citus_nodes[BULKPAR_EARLY_NODES];
-} BulkparEarlyNodes;
+	BULKPAR_TALK_UNKNOWN,
+	BULKPAR_TALK_AGREED,
+	BULKPAR_TALK_REFUSED
+} BulkparTalkVerdict;
 
 /* What it shares with the coordinator. */
 typedef struct BulkparTalkShared
 {
-	BulkparEarlyNodes early;	/* immutable */
-
 	/* set by the coordinator */
 	pg_atomic_uint32 order;
 	pg_atomic_uint64 job_id;	/* 0 before the job is stored */
 
 	/* set by the process */
+	pg_atomic_uint32 verdict;	/* if there was something to ask */
+	BulkparError error;			/* before it says that they refuse */
 	PGPROC	   *volatile proc;	/* to wake it; it may have ended */
 	volatile bool finished;		/* all have succeeded, and the books say so */
 	char		unreached[BULKPAR_TALK_UNREACHED];	/* before it ends */
+
+	/* what the nodes are asked before the job is stored; immutable */
+	char		inquiries[FLEXIBLE_ARRAY_MEMBER];
 } BulkparTalkShared;
 
 /* How it is told what it is for, in bgw_extra. */

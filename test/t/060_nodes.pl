@@ -287,6 +287,32 @@ unlike($error, qr/may go on/, 'has no job that could go on');
 wait_until($here, "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'bulkpar%')", 'and no process is left here');
 sql(sprintf($timeouts, 10, 10));
 
+# Who asks the nodes is replaced.
+fill();
+my $locker = $one->background_psql('postgres');
+$locker->query_safe('BEGIN; LOCK users_1');
+$call = start_call($here, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1')");
+wait_until($one, 'EXISTS (SELECT FROM pg_locks WHERE NOT granted)', 'a node is asked');
+my $pid = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'bulkpar nodes'");
+sql("SELECT pg_terminate_backend($pid)");
+wait_until($here, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar nodes' AND pid <> $pid)",
+	'who asks it is terminated, and it is asked again');
+$locker->query_safe('COMMIT');
+$locker->quit;
+is(stop_call($call), 'succeeded', 'it agrees');
+is(state_of_rows(), 3 * $rows . '|1|1', 'and each row is changed once');
+
+# They are asked first also where the job may not begin at once.
+fill();
+sql("ALTER ROLE \"$super\" SET bulkpar.throttle_query = 'SELECT 0'");
+is_refused("SELECT bulkpar_update('users', 'n', 'no_column')", qr/^ERROR:  42703: /m, 'a job that is throttled');
+$one->safe_psql('postgres', 'ALTER TABLE users_1 RENAME n TO m');
+is_refused("SELECT bulkpar_update('users', 'n', 'n + 1')", qr/^ERROR:  42703: .*node "one"/ms, 'for what one node has against it');
+$one->safe_psql('postgres', 'ALTER TABLE users_1 RENAME m TO n');
+is(sql("SELECT status FROM bulkpar_update('users', 'n', 'n + 1')"), 'succeeded', 'it succeeds if nothing is');
+is(state_of_rows(), 3 * $rows . '|1|1', 'with each row changed once');
+sql("ALTER ROLE \"$super\" RESET bulkpar.throttle_query");
+
 # What the session there has by default may change between two runs.
 fill();
 $call = start_on_nodes($here, 'elsewhere');

@@ -312,8 +312,9 @@ my $send = sql(q{SELECT 'dblink_send_query(text, text)'::regprocedure::oid});
 sql(q{INSERT INTO pg_dist_authinfo (nodeid, rolename, authinfo) VALUES (0, 'plain_role', 'password=secret')});
 ($out, $err) = run_as($here, 'plain_role', "SET debug_print_plan = on; SET client_min_messages = log;"
 	  . (citus_is_real() ? '' : "SET citus.node_conninfo = 'hostaddr=127.0.0.1';")
+	  . "SELECT count(*) > 0 FROM bulkpar_explain('users', 'n', 'n + 1');"
 	  . "SELECT status, rows_changed FROM bulkpar_update('users', 'n', 'n + 1')");
-is($out, "succeeded|$rows", 'a role with a secret of its own, and with a setting that only Citus may have') or diag($err =~ /^(ERROR.*)/ms);
+is($out, "t\nsucceeded|$rows", 'a role with a secret of its own, and with a setting that only Citus may have') or diag($err =~ /^(ERROR.*)/ms);
 like($err, qr/:funcid $send\b/, 'plans that are shown have the functions of dblink');
 unlike($err, qr/:funcid $connect\b/, 'but not the one that is given the secret');
 zero('users');
