@@ -243,7 +243,7 @@ $node->safe_psql('doomed', <<'END');
 CREATE EXTENSION bulkpar;
 CREATE TABLE t (id integer PRIMARY KEY, n integer);
 INSERT INTO t SELECT i, 0 FROM generate_series(1, 10000) AS i;
-SELECT bulkpar_update('t', 'n', 'n + length(pg_sleep(0.001)::text) + 1', 20, 4,
+SELECT bulkpar_update('t', 'n', 'n + length(pg_sleep(0.05)::text) + 1', 20, 4,
 	wait => false);
 END
 ($status, $out, $error) = $node->psql('postgres', 'DROP DATABASE doomed');
