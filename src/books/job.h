@@ -47,6 +47,16 @@ typedef struct BulkparJobPart
 	BulkparStoredKey *end_key;	/* NULL for an empty table */
 } BulkparJobPart;
 
+/* What the planner expects of the rows that the statement of a job changes. */
+typedef struct BulkparExpected
+{
+	bool		known;
+	bool		repeatable;		/* they are the same each time that they are
+								 * looked for */
+	bool		joins;			/* other tables are read to find them */
+	double		rows;			/* of those that it takes the target to have */
+} BulkparExpected;
+
 /* What a job is to do: the arguments of the call, kept in bulkpar_job. */
 typedef struct BulkparJob
 {
@@ -66,6 +76,9 @@ typedef struct BulkparJob
 	BulkparJobPart *parts;
 	int			npruned;		/* tables that cannot have rows for the
 								 * statement; known in the caller's session */
+	BulkparExpected expected;	/* if the parts were looked for that have
+								 * rows; known in the caller's session, and
+								 * where the job is planned first */
 	int			nnodes;			/* other servers; known in the caller's
 								 * session */
 	BulkparNode *nodes;

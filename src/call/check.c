@@ -213,6 +213,7 @@ find_parts(Relation rel, Check *check)
 	BulkparJob *job = check->job;
 	List	   *relids = list_make1_oid(check->target);
 	List	   *reached = NIL;
+	BulkparExpected expected = {0};
 	bool		pruned = false;
 	bool		only;
 	bool		foreign = false;
@@ -227,7 +228,10 @@ find_parts(Relation rel, Check *check)
 	if (bulkpar_citus_add(job, check->target))
 		return true;
 	if (!only)
-		pruned = bulkpar_prune_parts(job, check->target, &reached);
+		pruned = bulkpar_prune_parts(job, check->target, &reached,
+									 &expected);
+	if (job->ntargets == 0)
+		job->expected = expected;
 	if (!only && !pruned)
 		relids = find_all_inheritors(check->target, AccessShareLock, NULL);
 	grow_parts(job, list_length(relids));

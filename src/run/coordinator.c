@@ -239,7 +239,8 @@ take_slot(const Coordinator *coordinator)
 
 /*
  * Have a crew, and launch the first worker of it if that will have something to do
- * at once: to start a process takes as long as to store the job.  What talks to
+ * at once: to start a process takes as long as to store the job.  Otherwise what
+ * the planner has said of the rows may be outdated by then.  What talks to
  * other servers asks them first.
  */
 static void
@@ -251,6 +252,8 @@ prepare_crew(Coordinator *coordinator)
 	coordinator->pace = bulkpar_pace_create();
 	coordinator->crew = bulkpar_crew_create(&call->identity,
 											call->snapshot_holder,
+											can_begin_at_once(call) ?
+											&call->expected : NULL,
 											coordinator->pace);
 	MemoryContextSwitchTo(oldcontext);
 	if (call->nodes && call->resumed == 0)

@@ -54,6 +54,7 @@ struct BulkparCrew
 	const BulkparIdentity *identity;
 	const BulkparJob *job;		/* NULL before it is stored */
 	int			snapshot_holder;	/* see plan.c */
+	const BulkparExpected *expected;	/* for that, or NULL */
 	BulkparPace *pace;
 	bool		planned;
 	int			launched;		/* workers, also those that have ended */
@@ -79,12 +80,13 @@ static bool check_progress(int64 job_id);
  */
 BulkparCrew *
 bulkpar_crew_create(const BulkparIdentity *identity, int snapshot_holder,
-					BulkparPace *pace)
+					const BulkparExpected *expected, BulkparPace *pace)
 {
 	BulkparCrew *crew = palloc0(sizeof(BulkparCrew));
 
 	crew->identity = identity;
 	crew->snapshot_holder = snapshot_holder;
+	crew->expected = expected;
 	crew->pace = pace;
 	crew->size = 1;
 	crew->members = palloc0(sizeof(Member));
@@ -316,6 +318,7 @@ launch_member(BulkparCrew *crew, Member *member)
 										   member - crew->members,
 										   !crew->planned,
 										   crew->snapshot_holder,
+										   crew->expected,
 										   bulkpar_pace_handle(crew->pace));
 	if (crew->shortage != BULKPAR_SHORTAGE_NONE)
 		return false;

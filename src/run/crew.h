@@ -22,6 +22,7 @@ typedef struct BulkparCrew BulkparCrew;
 
 extern BulkparCrew *bulkpar_crew_create(const BulkparIdentity *identity,
 										int snapshot_holder,
+										const BulkparExpected *expected,
 										BulkparPace *pace);
 extern void bulkpar_crew_follow(BulkparCrew *crew, const BulkparJob *job,
 								bool planned);

@@ -53,6 +53,7 @@ bulkpar_handover_prepare(const BulkparJob *job, const char *request,
 	call->identity = identity;
 	call->caller = MyProc;
 	call->command = job->command;
+	call->expected = job->expected;
 	call->parts = job->nparts > 0;
 	call->nodes = job->nnodes > 0;
 	call->once = job->once;

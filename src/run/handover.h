@@ -43,6 +43,7 @@ typedef struct BulkparCall
 	PGPROC	   *caller;			/* to wake it; it may have gone on */
 	BulkparCommand command;		/* of the job */
 	int			snapshot_holder;	/* its pid, if it keeps a snapshot, or 0 */
+	BulkparExpected expected;	/* of a new job */
 	int64		resumed;		/* the job to resume, or 0 for a new one */
 	BulkparJobChange change;	/* what a resumed job does otherwise */
 	bool		parts;			/* it has some here, ... */

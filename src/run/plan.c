@@ -87,6 +87,8 @@
 static void evaluate_once(BulkparJob *job, BulkparTarget *target);
 static void look_at_part(BulkparPlan *plan, const BulkparJob *job, int number,
 						 BulkparTarget *target);
+static void expect(const BulkparJob *job, BulkparTarget *target,
+				   BulkparExpected *expected);
 static double count_planner_rows(const BulkparPlan *plan, const BulkparJob *job,
 								 Oid target);
 static void sum_up(BulkparPlan *plan);
@@ -153,17 +155,33 @@ void
 bulkpar_plan_expect(BulkparPlan *plan, const BulkparJob *job,
 					BulkparTarget *target)
 {
+	BulkparExpected expected;
 	double		planner_rows;
 
 	bulkpar_target_lock(target, job, plan->largest, AccessShareLock);
-	SPI_connect();
-	plan->expected = bulkpar_target_expect(target, job, &plan->repeatable,
-										   &plan->joins);
-	SPI_finish();
+	expect(job, target, &expected);
+	plan->repeatable = expected.repeatable;
+	plan->joins = expected.joins;
+	plan->expected = expected.rows;
 	planner_rows = count_planner_rows(plan, job, target->relid);
 	if (planner_rows > 0)
 		plan->expected *= plan->rows / planner_rows;
 	plan->expected = Min(Max(rint(plan->expected), 1), plan->rows);
+}
+
+/*
+ * What the planner expects.  With hundreds of parts it takes long to say so, and
+ * was asked when the job was made; but of the statement as it was written.
+ */
+static void
+expect(const BulkparJob *job, BulkparTarget *target, BulkparExpected *expected)
+{
+	*expected = job->expected;
+	if (expected->known && job->subqueries.count == 0)
+		return;
+	SPI_connect();
+	bulkpar_target_expect(target, job, expected);
+	SPI_finish();
 }
 
 /*

@@ -57,6 +57,7 @@ typedef struct WorkerArgs
 	int64		job_id;			/* 0 if it is yet to be stored */
 	bool		plans;			/* plan the job first, see plan.c */
 	int			snapshot_holder;	/* for that */
+	BulkparExpected expected;	/* too */
 	dsm_handle	pace;			/* see pace.c */
 } WorkerArgs;
 
@@ -95,7 +96,8 @@ BulkparShortage
 bulkpar_worker_launch(BulkparSlot *slot, MemoryContext context,
 					  const BulkparIdentity *identity, const BulkparJob *job,
 					  int number, int place, bool plans,
-					  int snapshot_holder, dsm_handle pace)
+					  int snapshot_holder, const BulkparExpected *expected,
+					  dsm_handle pace)
 {
 	WorkerArgs	args = {
 		.identity = *identity,
@@ -114,6 +116,8 @@ bulkpar_worker_launch(BulkparSlot *slot, MemoryContext context,
 		.extra_size = sizeof(args)
 	};
 
+	if (expected != NULL)
+		args.expected = *expected;
 	return bulkpar_launch_in_slot(slot, context, &launch,
 								  name_worker(number, args.job_id),
 								  identity->login);
@@ -232,6 +236,7 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 	MemoryContextSwitchTo(context);
 	job = bulkpar_job_load(args->job_id);
 	job->runs = args->runs;
+	job->expected = args->expected;
 	bulkpar_settings_adopt(&job->settings);
 	bulkpar_retry_start();
 	run->job = job;
@@ -324,6 +329,7 @@ load_anew(BulkparChunkRun *run, const WorkerArgs *args)
 	MemoryContextSwitchTo(run->job_context);
 	run->job = bulkpar_job_load(args->job_id);
 	run->job->runs = args->runs;
+	run->job->expected = args->expected;
 	run->target = bulkpar_target_create(TopMemoryContext);
 }
 

@@ -26,6 +26,7 @@ extern BulkparShortage bulkpar_worker_launch(BulkparSlot *slot,
 											 int number, int place,
 											 bool plans,
 											 int snapshot_holder,
+											 const BulkparExpected *expected,
 											 dsm_handle pace);
 extern PGDLLEXPORT void bulkpar_worker_main(Datum main_arg);
 

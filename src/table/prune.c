@@ -38,15 +38,18 @@
  * in the current memory context and in the order of their bounds; partitioned
  * ones are among them.  They are locked as for reading to the end of the
  * (sub)transaction.  False if the planner did not say: then all of them count.
+ * What it expects of the rows is not to be asked again if it was planned.
  */
 bool
-bulkpar_prune_parts(const BulkparJob *job, Oid target, List **relids)
+bulkpar_prune_parts(const BulkparJob *job, Oid target, List **relids,
+					BulkparExpected *expected)
 {
 	BulkparKey	none = {0};
 	BulkparStatement *statement;
 	bool		known;
 
 	*relids = NIL;
+	expected->known = false;
 	if (job->condition == NULL && job->from_item == NULL &&
 		job->statement == NULL)
 		return false;
@@ -55,7 +58,7 @@ bulkpar_prune_parts(const BulkparJob *job, Oid target, List **relids)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
-	(void) bulkpar_statement_rows(statement);
+	bulkpar_statement_expect(statement, expected);
 	known = statement->hooks.reached.known;
 	*relids = statement->hooks.reached.relids;
 	bulkpar_statement_forget(statement);

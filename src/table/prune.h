@@ -17,6 +17,6 @@
 #include "nodes/pg_list.h"
 
 extern bool bulkpar_prune_parts(const BulkparJob *job, Oid target,
-								List **relids);
+								List **relids, BulkparExpected *expected);
 
 #endif							/* BULKPAR_PRUNE_H */

@@ -53,6 +53,7 @@ static BulkparStatement *make_statement(BulkparConditionUse use, char *sql,
 										const BulkparKey *key,
 										const BulkparKeyShape *shape);
 static void forget_at_reset(void *arg);
+static bool is_repeatable(const BulkparStatement *statement);
 static CachedPlan *plan_once(const BulkparStatement *statement,
 							 PlannedStmt **stmt);
 static void start_once(BulkparStatement *statement, ExplainState *es);
@@ -267,16 +268,22 @@ bulkpar_statement_explain(BulkparStatement *statement)
 	return es->str->data;
 }
 
-/* How many rows the planner expects a prepared SELECT to return. */
-double
-bulkpar_statement_rows(const BulkparStatement *statement)
+/* What the planner expects of the rows that a prepared SELECT returns. */
+void
+bulkpar_statement_expect(const BulkparStatement *statement,
+						 BulkparExpected *expected)
 {
+	List	   *target = list_make1_oid(statement->hooks.condition.relid);
 	PlannedStmt *stmt;
 	CachedPlan *cplan = plan_once(statement, &stmt);
-	double		rows = stmt->planTree->plan_rows;
 
+	expected->rows = stmt->planTree->plan_rows;
 	ReleaseCachedPlan(cplan, CurrentResourceOwner);
-	return rows;
+	expected->repeatable = is_repeatable(statement);
+	expected->joins =
+		list_difference_oid(bulkpar_statement_relations(statement),
+							target) != NIL;
+	expected->known = true;
 }
 
 /*
@@ -290,24 +297,6 @@ bulkpar_statement_target_rows(const BulkparStatement *statement)
 
 	ReleaseCachedPlan(plan_once(statement, &stmt), CurrentResourceOwner);
 	return statement->hooks.rows;
-}
-
-/*
- * Whether a prepared SELECT sees the same rows each time that it is run in
- * the same snapshot.
- */
-bool
-bulkpar_statement_is_repeatable(const BulkparStatement *statement)
-{
-	ListCell   *lc;
-
-	foreach(lc, plan_source(statement)->query_list)
-	{
-		if (contain_volatile_functions(lfirst(lc)) ||
-			find_sample(lfirst(lc), NULL))
-			return false;
-	}
-	return true;
 }
 
 /* The OIDs of the relations that a prepared statement is about. */
@@ -407,6 +396,24 @@ static void
 forget_at_reset(void *arg)
 {
 	bulkpar_statement_forget(arg);
+}
+
+/*
+ * Whether a prepared SELECT sees the same rows each time that it is run in
+ * the same snapshot.
+ */
+static bool
+is_repeatable(const BulkparStatement *statement)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan_source(statement)->query_list)
+	{
+		if (contain_volatile_functions(lfirst(lc)) ||
+			find_sample(lfirst(lc), NULL))
+			return false;
+	}
+	return true;
 }
 
 /* Plan a prepared statement; the caller releases the cached plan. */

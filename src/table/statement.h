@@ -59,9 +59,9 @@ extern void bulkpar_statement_check(BulkparStatement *statement);
 extern void bulkpar_statement_prepare(BulkparStatement *statement);
 extern void bulkpar_statement_verify(BulkparStatement *statement);
 extern char *bulkpar_statement_explain(BulkparStatement *statement);
-extern double bulkpar_statement_rows(const BulkparStatement *statement);
+extern void bulkpar_statement_expect(const BulkparStatement *statement,
+									 BulkparExpected *expected);
 extern double bulkpar_statement_target_rows(const BulkparStatement *statement);
-extern bool bulkpar_statement_is_repeatable(const BulkparStatement *statement);
 extern List *bulkpar_statement_relations(const BulkparStatement *statement);
 extern bool bulkpar_statement_uses_key(BulkparStatement *statement);
 extern void bulkpar_statement_forget(BulkparStatement *statement);

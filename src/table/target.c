@@ -251,22 +251,17 @@ bulkpar_target_deletes_at_places(BulkparTarget *target, const BulkparJob *job)
 }
 
 /*
- * How many rows the planner expects the statement of the job to change in all
- * parts, whether they are the same whenever it looks for them, and whether it
- * looks at other tables for that.  SPI must be connected and the target locked.
+ * What the planner expects of the rows that the statement of the job would change
+ * in all parts.  SPI must be connected and the target locked.
  */
-double
+void
 bulkpar_target_expect(BulkparTarget *target, const BulkparJob *job,
-					  bool *repeatable, bool *joins)
+					  BulkparExpected *expected)
 {
 	BulkparStatement *statement = prepare_list(target, job);
-	double		rows = bulkpar_statement_rows(statement);
 
-	*repeatable = bulkpar_statement_is_repeatable(statement);
-	*joins = list_difference_oid(bulkpar_statement_relations(statement),
-								 list_make1_oid(target->relid)) != NIL;
+	bulkpar_statement_expect(statement, expected);
 	bulkpar_statement_forget(statement);
-	return rows;
 }
 
 /* Whether a list of keys would be looked up in the key index.  As above. */

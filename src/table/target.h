@@ -60,8 +60,9 @@ extern int64 bulkpar_target_update_listed(BulkparTarget *target,
 										  const Datum *rows, int count);
 extern bool bulkpar_target_deletes_at_places(BulkparTarget *target,
 											 const BulkparJob *job);
-extern double bulkpar_target_expect(BulkparTarget *target,
-									const BulkparJob *job, bool *repeatable, bool *joins);
+extern void bulkpar_target_expect(BulkparTarget *target,
+								  const BulkparJob *job,
+								  BulkparExpected *expected);
 extern bool bulkpar_target_reaches_list(BulkparTarget *target,
 										const BulkparJob *job);
 extern void bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
