@@ -130,7 +130,7 @@ bulkpar_ledger_insert(int64 job_id, int worker, const BulkparLedgerChunk *chunk)
 }
 
 /*
- * The same for a bundle of new chunks: from that of the first on the whole of
+ * The same for the new chunks of bundles: from that of the first on the whole of
  * each part that has rows, up to the last part.
  */
 void

@@ -27,30 +27,58 @@
 
 #include "run/bundle.h"
 #include "run/pace.h"
+#include "run/show.h"
 #include "session/message.h"
 #include "session/settings.h"
 #include "table/several.h"
 
+static bool is_small_enough(const BulkparChunkRun *run);
 static bool try_together(BulkparChunkRun *run);
 static bool run_together(BulkparChunkRun *run);
 static bool finish(const BulkparClaim *claim, const BulkparJob *job,
 				   const BulkparSeveralPart *parts);
 
 /*
- * Run the claimed bundle in one batch, or give its chunks back.  False if they
- * were taken from us, as of bulkpar_chunk_run.
+ * Run the claimed bundles, each in one batch, or give its chunks back.  False if
+ * they were taken from us, as of bulkpar_chunk_run.
  */
 bool
 bulkpar_bundle_run(BulkparChunkRun *run)
 {
-	BulkparBatchResult turn = bulkpar_chunk_await_turn(run);
+	BulkparClaim *claim = &run->claim;
 
-	Assert(run->claim.nparts > 1);
-	if (turn == BULKPAR_BATCH_LOST)
-		return false;
-	if (turn == BULKPAR_BATCH_DONE && try_together(run))
-		return true;
-	return bulkpar_chunk_give_back(run, run->claim.nparts);
+	for (;;)
+	{
+		BulkparBatchResult turn = bulkpar_chunk_await_turn(run);
+		int			nparts = claim->bundles[0];
+
+		Assert(nparts > 1 && nparts <= claim->nparts);
+		if (turn == BULKPAR_BATCH_LOST)
+			return false;
+		if (!(is_small_enough(run) && try_together(run)) &&
+			!bulkpar_chunk_give_back(run, nparts))
+			return false;
+		claim->nparts -= nparts;
+		if (claim->nparts == 0)
+			return true;
+		claim->parts += nparts;
+		claim->bundles++;
+		claim->chunk.chunk_no += nparts;
+		claim->chunk.part = claim->parts[0];
+		bulkpar_show_chunk(run);
+	}
+}
+
+/* Whether the next bundle has no more rows than a batch may change now. */
+static bool
+is_small_enough(const BulkparChunkRun *run)
+{
+	const BulkparClaim *claim = &run->claim;
+	double		rows = 0;
+
+	for (int i = 0; i < claim->bundles[0]; i++)
+		rows += run->job->parts[claim->parts[i]].estimated_rows;
+	return rows <= run->job->batch_size;
 }
 
 /* Run the batch; false if nothing has changed.  A cancel is thrown. */
@@ -89,22 +117,21 @@ run_together(BulkparChunkRun *run)
 {
 	MemoryContext context = CurrentMemoryContext;
 	const BulkparClaim *claim = &run->claim;
-	BulkparSeveralPart *parts = palloc0(sizeof(BulkparSeveralPart) *
-										claim->nparts);
+	int			nparts = claim->bundles[0];
+	BulkparSeveralPart *parts = palloc0(sizeof(BulkparSeveralPart) * nparts);
 	bool		done;
 
-	for (int i = 0; i < claim->nparts; i++)
+	for (int i = 0; i < nparts; i++)
 		parts[i].number = claim->parts[i];
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(context);
-	done = bulkpar_several_lock(run->target, run->job, parts, claim->nparts);
+	done = bulkpar_several_lock(run->target, run->job, parts, nparts);
 	if (done)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		SPI_connect();
-		done = bulkpar_several_update(run->target, run->job, parts,
-									  claim->nparts);
+		done = bulkpar_several_update(run->target, run->job, parts, nparts);
 		SPI_finish();
 		PopActiveSnapshot();
 	}
@@ -128,7 +155,7 @@ finish(const BulkparClaim *claim, const BulkparJob *job,
 	int64		rows = 0;
 	int64		changed = 0;
 	BulkparLedgerBundle bundle = {
-		.nchunks = claim->nparts,
+		.nchunks = claim->bundles[0],
 		.wal_bytes = bulkpar_batch_wal(),
 		.messages = bulkpar_message_report()
 	};
@@ -136,7 +163,7 @@ finish(const BulkparClaim *claim, const BulkparJob *job,
 	initStringInfo(&rows_done);
 	initStringInfo(&rows_changed);
 	initStringInfo(&rows_hot);
-	for (int i = 0; i < claim->nparts; i++)
+	for (int i = 0; i < bundle.nchunks; i++)
 	{
 		char		begin = i == 0 ? '{' : ',';
 
@@ -156,7 +183,7 @@ finish(const BulkparClaim *claim, const BulkparJob *job,
 	bundle.rows_hot = rows_hot.data;
 	if (!bulkpar_ledger_finish_bundle(job->job_id, &claim->chunk, &bundle))
 		return false;
-	bulkpar_several_settle(job, parts, claim->nparts);
+	bulkpar_several_settle(job, parts, bundle.nchunks);
 	bulkpar_pace_spend(changed);
 	CommitTransactionCommand();
 	bulkpar_pace_count(rows, bundle.wal_bytes);

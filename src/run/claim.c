@@ -64,8 +64,11 @@
 #define MATCHING_SHARE 0.5
 
 static bool go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk);
-static bool cut_bundle(const BulkparJob *job, int worker,
-					   BulkparTarget *target, BulkparClaim *claim);
+static bool cut_bundles(const BulkparJob *job, int worker,
+						BulkparTarget *target, BulkparClaim *claim);
+static int	choose_bundles(const BulkparJob *job, double left);
+static bool add_bundle(const BulkparJob *job, Oid target, int *next,
+					   double *left, BulkparClaim *claim);
 static void cut_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 					  const BulkparLedgerTrend *trend, BulkparClaim *claim);
 static int	choose_batch_size(const BulkparJob *job,
@@ -101,7 +104,7 @@ bulkpar_claim_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 	bulkpar_target_lock(target, job, chunk->part, AccessShareLock);
 	claim->batch_size = job->batch_size;
 	if (work == BULKPAR_LEDGER_NEW && chunk->lo == NULL &&
-		cut_bundle(job, worker, target, claim))
+		cut_bundles(job, worker, target, claim))
 		return true;
 	claim->start = restore_key(target, chunk->lo);
 	claim->lo = restore_key(target, chunk->done);
@@ -136,37 +139,24 @@ go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk)
 
 /*
  * Take several parts at once, as whole chunks, and store these: the one that is
- * next and those that follow, as long as they are small and of one target.  False if that is none
- * or just one.
+ * next and those that follow, in bundles, as long as they are small and of one
+ * target.  False if that is none or just one.
  */
 static bool
-cut_bundle(const BulkparJob *job, int worker, BulkparTarget *target,
-		   BulkparClaim *claim)
+cut_bundles(const BulkparJob *job, int worker, BulkparTarget *target,
+			BulkparClaim *claim)
 {
 	BulkparLedgerChunk *chunk = &claim->chunk;
-	double		limit =
-		bulkpar_claim_bundle_limit(job, job->estimated_rows -
-								   chunk->rows_before, job->workers);
-	double		rows = 0;
+	double		left = job->estimated_rows - chunk->rows_before;
+	int			next = chunk->part;
+	int			max_bundles = choose_bundles(job, left);
 
-	if (job->parts[chunk->part].estimated_rows >= limit)
-		return false;
 	claim->parts = palloc(sizeof(int) * BULKPAR_BUNDLE_MAX_PARTS);
-	claim->nparts = 0;
-	for (int i = chunk->part; i < job->nparts; i++)
-	{
-		const BulkparJobPart *part = &job->parts[i];
-
-		if (part->gone || part->end_key == NULL)
-			continue;
-		if (part->target != target->relid ||
-			!bulkpar_claim_adds(claim->nparts, rows, part->estimated_rows,
-								limit))
-			break;
-		claim->parts[claim->nparts++] = i;
-		rows += part->estimated_rows;
-	}
-	if (claim->nparts > 1 && bulkpar_several_is_possible(target, job))
+	claim->bundles = palloc(sizeof(int) * max_bundles);
+	while (claim->nbundles < max_bundles &&
+		   add_bundle(job, target->relid, &next, &left, claim))
+		;
+	if (claim->nbundles > 0 && bulkpar_several_is_possible(target, job))
 	{
 		chunk->stripe.count = 1;
 		bulkpar_ledger_insert_bundle(job->job_id, worker, chunk,
@@ -174,8 +164,57 @@ cut_bundle(const BulkparJob *job, int worker, BulkparTarget *target,
 									 claim->nparts);
 		return true;
 	}
-	claim->nparts = 0;
+	claim->nparts = claim->nbundles = 0;
 	return false;
+}
+
+/*
+ * How many bundles to claim when so many rows are left: as with a chunk of one
+ * stripe so few that each worker comes back for what is left, at least twice.
+ */
+static int
+choose_bundles(const BulkparJob *job, double left)
+{
+	double		batches = left / job->batch_size / job->workers / 2;
+
+	return Max(1, Min(batches, BULKPAR_CHUNK_BATCHES));
+}
+
+/*
+ * Add one more bundle to the claim, of the small parts of the target from *next
+ * on, which are taken off the rows that are left.  False if these are fewer than
+ * two, or more than can be claimed.
+ */
+static bool
+add_bundle(const BulkparJob *job, Oid target, int *next, double *left,
+		   BulkparClaim *claim)
+{
+	double		limit = bulkpar_claim_bundle_limit(job, *left, job->workers);
+	double		rows = 0;
+	int			nparts = 0;
+	int			i;
+
+	for (i = *next; i < job->nparts; i++)
+	{
+		const BulkparJobPart *part = &job->parts[i];
+
+		if (part->gone || part->end_key == NULL)
+			continue;
+		if (part->target != target || part->estimated_rows >= limit ||
+			!bulkpar_claim_adds(nparts, rows, part->estimated_rows, limit))
+			break;
+		if (claim->nparts + nparts == BULKPAR_BUNDLE_MAX_PARTS)
+			return false;
+		claim->parts[claim->nparts + nparts++] = i;
+		rows += part->estimated_rows;
+	}
+	if (nparts < 2)
+		return false;
+	claim->bundles[claim->nbundles++] = nparts;
+	claim->nparts += nparts;
+	*next = i;
+	*left -= rows;
+	return true;
 }
 
 /*

@@ -20,7 +20,8 @@
 
 /*
  * So many parts are taken together at the most: all of them are locked until the
- * batch has committed, and beyond that there is little to gain.
+ * batch has committed, and beyond that there is little to gain.  No more are
+ * claimed at once.
  */
 #define BULKPAR_BUNDLE_MAX_PARTS 64
 
@@ -37,8 +38,10 @@ typedef struct BulkparClaim
 								 * range */
 	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be
 								 * collected */
-	int			nparts;			/* of a bundle, or 0 */
+	int			nparts;			/* that are taken in bundles, or 0 */
 	int		   *parts;			/* of which each is a chunk, from this one on */
+	int			nbundles;
+	int		   *bundles;		/* how many of the parts each has, in order */
 } BulkparClaim;
 
 extern bool bulkpar_claim_chunk(const BulkparJob *job, int worker,
