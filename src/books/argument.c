@@ -20,6 +20,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "books/argument.h"
@@ -83,6 +84,23 @@ bulkpar_argument_texts(BulkparBookkeeping *books, const char *name,
 {
 	Assert(value == NULL || ARR_ELEMTYPE(value) == TEXTOID);
 	put(books, name, TEXTARRAYOID, PointerGetDatum(value), value == NULL);
+}
+
+/* As many values of a type, of which those may be null. */
+void
+bulkpar_argument_array(BulkparBookkeeping *books, const char *name,
+					   Oid element, Datum *values, bool *nulls, int count)
+{
+	int			lower = 1;
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	ArrayType  *array;
+
+	get_typlenbyvalalign(element, &typlen, &typbyval, &typalign);
+	array = construct_md_array(values, nulls, 1, &count, &lower, element,
+							   typlen, typbyval, typalign);
+	put(books, name, get_array_type(element), PointerGetDatum(array), false);
 }
 
 void

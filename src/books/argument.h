@@ -43,6 +43,9 @@ extern void bulkpar_argument_text(BulkparBookkeeping *books, const char *name,
 								  const char *value);
 extern void bulkpar_argument_texts(BulkparBookkeeping *books,
 								   const char *name, ArrayType *value);
+extern void bulkpar_argument_array(BulkparBookkeeping *books,
+								   const char *name, Oid element,
+								   Datum *values, bool *nulls, int count);
 extern void bulkpar_argument_bytes(BulkparBookkeeping *books,
 								   const char *name, bytea *value);
 extern void bulkpar_argument_key(BulkparBookkeeping *books,

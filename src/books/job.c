@@ -16,6 +16,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 
@@ -56,6 +59,8 @@ static void load_altered(BulkparBookkeeping *books, BulkparJob *job);
 static void load_settings(BulkparBookkeeping *books,
 						  BulkparSettings *settings, bool altered);
 static void load_parts(BulkparBookkeeping *books, BulkparJob *job);
+static void start_parts(BulkparBookkeeping *books, const BulkparJob *job);
+static Datum text_of_array(ArrayType *array);
 
 /*
  * What is to be done as JSON, for bulkpar_job_insert: by the columns of
@@ -555,13 +560,6 @@ bulkpar_job_start(const BulkparJob *job)
 		"started_at = coalesce(started_at, clock_timestamp()) "
 		"WHERE job_id = $job_id"
 	};
-	static BulkparQuery start_part = {
-		.sql =
-		"UPDATE @bulkpar_part SET gone = $gone, "
-		"estimated_rows = $estimated_rows, "
-		"end_bytes = $end_bytes, end_key = $end_key "
-		"WHERE job_id = $job_id AND part_no = $part_no"
-	};
 	static BulkparQuery forget_gone = {
 		.sql =
 		"DELETE FROM @bulkpar_chunk c USING @bulkpar_part p "
@@ -581,18 +579,59 @@ bulkpar_job_start(const BulkparJob *job)
 	bulkpar_argument_int64_if(&books, job->before.known, "index_bytes",
 							  job->before.index_bytes);
 	(void) bulkpar_bookkeeping_run(&books, &start);
-	for (int i = 0; i < job->nparts; i++)
-	{
-		const BulkparJobPart *part = &job->parts[i];
-
-		bulkpar_argument_int32(&books, "part_no", i + 1);
-		bulkpar_argument_bool(&books, "gone", part->gone);
-		bulkpar_argument_int64(&books, "estimated_rows", part->estimated_rows);
-		bulkpar_argument_key(&books, "end_bytes", "end_key", part->end_key);
-		(void) bulkpar_bookkeeping_run(&books, &start_part);
-	}
+	if (job->nparts > 0)
+		start_parts(&books, job);
 	(void) bulkpar_bookkeeping_run(&books, &forget_gone);
 	bulkpar_bookkeeping_leave(&books);
+}
+
+/*
+ * The same of its parts, in one statement: there may be hundreds.  The text of a
+ * key is an array, of which there are no arrays.
+ */
+static void
+start_parts(BulkparBookkeeping *books, const BulkparJob *job)
+{
+	static BulkparQuery start = {
+		.sql =
+		"UPDATE @bulkpar_part p SET gone = s.gone, "
+		"estimated_rows = s.estimated_rows, end_bytes = s.end_bytes, "
+		"end_key = s.end_key::text[] FROM unnest($gone, $part_rows, "
+		"$end_bytes, $end_keys) WITH ORDINALITY "
+		"s(gone, estimated_rows, end_bytes, end_key, part_no) "
+		"WHERE p.job_id = $job_id AND p.part_no = s.part_no::int4"
+	};
+	int			count = job->nparts;
+	Datum	   *values = palloc(sizeof(Datum) * count);
+	bool	   *nulls = palloc0(sizeof(bool) * count);
+
+	for (int i = 0; i < count; i++)
+		values[i] = BoolGetDatum(job->parts[i].gone);
+	bulkpar_argument_array(books, "gone", BOOLOID, values, nulls, count);
+	for (int i = 0; i < count; i++)
+		values[i] = Int64GetDatum((int64) job->parts[i].estimated_rows);
+	bulkpar_argument_array(books, "part_rows", INT8OID, values, nulls, count);
+	for (int i = 0; i < count; i++)
+	{
+		nulls[i] = job->parts[i].end_key == NULL;
+		values[i] = nulls[i] ? (Datum) 0 :
+			PointerGetDatum(job->parts[i].end_key->bytes);
+	}
+	bulkpar_argument_array(books, "end_bytes", BYTEAOID, values, nulls, count);
+	for (int i = 0; i < count; i++)
+		values[i] = nulls[i] ? (Datum) 0 :
+			text_of_array(job->parts[i].end_key->text);
+	bulkpar_argument_array(books, "end_keys", TEXTOID, values, nulls, count);
+	(void) bulkpar_bookkeeping_run(books, &start);
+}
+
+/* An array of texts as one text. */
+static Datum
+text_of_array(ArrayType *array)
+{
+	char	   *text = OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));
+
+	return CStringGetTextDatum(text);
 }
 
 /* Whether the current run of a job has been planned. */
