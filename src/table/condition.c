@@ -81,6 +81,17 @@ bulkpar_condition_is_of_piece(const BulkparCondition *condition)
 }
 
 /*
+ * Whether a relation is the target of a statement, or what is to be reached of
+ * that, which was found to belong to it when it was locked.
+ */
+bool
+bulkpar_condition_is_about(const BulkparCondition *condition, Oid relid)
+{
+	return relid == condition->relid || relid == condition->part ||
+		list_member_oid(condition->parts, relid);
+}
+
+/*
  * Restrict the query of a statement to its piece and part, and if wanted to
  * the rows that it changes; make of it what it is used for.  The query must
  * have been analyzed just now, and not yet rewritten.

@@ -58,6 +58,8 @@ typedef struct BulkparCondition
 } BulkparCondition;
 
 extern bool bulkpar_condition_is_of_piece(const BulkparCondition *condition);
+extern bool bulkpar_condition_is_about(const BulkparCondition *condition,
+									   Oid relid);
 extern void bulkpar_condition_add(BulkparCondition *condition,
 								  ParseState *pstate, Query *query);
 

@@ -279,7 +279,8 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 			create_index_paths(root, rel);
 		return;
 	}
-	bulkpar_part_require(planning->condition.relid, rte->relid);
+	if (!bulkpar_condition_is_about(&planning->condition, rte->relid))
+		bulkpar_part_require(planning->condition.relid, rte->relid);
 	if (planning->reached.context != NULL)
 		note_reached(&planning->reached, rel, rte);
 	if (!rte->inh && !IS_DUMMY_REL(rel))

@@ -236,7 +236,8 @@ bulkpar_statement_verify(BulkparStatement *statement)
 			if (OidIsValid(condition->inserted) &&
 				bulkpar_part_belongs(condition->inserted, relid))
 				continue;
-			bulkpar_part_require(target, relid);
+			if (!bulkpar_condition_is_about(condition, relid))
+				bulkpar_part_require(target, relid);
 			changes = true;
 		}
 		if (!changes && bulkpar_command_changes(condition->once.job->command))
