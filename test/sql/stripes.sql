@@ -447,6 +447,21 @@ SELECT * FROM cost_of(:job);
 SELECT job_id AS job FROM bulkpar_update('cost', 'b', 'b + 1', 100, 2) \gset
 SELECT * FROM cost_of(:job);
 
+-- All that belongs to a table counts, as PostgreSQL says.
+CREATE UNLOGGED TABLE toasted (id int PRIMARY KEY, a int, t text)
+	WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+ALTER TABLE toasted ALTER t SET STORAGE EXTERNAL;
+INSERT INTO toasted SELECT g, g, repeat('x', 5000) FROM generate_series(1, 200) g;
+CREATE INDEX ON toasted (a);
+VACUUM ANALYZE toasted;
+SELECT pg_table_size('toasted') AS table_bytes, pg_indexes_size('toasted') AS index_bytes \gset
+SELECT job_id AS job FROM bulkpar_update('toasted', 't', 't || a', 50, 2) \gset
+SELECT table_bytes_before = :table_bytes AS table_before, index_bytes_before = :index_bytes AS index_before,
+	table_bytes_after = pg_table_size('toasted') AS table_after,
+	index_bytes_after = pg_indexes_size('toasted') AS index_after,
+	table_bytes_after > :table_bytes AS grown, :table_bytes > pg_relation_size('toasted') * 10 AS in_toast
+FROM bulkpar_jobs WHERE job_id = :job;
+
 SET search_path = public;
 DROP SCHEMA stripes CASCADE;
 DROP ROLE regress_stripes_ann;

@@ -267,9 +267,41 @@ open_gate($gate);
 is(stop_call($call), 'succeeded|300', 'its worker dies: the job goes on');
 is(sql("SELECT min(n), max(n) FROM p"), '1|1', 'every row is updated once');
 
+# Several batches of small parts are claimed at once.  One that fails gives back
+# its own parts, and a worker that dies those that it has not done.
+make_parts(60, 10);
+is( sql("SELECT status, rows_changed, rows_failed FROM"
+		  . " bulkpar_update('p', 'n', 'n + 1 / (8 - day)', 50, 1,"
+		  . " on_error => 'skip')"),
+	'succeeded|590|10', 'one of several batches fails');
+is( chunks(last_job($node),
+		"string_agg(chunk_no::text, ' ' ORDER BY chunk_no)"
+		  . " FILTER (WHERE attempts = 2), count(*) FILTER (WHERE attempts = 1)"),
+	'6 7 8 9 10|55', 'just its parts are claimed alone');
+sql('UPDATE p SET n = 0');
+$gate = close_gate($node);
+$call = start_call($node,
+	"SELECT status, rows_changed FROM bulkpar_update('p', 'n', 'n + 1"
+	  . " + CASE WHEN day = 7 AND id = 5 THEN gate() ELSE 0 END', 50, 1)");
+wait_for_workers($node, 1);
+$job = last_job($node);
+is( chunks($job,
+		"count(*), count(*) FILTER (WHERE status = 'succeeded')"),
+	'30|5', 'six batches are claimed, and one is done');
+sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+	  . " WHERE backend_type = 'bulkpar worker'");
+wait_until($node,
+	"EXISTS (SELECT FROM bulkpar_chunks WHERE job_id = $job AND epoch > 1)");
+open_gate($gate);
+is(stop_call($call), 'succeeded|600', 'the job goes on without its worker');
+is(sql("SELECT min(n), max(n) FROM p"), '1|1', 'every row is updated once');
+is( chunks($job,
+		"min(chunk_no) FILTER (WHERE attempts = 2), max(chunk_no) FILTER (WHERE attempts = 2)"),
+	'6|30', 'those that were not done are claimed alone');
+
 # Row level security and triggers mean what they mean in one statement.
+make_parts(30, 10);
 sql(<<'END');
-UPDATE p SET n = 0;
 CREATE ROLE clerk LOGIN;
 GRANT SELECT, UPDATE ON p TO clerk;
 ALTER TABLE p ENABLE ROW LEVEL SECURITY;
