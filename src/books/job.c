@@ -388,25 +388,56 @@ refuse_repeated(BulkparBookkeeping *books)
 				 errhint("Call the function again for its result.")));
 }
 
+/* How a job is read. */
+static BulkparQuery select_job = {
+	.read_only = true,
+	.sql =
+	"SELECT " REQUESTED ", runs, started_at, estimated_rows, "
+	"stripes_chosen, xmin_holders, to_char(created_at AT TIME ZONE 'UTC', "
+	"'YYYY-MM-DD HH24:MI:SS.US') || '+00' AS created_at, "
+	BULKPAR_ALTERATION_EXISTS " AS altered "
+	"FROM @bulkpar_job WHERE job_id = $job_id"
+};
+
+static BulkparQuery select_settings = {
+	.read_only = true,
+	.sql =
+	"SELECT " SETTING " FROM @bulkpar_job j, "
+	"jsonb_array_elements(j.settings) WITH ORDINALITY s(value, number) "
+	"WHERE j.job_id = $job_id ORDER BY s.number"
+};
+
+static BulkparQuery select_parts = {
+	.read_only = true,
+	.sql =
+	"SELECT target, relation, key_index, key_order, "
+	"coalesce(shard, 0) AS shard, gone, estimated_rows, end_bytes, end_key "
+	"FROM @bulkpar_part WHERE job_id = $job_id ORDER BY part_no"
+};
+
+/* Plan how a job is read, while it is yet to be stored.  In a transaction. */
+void
+bulkpar_job_prepare_load(void)
+{
+	BulkparBookkeeping books;
+
+	bulkpar_bookkeeping_enter_job(&books, 0);
+	bulkpar_bookkeeping_plan(&books, &select_job);
+	bulkpar_bookkeeping_plan(&books, &select_settings);
+	bulkpar_bookkeeping_plan(&books, &select_parts);
+	bulkpar_bookkeeping_leave(&books);
+}
+
 /* Read a job, which must exist, as it is altered. */
 BulkparJob *
 bulkpar_job_load(int64 job_id)
 {
-	static BulkparQuery load = {
-		.read_only = true,
-		.sql =
-		"SELECT " REQUESTED ", runs, started_at, estimated_rows, "
-		"stripes_chosen, xmin_holders, to_char(created_at AT TIME ZONE 'UTC', "
-		"'YYYY-MM-DD HH24:MI:SS.US') || '+00' AS created_at, "
-		BULKPAR_ALTERATION_EXISTS " AS altered "
-		"FROM @bulkpar_job WHERE job_id = $job_id"
-	};
 	BulkparJob *job = palloc0(sizeof(BulkparJob));
 	BulkparBookkeeping books;
 	bool		altered;
 
 	bulkpar_bookkeeping_enter_job(&books, job_id);
-	if (bulkpar_bookkeeping_run(&books, &load) != 1)
+	if (bulkpar_bookkeeping_run(&books, &select_job) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("bulkpar job " INT64_FORMAT " does not exist", job_id)));
@@ -481,13 +512,6 @@ static void
 load_settings(BulkparBookkeeping *books, BulkparSettings *settings,
 			  bool altered)
 {
-	static BulkparQuery load = {
-		.read_only = true,
-		.sql =
-		"SELECT " SETTING " FROM @bulkpar_job j, "
-		"jsonb_array_elements(j.settings) WITH ORDINALITY s(value, number) "
-		"WHERE j.job_id = $job_id ORDER BY s.number"
-	};
 	static BulkparQuery load_as_altered = {
 		.read_only = true,
 		.sql =
@@ -496,7 +520,8 @@ load_settings(BulkparBookkeeping *books, BulkparSettings *settings,
 	};
 
 	settings->count = (int) bulkpar_bookkeeping_run(books, altered ?
-													&load_as_altered : &load);
+													&load_as_altered :
+													&select_settings);
 	settings->items = MemoryContextAllocZero(books->caller_context,
 											 sizeof(BulkparSetting) *
 											 settings->count);
@@ -515,15 +540,7 @@ load_settings(BulkparBookkeeping *books, BulkparSettings *settings,
 static void
 load_parts(BulkparBookkeeping *books, BulkparJob *job)
 {
-	static BulkparQuery load = {
-		.read_only = true,
-		.sql =
-		"SELECT target, relation, key_index, key_order, "
-		"coalesce(shard, 0) AS shard, gone, estimated_rows, end_bytes, end_key "
-		"FROM @bulkpar_part WHERE job_id = $job_id ORDER BY part_no"
-	};
-
-	job->nparts = (int) bulkpar_bookkeeping_run(books, &load);
+	job->nparts = (int) bulkpar_bookkeeping_run(books, &select_parts);
 	job->parts = MemoryContextAllocZero(books->caller_context,
 										sizeof(BulkparJobPart) * job->nparts);
 	for (int i = 0; i < job->nparts; i++)

@@ -51,10 +51,11 @@ typedef struct BulkparJobPart
 typedef struct BulkparExpected
 {
 	bool		known;
+	Oid			target;
 	bool		repeatable;		/* they are the same each time that they are
 								 * looked for */
 	bool		joins;			/* other tables are read to find them */
-	double		rows;			/* of those that it takes the target to have */
+	double		rows;			/* of those that it takes that to have */
 } BulkparExpected;
 
 /* What a job is to do: the arguments of the call, kept in bulkpar_job. */
@@ -133,6 +134,7 @@ extern char *bulkpar_job_serialize(const BulkparJob *job);
 extern char *bulkpar_job_serialize_settings(const BulkparSettings *settings);
 extern void bulkpar_job_prepare_insert(void);
 extern int64 bulkpar_job_insert(const char *request, bool nodes, bool once);
+extern void bulkpar_job_prepare_load(void);
 extern BulkparJob *bulkpar_job_load(int64 job_id);
 extern void bulkpar_job_start(const BulkparJob *job);
 extern bool bulkpar_job_is_planned(int64 job_id);

@@ -17,8 +17,11 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "partitioning/partdesc.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -27,6 +30,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 
 #include "books/books.h"
 #include "books/joblock.h"
@@ -75,6 +79,7 @@ typedef struct Work
 } Work;
 
 static char *name_worker(int number, int64 job_id);
+static void look_ahead(const WorkerArgs *args);
 static void learn_job(WorkerArgs *args);
 static void start_run(BulkparChunkRun *run, const WorkerArgs *args);
 static void show_statement(const BulkparChunkRun *run);
@@ -164,8 +169,12 @@ bulkpar_worker_main(Datum main_arg)
 	PG_TRY();
 	{
 		bulkpar_pace_attach(args.pace, args.place);
+		bulkpar_settings_start_process();
 		if (args.job_id == 0)
+		{
+			look_ahead(&args);
 			learn_job(&args);
+		}
 		start_run(run, &args);
 		if (!args.plans || plan_run(run, &args))
 		{
@@ -195,6 +204,30 @@ bulkpar_worker_main(Datum main_arg)
 	PG_END_TRY();
 	error_context_stack = callback.previous;
 	bulkpar_launch_wake_launcher();
+}
+
+/*
+ * While the job is stored, plan how it is read, and read what the catalogs say of
+ * the partitions of its target, each of which takes part in the planning of any
+ * statement on it.  If that is locked it can wait.
+ */
+static void
+look_ahead(const WorkerArgs *args)
+{
+	Relation	rel;
+
+	bulkpar_settings_start_transaction();
+	bulkpar_job_prepare_load();
+	if (args->expected.known &&
+		ConditionalLockRelationOid(args->expected.target, AccessShareLock))
+	{
+		rel = try_relation_open(args->expected.target, NoLock);
+		if (rel != NULL && rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+			(void) RelationGetPartitionDesc(rel, true);
+		if (rel != NULL)
+			relation_close(rel, NoLock);
+	}
+	CommitTransactionCommand();
 }
 
 /* Wait until the job is stored, and be called as a worker of it. */
@@ -228,7 +261,6 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 											   "bulkpar batch",
 											   ALLOCSET_DEFAULT_SIZES);
 
-	bulkpar_settings_start_process();
 	bulkpar_message_start();
 
 	bulkpar_settings_start_transaction();

@@ -274,16 +274,17 @@ void
 bulkpar_statement_expect(const BulkparStatement *statement,
 						 BulkparExpected *expected)
 {
-	List	   *target = list_make1_oid(statement->hooks.condition.relid);
+	Oid			target = statement->hooks.condition.relid;
 	PlannedStmt *stmt;
 	CachedPlan *cplan = plan_once(statement, &stmt);
 
+	expected->target = target;
 	expected->rows = stmt->planTree->plan_rows;
 	ReleaseCachedPlan(cplan, CurrentResourceOwner);
 	expected->repeatable = is_repeatable(statement);
 	expected->joins =
 		list_difference_oid(bulkpar_statement_relations(statement),
-							target) != NIL;
+							list_make1_oid(target)) != NIL;
 	expected->known = true;
 }
 
