@@ -646,9 +646,8 @@ start_parts(BulkparBookkeeping *books, const BulkparJob *job)
 static Datum
 text_of_array(ArrayType *array)
 {
-	char	   *text = OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));
-
-	return CStringGetTextDatum(text);
+	return CStringGetTextDatum(OidOutputFunctionCall(F_ARRAY_OUT,
+													 PointerGetDatum(array)));
 }
 
 /* Whether the current run of a job has been planned. */
