@@ -86,7 +86,7 @@ bulkpar_argument_texts(BulkparBookkeeping *books, const char *name,
 	put(books, name, TEXTARRAYOID, PointerGetDatum(value), value == NULL);
 }
 
-/* As many values of a type, of which those may be null. */
+/* As many values of a type, of which those are null, or none if nulls is NULL. */
 void
 bulkpar_argument_array(BulkparBookkeeping *books, const char *name,
 					   Oid element, Datum *values, bool *nulls, int count)
@@ -101,6 +101,18 @@ bulkpar_argument_array(BulkparBookkeeping *books, const char *name,
 	array = construct_md_array(values, nulls, 1, &count, &lower, element,
 							   typlen, typbyval, typalign);
 	put(books, name, get_array_type(element), PointerGetDatum(array), false);
+}
+
+/* As many numbers. */
+void
+bulkpar_argument_int64s(BulkparBookkeeping *books, const char *name,
+						const int64 *values, int count)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * count);
+
+	for (int i = 0; i < count; i++)
+		elements[i] = Int64GetDatum(values[i]);
+	bulkpar_argument_array(books, name, INT8OID, elements, NULL, count);
 }
 
 void

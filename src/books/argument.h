@@ -46,6 +46,9 @@ extern void bulkpar_argument_texts(BulkparBookkeeping *books,
 extern void bulkpar_argument_array(BulkparBookkeeping *books,
 								   const char *name, Oid element,
 								   Datum *values, bool *nulls, int count);
+extern void bulkpar_argument_int64s(BulkparBookkeeping *books,
+									const char *name, const int64 *values,
+									int count);
 extern void bulkpar_argument_bytes(BulkparBookkeeping *books,
 								   const char *name, bytea *value);
 extern void bulkpar_argument_key(BulkparBookkeeping *books,

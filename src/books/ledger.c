@@ -236,10 +236,10 @@ bulkpar_ledger_finish_bundle(int64 job_id, const BulkparLedgerChunk *first,
 	static BulkparQuery update = {
 		.sql =
 		"UPDATE @bulkpar_chunk SET last_bytes = hi_bytes, last_key = hi, "
-		"rows_found = ($rows_done::int8[])[chunk_no - $chunk_no + 1], "
-		"rows_done = ($rows_done::int8[])[chunk_no - $chunk_no + 1], "
-		"rows_changed = ($rows_changed::int8[])[chunk_no - $chunk_no + 1], "
-		"rows_hot = ($rows_hot::int8[])[chunk_no - $chunk_no + 1], "
+		"rows_found = ($rows_done)[chunk_no - $chunk_no + 1], "
+		"rows_done = ($rows_done)[chunk_no - $chunk_no + 1], "
+		"rows_changed = ($rows_changed)[chunk_no - $chunk_no + 1], "
+		"rows_hot = ($rows_hot)[chunk_no - $chunk_no + 1], "
 		"wal_bytes = CASE WHEN chunk_no = $chunk_no THEN $wal_bytes ELSE 0 END, "
 		"messages = CASE WHEN chunk_no = $chunk_no THEN $messages::jsonb END, "
 		"batches = (chunk_no = $chunk_no)::int4, "
@@ -255,9 +255,12 @@ bulkpar_ledger_finish_bundle(int64 job_id, const BulkparLedgerChunk *first,
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_ledger_argument_chunk(&books, first);
 	bulkpar_argument_int32(&books, "nchunks", bundle->nchunks);
-	bulkpar_argument_text(&books, "rows_done", bundle->rows_done);
-	bulkpar_argument_text(&books, "rows_changed", bundle->rows_changed);
-	bulkpar_argument_text(&books, "rows_hot", bundle->rows_hot);
+	bulkpar_argument_int64s(&books, "rows_done", bundle->rows_done,
+							bundle->nchunks);
+	bulkpar_argument_int64s(&books, "rows_changed", bundle->rows_changed,
+							bundle->nchunks);
+	bulkpar_argument_int64s(&books, "rows_hot", bundle->rows_hot,
+							bundle->nchunks);
 	bulkpar_argument_int64(&books, "wal_bytes", bundle->wal_bytes);
 	bulkpar_argument_text(&books, "messages", bundle->messages);
 	changed = bulkpar_bookkeeping_run(&books, &update);

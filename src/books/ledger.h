@@ -92,9 +92,9 @@ typedef struct BulkparLedgerAdvance
 typedef struct BulkparLedgerBundle
 {
 	int			nchunks;
-	const char *rows_done;		/* of each in order, as an array in SQL */
-	const char *rows_changed;
-	const char *rows_hot;
+	int64	   *rows_done;		/* of each in order */
+	int64	   *rows_changed;
+	int64	   *rows_hot;
 	int64		wal_bytes;		/* and what follows of all of them */
 	char	   *messages;
 } BulkparLedgerBundle;

@@ -149,41 +149,29 @@ static bool
 finish(const BulkparClaim *claim, const BulkparJob *job,
 	   const BulkparSeveralPart *parts)
 {
-	StringInfoData rows_done;
-	StringInfoData rows_changed;
-	StringInfoData rows_hot;
+	int			nchunks = claim->bundles[0];
 	int64		rows = 0;
 	int64		changed = 0;
 	BulkparLedgerBundle bundle = {
-		.nchunks = claim->bundles[0],
+		.nchunks = nchunks,
+		.rows_done = palloc(sizeof(int64) * nchunks),
+		.rows_changed = palloc(sizeof(int64) * nchunks),
+		.rows_hot = palloc(sizeof(int64) * nchunks),
 		.wal_bytes = bulkpar_batch_wal(),
 		.messages = bulkpar_message_report()
 	};
 
-	initStringInfo(&rows_done);
-	initStringInfo(&rows_changed);
-	initStringInfo(&rows_hot);
-	for (int i = 0; i < bundle.nchunks; i++)
+	for (int i = 0; i < nchunks; i++)
 	{
-		char		begin = i == 0 ? '{' : ',';
-
-		appendStringInfo(&rows_done, "%c" INT64_FORMAT, begin, parts[i].rows);
-		appendStringInfo(&rows_changed, "%c" INT64_FORMAT, begin,
-						 parts[i].rows_changed);
-		appendStringInfo(&rows_hot, "%c" INT64_FORMAT, begin,
-						 parts[i].rows_hot);
+		bundle.rows_done[i] = parts[i].rows;
+		bundle.rows_changed[i] = parts[i].rows_changed;
+		bundle.rows_hot[i] = parts[i].rows_hot;
 		rows += parts[i].rows;
 		changed += parts[i].rows_changed;
 	}
-	appendStringInfoChar(&rows_done, '}');
-	appendStringInfoChar(&rows_changed, '}');
-	appendStringInfoChar(&rows_hot, '}');
-	bundle.rows_done = rows_done.data;
-	bundle.rows_changed = rows_changed.data;
-	bundle.rows_hot = rows_hot.data;
 	if (!bulkpar_ledger_finish_bundle(job->job_id, &claim->chunk, &bundle))
 		return false;
-	bulkpar_several_settle(job, parts, bundle.nchunks);
+	bulkpar_several_settle(job, parts, nchunks);
 	bulkpar_pace_spend(changed);
 	CommitTransactionCommand();
 	bulkpar_pace_count(rows, bundle.wal_bytes);
