@@ -250,22 +250,35 @@ is( chunks($job,
 		  . " count(*) FILTER (WHERE status <> 'succeeded')"),
 	't|0', 'each part that fails is claimed alone');
 
-# A worker dies among several parts.
+# A worker of a job on all parts dies in one of them, when its chunks are as
+# expected; then the job must go on and succeed.
+sub worker_dies
+{
+	my ($batch_size, $columns, $expected, $name) = @_;
+	my $rows = sql('UPDATE p SET n = 0; SELECT count(*) FROM p');
+	my $gate = close_gate($node);
+	my $call = start_call($node,
+		"SELECT status, rows_changed FROM bulkpar_update('p', 'n', 'n + 1"
+		  . " + CASE WHEN day = 7 AND id = 5 THEN gate() ELSE 0 END', $batch_size, 1)");
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	wait_for_workers($node, 1);
+	$job = last_job($node);
+	is(chunks($job, $columns), $expected, $name);
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+		  . " WHERE backend_type = 'bulkpar worker'");
+	wait_until($node,
+		"EXISTS (SELECT FROM bulkpar_chunks WHERE job_id = $job AND epoch > 1)");
+	open_gate($gate);
+	is(stop_call($call), "succeeded|$rows",
+		"$name: its worker dies, and the job goes on");
+	is(sql("SELECT min(n), max(n) FROM p"), '1|1',
+		"$name: every row is updated once");
+	return;
+}
+
 make_parts(30, 10);
-my $gate = close_gate($node);
-$call = start_call($node,
-	"SELECT status, rows_changed FROM bulkpar_update('p', 'n', 'n + 1"
-	  . " + CASE WHEN day = 7 AND id = 5 THEN gate() ELSE 0 END', 100, 1)");
-wait_for_workers($node, 1);
-$job = last_job($node);
-is(chunks($job, 'count(*) > 1'), 't', 'several parts are claimed');
-sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-	  . " WHERE backend_type = 'bulkpar worker'");
-wait_until($node,
-	"EXISTS (SELECT FROM bulkpar_chunks WHERE job_id = $job AND epoch > 1)");
-open_gate($gate);
-is(stop_call($call), 'succeeded|300', 'its worker dies: the job goes on');
-is(sql("SELECT min(n), max(n) FROM p"), '1|1', 'every row is updated once');
+worker_dies(100, 'count(*) > 1', 't', 'several parts are claimed');
 
 # Several batches of small parts are claimed at once.  One that fails gives back
 # its own parts, and a worker that dies those that it has not done.
@@ -278,23 +291,8 @@ is( chunks(last_job($node),
 		"string_agg(chunk_no::text, ' ' ORDER BY chunk_no)"
 		  . " FILTER (WHERE attempts = 2), count(*) FILTER (WHERE attempts = 1)"),
 	'6 7 8 9 10|55', 'just its parts are claimed alone');
-sql('UPDATE p SET n = 0');
-$gate = close_gate($node);
-$call = start_call($node,
-	"SELECT status, rows_changed FROM bulkpar_update('p', 'n', 'n + 1"
-	  . " + CASE WHEN day = 7 AND id = 5 THEN gate() ELSE 0 END', 50, 1)");
-wait_for_workers($node, 1);
-$job = last_job($node);
-is( chunks($job,
-		"count(*), count(*) FILTER (WHERE status = 'succeeded')"),
+worker_dies(50, "count(*), count(*) FILTER (WHERE status = 'succeeded')",
 	'30|5', 'six batches are claimed, and one is done');
-sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-	  . " WHERE backend_type = 'bulkpar worker'");
-wait_until($node,
-	"EXISTS (SELECT FROM bulkpar_chunks WHERE job_id = $job AND epoch > 1)");
-open_gate($gate);
-is(stop_call($call), 'succeeded|600', 'the job goes on without its worker');
-is(sql("SELECT min(n), max(n) FROM p"), '1|1', 'every row is updated once');
 is( chunks($job,
 		"min(chunk_no) FILTER (WHERE attempts = 2), max(chunk_no) FILTER (WHERE attempts = 2)"),
 	'6|30', 'those that were not done are claimed alone');
