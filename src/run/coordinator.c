@@ -240,8 +240,8 @@ take_slot(const Coordinator *coordinator)
 /*
  * Have a crew, and launch the first worker of it if that will have something to do
  * at once: to start a process takes as long as to store the job.  Otherwise what
- * the planner has said of the rows may be outdated by then.  What talks to
- * other servers asks them first.
+ * the planner has said of the rows may be outdated by then.  What talks to other
+ * servers asks them first.
  */
 static void
 prepare_crew(Coordinator *coordinator)

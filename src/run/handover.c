@@ -31,8 +31,8 @@
 /*
  * Make the segment through which a coordinator gets its work: a new job as
  * JSON with what its nodes are to be asked, or, filled in by our caller, one to
- * resume.  It belongs to the current
- * resource owner; the coordinator keeps it as long as it needs it.
+ * resume.  It belongs to the current resource owner; the coordinator keeps it as
+ * long as it needs it.
  */
 BulkparCall *
 bulkpar_handover_prepare(const BulkparJob *job, const char *request,

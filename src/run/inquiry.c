@@ -31,8 +31,8 @@
 #include "run/remote.h"
 #include "session/subxact.h"
 
-static BulkparInquiry *create_inquiry(BulkparNode *node, char *greeting,
-									  char *call, List *others);
+static BulkparInquiry *create_inquiry(int number, BulkparNode *node,
+									  char *greeting, char *call);
 static ErrorData *take_step(const List *inquiries,
 							BulkparSubxactFunction step);
 static void greet_node(void *arg);
@@ -54,23 +54,23 @@ bulkpar_inquiry_form(const BulkparJob *job, bool check_only)
 		BulkparNode *node = &job->nodes[i];
 
 		inquiries = lappend(inquiries,
-							create_inquiry(node, bulkpar_remote_prepare(node),
+							create_inquiry(i + 1, node,
+										   bulkpar_remote_prepare(node),
 										   bulkpar_remote_explain_call(job, node,
-																	   check_only),
-										   inquiries));
+																	   check_only)));
 	}
 	return inquiries;
 }
 
 static BulkparInquiry *
-create_inquiry(BulkparNode *node, char *greeting, char *call, List *others)
+create_inquiry(int number, BulkparNode *node, char *greeting, char *call)
 {
 	BulkparInquiry *inquiry = palloc0(sizeof(BulkparInquiry));
 
 	inquiry->node = node;
 	inquiry->greeting = greeting;
 	inquiry->call = call;
-	bulkpar_dblink_name(inquiry->connection, list_length(others) + 1);
+	bulkpar_dblink_name(inquiry->connection, number);
 	return inquiry;
 }
 
@@ -114,9 +114,9 @@ bulkpar_inquiry_read(const char *text)
 		node->citus_node = intVal(lsecond(written));
 		node->server_name = strVal(lthird(written));
 		inquiries = lappend(inquiries,
-							create_inquiry(node, strVal(lfourth(written)),
-										   strVal(list_nth(written, 4)),
-										   inquiries));
+							create_inquiry(list_length(inquiries) + 1, node,
+										   strVal(lfourth(written)),
+										   strVal(list_nth(written, 4))));
 	}
 	return inquiries;
 }
