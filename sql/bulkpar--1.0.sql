@@ -741,7 +741,7 @@ COMMENT ON FUNCTION bulkpar.bulkpar_at_place(tid[], tid, "any") IS
 CREATE FUNCTION bulkpar.bulkpar_changed(changed boolean, "row" tid, VARIADIC rest "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'bulkpar_changed'
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION bulkpar.bulkpar_changed(boolean, tid, "any") IS
 'Its argument; a job with skip_unchanged counts the rows that it would leave the same';

@@ -15,7 +15,8 @@
  *
  * Under row level security conditions are tested after the policies, unless
  * they are leakproof.  The range of a batch may come before them, see
- * leakproof.c, and must, to be looked up in an index.
+ * leakproof.c, and must, to be looked up in an index.  The condition that a row
+ * changes comes after all others, whatever these cost: it evaluates the new values.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -42,6 +43,7 @@
 #include "table/keyquery.h"
 #include "table/leakproof.h"
 #include "table/part.h"
+#include "table/unchanged.h"
 
 /*
  * By how much it is cheaper to find a row by an index than the planner thinks.
@@ -86,6 +88,7 @@ static void set_costs(const Costs *costs);
 static Costs batch_costs(void);
 static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
+static void look_last(RelOptInfo *rel);
 static void note_reached(BulkparReached *reached, RelOptInfo *rel,
 						 const RangeTblEntry *rte);
 static bool walks_target(PlannerInfo *root);
@@ -269,6 +272,8 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 
 	if (planning == NULL)
 		return;
+	if (planning->condition.skip_unchanged)
+		look_last(rel);
 	if (rte->rtekind != RTE_RELATION)
 		return;
 	if (!bulkpar_drive_is_marked(rte))
@@ -302,6 +307,26 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		use_key_index(root, rel);
 	else
 		mark_dummy_rel(rel);
+}
+
+/*
+ * Let the condition that a row changes come after all others, and not at a place
+ * that depends on its cost.
+ */
+static void
+look_last(RelOptInfo *rel)
+{
+	List	   *clauses = list_concat_copy(rel->baserestrictinfo, rel->joininfo);
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (bulkpar_unchanged_is((Node *) rinfo->clause))
+			rinfo->security_level = PG_UINT32_MAX;
+	}
+	list_free(clauses);
 }
 
 /*

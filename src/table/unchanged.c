@@ -9,8 +9,8 @@
  * row that is written.
  *
  * It must be looked at last, only for rows that the UPDATE would write: so it
- * refers to all tables of the FROM list, and to what the user's condition has
- * in subqueries.
+ * refers to all tables of the FROM list, and to what the other conditions have
+ * in subqueries, and hooks.c lets the planner put it behind these.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -49,10 +49,13 @@ typedef struct RowSeen
 static HTAB *rows_seen = NULL;
 
 static void forget_rows(void *arg);
+static Oid	changed_function(void);
 static Expr *row_of(List *values);
 static List *other_tables(ParseState *pstate, const Query *query);
 static Node *with_subqueries(Query *query, Expr *changed);
+static List *conditions_with_subqueries(Node *quals);
 static bool find_sublink(Node *node, void *context);
+static bool find_changed(Node *node, void *context);
 
 PG_FUNCTION_INFO_V1(bulkpar_changed);
 
@@ -118,15 +121,11 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 	Relation	rel = table_open(rte->relid, NoLock);
 	List	   *old_values = NIL;
 	List	   *new_values = NIL;
-	Oid			argtypes[] = {BOOLOID, TIDOID, ANYOID};
 	List	   *differs = list_make2(makeString("pg_catalog"),
 									 makeString("*<>"));
 	Var		   *row = makeVar(query->resultRelation,
 							  SelfItemPointerAttributeNumber, TIDOID, -1,
 							  InvalidOid, 0);
-	Oid			function = bulkpar_books_function("bulkpar_changed",
-												  lengthof(argtypes),
-												  argtypes);
 	Expr	   *differ;
 	ListCell   *lc;
 
@@ -149,17 +148,35 @@ bulkpar_unchanged_condition(ParseState *pstate, Query *query)
 						   BOOLOID, false, row_of(old_values),
 						   row_of(new_values), InvalidOid, InvalidOid);
 	return with_subqueries(query, (Expr *)
-						   makeFuncExpr(function, BOOLOID,
+						   makeFuncExpr(changed_function(), BOOLOID,
 										lcons(differ,
 											  lcons(row, other_tables(pstate, query))),
 										InvalidOid, InvalidOid,
 										COERCE_EXPLICIT_CALL));
 }
 
+/* Whether a clause is that condition, as the planner has left it. */
+bool
+bulkpar_unchanged_is(Node *clause)
+{
+	Oid			function = changed_function();
+
+	return find_changed(clause, &function);
+}
+
 static void
 forget_rows(void *arg)
 {
 	rows_seen = NULL;
+}
+
+static Oid
+changed_function(void)
+{
+	Oid			argtypes[] = {BOOLOID, TIDOID, ANYOID};
+
+	return bulkpar_books_function("bulkpar_changed", lengthof(argtypes),
+								  argtypes);
 }
 
 static Expr *
@@ -217,16 +234,11 @@ other_tables(ParseState *pstate, const Query *query)
 static Node *
 with_subqueries(Query *query, Expr *changed)
 {
-	List	   *subqueries = NIL;
+	List	   *subqueries =
+		conditions_with_subqueries(query->jointree->quals);
 	CaseExpr   *result;
 	CaseWhen   *when;
-	ListCell   *lc;
 
-	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
-	{
-		if (find_sublink(lfirst(lc), NULL))
-			subqueries = lappend(subqueries, copyObject(lfirst(lc)));
-	}
 	if (subqueries == NIL)
 		return (Node *) changed;
 
@@ -242,6 +254,20 @@ with_subqueries(Query *query, Expr *changed)
 	return (Node *) result;
 }
 
+/* Copies of those of the conditions of a query that have a subquery. */
+static List *
+conditions_with_subqueries(Node *quals)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (!is_andclause(quals))
+		return find_sublink(quals, NULL) ? list_make1(copyObject(quals)) : NIL;
+	foreach(lc, ((BoolExpr *) quals)->args)
+		result = list_concat(result, conditions_with_subqueries(lfirst(lc)));
+	return result;
+}
+
 static bool
 find_sublink(Node *node, void *context)
 {
@@ -250,4 +276,15 @@ find_sublink(Node *node, void *context)
 	if (IsA(node, SubLink))
 		return true;
 	return expression_tree_walker(node, find_sublink, context);
+}
+
+static bool
+find_changed(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncExpr) &&
+		((FuncExpr *) node)->funcid == *(Oid *) context)
+		return true;
+	return expression_tree_walker(node, find_changed, context);
 }

@@ -18,5 +18,6 @@
 extern void bulkpar_unchanged_start(void);
 extern int64 bulkpar_unchanged_count(void);
 extern Node *bulkpar_unchanged_condition(ParseState *pstate, Query *query);
+extern bool bulkpar_unchanged_is(Node *clause);
 
 #endif							/* BULKPAR_UNCHANGED_H */

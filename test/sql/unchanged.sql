@@ -161,8 +161,34 @@ SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '5', 10
 SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '5', 10, 1,
 	condition => 'EXISTS (SELECT FROM left_in s WHERE s.id = left_out.id AND s.id < 12 AND s.id <> 1)',
 	skip_unchanged => true);
--- it reads the columns that are set
+CREATE FUNCTION costly(int) RETURNS boolean COST 1000000 LANGUAGE plpgsql AS 'BEGIN RETURN $1 <> 0; END';
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1, condition => 'costly(k)',
+	skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1, from_item => 'left_in s',
+	condition => 's.id = left_out.id AND costly(k) AND costly((s.id > 0)::int)', skip_unchanged => true);
+-- nor rows that another batch has in its list, by whatever plan
+CREATE TABLE few (part int, k varchar(30), n int, x int, PRIMARY KEY (part, k)) PARTITION BY RANGE (part);
+CREATE TABLE few_1 PARTITION OF few FOR VALUES FROM (MINVALUE) TO (2);
+CREATE TABLE few_2 PARTITION OF few FOR VALUES FROM (2) TO (3);
+CREATE TABLE few_3 PARTITION OF few DEFAULT;
+INSERT INTO few SELECT g % 6, 'v' || g, g % 5, g % 5 FROM generate_series(1, 102) g;
+CREATE TABLE seen AS SELECT generate_series(1, 100) AS x;
+CREATE INDEX ON seen (x);
 CREATE ROLE regress_bulkpar_erin LOGIN;
+GRANT SELECT, UPDATE ON few, seen TO regress_bulkpar_erin;
+ALTER TABLE few ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few_seen ON few FOR SELECT USING (EXISTS (SELECT FROM seen WHERE seen.x = few.x));
+CREATE POLICY few_some ON few FOR UPDATE USING (x % 5 <> 0);
+CREATE POLICY few_rest ON few AS RESTRICTIVE USING (x <> 21);
+SET SESSION AUTHORIZATION regress_bulkpar_erin;
+SET enable_indexscan = off;
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('few', 'n', '1', 10, condition => 'x > 0', stripes => 1,
+	skip_unchanged => true);
+RESET enable_indexscan;
+RESET SESSION AUTHORIZATION;
+SELECT count(keys) > 0 AS listed FROM bulkpar.bulkpar_chunk JOIN last_job USING (job_id);
+SELECT n, count(*) FROM few GROUP BY n ORDER BY n;
+-- it reads the columns that are set
 GRANT UPDATE (secret), SELECT (id) ON left_out TO regress_bulkpar_erin;
 SET SESSION AUTHORIZATION regress_bulkpar_erin;
 SELECT bulkpar_update('left_out', 'secret', '''x''', condition => 'secret IS DISTINCT FROM ''x''');
@@ -186,9 +212,9 @@ SELECT bulkpar_delete('same', 'true', skip_unchanged => true);
 
 SET client_min_messages = warning;
 DROP VIEW last_job, result;
-DROP TABLE source, same, left_out, left_in, equal;
+DROP TABLE source, same, left_out, left_in, equal, few, seen;
 DROP COLLATION no_case;
 DROP TYPE pair;
-DROP FUNCTION written, touch, try_again;
+DROP FUNCTION written, touch, try_again, costly;
 DROP SEQUENCE tries;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
