@@ -2,14 +2,15 @@
 #
 # Run a command beside a private PostgreSQL server that has bulkpar.
 #
-#   setup.sh [package...] -- command [argument...]
+#   setup.sh [package...] -- [command [argument...]]
 #
 # Installs what the build and the command need and this Debian or Ubuntu machine
 # lacks ("%v" in a package's name stands for PostgreSQL's major version; extensions
 # that there are not for it are left out), copies the tree to a temporary directory
 # and hands over to server.sh there, as an ordinary user, since PostgreSQL refuses
-# to run as root. The command runs in the copy. What it leaves in $OUTPUT when it fails is kept in test/output;
-# everything else is removed.
+# to run as root. The command runs in the copy. What it leaves in $OUTPUT when it
+# fails is kept in test/output; everything else is removed. Without a command, only
+# the packages are installed.
 #
 # PG_CONFIG names another pg_config, COPT adds compiler options, SERVER_CONF is
 # a file of server settings, SERVER_RUN a command that runs the server, TMPDIR is
@@ -165,6 +166,7 @@ trap 'exit 143' TERM HUP
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/bulkpar.XXXXXX")
 rm -rf "$source_dir/test/output"
 prepare_machine "${packages[@]}"
+[ $# -gt 0 ] || exit 0
 copy_tree
 
 switch_user=()

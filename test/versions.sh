@@ -14,9 +14,12 @@
 # what belongs to it, all else there from sid. UPGRADE_FROM is the release whose
 # PostgreSQL is installed in the folders of the others as well, for pg_upgrade; none
 # if it is empty. MIRROR is another mirror, TESTS the tests if not all are wanted,
-# FOLDERS a directory where the folders are kept for the next time; what begins
-# with BULKPAR_ is for the tests.
-# Where there is no root, no debootstrap or no mirror, it says so and exits with 77.
+# FOLDERS a directory where the folders are kept for the next time, SETUP_SECONDS
+# how long it may take until a folder has all packages; what begins with BULKPAR_ is
+# for the tests.
+# Where there is no root, no debootstrap, no mirror or a package that cannot be
+# installed, it says what is left out, and exits with 77 if nothing else has failed.
+# The network is needed for the packages only, not by what is built and tested.
 
 set -euo pipefail
 
@@ -24,8 +27,11 @@ source_dir=$(cd "$(dirname "$0")/.." && pwd)
 releases=${RELEASES:-trixie sid experimental}
 old_release=${UPGRADE_FROM-bookworm}
 folders=${FOLDERS:-}
+setup_seconds=${SETUP_SECONDS:-3600}
 output=$source_dir/test/output/versions
+deadline=
 failed=0
+incomplete=0
 table='| PostgreSQL | Debian | passed | failed | left out | upgraded from |
 |---|---|---|---|---|---|'
 
@@ -33,6 +39,20 @@ skip()
 {
 	echo "versions: left out: $*"
 	exit 77
+}
+
+# Run a command, no longer than until the deadline if there is one. It alone is
+# ended: it takes with it what it has started.
+within()
+{
+	local seconds
+
+	if [ -z "$deadline" ]; then
+		"$@"
+	else
+		seconds=$((deadline - SECONDS))
+		timeout --foreground --signal=KILL $((seconds > 0 ? seconds : 1)) "$@"
+	fi
 }
 
 # The first Debian archive of apt's own sources.
@@ -47,18 +67,19 @@ prepare_machine()
 	[ "$EUID" -eq 0 ] || skip 'debootstrap and chroot need root'
 	unshare --mount --pid --fork true 2>/dev/null || skip 'this machine gives no mount namespace'
 	if ! command -v debootstrap >/dev/null; then
-		{ apt-get -qq update && apt-get -qq -y install debootstrap; } </dev/null >/dev/null 2>&1 ||
+		{ within apt-get -qq update && within apt-get -qq -y install debootstrap; } </dev/null >/dev/null 2>&1 ||
 			skip 'no debootstrap, and none to install'
 	fi
 	mirror=${MIRROR:-$(find_mirror)}
 	if [ -z "$mirror" ]; then
-		apt-get -qq update >/dev/null 2>&1 || true
+		within apt-get -qq update >/dev/null 2>&1 || true
 		mirror=$(find_mirror)
 	fi
 	[ -n "$mirror" ] || skip 'apt knows no mirror of Debian'
 }
 
-# A folder that can install packages, once and for all if it is kept.
+# A folder that can install packages, once and for all if it is kept. What
+# debootstrap mounts in it is gone with debootstrap.
 make_folder()
 {
 	local release=$1 folder=$2 base=$1
@@ -66,7 +87,8 @@ make_folder()
 	[ ! -f "$folder/ready" ] || return 0
 	[ "$release" != experimental ] || base=sid
 	rm -rf "$folder"
-	debootstrap --variant=minbase "$base" "$folder" "$mirror" || return
+	within unshare --mount --mount-proc --pid --fork --kill-child \
+		debootstrap --variant=minbase "$base" "$folder" "$mirror" </dev/null || return
 	# As on a container: the folder can be thrown away, so nothing waits for disks.
 	echo force-unsafe-io >"$folder/etc/dpkg/dpkg.cfg.d/unsafe-io"
 	apt-config dump | grep '^Acquire::' >"$folder/etc/apt/apt.conf.d/90machine" || true
@@ -107,16 +129,14 @@ install_newest()
 	apt_get "$folder" install build-essential "${package/server-dev-/}" "$package"
 }
 
-# Beside what a folder has, the PostgreSQL of another release, with bulkpar in both:
-# pg_upgrade looks for libraries nowhere but where they were. The package with the
-# headers of the other would need the compilers of that release; newer ones take
-# them as C of before 2023 only.
+# Beside what a folder has, the PostgreSQL of another release. The package with its
+# headers would need the compilers of that release, so they come without it.
 install_old()
 {
 	local folder=$1 major
 
 	add_release "$folder" "$old_release"
-	apt_get "$folder" update || return
+	apt_get "$folder" update --error-on=any || return
 	major=$(run_in "$folder" apt-cache madison postgresql |
 		sed -nE "s,^ *postgresql \\| ([0-9]+).* $old_release/.*,\\1,p" | head -n 1)
 	[ -n "$major" ] || { echo "$old_release has no PostgreSQL"; return 1; }
@@ -124,21 +144,31 @@ install_old()
 	apt_get "$folder" install build-essential "postgresql-$major" || return
 	# shellcheck disable=SC2016  # the inner shell expands them
 	run_in "$folder" bash -euc '
+		[ ! -d "/usr/include/postgresql/$1/server" ] || exit 0
 		directory=$(mktemp -d)
 		trap "rm -rf $directory" EXIT
 		cd "$directory"
-		if [ ! -d "/usr/include/postgresql/$1/server" ]; then
-			apt-get -qq download "postgresql-server-dev-$1"
-			dpkg-deb -x ./*.deb /
-		fi
-		cp -r /bulkpar tree
-		cd tree
-		make -s clean with_llvm=no PG_CONFIG="$2/pg_config"
-		make -s -j"$(nproc)" with_llvm=no COPT=-std=gnu17 PG_CONFIG="$2/pg_config"
-		make -s install with_llvm=no PG_CONFIG="$2/pg_config"
+		apt-get -qq download "postgresql-server-dev-$1"
+		dpkg-deb -x ./*.deb /' bash "$major"
+}
+
+# Install bulkpar in both PostgreSQLs of a folder: pg_upgrade looks for libraries
+# nowhere but where they were. Compilers take the headers of the other as C of
+# before 2023 only.
+install_both()
+{
+	# shellcheck disable=SC2016  # the inner shell expands them
+	run_in "$1" bash -euc '
+		directory=$(mktemp -d)
+		trap "rm -rf $directory" EXIT
+		cp -r /bulkpar "$directory/tree"
+		cd "$directory/tree"
+		make -s clean with_llvm=no PG_CONFIG="$1/pg_config"
+		make -s -j"$(nproc)" with_llvm=no COPT=-std=gnu17 PG_CONFIG="$1/pg_config"
+		make -s install with_llvm=no PG_CONFIG="$1/pg_config"
 		make -s clean with_llvm=no
 		make -s -j"$(nproc)" with_llvm=no
-		make -s install with_llvm=no' bash "$major" "$old_bindir"
+		make -s install with_llvm=no' bash "$old_bindir"
 }
 
 # Run a command in a folder, in namespaces of its own: whatever it leaves running
@@ -150,7 +180,7 @@ run_in()
 
 	cp -L /etc/resolv.conf /etc/hosts "$folder/etc/" 2>/dev/null || true
 	# shellcheck disable=SC2016  # the inner shell expands them
-	unshare --mount --pid --fork --kill-child bash -euc '
+	within unshare --mount --pid --fork --kill-child bash -euc '
 		folder=$1
 		shift
 		mount --make-rprivate /
@@ -168,11 +198,13 @@ test_release()
 	local folder=$1
 	shift
 
+	[ -z "$old_bindir" ] || install_both "$folder" || return
 	run_in "$folder" env "${passed[@]}" ${old_bindir:+"BULKPAR_UPGRADE_FROM=$old_bindir"} \
 		/bulkpar/test/run.sh "$@"
 }
 
-# The tree, and of PostgreSQL what "make test" does not install by itself.
+# The tree, and all packages that building and testing it needs. What a deadline has
+# interrupted in a folder that is kept goes on first.
 prepare_folder()
 {
 	local release=$1 folder=$2
@@ -182,11 +214,31 @@ prepare_folder()
 	mkdir "$folder/bulkpar" &&
 		tar -C "$source_dir" --exclude=./.git --exclude=./test/output -cf - . |
 		tar -C "$folder/bulkpar" --no-same-owner -xf - &&
-		apt_get "$folder" update &&
+		run_in "$folder" env DEBIAN_FRONTEND=noninteractive dpkg --configure -a &&
+		apt_get "$folder" update --error-on=any &&
 		install_newest "$folder" || return
 	if [ -n "$old_release" ] && [ "$release" != "$old_release" ]; then
 		install_old "$folder" || return
 	fi
+	run_in "$folder" /bulkpar/test/run.sh packages
+}
+
+# Set up the folder of a release, or say that it is left out and return false.
+set_up()
+{
+	local release=$1 folder=$2 status=0 log=$output/$1.prepare
+
+	deadline=$((SECONDS + setup_seconds))
+	{ make_folder "$release" "$folder" && prepare_folder "$release" "$folder"; } >"$log" 2>&1 || status=$?
+	[ "$SECONDS" -lt "$deadline" ] || echo "not ready after $setup_seconds seconds" >>"$log"
+	deadline=
+	[ "$status" -ne 0 ] || return 0
+	cat "$log"
+	echo "versions: left out: could not make a folder of $release from $mirror"
+	incomplete=1
+	table+="
+| | $release | | | all: no folder | |"
+	return 1
 }
 
 # What of the log begins with a word, as a list.
@@ -208,6 +260,7 @@ version_of()
 	run_in "$1" "$2" --version 2>/dev/null | sed -E 's/^[^0-9]*([^ ]*).*/\1/' || true
 }
 
+deadline=$((SECONDS + setup_seconds))
 passed=()
 for name in TESTS $(compgen -e BULKPAR_); do
 	passed+=("$name=${!name:-}")
@@ -219,17 +272,17 @@ if [ -z "$folders" ]; then
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 fi
+deadline=
 rm -rf "$output"
 mkdir -p "$output" "$folders"
 echo "versions: PostgreSQL of $releases; the first time, each folder takes minutes"
 for release in $releases; do
 	folder=$folders/$release
 	log=$output/$release.log
-	{ make_folder "$release" "$folder" && prepare_folder "$release" "$folder"; } \
-		>"$output/$release.prepare" 2>&1 ||
-		{ cat "$output/$release.prepare"; skip "could not make a folder of $release from $mirror"; }
+	set_up "$release" "$folder" || continue
 	printf '\n== %s\n' "$release"
 	test_release "$folder" "$@" 2>&1 | tee "$log" || failed=1
+	grep -q '^passed  build' "$log" || { echo 'FAILED  build' | tee -a "$log"; failed=1; }
 	cp -r "$folder/bulkpar/test/output" "$output/$release" 2>/dev/null || true
 	old_version=
 	if [ -n "$old_bindir" ] && grep -qE '\<t/044_upgrade\.pl \.+ ok' "$log"; then
@@ -239,4 +292,5 @@ for release in $releases; do
 | $(version_of "$folder" pg_config) | $release | $(of_log "$log" passed) | $(of_log "$log" FAILED) | $(left_out "$log") | $old_version |"
 done
 printf '\n%s\n' "$table"
-exit "$failed"
+[ "$failed" -eq 0 ] || exit 1
+[ "$incomplete" -eq 0 ] || exit 77
