@@ -737,7 +737,7 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 0.0001;
 COMMENT ON FUNCTION bulkpar.bulkpar_at_place(tid[], tid, "any") IS
 'Whether the row at a place has the values that are listed for it';
 
--- Costly, so that it comes after all other conditions.
+-- The planner is told to let it come after all other conditions, whatever these cost.
 CREATE FUNCTION bulkpar.bulkpar_changed(changed boolean, "row" tid, VARIADIC rest "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'bulkpar_changed'

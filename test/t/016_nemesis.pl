@@ -271,8 +271,7 @@ my %nemesis = (
 	},
 	'kill -9 of a worker' => sub {
 		my $pid = some_worker() || return;
-		signal_process('KILL', $pid);
-		$node->poll_query_until('postgres', 'SELECT true');
+		kill_process($node, $pid);
 		start_transfers();
 	},
 	'immediate stop' => sub {

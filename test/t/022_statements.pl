@@ -290,9 +290,8 @@ foreach my $statement (
 	. ' (SELECT u.n + w.v + tempo(), 1) FROM w')
 {
 	start_execute($statement);
-	signal_process('KILL', backend_pid($node, 'bulkpar worker'));
+	kill_process($node, backend_pid($node, 'bulkpar worker'));
 	stop_call($call);
-	$node->poll_query_until('postgres', 'SELECT true');
 	wait_until($node, "count(*) = 0 FROM pg_stat_activity"
 		  . " WHERE backend_type LIKE 'bulkpar%'");
 	is_whole($node, 't', $job, 'a crash');

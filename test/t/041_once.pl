@@ -101,12 +101,8 @@ foreach my $way ('server', 'worker')
 	}
 	else
 	{
-		kill 'KILL',
-		  $node->safe_psql('postgres',
-			"SELECT min(pid) FROM pg_stat_activity"
-			  . " WHERE backend_type = 'bulkpar worker'");
+		kill_process($node, backend_pid($node, 'bulkpar worker'));
 		call_error($call);
-		$node->poll_query_until('postgres', 'SELECT true');
 	}
 	my $sum = sum();
 

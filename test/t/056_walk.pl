@@ -57,8 +57,8 @@ sub kill_worker
 {
 	my ($pid) = backend_pids($node, 'bulkpar worker');
 
-	signal_process('KILL', $pid) if defined $pid;
-	return $node->poll_query_until('postgres', 'SELECT true');
+	kill_process($node, $pid) if defined $pid;
+	return 1;
 }
 
 my @ways = (

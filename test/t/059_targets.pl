@@ -68,19 +68,13 @@ my $all = <<'END';
  WHERE c.relname = 'item' AND n.nspname ~ '^t[0-9]+$')
 END
 
-sub kill_worker
-{
-	kill 'KILL',
-	  sql("SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'bulkpar worker'");
-	return;
-}
-
-# The server starts by itself when another process than the first has crashed.
-sub wait_for_restart { return $node->poll_query_until('postgres', 'SELECT true'); }
-
 my @ways = (
 	[ 'kill -9 of the server', sub { $node->kill9 }, sub { start_again($node) } ],
-	[ 'kill -9 of a worker', \&kill_worker, \&wait_for_restart ],
+	[
+		'kill -9 of a worker',
+		sub { kill_process($node, backend_pid($node, 'bulkpar worker')) },
+		sub { 1 }
+	],
 	[
 		'a terminated coordinator',
 		sub { signal_backends($node, 'pg_terminate_backend', 'bulkpar coordinator') },

@@ -357,9 +357,8 @@ foreach my $type ('bulkpar nodes', 'bulkpar coordinator')
 
 	fill();
 	$call = start_on_nodes($here, $name);
-	kill 'KILL', sql("SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'");
+	kill_process($here, backend_pid($here, $type));
 	stop_call($call);
-	$here->poll_query_until('postgres', 'SELECT true');
 	is_once($name, $name);
 }
 fill();

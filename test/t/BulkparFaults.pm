@@ -14,7 +14,8 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
   start_fault_server start_slow_job start_on_nodes set_tempo
-  backend_pids backend_pid signal_backends signal_process start_again
+  backend_pids backend_pid signal_backends signal_process
+  kill_process start_again
   job_status status_is resume_job succeeds
   shared_segments log_is_clean seconds_of
 );
@@ -126,6 +127,27 @@ sub signal_process
 	my ($signal, $pid) = @_;
 
 	return kill $signal, $pid;
+}
+
+# Kill a process, and wait until the server has started by itself again, as it does
+# when another than its first has crashed.  Nothing if the process has ended.
+sub kill_process
+{
+	my ($node, $pid) = @_;
+	my $checkpointer =
+	  "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'";
+	my $before = $node->safe_psql('postgres', $checkpointer);
+
+	kill 'KILL', $pid or return;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		# A psql that cannot connect reads no SQL from a pipe.
+		my $now = stop_call(start_call($node, $checkpointer));
+
+		return if $now ne '' && $now ne $before;
+		usleep(100_000);
+	}
+	die 'the server does not start again';
 }
 
 # After kill9 the children that are still there hold the shared memory.
