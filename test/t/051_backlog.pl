@@ -113,7 +113,7 @@ sub set_waiting
 
 	$node->safe_psql('postgres', <<"END");
 SELECT pg_logical_emit_message(false, 'waste', repeat('x', $bytes));
-SELECT pg_replication_slot_advance('idle', greatest(restart_lsn, pg_current_wal_lsn() - $bytes))
+SELECT pg_replication_slot_advance('idle', greatest(restart_lsn, pg_current_wal_insert_lsn() - $bytes))
 FROM pg_replication_slots
 END
 	return;
