@@ -39,10 +39,10 @@ include $(PGXS)
 # In another directory the folders of the objects are not there yet, and what
 # pg_regress compares with is in the tree. The names are absolute, since VPATH
 # would find the others in the tree.
-FOLDERS = $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
+OBJECT_DIRS = $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
 
-$(OBJS) $(OBJS:.o=.bc): | $(FOLDERS)
-$(FOLDERS):
+$(OBJS) $(OBJS:.o=.bc): | $(OBJECT_DIRS)
+$(OBJECT_DIRS):
 	$(MKDIR_P) $@
 
 ifneq ($(realpath $(srcdir)),$(realpath $(CURDIR)))
