@@ -21,6 +21,7 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
 #include "rewrite/rowsecurity.h"
@@ -44,6 +45,14 @@
 /* How many rows are shown. */
 #define SHOWN_ROWS 5
 
+/* What is joined to the key of the target, in its query or below it. */
+typedef struct Joining
+{
+	const BulkparCondition *condition;
+	int			target;
+	Index		level;			/* how far below it is looked */
+} Joining;
+
 static BulkparDrive find_drive(const BulkparCondition *condition,
 							   ParseState *pstate, Query *query);
 static List *list_names(BulkparCondition *condition, Query *query);
@@ -61,8 +70,9 @@ static Node *range_condition(const BulkparCondition *condition,
 							 const BulkparDrive *drive, List *columns);
 static List *joined_ranges(const BulkparCondition *condition,
 						   const BulkparDrive *drive);
-static Var *joined_column(Node *clause, const BulkparCondition *condition,
-						  int target);
+static List *ranges_of_joined(const Joining *joining, const Query *query);
+static bool restrict_exists(Node *node, void *context);
+static Var *joined_column(const Joining *joining, Node *clause);
 static List *key_columns(const BulkparCondition *condition,
 						 const BulkparDrive *drive);
 static List *key_targets(const BulkparCondition *condition, List *columns);
@@ -300,8 +310,7 @@ look_up_members(const BulkparCondition *condition, Query *query,
 				List *columns)
 {
 	if (condition->parts == NIL)
-		bulkpar_member_restrict(condition->once.members, condition->key,
-								&condition->shape, columns);
+		bulkpar_member_look_up(condition->once.members, columns);
 	query->jointree->quals = bulkpar_exists_convert(query->jointree->quals);
 }
 
@@ -334,34 +343,71 @@ range_condition(const BulkparCondition *condition, const BulkparDrive *drive,
 static List *
 joined_ranges(const BulkparCondition *condition, const BulkparDrive *drive)
 {
-	const Query *query = drive->query;
-	BulkparKeyShape shape = condition->shape;
-	List	   *conditions = NIL;
-	ListCell   *lc;
+	Joining		joining = {.condition = condition, .target = drive->rti};
 
 	if (condition->key->ncolumns != 1)
 		return NIL;
+	(void) restrict_exists(drive->query->jointree->quals, &joining);
+	return ranges_of_joined(&joining, drive->query);
+}
+
+/* The ranges of the columns that a query says are equal to the key. */
+static List *
+ranges_of_joined(const Joining *joining, const Query *query)
+{
+	const BulkparKey *key = joining->condition->key;
+	BulkparKeyShape shape = joining->condition->shape;
+	List	   *conditions = NIL;
+	ListCell   *lc;
+
 	shape.striped = shape.placed = false;
 	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
 	{
-		Var		   *joined = joined_column(lfirst(lc), condition, drive->rti);
+		Var		   *joined = joined_column(joining, lfirst(lc));
 		Node	   *range;
 
 		if (joined == NULL ||
 			rt_fetch(joined->varno, query->rtable)->rtekind == RTE_JOIN)
 			continue;
-		range = bulkpar_keyquery_condition(condition->key, &shape,
-										   list_make1(joined));
+		range = bulkpar_keyquery_condition(key, &shape, list_make1(joined));
 		conditions = lappend(conditions, range);
 	}
 	return conditions;
 }
 
+/*
+ * Add these ranges to EXISTS, wherever it is in a condition: what it says about
+ * other rows is of no account.
+ */
+static bool
+restrict_exists(Node *node, void *context)
+{
+	Joining		joining = *(const Joining *) context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubLink) &&
+		((SubLink *) node)->subLinkType == EXISTS_SUBLINK)
+	{
+		Query	   *query = (Query *) ((SubLink *) node)->subselect;
+		List	   *ranges;
+
+		joining.level = 1;
+		ranges = ranges_of_joined(&joining, query);
+		if (ranges != NIL)
+			query->jointree->quals =
+				make_and_qual((Node *) make_ands_explicit(ranges),
+							  query->jointree->quals);
+		return false;
+	}
+	return expression_tree_walker(node, restrict_exists, context);
+}
+
 /* The column that a condition says is equal to the key; NULL if it does not. */
 static Var *
-joined_column(Node *clause, const BulkparCondition *condition,
-			  int target)
+joined_column(const Joining *joining, Node *clause)
 {
+	const BulkparCondition *condition = joining->condition;
 	const BulkparKeyColumn *column = &condition->key->columns[0];
 	AttrNumber	attnum = key_attnum(condition, 0);
 	OpExpr	   *op = (OpExpr *) clause;
@@ -376,16 +422,18 @@ joined_column(Node *clause, const BulkparCondition *condition,
 		return NULL;
 	a = linitial_node(Var, op->args);
 	b = lsecond_node(Var, op->args);
-	if (b->varno == target && b->varattno == attnum)
+	if (b->varlevelsup == joining->level && b->varno == joining->target &&
+		b->varattno == attnum)
 	{
 		Var		   *other = a;
 
 		a = b;
 		b = other;
 	}
-	if (a->varno != target || a->varattno != attnum || a->varlevelsup != 0 ||
-		b->varno == target || b->varlevelsup != 0 || b->varattno <= 0 ||
-		b->vartype != a->vartype)
+	if (a->varlevelsup != joining->level || a->varno != joining->target ||
+		a->varattno != attnum || b->varlevelsup != 0 ||
+		(joining->level == 0 && b->varno == joining->target) ||
+		b->varattno <= 0 || b->vartype != a->vartype)
 		return NULL;
 	return b;
 }

@@ -3,9 +3,9 @@
  * member.c
  *		Looking up keys in the result of a subquery.
  *
- * Where it is the key of the batch that is looked up, only those keys matter, of
- * which the planner knows nothing in a subquery.  If there is no null in the
- * result, IN and EXISTS are the same.
+ * Where it is the key of the batch that is looked up, only those keys matter.  If
+ * there is no null in the result, IN and EXISTS are the same, and the range of the
+ * batch can be put into that.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -16,51 +16,33 @@
  */
 #include "postgres.h"
 
-#include "access/stratnum.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 
-#include "table/keyquery.h"
 #include "table/member.h"
 
 static bool compares_columns(Node *test, const List *columns);
-static bool is_of_key(const BulkparMember *member, const BulkparKey *key);
 static Node *put_columns(Node *node, void *context);
 
 /*
- * Let a query look at no more of a result than it needs: the members are its IN
- * and NOT IN with such, the columns those of the key in it and the shape that
- * of the range that it is restricted to.
+ * Let a query look up in a result what it needs: the members are its IN and NOT IN
+ * with such, and the columns those of the key in it.
  */
 void
-bulkpar_member_restrict(const List *members, const BulkparKey *key,
-						const BulkparKeyShape *shape, List *columns)
+bulkpar_member_look_up(const List *members, List *columns)
 {
 	ListCell   *lc;
 
 	foreach(lc, members)
 	{
 		const BulkparMember *member = lfirst(lc);
-		Query	   *query = (Query *) member->sublink->subselect;
 
-		if (member->result->has_nulls ||
-			!compares_columns(member->sublink->testexpr, columns))
-			continue;
-		if (is_of_key(member, key))
-		{
-			BulkparKeyShape range = *shape;
-			TargetEntry *column = linitial_node(TargetEntry,
-												query->targetList);
-
-			range.striped = range.placed = false;
-			query->jointree->quals =
-				bulkpar_keyquery_condition(key, &range,
-										   list_make1(column->expr));
-		}
-		bulkpar_member_make_exists(member->sublink);
+		if (!member->result->has_nulls &&
+			compares_columns(member->sublink->testexpr, columns))
+			bulkpar_member_make_exists(member->sublink);
 	}
 }
 
@@ -103,26 +85,6 @@ bulkpar_member_value(Node *test)
 	value = linitial(op->args);
 	return type_is_rowtype(exprType(value)) || checkExprHasSubLink(value) ||
 		contain_volatile_functions(value) ? NULL : value;
-}
-
-/*
- * Whether an IN compares the only column of the key with one of its type, as
- * the index does.
- */
-static bool
-is_of_key(const BulkparMember *member, const BulkparKey *key)
-{
-	OpExpr	   *op = (OpExpr *) member->sublink->testexpr;
-	Query	   *query = (Query *) member->sublink->subselect;
-	Node	   *column = (Node *) linitial_node(TargetEntry,
-												query->targetList)->expr;
-
-	return key->ncolumns == 1 && IsA(op, OpExpr) &&
-		get_op_opfamily_strategy(op->opno, key->columns[0].opfamily) ==
-		BTEqualStrategyNumber &&
-		op->inputcollid == key->columns[0].collation &&
-		IsA(linitial(op->args), Var) && IsA(column, Var) &&
-		((Var *) column)->vartype == linitial_node(Var, op->args)->vartype;
 }
 
 /* Make EXISTS of IN. */

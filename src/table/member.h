@@ -13,6 +13,7 @@
 #ifndef BULKPAR_MEMBER_H
 #define BULKPAR_MEMBER_H
 
+
 #include "nodes/primnodes.h"
 
 #include "books/subquery.h"
@@ -25,10 +26,7 @@ typedef struct BulkparMember
 	const BulkparSubquery *result;
 } BulkparMember;
 
-extern void bulkpar_member_restrict(const List *members,
-									const BulkparKey *key,
-									const BulkparKeyShape *shape,
-									List *columns);
+extern void bulkpar_member_look_up(const List *members, List *columns);
 extern Node *bulkpar_member_value(Node *test);
 extern void bulkpar_member_make_exists(SubLink *sublink);
 

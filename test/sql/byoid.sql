@@ -124,6 +124,18 @@ SELECT has_range('(s1 JOIN s2 USING (id)) AS j', 'j.id = t.id');
 SELECT has_range('s1 LEFT JOIN s2 USING (id)', 's2.id = t.id');
 SELECT has_range('s1 AS x(a, b)', 'a = t.id');
 SELECT has_range('s1', 'v = t.id + 1');
+SELECT condition, has_range(NULL, condition) FROM (VALUES
+	('NOT EXISTS (SELECT FROM s1 WHERE s1.id = t.id)'),
+	('EXISTS (SELECT FROM s1 JOIN s2 USING (id) WHERE v > 0 AND t.id = s1.id) OR n = -1'),
+	('id NOT IN (SELECT id FROM s1)'),
+	('id NOT IN (SELECT max(id) FROM s1 GROUP BY v)'),
+	('EXISTS (SELECT FROM s1 WHERE s1.id = t.n)'),
+	('EXISTS (SELECT FROM s1 AS t WHERE t.id = t.v)'),
+	('EXISTS (SELECT FROM s1 WHERE s1.id = t.id OR s1.v = 1)'),
+	('EXISTS (SELECT FROM s1 WHERE EXISTS (SELECT FROM s2 AS t WHERE s1.id = t.id))')) AS v(condition);
+SELECT rows_changed FROM bulkpar_update('t', 'n', 'EXISTS (SELECT FROM s1 WHERE s1.id = t.id AND v % 3 = 0)::int', 10,
+	condition => 'NOT EXISTS (SELECT FROM s1 WHERE s1.id = t.id AND v % 2 = 0)', stripes => 4);
+SELECT count(*), count(*) FILTER (WHERE n = (id % 3 = 0)::int) FROM t WHERE id % 2 = 1;
 SELECT rows_changed FROM bulkpar_update('t', 'n', 'v + w', 10,
 	from_item => '(s1 JOIN s2 USING (id)) AS j', condition => 'j.id = t.id');
 SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 10,
