@@ -81,8 +81,8 @@ typedef struct BulkparCall
 	BulkparError error;			/* why no job could be stored */
 
 	/*
-	 * A new job, or limits for a resumed one, as JSON; and behind that what its
-	 * nodes are asked before it begins, or an empty text.  Immutable.
+	 * A new job, or limits for a resumed one, as JSON; and behind that what
+	 * its nodes are asked before it begins, or an empty text.  Immutable.
 	 */
 	char		request[FLEXIBLE_ARRAY_MEMBER];
 } BulkparCall;

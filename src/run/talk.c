@@ -228,7 +228,7 @@ start_work(BulkparTalks *work, int64 job_id)
 		if (work->inquiries != NIL)
 		{
 			const BulkparInquiry *inquiry = list_nth(work->inquiries,
-													   talk->node->number - 1);
+													 talk->node->number - 1);
 
 			talk->connected = true;
 			talk->schema = inquiry->schema;
