@@ -684,7 +684,7 @@ SELECT results_eq(
 	$$SELECT concat_ws(' ', prorettype::regtype, provolatile, proisstrict,
 		proleakproof, prosecdef, proparallel, procost)
 	FROM pg_proc WHERE proname = 'bulkpar_changed'$$,
-	ARRAY['boolean v f f f u 1000'],
+	ARRAY['boolean v f f f u 1'],
 	'what is said about the function that skip_unchanged needs');
 SELECT is(bulkpar_changed(c, NULL, 1), coalesce(c, false),
 	'bulkpar_changed returns its first argument')
