@@ -737,15 +737,6 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 0.0001;
 COMMENT ON FUNCTION bulkpar.bulkpar_at_place(tid[], tid, "any") IS
 'Whether the row at a place has the values that are listed for it';
 
--- The planner is told to let it come after all other conditions, whatever these cost.
-CREATE FUNCTION bulkpar.bulkpar_changed(changed boolean, "row" tid, VARIADIC rest "any")
-RETURNS boolean
-AS 'MODULE_PATHNAME', 'bulkpar_changed'
-LANGUAGE C VOLATILE PARALLEL UNSAFE;
-
-COMMENT ON FUNCTION bulkpar.bulkpar_changed(boolean, tid, "any") IS
-'Its argument; a job with skip_unchanged counts the rows that it would leave the same';
-
 CREATE FUNCTION @extschema@.bulkpar_update(
 	target regclass,
 	column_name text,
@@ -1367,5 +1358,4 @@ GRANT SELECT ON @extschema@.bulkpar_jobs, @extschema@.bulkpar_chunks,
 -- In the condition of a batch, which runs as the owner of the job.
 GRANT EXECUTE ON FUNCTION
 	bulkpar.bulkpar_in_stripe(integer, integer, VARIADIC "any"),
-	bulkpar.bulkpar_at_place(tid[], tid, VARIADIC "any"),
-	bulkpar.bulkpar_changed(boolean, tid, VARIADIC "any") TO PUBLIC;
+	bulkpar.bulkpar_at_place(tid[], tid, VARIADIC "any") TO PUBLIC;

@@ -219,16 +219,6 @@ bulkpar_compat_reads_columns(const Query *query, const RangeTblEntry *rte)
 #endif
 }
 
-/* Note in a Var of a query that an outer join can make it null. */
-static inline Var *
-bulkpar_compat_mark_nullable(ParseState *pstate, Var *var)
-{
-#if PG_VERSION_NUM >= 160000
-	markNullableIfNeeded(pstate, var);
-#endif
-	return var;
-}
-
 /* Say whether the operator of an ORDER BY is that of the descending order. */
 static inline void
 bulkpar_compat_sort_descends(SortGroupClause *clause, bool descends)
@@ -246,6 +236,17 @@ bulkpar_compat_make_expensive(Path *path)
 	path->total_cost += 1.0e12;
 #if PG_VERSION_NUM >= 180000
 	path->disabled_nodes += 1000;
+#endif
+}
+
+/* The numbers of the columns that an UPDATE sets, for each of its tables. */
+static inline List *
+bulkpar_compat_columns_to_update(const ModifyTableState *update)
+{
+#if PG_VERSION_NUM >= 180000
+	return update->mt_updateColnosLists;
+#else
+	return ((const ModifyTable *) update->ps.plan)->updateColnosLists;
 #endif
 }
 

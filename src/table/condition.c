@@ -62,8 +62,6 @@ static void check_policies(const BulkparCondition *condition,
 static bool hides_more(const RowSecurityPolicy *policy, CmdType command);
 static void restrict_to_piece(const BulkparCondition *condition,
 							  const BulkparDrive *drive);
-static void select_piece(const BulkparCondition *condition,
-						 const BulkparDrive *drive);
 static void look_up_members(const BulkparCondition *condition, Query *query,
 							List *columns);
 static Node *range_condition(const BulkparCondition *condition,
@@ -104,9 +102,8 @@ bulkpar_condition_is_about(const BulkparCondition *condition, Oid relid)
 }
 
 /*
- * Restrict the query of a statement to its piece and part, and if wanted to
- * the rows that it changes; make of it what it is used for.  The query must
- * have been analyzed just now, and not yet rewritten.
+ * Restrict the query of a statement to its piece and part, and make of it what it
+ * is used for.  The query must have been analyzed just now, and not yet rewritten.
  */
 void
 bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
@@ -133,16 +130,11 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 		query->commandType != CMD_SELECT && list_length(from->fromlist) == 1;
 	condition->multiplies = drive.multiplies;
 	condition->inserted = drive.inserted;
+	if (condition->skip_unchanged)
+		bulkpar_unchanged_read(drive.pstate, query);
 	bulkpar_drive_mark(&drive);
 	if (bulkpar_condition_is_of_piece(condition))
 		restrict_to_piece(condition, &drive);
-	/* Comes last, it must know of all others. */
-	if (condition->skip_unchanged)
-		from->quals = make_and_qual(from->quals,
-									bulkpar_unchanged_condition(drive.pstate,
-																query));
-	if (bulkpar_condition_is_of_piece(condition))
-		select_piece(condition, &drive);
 	else
 		select_listed(condition, &drive, query);
 	drive.query->hasSubLinks |= checkExprHasSubLink(from->quals);
@@ -258,7 +250,7 @@ hides_more(const RowSecurityPolicy *policy, CmdType command)
 		policy->polcmd == ACL_SELECT_CHR;
 }
 
-/* Restrict a query to the keys of a piece. */
+/* Restrict a query to the keys of a piece, and let a SELECT return these. */
 static void
 restrict_to_piece(const BulkparCondition *condition,
 				  const BulkparDrive *drive)
@@ -278,12 +270,6 @@ restrict_to_piece(const BulkparCondition *condition,
 	if (bounds != NULL)
 		ChangeVarNodes(bounds, 1, drive->rti, 0);
 	from->quals = make_and_qual(from->quals, bounds);
-}
-
-/* Let a query of a piece return what is wanted: a SELECT the keys, or else. */
-static void
-select_piece(const BulkparCondition *condition, const BulkparDrive *drive)
-{
 	if (condition->parts != NIL)
 		return_tables(drive);
 	if (condition->use == BULKPAR_CONDITION_CHANGE || condition->parts != NIL)
@@ -293,11 +279,10 @@ select_piece(const BulkparCondition *condition, const BulkparDrive *drive)
 		select_versions(drive);
 		return;
 	}
-	drive->query->targetList = key_targets(condition,
-										   key_columns(condition, drive));
+	query->targetList = key_targets(condition, columns);
 	bulkpar_keyquery_sort(condition->key,
 						  condition->use == BULKPAR_CONDITION_KEYS_BACKWARD,
-						  drive->query);
+						  query);
 }
 
 /*
@@ -321,18 +306,15 @@ range_condition(const BulkparCondition *condition, const BulkparDrive *drive,
 {
 	Oid			argtypes[BULKPAR_KEY_MAX_VALUES];
 	List	   *conditions;
-	Node	   *range;
 
 	if (condition->shape.placed)
 		columns = lappend(list_copy(columns), place_of_row(drive));
 	if (bulkpar_key_arguments(condition->key, &condition->shape, argtypes) == 0)
 		return NULL;
-	conditions = joined_ranges(condition, drive);
-	range = condition->skip_unchanged ?
-		bulkpar_keyquery_join(condition->key, &condition->shape, columns,
-							  drive->query) :
-		bulkpar_keyquery_condition(condition->key, &condition->shape, columns);
-	return (Node *) make_ands_explicit(lcons(range, conditions));
+	conditions = lcons(bulkpar_keyquery_condition(condition->key,
+												  &condition->shape, columns),
+					   joined_ranges(condition, drive));
+	return (Node *) make_ands_explicit(conditions);
 }
 
 /*

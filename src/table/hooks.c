@@ -15,8 +15,10 @@
  *
  * Under row level security conditions are tested after the policies, unless
  * they are leakproof.  The range of a batch may come before them, see
- * leakproof.c, and must, to be looked up in an index.  The condition that a row
- * changes comes after all others, whatever these cost: it evaluates the new values.
+ * leakproof.c, and must, to be looked up in an index.
+ *
+ * When the executor has started a statement that is to leave alone what stays the
+ * same, it is told so.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -28,6 +30,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "executor/executor.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
@@ -73,6 +76,7 @@ static Costs usual;
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static planner_hook_type prev_planner_hook = NULL;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist_hook = NULL;
+static ExecutorStart_hook_type prev_executor_start_hook = NULL;
 
 static void install_hooks(void);
 static BulkparHooks *look_up(const char *sql);
@@ -82,13 +86,13 @@ static PlannedStmt *plan_statement(Query *parse, const char *query_string,
 								   int cursorOptions,
 								   ParamListInfo boundParams
 								   BULKPAR_PLANNER_EXTRA_PARAM);
+static void start_executor(QueryDesc *desc, int eflags);
 static void start_planning(const BulkparHooks *outer);
 static Costs get_costs(void);
 static void set_costs(const Costs *costs);
 static Costs batch_costs(void);
 static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 						   RangeTblEntry *rte);
-static void look_last(RelOptInfo *rel);
 static void note_reached(BulkparReached *reached, RelOptInfo *rel,
 						 const RangeTblEntry *rte);
 static bool walks_target(PlannerInfo *root);
@@ -135,6 +139,8 @@ install_hooks(void)
 	planner_hook = plan_statement;
 	prev_set_rel_pathlist_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = restrict_paths;
+	prev_executor_start_hook = ExecutorStart_hook;
+	ExecutorStart_hook = start_executor;
 }
 
 static BulkparHooks *
@@ -198,6 +204,21 @@ plan_statement(Query *parse, const char *query_string, int cursorOptions,
 	}
 	PG_END_TRY();
 	return result;
+}
+
+/* ExecutorStart_hook: tell what rows a statement of ours is to leave alone. */
+static void
+start_executor(QueryDesc *desc, int eflags)
+{
+	const BulkparHooks *hooks = look_up(desc->sourceText);
+
+	if (prev_executor_start_hook != NULL)
+		prev_executor_start_hook(desc, eflags);
+	else
+		standard_ExecutorStart(desc, eflags);
+	if (hooks != NULL && hooks->condition.skip_unchanged &&
+		(eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		bulkpar_unchanged_filter(desc);
 }
 
 /* Prepare to plan a statement of ours, while that other one is planned or none. */
@@ -272,8 +293,6 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 
 	if (planning == NULL)
 		return;
-	if (planning->condition.skip_unchanged)
-		look_last(rel);
 	if (rte->rtekind != RTE_RELATION)
 		return;
 	if (!bulkpar_drive_is_marked(rte))
@@ -307,26 +326,6 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		use_key_index(root, rel);
 	else
 		mark_dummy_rel(rel);
-}
-
-/*
- * Let the condition that a row changes come after all others, and not at a place
- * that depends on its cost.
- */
-static void
-look_last(RelOptInfo *rel)
-{
-	List	   *clauses = list_concat_copy(rel->baserestrictinfo, rel->joininfo);
-	ListCell   *lc;
-
-	foreach(lc, clauses)
-	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-
-		if (bulkpar_unchanged_is((Node *) rinfo->clause))
-			rinfo->security_level = PG_UINT32_MAX;
-	}
-	list_free(clauses);
 }
 
 /*

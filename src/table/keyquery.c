@@ -48,8 +48,6 @@ static Expr *is_in_array(const BulkparKeyColumn *column, Expr *left,
 						 Expr *array);
 static Expr *is_in_list(const BulkparKey *key, List *columns,
 						Parameters *parameters);
-static Node *join_list(const BulkparKey *key, List *columns,
-					   Parameters *parameters, Query *query);
 static List *are_at_places(const BulkparKey *key, List *columns,
 						   Parameters *parameters);
 static RangeTblEntry *make_list(int ncolumns, Parameters *parameters);
@@ -100,23 +98,6 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 	if (shape->striped)
 		conditions = lappend(conditions, is_in_stripe(columns, &parameters));
 	return (Node *) make_ands_explicit(conditions);
-}
-
-/*
- * The same, but a list of keys of several columns becomes an item of the FROM
- * list, so that other conditions can refer to it.  The query must not mind if it
- * has a key twice, as UPDATE does not.
- */
-Node *
-bulkpar_keyquery_join(const BulkparKey *key, const BulkparKeyShape *shape,
-					  List *columns, Query *query)
-{
-	Parameters	parameters = {0};
-
-	if (!shape->listed || shape->placed || key->ncolumns == 1)
-		return bulkpar_keyquery_condition(key, shape, columns);
-	bulkpar_key_arguments(key, shape, parameters.types);
-	return join_list(key, columns, &parameters, query);
 }
 
 /*
@@ -244,44 +225,32 @@ static Expr *
 is_in_list(const BulkparKey *key, List *columns, Parameters *parameters)
 {
 	Query	   *query = makeNode(Query);
+	RangeTblRef *list = makeNode(RangeTblRef);
 	SubLink    *result = makeNode(SubLink);
+	List	   *conditions = NIL;
 
-	columns = copyObject(columns);
-	IncrementVarSublevelsUp((Node *) columns, 1, 0);
+	for (int i = 0; i < list_length(columns); i++)
+	{
+		Oid			type = key->columns[i].input;
+		Expr	   *left = copyObject(list_nth(columns, i));
+		Expr	   *right = (Expr *) makeVar(1, i + 1, type, -1,
+											 get_typcollation(type), 0);
+
+		IncrementVarSublevelsUp((Node *) left, 1, 0);
+		conditions = lappend(conditions,
+							 compare_column(&key->columns[i],
+											BTEqualStrategyNumber, left, right));
+	}
+	list->rtindex = 1;
 	query->commandType = CMD_SELECT;
 	query->canSetTag = true;
-	query->jointree = makeFromExpr(NIL, NULL);
-	query->jointree->quals = join_list(key, columns, parameters, query);
+	query->rtable = list_make1(make_list(list_length(columns), parameters));
+	query->jointree = makeFromExpr(list_make1(list), (Node *)
+								   make_ands_explicit(conditions));
 	result->subLinkType = EXISTS_SUBLINK;
 	result->subselect = (Node *) query;
 	result->location = -1;
 	return (Expr *) result;
-}
-
-/* Add the list to the FROM list of a query; what the columns are equal to. */
-static Node *
-join_list(const BulkparKey *key, List *columns, Parameters *parameters,
-		  Query *query)
-{
-	RangeTblRef *list = makeNode(RangeTblRef);
-	List	   *conditions = NIL;
-
-	query->rtable = lappend(query->rtable,
-							make_list(list_length(columns), parameters));
-	list->rtindex = list_length(query->rtable);
-	query->jointree->fromlist = lappend(query->jointree->fromlist, list);
-	for (int i = 0; i < list_length(columns); i++)
-	{
-		Oid			type = key->columns[i].input;
-		Expr	   *right = (Expr *) makeVar(list->rtindex, i + 1, type, -1,
-											 get_typcollation(type), 0);
-
-		conditions = lappend(conditions,
-							 compare_column(&key->columns[i],
-											BTEqualStrategyNumber,
-											list_nth(columns, i), right));
-	}
-	return (Node *) make_ands_explicit(conditions);
 }
 
 /*

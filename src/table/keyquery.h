@@ -20,9 +20,6 @@
 extern Node *bulkpar_keyquery_condition(const BulkparKey *key,
 										const BulkparKeyShape *shape,
 										List *columns);
-extern Node *bulkpar_keyquery_join(const BulkparKey *key,
-								   const BulkparKeyShape *shape,
-								   List *columns, Query *query);
 extern bool bulkpar_keyquery_compares(const BulkparKey *key,
 									  const Node *clause);
 extern void bulkpar_keyquery_sort(const BulkparKey *key, bool backward,

@@ -3,14 +3,14 @@
  * unchanged.c
  *		Leaving out rows whose values would stay the same.
  *
- * The condition that does it compares the columns with the values that the
- * UPDATE would assign, byte by byte, so that a change between values that are
- * equal by their type is not lost.  The expressions are evaluated twice for a
- * row that is written.
+ * The rows that an UPDATE is about to write, with their new values, are the
+ * output of the plan below it.  What stays the same is taken out there: nothing is
+ * looked at or evaluated for it that the UPDATE would not, whatever the plan, and
+ * it is neither locked nor written.  Values are compared byte by byte, so that a
+ * change between values that are equal by their type is not lost.
  *
- * It must be looked at last, only for rows that the UPDATE would write: so it
- * refers to all tables of the FROM list, and to what the other conditions have
- * in subqueries, and hooks.c lets the planner put it behind these.
+ * A row that another transaction changes meanwhile is planned anew by the executor
+ * when it has been locked, and then it is written.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -21,63 +21,48 @@
  */
 #include "postgres.h"
 
-#include "access/sysattr.h"
-#include "access/table.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
-#include "fmgr.h"
-#include "nodes/makefuncs.h"
+#include "access/tableam.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "parser/parsetree.h"
 #include "storage/itemptr.h"
+#include "utils/datum.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
-#include "books/books.h"
 #include "compat.h"
 #include "table/unchanged.h"
 #include "table/values.h"
 
-/* A row of the target that bulkpar_changed() was called for. */
+/* A row that was about to be written. */
 typedef struct RowSeen
 {
 	ItemPointerData row;
 	bool		changed;
 } RowSeen;
 
+/* What the UPDATE that runs gets its rows from. */
+typedef struct Source
+{
+	ModifyTableState *update;
+	ExecProcNodeMtd next_row;
+	MemoryContext context;		/* for what a comparison needs */
+	ResultRelInfo *target;		/* of the last row; the rest is about it */
+	TupleTableSlot *old_row;
+	List	   *columns;		/* that are set, by their numbers */
+} Source;
+
 static HTAB *rows_seen = NULL;
+static Source source;
 
 static void forget_rows(void *arg);
-static Oid	changed_function(void);
-static Expr *row_of(List *values);
-static List *other_tables(ParseState *pstate, const Query *query);
-static Node *with_subqueries(Query *query, Expr *changed);
-static List *conditions_with_subqueries(Node *quals);
-static bool find_sublink(Node *node, void *context);
-static bool find_changed(Node *node, void *context);
-
-PG_FUNCTION_INFO_V1(bulkpar_changed);
-
-/*
- * bulkpar_changed(changed, row, ...): its first argument, but remembers which
- * rows it was true for.
- */
-Datum
-bulkpar_changed(PG_FUNCTION_ARGS)
-{
-	bool		changed = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
-
-	if (rows_seen != NULL && !PG_ARGISNULL(1))
-	{
-		bool		found;
-		RowSeen    *row = hash_search(rows_seen, PG_GETARG_POINTER(1),
-									  HASH_ENTER, &found);
-
-		row->changed = changed || (found && row->changed);
-	}
-	PG_RETURN_BOOL(changed);
-}
+static bool find_update(PlanState *state, void *context);
+static TupleTableSlot *next_changed_row(PlanState *state);
+static bool changes_row(TupleTableSlot *new_row);
+static void find_target(TupleTableSlot *new_row);
+static bool values_differ(TupleTableSlot *new_row);
 
 /* Begin to count; the memory comes from the current memory context. */
 void
@@ -97,7 +82,7 @@ bulkpar_unchanged_start(void)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 }
 
-/* The rows that would stay the same since then, in whatever way they match. */
+/* The rows that stay the same since then, in whatever way they match. */
 int64
 bulkpar_unchanged_count(void)
 {
@@ -113,55 +98,40 @@ bulkpar_unchanged_count(void)
 	return count;
 }
 
-/* The condition that an UPDATE changes a row. */
-Node *
-bulkpar_unchanged_condition(ParseState *pstate, Query *query)
+/* Whoever has an UPDATE of such rows run must be allowed to read what it sets. */
+void
+bulkpar_unchanged_read(ParseState *pstate, Query *query)
 {
-	RangeTblEntry *rte = rt_fetch(query->resultRelation, query->rtable);
-	Relation	rel = table_open(rte->relid, NoLock);
-	List	   *old_values = NIL;
-	List	   *new_values = NIL;
-	List	   *differs = list_make2(makeString("pg_catalog"),
-									 makeString("*<>"));
-	Var		   *row = makeVar(query->resultRelation,
-							  SelfItemPointerAttributeNumber, TIDOID, -1,
-							  InvalidOid, 0);
-	Expr	   *differ;
 	ListCell   *lc;
 
-	foreach(lc, bulkpar_values_new(query, rel))
+	foreach(lc, query->targetList)
 	{
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
 
-		if (entry->expr == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("\"skip_unchanged\" is not supported with several columns set from one subquery")));
-		old_values = lappend(old_values,
-							 bulkpar_values_old(pstate, query, entry->resno));
-		new_values = lappend(new_values, entry->expr);
+		if (!entry->resjunk)
+			(void) bulkpar_values_old(pstate, query, entry->resno);
 	}
-	table_close(rel, NoLock);
-
-	/* Nobody can put another operator of that name into pg_catalog. */
-	differ = make_opclause(OpernameGetOprid(differs, RECORDOID, RECORDOID),
-						   BOOLOID, false, row_of(old_values),
-						   row_of(new_values), InvalidOid, InvalidOid);
-	return with_subqueries(query, (Expr *)
-						   makeFuncExpr(changed_function(), BOOLOID,
-										lcons(differ,
-											  lcons(row, other_tables(pstate, query))),
-										InvalidOid, InvalidOid,
-										COERCE_EXPLICIT_CALL));
 }
 
-/* Whether a clause is that condition, as the planner has left it. */
-bool
-bulkpar_unchanged_is(Node *clause)
+/*
+ * Let an UPDATE that the executor has started, and that is to run next, write no
+ * rows that stay the same.
+ */
+void
+bulkpar_unchanged_filter(QueryDesc *desc)
 {
-	Oid			function = changed_function();
+	PlanState  *rows;
 
-	return find_changed(clause, &function);
+	memset(&source, 0, sizeof(source));
+	(void) find_update(desc->planstate, &source);
+	if (source.update == NULL)
+		elog(ERROR, "no UPDATE in the plan of a batch");
+	source.context = AllocSetContextCreate(desc->estate->es_query_cxt,
+										   "bulkpar values",
+										   ALLOCSET_DEFAULT_SIZES);
+	rows = outerPlanState(source.update);
+	source.next_row = rows->ExecProcNodeReal;
+	rows->ExecProcNodeReal = next_changed_row;
 }
 
 static void
@@ -170,121 +140,126 @@ forget_rows(void *arg)
 	rows_seen = NULL;
 }
 
-static Oid
-changed_function(void)
+/* Find the UPDATE, which another extension may have put below a node of its own. */
+static bool
+find_update(PlanState *state, void *context)
 {
-	Oid			argtypes[] = {BOOLOID, TIDOID, ANYOID};
-
-	return bulkpar_books_function("bulkpar_changed", lengthof(argtypes),
-								  argtypes);
-}
-
-static Expr *
-row_of(List *values)
-{
-	RowExpr    *row = makeNode(RowExpr);
-
-	row->args = values;
-	row->row_typeid = RECORDOID;
-	row->row_format = COERCE_EXPLICIT_CALL;
-	for (int i = 0; i < list_length(values); i++)
-		row->colnames = lappend(row->colnames,
-								makeString(psprintf("f%d", i + 1)));
-	row->location = -1;
-	return (Expr *) row;
-}
-
-/*
- * References to all tables of the FROM list, or one constant: a variadic
- * argument cannot be left out.
- */
-static List *
-other_tables(ParseState *pstate, const Query *query)
-{
-	List	   *references = NIL;
-	int			rti = 0;
-	ListCell   *lc;
-
-	foreach(lc, query->rtable)
+	if (state == NULL)
+		return false;
+	if (IsA(state, ModifyTableState) &&
+		((ModifyTableState *) state)->operation == CMD_UPDATE)
 	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-		Var		   *reference;
-
-		rti++;
-		if (rti == query->resultRelation || rte->rtekind == RTE_JOIN ||
-			rte->rtekind == RTE_RESULT)
-			continue;
-		if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_RELATION)
-			reference = makeVar(rti, SelfItemPointerAttributeNumber, TIDOID,
-								-1, InvalidOid, 0);
-		else
-			reference = makeWholeRowVar(rte, rti, 0, false);
-		references = lappend(references,
-							 bulkpar_compat_mark_nullable(pstate, reference));
+		((Source *) context)->update = (ModifyTableState *) state;
+		return true;
 	}
-	if (references == NIL)
-		references = list_make1(makeBoolConst(true, false));
-	return references;
+	return planstate_tree_walker(state, find_update, context);
+}
+
+/* Takes the place of the function that returns the rows of a plan. */
+static TupleTableSlot *
+next_changed_row(PlanState *state)
+{
+	for (;;)
+	{
+		TupleTableSlot *new_row = source.next_row(state);
+		MemoryContext oldcontext;
+		bool		changed;
+
+		if (TupIsNull(new_row))
+			return new_row;
+		CHECK_FOR_INTERRUPTS();
+		find_target(new_row);
+		MemoryContextReset(source.context);
+		oldcontext = MemoryContextSwitchTo(source.context);
+		changed = changes_row(new_row);
+		MemoryContextSwitchTo(oldcontext);
+		if (changed)
+			return new_row;
+	}
+}
+
+/* Whether a row is to be written; note it. */
+static bool
+changes_row(TupleTableSlot *new_row)
+{
+	bool		is_null;
+	bool		found;
+	Datum		place = ExecGetJunkAttribute(new_row,
+											 source.target->ri_RowIdAttNo,
+											 &is_null);
+	RowSeen    *row;
+	bool		changed;
+
+	if (is_null)
+		elog(ERROR, "ctid is NULL");
+	if (!table_tuple_fetch_row_version(source.target->ri_RelationDesc,
+									   (ItemPointer) DatumGetPointer(place),
+									   SnapshotAny, source.old_row))
+		elog(ERROR, "failed to fetch tuple being updated");
+	changed = values_differ(new_row);
+	if (rows_seen != NULL)
+	{
+		row = hash_search(rows_seen, DatumGetPointer(place), HASH_ENTER,
+						  &found);
+		row->changed = changed || (found && row->changed);
+	}
+	ExecClearTuple(source.old_row);
+	return changed;
+}
+
+/* Look up which table a row is of. */
+static void
+find_target(TupleTableSlot *new_row)
+{
+	ModifyTableState *update = source.update;
+	ResultRelInfo *target = update->resultRelInfo;
+
+	if (AttributeNumberIsValid(update->mt_resultOidAttno))
+	{
+		bool		is_null;
+		Datum		relid = ExecGetJunkAttribute(new_row,
+												 update->mt_resultOidAttno,
+												 &is_null);
+
+		if (is_null)
+			elog(ERROR, "tableoid is NULL");
+		target = ExecLookupResultRelByOid(update, DatumGetObjectId(relid),
+										  false, false);
+	}
+	if (target == source.target)
+		return;
+	source.target = target;
+	source.old_row = table_slot_create(target->ri_RelationDesc,
+									   &update->ps.state->es_tupleTable);
+	source.columns = list_nth_node(List,
+								   bulkpar_compat_columns_to_update(update),
+								   target - update->resultRelInfo);
 }
 
 /*
- * CASE WHEN what the condition has in subqueries THEN changed ELSE false END:
- * the planner may join these after it has looked at the conditions.
+ * Whether one of the values that are set is another than that of the old row.
+ * They are the first columns of the new row.
  */
-static Node *
-with_subqueries(Query *query, Expr *changed)
+static bool
+values_differ(TupleTableSlot *new_row)
 {
-	List	   *subqueries =
-		conditions_with_subqueries(query->jointree->quals);
-	CaseExpr   *result;
-	CaseWhen   *when;
-
-	if (subqueries == NIL)
-		return (Node *) changed;
-
-	when = makeNode(CaseWhen);
-	when->expr = make_ands_explicit(subqueries);
-	when->result = changed;
-	when->location = -1;
-	result = makeNode(CaseExpr);
-	result->casetype = BOOLOID;
-	result->args = list_make1(when);
-	result->defresult = (Expr *) makeBoolConst(false, false);
-	result->location = -1;
-	return (Node *) result;
-}
-
-/* Copies of those of the conditions of a query that have a subquery. */
-static List *
-conditions_with_subqueries(Node *quals)
-{
-	List	   *result = NIL;
+	TupleDesc	desc = RelationGetDescr(source.target->ri_RelationDesc);
+	int			resno = 0;
 	ListCell   *lc;
 
-	if (!is_andclause(quals))
-		return find_sublink(quals, NULL) ? list_make1(copyObject(quals)) : NIL;
-	foreach(lc, ((BoolExpr *) quals)->args)
-		result = list_concat(result, conditions_with_subqueries(lfirst(lc)));
-	return result;
-}
+	foreach(lc, source.columns)
+	{
+		int			attnum = lfirst_int(lc);
+		Form_pg_attribute attr = TupleDescAttr(desc, attnum - 1);
+		bool		is_null;
+		bool		was_null;
+		Datum		value = slot_getattr(new_row, ++resno, &is_null);
+		Datum		before = slot_getattr(source.old_row, attnum, &was_null);
 
-static bool
-find_sublink(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, SubLink))
-		return true;
-	return expression_tree_walker(node, find_sublink, context);
-}
-
-static bool
-find_changed(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, FuncExpr) &&
-		((FuncExpr *) node)->funcid == *(Oid *) context)
-		return true;
-	return expression_tree_walker(node, find_changed, context);
+		if (is_null != was_null ||
+			(!is_null && !datum_image_eq(before, value, attr->attbyval,
+										 attr->attlen)))
+			return true;
+	}
+	return false;
 }

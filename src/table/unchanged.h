@@ -13,11 +13,12 @@
 #ifndef BULKPAR_UNCHANGED_H
 #define BULKPAR_UNCHANGED_H
 
+#include "executor/execdesc.h"
 #include "parser/parse_node.h"
 
 extern void bulkpar_unchanged_start(void);
 extern int64 bulkpar_unchanged_count(void);
-extern Node *bulkpar_unchanged_condition(ParseState *pstate, Query *query);
-extern bool bulkpar_unchanged_is(Node *clause);
+extern void bulkpar_unchanged_read(ParseState *pstate, Query *query);
+extern void bulkpar_unchanged_filter(QueryDesc *desc);
 
 #endif							/* BULKPAR_UNCHANGED_H */

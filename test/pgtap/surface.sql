@@ -2,7 +2,7 @@
 -- defined, who may use them, and that each has a comment.
 \ir settings.psql
 BEGIN;
-SELECT plan(197);
+SELECT plan(193);
 
 SET LOCAL search_path = public, bulkpar;
 CREATE ROLE bulkpar_somebody;
@@ -38,7 +38,6 @@ SELECT results_eq(
 		'function bulkpar_await(text,interval)',
 		'function bulkpar_cancel(bigint)',
 		'function bulkpar_cancel(text)',
-		'function bulkpar_changed(boolean,tid,"any")',
 		'function bulkpar_delete(regclass,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
 		'function bulkpar_delete(regclass[],text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
 		'function bulkpar_delete(text,text,integer,integer,boolean,text,bigint,text,text,regclass,boolean,boolean)',
@@ -499,7 +498,6 @@ SELECT results_eq(
 		'IN timeout interval DEFAULT NULL::interval',
 		'bulkpar_cancel: job_id bigint',
 		'bulkpar_cancel: job_name text',
-		'bulkpar_changed: changed boolean, "row" tid, VARIADIC rest "any"',
 		'bulkpar_delete: target regclass, condition text, '
 		'batch_size integer DEFAULT 1000, '
 		'workers integer DEFAULT NULL::integer, wait boolean DEFAULT true, '
@@ -678,17 +676,6 @@ SELECT set_eq($$SELECT bulkpar_in_stripe(8, stripe, id) FROM
 	WHERE bulkpar_in_stripe(8, stripe, id::numeric(9,2)) <>
 		bulkpar_in_stripe(8, stripe, (id::text || '.0000')::numeric)$$,
 	'{}'::boolean[], 'equal values are in the same stripe');
-
--- skip_unchanged
-SELECT results_eq(
-	$$SELECT concat_ws(' ', prorettype::regtype, provolatile, proisstrict,
-		proleakproof, prosecdef, proparallel, procost)
-	FROM pg_proc WHERE proname = 'bulkpar_changed'$$,
-	ARRAY['boolean v f f f u 1'],
-	'what is said about the function that skip_unchanged needs');
-SELECT is(bulkpar_changed(c, NULL, 1), coalesce(c, false),
-	'bulkpar_changed returns its first argument')
-FROM unnest('{true,false,NULL}'::boolean[]) AS c;
 
 -- owner and privileges
 SELECT schema_owner_is('bulkpar', current_user);

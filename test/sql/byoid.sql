@@ -102,9 +102,6 @@ ALTER EXTENSION bulkpar DROP FUNCTION bulkpar.bulkpar_in_stripe(int, int, "any")
 SELECT bulkpar_update('t', 'n', 'n + 1', 10, stripes => 4);
 SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 10, stripes => 1);
 ALTER EXTENSION bulkpar ADD FUNCTION bulkpar.bulkpar_in_stripe(int, int, "any");
-ALTER FUNCTION bulkpar.bulkpar_changed(boolean, tid, "any") RENAME TO other;
-SELECT bulkpar_update('t', 'n', 'n % 2', 10, skip_unchanged => true);
-ALTER FUNCTION bulkpar.other(boolean, tid, "any") RENAME TO bulkpar_changed;
 SELECT rows_changed FROM bulkpar_update('t', 'n', 'n + 1', 10, skip_unchanged => true, stripes => 4);
 SELECT n, count(*) FROM t GROUP BY n;
 

@@ -166,6 +166,27 @@ SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k
 	skip_unchanged => true);
 SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1, from_item => 'left_in s',
 	condition => 's.id = left_out.id AND costly(k) AND costly((s.id > 0)::int)', skip_unchanged => true);
+-- nor rows that what is joined in a FROM item leaves out
+CREATE TABLE left_all (id int PRIMARY KEY);
+INSERT INTO left_all SELECT id FROM left_out;
+ALTER TABLE left_in ADD PRIMARY KEY (id);
+ANALYZE left_all, left_in;
+CREATE VIEW left_view AS SELECT id FROM left_all JOIN left_in USING (id);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1,
+	from_item => '(SELECT s.id FROM left_all s JOIN left_in USING (id)) s', condition => 's.id = left_out.id', skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1,
+	from_item => 'left_all s LEFT JOIN left_view v ON v.id = s.id', condition => 's.id = left_out.id AND v.id > 0', skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1,
+	from_item => '(SELECT * FROM left_all s WHERE EXISTS (SELECT FROM left_in i WHERE i.id = s.id)) s',
+	condition => 's.id = left_out.id', skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1,
+	from_item => 'left_all s JOIN left_all a ON a.id = s.id AND s.id IN (SELECT id FROM left_in)',
+	condition => 's.id = left_out.id', skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10', 10, 1,
+	from_item => '(SELECT * FROM left_all s WHERE NOT EXISTS (SELECT FROM left_in i WHERE i.id = s.id + 10)) s',
+	condition => 's.id = left_out.id AND k <> 0', skip_unchanged => true);
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', '10 / k', 10, 1,
+	from_item => '(SELECT 1 AS one FROM left_all WHERE id < 0) q', skip_unchanged => true);
 -- nor rows that another batch has in its list, by whatever plan
 CREATE TABLE few (part int, k varchar(30), n int, x int, PRIMARY KEY (part, k)) PARTITION BY RANGE (part);
 CREATE TABLE few_1 PARTITION OF few FOR VALUES FROM (MINVALUE) TO (2);
@@ -204,17 +225,23 @@ INSERT INTO equal VALUES (1, 'ABC', 1.00, '24:00'), (2, 'abc', 1.0, '1 day');
 SELECT rows_changed, rows_unchanged FROM bulkpar_update('equal', ARRAY['t', 'm', 'i'],
 	ARRAY['lower(t)', '1.0', '''1 day'''], 10, 1, skip_unchanged => true);
 SELECT * FROM equal ORDER BY id;
+-- expressions are evaluated once; several columns from one subquery
+CREATE SEQUENCE calls;
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', 'id + 0 * nextval(''calls'')', 10, skip_unchanged => true);
+SELECT last_value FROM calls;
+SELECT rows_changed, rows_unchanged FROM bulkpar_execute(
+	'UPDATE left_out SET (n, secret) = (SELECT left_out.n, CASE WHEN id > 95 THEN ''y'' ELSE ''x'' END)', 10, skip_unchanged => true);
 -- what it is not for
-SELECT bulkpar_execute('UPDATE same SET (n, price) = (SELECT 1, 2)', skip_unchanged => true);
 SELECT bulkpar_execute('DELETE FROM same', skip_unchanged => true);
 \set VERBOSITY terse
 SELECT bulkpar_delete('same', 'true', skip_unchanged => true);
 
 SET client_min_messages = warning;
 DROP VIEW last_job, result;
-DROP TABLE source, same, left_out, left_in, equal, few, seen;
+DROP VIEW left_view;
+DROP TABLE source, same, left_out, left_in, left_all, equal, few, seen;
 DROP COLLATION no_case;
 DROP TYPE pair;
 DROP FUNCTION written, touch, try_again, costly;
-DROP SEQUENCE tries;
+DROP SEQUENCE tries, calls;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;

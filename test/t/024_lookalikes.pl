@@ -194,9 +194,6 @@ as_dbo(join('',
 		'int, dcitext', 'dint, dcitext', 'int, dvarchar', 'dint, dtext',
 		'colour, int', 'anyelement', 'anyelement, anyelement',
 		'VARIADIC int[]', 'VARIADIC anyarray')
-	  . join('',
-		map { trap("bulkpar_changed(bool, tid$_)") } '', ', bool', ', tid',
-		', anyelement', ', VARIADIC tid[]', ', VARIADIC anyarray')
 	  . trap('unnest(int[])', 'SETOF int', 'RETURN')
 	  . trap('unnest(text[])', 'SETOF text', 'RETURN')
 	  . join('', map { trap("num_nulls($_)", 'int', 'RETURN 0') } 'int', 'text')

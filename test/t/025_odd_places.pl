@@ -132,8 +132,7 @@ my %arguments = (
 		[ "'{\"(0,1)\"}'", "'(0,1)'", "'{1}'::int[]", 1 ],
 		[ "'{}'", "'(0,1)'", "'{1}'::int[]", "'a'" ],
 		[ "'{}'", "'(0,1)'", 1 ]
-	],
-	'bulkpar_changed(boolean,tid,"any")' => [ [ 'true', "'(0,1)'", 1 ] ]);
+	]);
 my %jobs = (SUCCEEDED => 1, FAILED => 2, RUNNING => 4);
 
 my $options = '-c client_min_messages=error -c statement_timeout='

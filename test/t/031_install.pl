@@ -215,7 +215,6 @@ CROSS JOIN LATERAL aclexplode(attacl) a
 ORDER BY 1, 2, 3
 END
 bulkpar.bulkpar_at_place(pg_catalog.tid[],pg_catalog.tid,pg_catalog."any")|-|EXECUTE
-bulkpar.bulkpar_changed(boolean,pg_catalog.tid,pg_catalog."any")|-|EXECUTE
 bulkpar.bulkpar_in_stripe(integer,integer,pg_catalog."any")|-|EXECUTE
 public.bulkpar_chunks|-|SELECT
 public.bulkpar_errors|-|SELECT
