@@ -218,6 +218,7 @@ super('ALTER ROLE mallory CONNECTION LIMIT 4');
 is($out, '2', 'with four, beside its session a coordinator and two workers');
 like($err, qr/NOTICE:  .* runs with 2 instead of 1024 workers\nDETAIL:  .*connection limit/,
 	'which a notice says');
+wait_for_workers($node, 2);
 is(super($processes), '3', 'and no more');
 like((run_as($node, 'mallory', $hog))[1], qr/connection limit/, 'nor a second job');
 super('ALTER ROLE mallory CONNECTION LIMIT -1');
