@@ -9,8 +9,8 @@
  * it is neither locked nor written.  Values are compared byte by byte, so that a
  * change between values that are equal by their type is not lost.
  *
- * A row that another transaction changes meanwhile is planned anew by the executor
- * when it has been locked, and then it is written.
+ * A row that another transaction has changed meanwhile goes through that plan
+ * again, alone, and what comes out is looked at in the same way.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -48,6 +48,7 @@ typedef struct Source
 {
 	ModifyTableState *update;
 	ExecProcNodeMtd next_row;
+	ExecProcNodeMtd same_row;	/* again; NULL until that is prepared */
 	MemoryContext context;		/* for what a comparison needs */
 	ResultRelInfo *target;		/* of the last row; the rest is about it */
 	TupleTableSlot *old_row;
@@ -60,6 +61,7 @@ static Source source;
 static void forget_rows(void *arg);
 static bool find_update(PlanState *state, void *context);
 static TupleTableSlot *next_changed_row(PlanState *state);
+static void prepare_recheck(void);
 static bool changes_row(TupleTableSlot *new_row);
 static void find_target(TupleTableSlot *new_row);
 static bool values_differ(TupleTableSlot *new_row);
@@ -161,7 +163,8 @@ next_changed_row(PlanState *state)
 {
 	for (;;)
 	{
-		TupleTableSlot *new_row = source.next_row(state);
+		TupleTableSlot *new_row = state == outerPlanState(source.update) ?
+			source.next_row(state) : source.same_row(state);
 		MemoryContext oldcontext;
 		bool		changed;
 
@@ -173,9 +176,29 @@ next_changed_row(PlanState *state)
 		oldcontext = MemoryContextSwitchTo(source.context);
 		changed = changes_row(new_row);
 		MemoryContextSwitchTo(oldcontext);
-		if (changed)
-			return new_row;
+		if (!changed)
+			continue;
+		if (source.same_row == NULL)
+			prepare_recheck();
+		return new_row;
 	}
+}
+
+/*
+ * What the executor starts when it meets the first row that has been changed is
+ * started before, since it would not tell.
+ */
+static void
+prepare_recheck(void)
+{
+	EPQState   *recheck = &source.update->mt_epqstate;
+	MemoryContext oldcontext =
+		MemoryContextSwitchTo(source.update->ps.state->es_query_cxt);
+
+	EvalPlanQualBegin(recheck);
+	MemoryContextSwitchTo(oldcontext);
+	source.same_row = recheck->recheckplanstate->ExecProcNodeReal;
+	recheck->recheckplanstate->ExecProcNodeReal = next_changed_row;
 }
 
 /* Whether a row is to be written; note it. */
