@@ -24,7 +24,7 @@ sub start_and_run
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $done = $seconds < 2 ? 0
 	  : $node->safe_psql('postgres',
-		$options{done} // "SELECT rows_changed FROM bulkpar_jobs WHERE job_id = $job");
+		$options{done} // "SELECT rows_changed FROM bulkpar_progress WHERE job_id = $job");
 	cmp_ok($done, '<', 10000, "$name: is not held up");
 	is(job_status($node, $job), 'running', "$name: while the job runs")
 	  if $options{runs};
