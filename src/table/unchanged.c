@@ -254,9 +254,8 @@ find_target(TupleTableSlot *new_row)
 	source.target = target;
 	source.old_row = table_slot_create(target->ri_RelationDesc,
 									   &update->ps.state->es_tupleTable);
-	source.columns = list_nth_node(List,
-								   bulkpar_compat_columns_to_update(update),
-								   target - update->resultRelInfo);
+	source.columns = list_nth(bulkpar_compat_columns_to_update(update),
+							  target - update->resultRelInfo);
 }
 
 /*
