@@ -130,8 +130,6 @@ typedef struct BulkparJobChange
 	int64		max_errors;
 } BulkparJobChange;
 
-extern char *bulkpar_job_serialize(const BulkparJob *job);
-extern char *bulkpar_job_serialize_settings(const BulkparSettings *settings);
 extern void bulkpar_job_prepare_insert(void);
 extern int64 bulkpar_job_insert(const char *request, bool nodes, bool once);
 extern void bulkpar_job_prepare_load(void);

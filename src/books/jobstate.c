@@ -80,7 +80,7 @@ bulkpar_jobstate_of(const char *name)
 
 /*
  * Make a job that has stopped run again, with what is changed, and with these
- * settings (see bulkpar_job_serialize_settings) instead of those of their names.
+ * settings (see bulkpar_jobjson_write_settings) instead of those of their names.
  * False if it has succeeded or is gone.  The caller holds the job's lock.
  */
 bool

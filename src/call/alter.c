@@ -31,6 +31,7 @@
 #include "books/alteration.h"
 #include "books/books.h"
 #include "books/job.h"
+#include "books/jobjson.h"
 #include "books/joblock.h"
 #include "bulkpar.h"
 #include "call/lookup.h"
@@ -76,7 +77,7 @@ bulkpar_alter(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		read_settings(PG_GETARG_JSONB_P(3), &settings);
 	alteration.settings = settings.count == 0 ? NULL :
-		bulkpar_job_serialize_settings(&settings);
+		bulkpar_jobjson_write_settings(&settings);
 
 	before = bulkpar_lookup_job(job_id);
 	bulkpar_ask_check(&settings, before->owner);

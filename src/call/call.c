@@ -27,6 +27,7 @@
 #include "utils/tuplestore.h"
 
 #include "books/books.h"
+#include "books/jobjson.h"
 #include "books/joblist.h"
 #include "books/joblock.h"
 #include "bulkpar.h"
@@ -252,7 +253,7 @@ start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait)
 	BulkparCall *call;
 
 	bulkpar_nodecheck_login(job);
-	call = bulkpar_handover_prepare(job, bulkpar_job_serialize(job), &segment);
+	call = bulkpar_handover_prepare(job, bulkpar_jobjson_write(job), &segment);
 	call->eager = bulkpar_time_window[0] == '\0' &&
 		bulkpar_throttle_query[0] == '\0';
 	return run_call(fcinfo, call, segment, wait);
@@ -314,7 +315,7 @@ prepare_resume(const BulkparJob *job, const BulkparJobChange *change,
 	bulkpar_settings_collect_limits(&limits);
 	bulkpar_ask_check(&limits, job->owner);
 	call = bulkpar_handover_prepare(job,
-									bulkpar_job_serialize_settings(&limits),
+									bulkpar_jobjson_write_settings(&limits),
 									segment);
 	call->resumed = job->job_id;
 	call->nodes = true;
