@@ -58,7 +58,11 @@ is_exactly($node, 't', 1, 'every row is updated once');
 
 # Two slots are enough.
 my @holder = occupy(1);
-$call = start_call($node, sprintf($update, 2));
+my $gate = close_gate($node, 1);
+$call = start_call($node, sprintf($update =~ s/n \+ 1/n + 1 + gate(1)/r, 2));
+# The only worker must not be done before another one is missed.
+$call->{psql}->pump until $call->{err} =~ /^HINT/m;
+open_gate($gate);
 is(stop_call($call), 'succeeded|1000|1', 'two slots are enough');
 like($call->{err}, qr/1 instead of 2 workers/, 'with a notice');
 release(@holder);
