@@ -46,6 +46,7 @@
 #include "table/keyquery.h"
 #include "table/leakproof.h"
 #include "table/part.h"
+#include "table/recall.h"
 #include "table/unchanged.h"
 
 /*
@@ -96,6 +97,7 @@ static void restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 static void note_reached(BulkparReached *reached, RelOptInfo *rel,
 						 const RangeTblEntry *rte);
 static bool walks_target(PlannerInfo *root);
+static bool is_kept(Oid relid);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 static bool promote(RelOptInfo *rel);
 static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
@@ -301,6 +303,8 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		if (walks_target(root) && !rte->inh && !IS_DUMMY_REL(rel) &&
 			promote(rel))
 			create_index_paths(root, rel);
+		if (planning->condition.use == BULKPAR_CONDITION_CHANGE)
+			bulkpar_recall_replace(root, rel, rte, is_kept(rte->relid));
 		return;
 	}
 	if (!bulkpar_condition_is_about(&planning->condition, rte->relid))
@@ -359,6 +363,20 @@ walks_target(PlannerInfo *root)
 		RangeTblEntry *rte = root->simple_rte_array[i];
 
 		if (rte != NULL && bulkpar_drive_is_marked(rte))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a table is the result of a subquery of the job. */
+static bool
+is_kept(Oid relid)
+{
+	const BulkparJob *job = planning->condition.once.job;
+
+	for (int i = 0; i < job->subqueries.count; i++)
+	{
+		if (job->subqueries.items[i].relid == relid)
 			return true;
 	}
 	return false;
