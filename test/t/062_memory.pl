@@ -257,8 +257,10 @@ sql('TRUNCATE s; ALTER TABLE s SET (fillfactor = 10); INSERT INTO s TABLE source
 vacuum('s');
 changes_are_seen('UPDATE of a row and VACUUM', 0, 'UPDATE s SET w = -1 WHERE id = 3', 'VACUUM s');
 
-# Without WAL, so that the map says the same of both.
+# Without WAL, so that the map says the same of both.  From 16 on COPY adds pages
+# that stay empty, and not all are to be seen.
 sql(load_frozen('TABLE source') . '; ANALYZE s');
+vacuum('s') if sql("SELECT count(*) FROM pg_visibility_map('s') WHERE NOT all_visible") > 0;
 changes_are_seen('COPY FREEZE twice', 0, load_frozen('SELECT id, d, w + 1, num, name, day, codes FROM source'));
 is_seen('VACUUM FULL', 0, 'VACUUM FULL s', 'UPDATE s SET w = w + 1', 'VACUUM s');
 is_seen('CLUSTER', 0, 'DELETE FROM s WHERE id % 5 = 0', 'CLUSTER s USING s_pkey', 'VACUUM s');
