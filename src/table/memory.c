@@ -36,7 +36,6 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "common/hashfn.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
@@ -211,11 +210,29 @@ bulkpar_memory_miss(BulkparMemory *memory)
 	memory->missed++;
 }
 
-/* The hash of several values, one after the other; begins with 0. */
-uint32
-bulkpar_memory_add_hash(uint32 hash, uint32 value_hash)
+/* Functions by OID, ready to be called, in the current memory context. */
+FmgrInfo *
+bulkpar_memory_functions(const List *functions)
 {
-	return murmurhash32(hash_combine(hash, value_hash));
+	FmgrInfo   *result = palloc(sizeof(FmgrInfo) * list_length(functions));
+	ListCell   *lc;
+
+	foreach(lc, functions)
+		fmgr_info(lfirst_oid(lc), &result[foreach_current_index(lc)]);
+	return result;
+}
+
+/*
+ * The hash of several values, none of them null, one after the other; begins with
+ * 0.  The function is called in the current memory context.
+ */
+uint32
+bulkpar_memory_add_hash(uint32 hash, FmgrInfo *function, Oid collation,
+						Datum value)
+{
+	Datum		value_hash = FunctionCall1Coll(function, collation, value);
+
+	return murmurhash32(hash_combine(hash, DatumGetUInt32(value_hash)));
 }
 
 /* The first row with a hash, by its number; -1 if there is none. */
@@ -445,16 +462,13 @@ remember_rows(BulkparMemory *memory, Relation rel, Snapshot snapshot)
 	Reading		reading = {
 		.memory = memory,
 		.columns = RelationGetDescr(rel),
-		.functions = palloc(sizeof(FmgrInfo) * list_length(memory->keys)),
+		.functions = bulkpar_memory_functions(memory->functions),
 		.hashing = AllocSetContextCreate(CurrentMemoryContext,
 										 "bulkpar hashing",
 										 ALLOCSET_SMALL_SIZES)
 	};
 	bool		fits = true;
-	ListCell   *lc;
 
-	foreach(lc, memory->functions)
-		fmgr_info(lfirst_oid(lc), &reading.functions[foreach_current_index(lc)]);
 	memory->size = 0;
 	memory->bytes = 0;
 	while (fits && table_scan_getnextslot(scan, ForwardScanDirection, slot))
@@ -528,17 +542,15 @@ hash_row(Reading *reading, TupleTableSlot *slot, uint32 *hash)
 	{
 		int			i = foreach_current_index(lc);
 		int			column = lfirst_int(lc) - 1;
-		Datum		value;
 
 		if (slot->tts_isnull[column])
 		{
 			found = false;
 			break;
 		}
-		value = FunctionCall1Coll(&reading->functions[i],
-								  list_nth_oid(memory->collations, i),
-								  slot->tts_values[column]);
-		*hash = bulkpar_memory_add_hash(*hash, DatumGetUInt32(value));
+		*hash = bulkpar_memory_add_hash(*hash, &reading->functions[i],
+										list_nth_oid(memory->collations, i),
+										slot->tts_values[column]);
 	}
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextReset(reading->hashing);

@@ -14,6 +14,7 @@
 #define BULKPAR_MEMORY_H
 
 #include "executor/tuptable.h"
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -27,7 +28,9 @@ extern BulkparMemory *bulkpar_memory_of(Oid relid, bool kept, List *keys,
 extern bool bulkpar_memory_is_right(BulkparMemory *memory, Relation rel,
 									Snapshot snapshot, MemoryContext user);
 extern void bulkpar_memory_miss(BulkparMemory *memory);
-extern uint32 bulkpar_memory_add_hash(uint32 hash, uint32 value_hash);
+extern FmgrInfo *bulkpar_memory_functions(const List *functions);
+extern uint32 bulkpar_memory_add_hash(uint32 hash, FmgrInfo *function,
+									  Oid collation, Datum value);
 extern int	bulkpar_memory_first(const BulkparMemory *memory, uint32 hash);
 extern int	bulkpar_memory_next(const BulkparMemory *memory, int row);
 extern void bulkpar_memory_store(const BulkparMemory *memory, int row,

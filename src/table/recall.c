@@ -58,8 +58,7 @@ typedef struct Recall
 	List	   *collations;		/* ... and by what */
 	bool		remembered;		/* the rows come from memory */
 	bool		started;		/* with the rows of the values at hand */
-	bool		first;			/* the row is the first one, not the last */
-	int			row;			/* that is returned next or was; -1: none */
+	int			row;			/* that was looked at last; -1: no more */
 } Recall;
 
 static List *find_keys(RelOptInfo *rel, const IndexPath *path);
@@ -356,8 +355,6 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
 	Recall	   *recall = (Recall *) node;
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
-	List	   *functions = list_nth(plan->custom_private,
-									 RECALL_OUTER_FUNCTIONS);
 	ListCell   *lc;
 
 	node->custom_ps = list_make1(ExecInitNode(linitial(plan->custom_plans),
@@ -374,10 +371,9 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 								 ExecInitExpr(lsecond(key->args),
 											  &node->ss.ps));
 	}
-	recall->functions = palloc(sizeof(FmgrInfo) * list_length(functions));
-	foreach(lc, functions)
-		fmgr_info(lfirst_oid(lc),
-				  &recall->functions[foreach_current_index(lc)]);
+	recall->functions =
+		bulkpar_memory_functions(list_nth(plan->custom_private,
+										  RECALL_OUTER_FUNCTIONS));
 	recall->collations = list_nth(plan->custom_private, RECALL_COLLATIONS);
 }
 
@@ -391,15 +387,13 @@ next_row(CustomScanState *node)
 
 	if (!recall->started)
 		start(recall);
+	else if (recall->remembered && recall->row >= 0)
+		recall->row = bulkpar_memory_next(recall->memory, recall->row);
 	if (!recall->remembered)
 		return ExecProcNode(linitial(node->custom_ps));
-	for (;;)
+	for (; recall->row >= 0;
+		 recall->row = bulkpar_memory_next(recall->memory, recall->row))
 	{
-		if (!recall->first && recall->row >= 0)
-			recall->row = bulkpar_memory_next(recall->memory, recall->row);
-		recall->first = false;
-		if (recall->row < 0)
-			return NULL;
 		CHECK_FOR_INTERRUPTS();
 		bulkpar_memory_store(recall->memory, recall->row, slot);
 		ResetExprContext(econtext);
@@ -409,6 +403,7 @@ next_row(CustomScanState *node)
 			return node->ss.ps.ps_ProjInfo == NULL ? slot :
 				ExecProject(node->ss.ps.ps_ProjInfo);
 	}
+	return NULL;
 }
 
 /* Start with the rows that belong to the values at hand. */
@@ -420,7 +415,6 @@ start(Recall *recall)
 	if (recall->memory == NULL)
 		recall->remembered = is_remembered(recall);
 	recall->started = true;
-	recall->first = true;
 	if (recall->remembered)
 		recall->row = hash_values(recall, &hash) ?
 			bulkpar_memory_first(recall->memory, hash) : -1;
@@ -476,9 +470,9 @@ hash_values(Recall *recall, uint32 *hash)
 			found = false;
 			break;
 		}
-		value = FunctionCall1Coll(&recall->functions[i],
-								  list_nth_oid(recall->collations, i), value);
-		*hash = bulkpar_memory_add_hash(*hash, DatumGetUInt32(value));
+		*hash = bulkpar_memory_add_hash(*hash, &recall->functions[i],
+										list_nth_oid(recall->collations, i),
+										value);
 	}
 	MemoryContextSwitchTo(oldcontext);
 	return found;
