@@ -38,6 +38,8 @@ CREATE TABLE fresh (id int PRIMARY KEY, k int, w int);
 CREATE VIEW seen AS SELECT * FROM s WHERE w < 9;
 VACUUM ANALYZE base, pairs, s, part, small;
 INSERT INTO fresh SELECT * FROM s;
+-- so that it is looked up and not remembered, see 062_memory
+UPDATE s SET w = w WHERE id = 1;
 END
 
 # The rows that were read in scans of all tables of a name and its partitions.
@@ -81,24 +83,23 @@ sub is_read
 }
 
 # By an index.  To list the rows it may be read once, and to look for them once
-# more where the list turns out to be too long.  Each worker may read it to remember
-# it.
+# more where the list turns out to be too long.
 foreach my $table (qw(s part fresh))
 {
-	is_read('base', $table, 4, "DELETE FROM T WHERE NOT EXISTS (SELECT FROM $table x WHERE x.id = T.c)",
+	is_read('base', $table, 2, "DELETE FROM T WHERE NOT EXISTS (SELECT FROM $table x WHERE x.id = T.c)",
 		"NOT EXISTS, $table");
-	is_read('base', $table, 4, "DELETE FROM T WHERE c IN (SELECT id FROM $table)", "IN, $table");
-	is_read('base', $table, 4, "UPDATE T SET n = x.w + 1 FROM $table x WHERE x.id = T.c",
+	is_read('base', $table, 2, "DELETE FROM T WHERE c IN (SELECT id FROM $table)", "IN, $table");
+	is_read('base', $table, 2, "UPDATE T SET n = x.w + 1 FROM $table x WHERE x.id = T.c",
 		"FROM, $table");
-	is_read('base', $table, 4, "DELETE FROM T USING $table x WHERE x.id = T.id AND x.w = 3",
+	is_read('base', $table, 2, "DELETE FROM T USING $table x WHERE x.id = T.id AND x.w = 3",
 		"USING, by the key, $table");
-	is_read('pairs', $table, 4, "DELETE FROM T WHERE EXISTS (SELECT FROM $table x WHERE x.id = T.c AND x.w < 5)",
+	is_read('pairs', $table, 2, "DELETE FROM T WHERE EXISTS (SELECT FROM $table x WHERE x.id = T.c AND x.w < 5)",
 		"EXISTS, a key of two columns, $table");
 }
-is_read('base', 's', 4, 'UPDATE T SET n = (SELECT w + 1 FROM s WHERE s.id = T.c)', 'a value');
-is_read('base', 's', 4, 'DELETE FROM T WHERE NOT EXISTS (SELECT FROM s WHERE s.id = T.c)',
+is_read('base', 's', 2, 'UPDATE T SET n = (SELECT w + 1 FROM s WHERE s.id = T.c)', 'a value');
+is_read('base', 's', 2, 'DELETE FROM T WHERE NOT EXISTS (SELECT FROM s WHERE s.id = T.c)',
 	'a table that was never analyzed', unanalyzed => 1);
-is_read('base', 's', 4, 'DELETE FROM T WHERE NOT EXISTS (SELECT FROM s WHERE s.id = T.c)',
+is_read('base', 's', 2, 'DELETE FROM T WHERE NOT EXISTS (SELECT FROM s WHERE s.id = T.c)',
 	'without a list', arguments => ", on_error => 'skip'");
 
 # Without one.
@@ -123,9 +124,9 @@ DELETE FROM T WHERE EXISTS (SELECT FROM small WHERE small.id = T.c % 100
 END
 
 # A list that one statement reads whole in any case.
-is_read('base', 's', 4, 'DELETE FROM T WHERE c NOT IN (SELECT id FROM s)', 'NOT IN');
-is_read('base', 's', 4, 'DELETE FROM T WHERE id < 3000 OR c IN (SELECT id FROM s WHERE w < 5)', 'IN after OR');
-is_read('base', 's', 4, 'DELETE FROM T WHERE c NOT IN (SELECT id FROM seen)', 'NOT IN of a view');
+is_read('base', 's', 2, 'DELETE FROM T WHERE c NOT IN (SELECT id FROM s)', 'NOT IN');
+is_read('base', 's', 2, 'DELETE FROM T WHERE id < 3000 OR c IN (SELECT id FROM s WHERE w < 5)', 'IN after OR');
+is_read('base', 's', 2, 'DELETE FROM T WHERE c NOT IN (SELECT id FROM seen)', 'NOT IN of a view');
 
 # Few rows are not worth it, and those of a small table are hashed.
 is(sql("SELECT count(*) FROM bulkpar_explain(statement => '$_', batch_size => 50) e WHERE e ~ 'Evaluated once'"), 0,

@@ -27,6 +27,9 @@ sub looked_up
 	return sql("SELECT coalesce(sum(idx_scan), 0) FROM pg_stat_user_indexes WHERE relname = 's'");
 }
 
+# The pages of the other table of which not all rows are to be seen by everybody.
+sub hidden { return sql("SELECT count(*) FROM pg_visibility_map('s') WHERE NOT all_visible"); }
+
 sub checksum
 {
 	return sql("SELECT count(*), sum(hashtext(t::text)::bigint) FROM $_[0] t");
@@ -200,8 +203,12 @@ sub changes_are_seen
 			  . " AND mode = 'AccessExclusiveLock' AND granted)");
 	}
 	sql($_) foreach @changes;
-	is(sql("SELECT count(*) FROM pg_visibility_map('s') WHERE NOT all_visible"), 0, "$name: all is to be seen by everybody")
-	  if !$in_batch && @changes > 0 && $changes[-1] =~ /^VACUUM/;
+	if (!$in_batch && @changes > 0 && $changes[-1] =~ /^VACUUM/)
+	{
+		# Once more where a process had a snapshot for a moment.
+		for (1 .. 100) { last if hidden() == 0; sql('VACUUM s'); }
+		is(hidden(), 0, "$name: all is to be seen by everybody");
+	}
 	open_gate($in_batch ? $gate : $hold);
 	is(stop_call($call), 'succeeded', "$name: succeeded");
 	cmp_ok(looked_up() - $before, '<=', $rows / 2 + $few, "$name: the table was remembered");
@@ -226,9 +233,11 @@ BEGIN
 	NEW.at := pg_current_xact_id();
 	IF NEW.id = 2000 THEN
 		PERFORM pg_advisory_xact_lock_shared(0);
+		PERFORM go_on();
 	END IF;
 	RETURN NEW;
 END $$;
+CREATE FUNCTION go_on() RETURNS void LANGUAGE sql AS '';
 END
 foreach my $in_batch (1, 0)
 {
@@ -260,7 +269,7 @@ changes_are_seen('UPDATE of a row and VACUUM', 0, 'UPDATE s SET w = -1 WHERE id 
 # Without WAL, so that the map says the same of both.  From 16 on COPY adds pages
 # that stay empty, and not all are to be seen.
 sql(load_frozen('TABLE source') . '; ANALYZE s');
-vacuum('s') if sql("SELECT count(*) FROM pg_visibility_map('s') WHERE NOT all_visible") > 0;
+vacuum('s') if hidden() > 0;
 changes_are_seen('COPY FREEZE twice', 0, load_frozen('SELECT id, d, w + 1, num, name, day, codes FROM source'));
 is_seen('VACUUM FULL', 0, 'VACUUM FULL s', 'UPDATE s SET w = w + 1', 'VACUUM s');
 is_seen('CLUSTER', 0, 'DELETE FROM s WHERE id % 5 = 0', 'CLUSTER s USING s_pkey', 'VACUUM s');
@@ -270,15 +279,10 @@ is_seen('other indexes', 0, 'ALTER TABLE s DROP CONSTRAINT s_pkey; CREATE INDEX 
 
 # What a batch does itself to the table is not seen by it, but by the next one.
 sql(<<'END');
-CREATE OR REPLACE FUNCTION mark() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION go_on() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	NEW.at := pg_current_xact_id();
-	IF NEW.id = 2000 THEN
-		PERFORM pg_advisory_xact_lock_shared(0);
-		DELETE FROM s WHERE id % 2 = 0;
-		INSERT INTO s SELECT g, 0, -g FROM generate_series(501, 800) g;
-	END IF;
-	RETURN NEW;
+	DELETE FROM s WHERE id % 2 = 0;
+	INSERT INTO s SELECT g, 0, -g FROM generate_series(501, 800) g;
 END $$;
 END
 is_seen('a trigger of the batch', 1);
