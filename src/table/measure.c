@@ -12,15 +12,18 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/table.h"
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/smgr.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 #include "books/argument.h"
 #include "books/bookkeeping.h"
@@ -29,6 +32,9 @@
 #include "table/measure.h"
 
 PG_FUNCTION_INFO_V1(bulkpar_xmin_holders);
+
+static int64 bytes_of_indexes(Relation rel);
+static int64 bytes_of_files(Relation rel);
 
 /*
  * Estimate the rows of a table, which must be locked, and see how many pages it
@@ -64,16 +70,67 @@ bulkpar_measure_rows(Oid relid, BlockNumber *pages, double *planner_rows)
 void
 bulkpar_measure_space(Oid relid, BulkparJobSpace *space)
 {
-	Datum		rel = ObjectIdGetDatum(relid);
+	Relation	rel;
+	Relation	toast;
 
-	if (!ConditionalLockRelationOid(relid, AccessShareLock) ||
-		get_rel_name(relid) == NULL)
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return;
+	rel = try_relation_open(relid, NoLock);
+	if (rel == NULL)
 		return;
 	space->known = true;
-	space->table_bytes += DatumGetInt64(DirectFunctionCall1(pg_table_size, rel));
-	space->index_bytes += DatumGetInt64(DirectFunctionCall1(pg_indexes_size,
-															rel));
+	space->table_bytes += bytes_of_files(rel);
+	space->index_bytes += bytes_of_indexes(rel);
+	if (OidIsValid(rel->rd_rel->reltoastrelid))
+	{
+		toast = relation_open(rel->rd_rel->reltoastrelid, AccessShareLock);
+		space->table_bytes += bytes_of_files(toast) + bytes_of_indexes(toast);
+		relation_close(toast, AccessShareLock);
+	}
+	relation_close(rel, NoLock);
 	space->dead_rows += bulkpar_compat_dead_tuples(relid);
+}
+
+static int64
+bytes_of_indexes(Relation rel)
+{
+	int64		bytes = 0;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = relation_open(lfirst_oid(lc), AccessShareLock);
+
+		bytes += bytes_of_files(index);
+		relation_close(index, AccessShareLock);
+	}
+	return bytes;
+}
+
+/*
+ * The bytes of a table or index without what belongs to it, as pg_table_size and
+ * pg_indexes_size count them.  These ask for each file by its name, and for those
+ * that cannot be there, too.  Of 367 partitions that took the worker that plans
+ * their job six times as long as by the files that it has open anyway.
+ */
+static int64
+bytes_of_files(Relation rel)
+{
+	int64		blocks = 0;
+
+	if (!RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
+		return 0;
+	for (ForkNumber fork = MAIN_FORKNUM; fork <= MAX_FORKNUM; fork++)
+	{
+		if ((fork == VISIBILITYMAP_FORKNUM &&
+			 rel->rd_rel->relkind == RELKIND_INDEX) ||
+			(fork == INIT_FORKNUM &&
+			 rel->rd_rel->relpersistence != RELPERSISTENCE_UNLOGGED))
+			continue;
+		if (fork == MAIN_FORKNUM || smgrexists(RelationGetSmgr(rel), fork))
+			blocks += smgrnblocks(RelationGetSmgr(rel), fork);
+	}
+	return blocks * BLCKSZ;
 }
 
 /*
