@@ -46,20 +46,19 @@
  * Whether the chunks of each part follow each other from before the first key to
  * the end key without a gap, and each has succeeded.  They are grouped by their
  * parts before these are looked up, so that no plan, however old it is and small
- * the tables were, reads all chunks for each part.
+ * the tables were, reads all chunks for each part.  A part that is complete
+ * counts as 1, one that is gone as 0, any other as -1: so the sum is the number of
+ * parts with an end key only if all of these are complete, and no other has chunks.
  */
 #define COMPLETE \
 	"(j.started_at IS NOT NULL AND (SELECT " \
-	"coalesce(bool_and(coalesce(d.gone OR (d.complete " \
-	"AND d.last_hi = d.end_bytes), false)), true) " \
-	"AND count(*) FILTER (WHERE NOT d.gone) = " \
+	"coalesce(sum(d.parts), 0) = " \
 	"(SELECT count(*) FROM @bulkpar_part p WHERE p.job_id = j.job_id " \
 	"AND NOT p.gone AND p.end_bytes IS NOT NULL) " \
-	"FROM (SELECT g.complete, g.last_hi, " \
-	"(SELECT p.gone FROM @bulkpar_part p WHERE p.job_id = j.job_id " \
-	"AND p.part_no = g.part_no) AS gone, " \
-	"(SELECT p.end_bytes FROM @bulkpar_part p WHERE p.job_id = j.job_id " \
-	"AND p.part_no = g.part_no) AS end_bytes " \
+	"FROM (SELECT coalesce((SELECT CASE WHEN p.gone THEN 0 " \
+	"WHEN g.complete AND g.last_hi = p.end_bytes THEN 1 END " \
+	"FROM @bulkpar_part p WHERE p.job_id = j.job_id " \
+	"AND p.part_no = g.part_no), -1) AS parts " \
 	"FROM (SELECT k.part_no, " \
 	"bool_and(k.status = 'succeeded' AND k.last_bytes = k.hi_bytes " \
 	"AND k.lo_bytes IS NOT DISTINCT FROM k.previous_hi) AS complete, " \
