@@ -345,8 +345,10 @@ check_part(Relation rel, Check *check, BulkparJobPart *part, bool first)
 						   bulkpar_key_show(part->relid, part->key_order))));
 	for (int i = 0; i < key->ncolumns; i++)
 	{
-		char	   *name = get_attname(part->relid, key->columns[i].attnum,
-									   false);
+		AttrNumber	attnum = key->columns[i].attnum;
+		const char *name =
+			NameStr(TupleDescAttr(RelationGetDescr(part_rel),
+								  attnum - 1)->attname);
 
 		if (get_attnum(part->target, name) == InvalidAttrNumber)
 			ereport(ERROR,

@@ -33,7 +33,7 @@
 #include "table/keyindex.h"
 
 static bool has_form(Relation index);
-static bool columns_are_of(Relation index, Oid target);
+static bool columns_are_of(Relation rel, Relation index, Oid target);
 static bool same_columns(Relation index, Relation other);
 static List *nullable_columns(Relation rel, Relation index);
 static AttrNumber column_not_null(const Node *condition);
@@ -61,7 +61,7 @@ bulkpar_keyindex_choose(Relation rel, Oid target)
 		int			ncolumns = IndexRelationGetNumberOfKeyAttributes(index);
 
 		if (bulkpar_keyindex_usable(rel, index) &&
-			columns_are_of(index, target) &&
+			columns_are_of(rel, index, target) &&
 			(!OidIsValid(best) || RelationGetRelid(index) == primary ||
 			 (best != primary && ncolumns < best_columns)))
 		{
@@ -162,7 +162,7 @@ bulkpar_keyindex_near_miss(Relation rel, Oid target, Oid index_oid)
 			(index->rd_index->indisvalid ? 0 : 1);
 
 		if ((!OidIsValid(index_oid) || lfirst_oid(lc) == index_oid) &&
-			has_form(index) && columns_are_of(index, target) &&
+			has_form(index) && columns_are_of(rel, index, target) &&
 			(hint == NULL || missing < least))
 		{
 			hint = advise(rel, index, nullable);
@@ -198,17 +198,22 @@ has_form(Relation index)
 	return true;
 }
 
-/* Whether the target has columns of the names of those of an index. */
+/*
+ * Whether the target has columns of the names of those of an index of that form.
+ * Where there are hundreds of parts it counts that the names are not read from the
+ * catalog.
+ */
 static bool
-columns_are_of(Relation index, Oid target)
+columns_are_of(Relation rel, Relation index, Oid target)
 {
 	Form_pg_index form = index->rd_index;
 
 	for (int i = 0; form->indrelid != target && i < form->indnkeyatts; i++)
 	{
-		if (get_attnum(target, get_attname(form->indrelid,
-										   form->indkey.values[i],
-										   false)) == InvalidAttrNumber)
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel),
+											   form->indkey.values[i] - 1);
+
+		if (get_attnum(target, NameStr(attr->attname)) == InvalidAttrNumber)
 			return false;
 	}
 	return true;
