@@ -55,6 +55,7 @@ typedef struct BulkparExpected
 	bool		repeatable;		/* they are the same each time that they are
 								 * looked for */
 	bool		joins;			/* other tables are read to find them */
+	bool		dear;			/* to ask the condition takes long */
 	double		rows;			/* of those that it takes that to have */
 } BulkparExpected;
 

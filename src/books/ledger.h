@@ -51,7 +51,7 @@ typedef struct BulkparLedgerChunk
 	BulkparStoredKey *hi;		/* NULL in a chunk that is yet to be cut */
 	BulkparStripe stripe;		/* the one to do; those before are done */
 	BulkparStoredKey *done;		/* up to where it is done; may be NULL */
-	bytea	   *keys;			/* of the rows to do, or NULL for all */
+	bytea	   *keys;			/* of the rows to do, if the ledger has them */
 	bytea	   *aside;			/* of rows before done, not done; or NULL */
 	bool		throttled;		/* it was set back, and is to wait: */
 	char	   *throttled_by;	/* why */
@@ -119,6 +119,9 @@ extern void bulkpar_ledger_insert(int64 job_id, int worker,
 extern void bulkpar_ledger_insert_bundle(int64 job_id, int worker,
 										 const BulkparLedgerChunk *first,
 										 int last_part, int nchunks);
+extern bool bulkpar_ledger_find(int64 job_id, const BulkparLedgerChunk *chunk,
+								int64 rows, int64 rows_aside,
+								const char *messages);
 extern bool bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 								   const BulkparLedgerAdvance *advance);
 extern bool bulkpar_ledger_finish_bundle(int64 job_id,

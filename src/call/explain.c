@@ -346,6 +346,7 @@ explain_batches(Explanation *explanation)
 					  plan->listed ?
 					  psprintf(", and they are listed first unless more than %d match",
 							   plan->max_listed) :
+					  plan->spanned ? ", span by span as they are on disk" :
 					  plan->unlisted ?
 					  ", not listed: a volatile function or TABLESAMPLE chooses them" : "");
 	if (plan->batches == 0)
@@ -370,8 +371,9 @@ show_batches(const Explanation *explanation)
 	const BulkparPlan *plan = explanation->plan;
 	bool		grows = bulkpar_command_is_plain(explanation->job->command);
 	bool		larger = plan->listed ? plan->nparts > 1 :
+		plan->spanned ? false :
 		explanation->job->skip_unchanged || (grows && plan->expected < plan->rows / 2);
-	bool		smaller = plan->stripes > 1;
+	bool		smaller = plan->stripes > 1 || (plan->spanned && !plan->listed);
 
 	return psprintf("%s%.0f%s", plan->batches_known ? "" : "about ",
 					plan->batches,
@@ -395,6 +397,7 @@ explain_stripes(Explanation *explanation)
 	table_close(part, NoLock);
 	bulkpar_lines_add(&explanation->lines, "Stripes: %d, %s", plan->stripes,
 					  plan->listed ? "for rows that are listed first" :
+					  plan->spanned ? "for rows that are deleted span by span" :
 					  !plan->stripes_chosen ? "as asked for" :
 					  plan->stripes > 1 && plan->xmin_holders != NULL ?
 					  "as chosen, but 1 while dead rows cannot be removed" :
@@ -408,19 +411,26 @@ explain_plan(Explanation *explanation)
 	BulkparTarget *target = explanation->target;
 	BulkparKeyShape shape = bulkpar_key_usual_shape(target->key);
 	BulkparKeyShape list = {.listed = true};
+	BulkparKeyShape places = {.listed = true, .placed = true};
+	const BulkparPlan *plan = explanation->plan;
 	BulkparStatement *statement;
 
 	SPI_connect();
-	if (explanation->plan->listed)
+	if (plan->listed || plan->spanned)
 	{
-		statement = bulkpar_statement_list(explanation->job, target->relid, target->part,
-										   target->key);
-		bulkpar_lines_add(&explanation->lines, "Plan to list the rows:");
+		statement = plan->listed ?
+			bulkpar_statement_list(explanation->job, target->relid,
+								   target->part, target->key) :
+			bulkpar_statement_span(explanation->job, target->relid,
+								   target->part, target->key);
+		bulkpar_lines_add(&explanation->lines, "Plan to list the rows%s:",
+						  plan->listed ? "" : " of a span");
 		bulkpar_lines_add_text(&explanation->lines, bulkpar_statement_explain(statement));
 	}
 	statement = bulkpar_statement_batch(explanation->job, target->relid, target->part,
 										target->key,
-										explanation->plan->listed ? &list : &shape);
+										plan->listed ? &list :
+										plan->spanned ? &places : &shape);
 	bulkpar_lines_add(&explanation->lines, "Plan of a batch%s:",
 					  explanation->once.found == NIL || explanation->sample ? "" :
 					  ", with the subqueries in the place of their results");
@@ -494,7 +504,7 @@ explain_sample(void *arg)
 	Explanation *explanation = arg;
 	const BulkparJob *job = explanation->job;
 	const BulkparPlan *plan = explanation->plan;
-	double		rows = plan->rows;
+	double		rows = plan->spanned ? plan->expected : plan->rows;
 	int			workers = job->workers;
 	BulkparSample sample;
 

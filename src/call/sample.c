@@ -17,6 +17,7 @@
 
 #include "call/sample.h"
 #include "run/list.h"
+#include "run/span.h"
 #include "table/bounds.h"
 #include "table/endkey.h"
 #include "table/keyvalue.h"
@@ -26,6 +27,10 @@
 
 static bool run_listed(const BulkparJob *job, BulkparTarget *target,
 					   const BulkparPlan *plan, BulkparSample *sample);
+static void sample_span(const BulkparJob *job, BulkparTarget *target,
+						const BulkparPlan *plan, BulkparSample *sample);
+static void sample_list(const BulkparJob *job, BulkparTarget *target,
+						const BulkparList *list, BulkparSample *sample);
 static void run_range(const BulkparJob *job, BulkparTarget *target,
 					  BulkparSample *sample);
 static double milliseconds_since(instr_time start);
@@ -40,7 +45,11 @@ bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target,
 				   const BulkparPlan *plan, BulkparSample *sample)
 {
 	memset(sample, 0, sizeof(BulkparSample));
-	if (!plan->listed || !run_listed(job, target, plan, sample))
+	if (plan->listed && run_listed(job, target, plan, sample))
+		return;
+	if (plan->spanned)
+		sample_span(job, target, plan, sample);
+	else
 		run_range(job, target, sample);
 }
 
@@ -49,7 +58,6 @@ static bool
 run_listed(const BulkparJob *job, BulkparTarget *target,
 		   const BulkparPlan *plan, BulkparSample *sample)
 {
-	int			width = bulkpar_keyvalue_row_width(target->key);
 	instr_time	start;
 	BulkparList *list;
 
@@ -66,6 +74,47 @@ run_listed(const BulkparJob *job, BulkparTarget *target,
 	list += plan->largest;
 	bulkpar_list_sort(target->key, list);
 	sample->listing_ms = milliseconds_since(start);
+	sample_list(job, target, list, sample);
+	return true;
+}
+
+/*
+ * Run the first batches of the first span, which is listed for all of its rows, or
+ * if it has none of the whole table.
+ */
+static void
+sample_span(const BulkparJob *job, BulkparTarget *target,
+			const BulkparPlan *plan, BulkparSample *sample)
+{
+	BulkparSpan span = {.after = bulkpar_span_size(plan, job)};
+	Datum	   *end = bulkpar_endkey_read(target);
+	BulkparList aside = {0};
+	BulkparList list = {0};
+	instr_time	start;
+	double		listing_ms;
+
+	if (end == NULL)
+		return;
+	INSTR_TIME_SET_CURRENT(start);
+	for (int i = 0; i < 2 && list.count == 0; i++)
+	{
+		(void) bulkpar_list_spans(job, target, plan->largest, &span, 1, end,
+								  &aside, &list);
+		span.after = InvalidBlockNumber;
+	}
+	listing_ms = milliseconds_since(start);
+	sample_list(job, target, &list, sample);
+	if (list.count > 0)
+		sample->batches_ms += listing_ms * sample->rows / list.count;
+}
+
+/* Run the first batches of a list. */
+static void
+sample_list(const BulkparJob *job, BulkparTarget *target, const BulkparList *list,
+			BulkparSample *sample)
+{
+	int			width = bulkpar_keyvalue_row_width(target->key);
+	instr_time	start;
 
 	INSTR_TIME_SET_CURRENT(start);
 	while (sample->batches < MAX_BATCHES && sample->rows < list->count)
@@ -82,7 +131,6 @@ run_listed(const BulkparJob *job, BulkparTarget *target,
 		sample->batches++;
 	}
 	sample->batches_ms = milliseconds_since(start);
-	return true;
 }
 
 static void

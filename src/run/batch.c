@@ -28,6 +28,7 @@
 #include "session/settings.h"
 #include "table/bounds.h"
 #include "table/keyvalue.h"
+#include "table/place.h"
 #include "table/shard.h"
 #include "table/unchanged.h"
 #include "table/untouched.h"
@@ -228,10 +229,23 @@ static BulkparStoredKey *
 last_key(const BulkparLedgerChunk *chunk, BulkparTarget *target,
 		 const BulkparBatch *batch)
 {
+	BulkparStoredKey *key;
+	BulkparSpanEnd end;
+
 	if (batch->aside)
 		return bulkpar_keyvalue_store(target->key, batch->keys);
-	return batch->finishes_stripe ? chunk->hi :
-		bulkpar_keyvalue_store(target->key, batch->hi);
+	if (batch->finishes_stripe)
+		return chunk->hi;
+	key = bulkpar_keyvalue_store(target->key, batch->hi);
+
+	/*
+	 * The last span ends at the last key, whose row is anywhere in it.  Up to
+	 * where a span is done does not count until it is.
+	 */
+	if (bulkpar_place_is_end(chunk->lo, &end) &&
+		bulkpar_storedkey_same(key, chunk->hi))
+		return chunk->lo;
+	return key;
 }
 
 /*

@@ -27,6 +27,7 @@
 #include "run/look.h"
 #include "run/pace.h"
 #include "run/show.h"
+#include "run/span.h"
 #include "session/message.h"
 #include "session/settings.h"
 #include "table/keyvalue.h"
@@ -44,6 +45,8 @@ static BulkparBatchResult run_row(BulkparChunkRun *run, BulkparBatch *batch);
 static bool set_back(BulkparChunkRun *run);
 static BulkparBatchResult run_stripe(BulkparChunkRun *run);
 static bool is_sparse(const BulkparChunkRun *run);
+static BulkparBatchResult run_span(BulkparChunkRun *run);
+static BulkparBatchResult run_keys(BulkparChunkRun *run, bool finishes_stripe);
 static BulkparBatchResult run_list(BulkparChunkRun *run, const Datum *keys,
 								   int nkeys, int batch_size, int retried,
 								   bool finishes_stripe);
@@ -210,17 +213,10 @@ run_stripe(BulkparChunkRun *run)
 	BulkparBounds bounds;
 	BulkparBatchResult result;
 
+	if (claim->spanned)
+		return run_span(run);
 	if (claim->keys != NULL)
-	{
-		do
-			result = run_list(run, claim->keys, claim->nkeys,
-							  run->job->batch_size, 0, true);
-		while (result == BULKPAR_BATCH_RESIZED);
-		/* They are no range that could be cut anew. */
-		if (result == BULKPAR_BATCH_TOO_LARGE)
-			elog(ERROR, "more rows than keys were changed");
-		return result;
-	}
+		return run_keys(run, true);
 	if (claim->bounds != NULL)
 		bounds = claim->bounds[claim->chunk.stripe.number];
 	else
@@ -254,6 +250,43 @@ is_sparse(const BulkparChunkRun *run)
 {
 	return run->job->batch_size < run->batch_size &&
 		run->claim.batch_size / 2 >= run->job->batch_size;
+}
+
+/*
+ * List the rows of a span and run the batches of these, in several turns if they
+ * are too many for one list.
+ */
+static BulkparBatchResult
+run_span(BulkparChunkRun *run)
+{
+	BulkparBatchResult result = BULKPAR_BATCH_DONE;
+	bool		complete = false;
+
+	while (result == BULKPAR_BATCH_DONE && !complete)
+	{
+		if (!bulkpar_span_list(run, &complete))
+			return BULKPAR_BATCH_LOST;
+		if (run->claim.nkeys > 0)
+			result = run_keys(run, complete);
+	}
+	return result;
+}
+
+/* Run the batches of the keys of the claim. */
+static BulkparBatchResult
+run_keys(BulkparChunkRun *run, bool finishes_stripe)
+{
+	BulkparClaim *claim = &run->claim;
+	BulkparBatchResult result;
+
+	do
+		result = run_list(run, claim->keys, claim->nkeys,
+						  run->job->batch_size, 0, finishes_stripe);
+	while (result == BULKPAR_BATCH_RESIZED);
+	/* They are no range that could be cut anew. */
+	if (result == BULKPAR_BATCH_TOO_LARGE)
+		elog(ERROR, "more rows than keys were changed");
+	return result;
 }
 
 /*

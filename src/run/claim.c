@@ -64,6 +64,13 @@
 #define MATCHING_SHARE 0.5
 
 static bool go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk);
+static bool ends_spans(const BulkparLedgerChunk *chunk);
+static BulkparLedgerWork look_further(const BulkparJob *job, int worker,
+									  BulkparLedgerChunk *chunk);
+static void cut_last_span(const BulkparJob *job, int worker,
+						  BulkparClaim *claim);
+static bool find_span(const BulkparJob *job, const BulkparTarget *target,
+					  BulkparClaim *claim);
 static bool cut_bundles(const BulkparJob *job, int worker,
 						BulkparTarget *target, BulkparClaim *claim);
 static int	choose_bundles(const BulkparJob *job, double left);
@@ -95,9 +102,9 @@ bulkpar_claim_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 	BulkparLedgerTrend trend;
 	BulkparLedgerWork work = bulkpar_ledger_claim(job, worker, chunk, &trend);
 
-	if (work == BULKPAR_LEDGER_NEW && !go_to_part(job, chunk))
-		work = bulkpar_ledger_claim_throttled(job, worker, chunk) ?
-			BULKPAR_LEDGER_LEFT : BULKPAR_LEDGER_NOTHING;
+	if (work == BULKPAR_LEDGER_NEW &&
+		(!go_to_part(job, chunk) || ends_spans(chunk)))
+		work = look_further(job, worker, chunk);
 	if (work == BULKPAR_LEDGER_NOTHING)
 		return false;
 
@@ -105,6 +112,10 @@ bulkpar_claim_chunk(const BulkparJob *job, int worker, BulkparTarget *target,
 	claim->batch_size = job->batch_size;
 	if (work == BULKPAR_LEDGER_NEW && chunk->lo == NULL &&
 		cut_bundles(job, worker, target, claim))
+		return true;
+	if (work == BULKPAR_LEDGER_NEW && ends_spans(chunk))
+		cut_last_span(job, worker, claim);
+	if (find_span(job, target, claim))
 		return true;
 	claim->start = restore_key(target, chunk->lo);
 	claim->lo = restore_key(target, chunk->done);
@@ -135,6 +146,73 @@ go_to_part(const BulkparJob *job, BulkparLedgerChunk *chunk)
 		chunk->lo = chunk->done = NULL;
 	}
 	return false;
+}
+
+/* Whether the spans that were cut when the job was planned are all before it. */
+static bool
+ends_spans(const BulkparLedgerChunk *chunk)
+{
+	BulkparSpanEnd end;
+
+	return bulkpar_place_is_end(chunk->lo, &end);
+}
+
+/*
+ * Where nothing is to be cut off, try what was set back.  The last span of a part
+ * can be cut when no other is being worked on: who has that one will do it.
+ */
+static BulkparLedgerWork
+look_further(const BulkparJob *job, int worker, BulkparLedgerChunk *chunk)
+{
+	BulkparLedgerChunk next = *chunk;
+
+	if (bulkpar_ledger_claim_throttled(job, worker, chunk))
+		return BULKPAR_LEDGER_LEFT;
+	if (!ends_spans(&next) || bulkpar_ledger_count_workers(job->job_id) > 0)
+		return BULKPAR_LEDGER_NOTHING;
+	*chunk = next;
+	return BULKPAR_LEDGER_NEW;
+}
+
+/*
+ * The last span, which is the whole part up to its last key: rows may have moved
+ * to blocks that were read before, see span.c.
+ */
+static void
+cut_last_span(const BulkparJob *job, int worker, BulkparClaim *claim)
+{
+	BulkparLedgerChunk *chunk = &claim->chunk;
+
+	chunk->hi = job->parts[chunk->part].end_key;
+	chunk->stripe.count = 1;
+	bulkpar_ledger_insert(job->job_id, worker, chunk);
+}
+
+/* The blocks of a chunk that has been claimed, if it is a span. */
+static bool
+find_span(const BulkparJob *job, const BulkparTarget *target,
+		  BulkparClaim *claim)
+{
+	const BulkparLedgerChunk *chunk = &claim->chunk;
+	BulkparSpanEnd before = {0};
+	BulkparSpanEnd end;
+	bool		follows = bulkpar_place_is_end(chunk->lo, &before);
+
+	if (bulkpar_place_is_end(chunk->hi, &end))
+	{
+		claim->span.first = before.after;
+		claim->span.after = end.after;
+	}
+	else if (follows)
+	{
+		claim->span.after = InvalidBlockNumber;
+		claim->spans_end = before;
+	}
+	else
+		return false;
+	claim->spanned = true;
+	claim->hi = restore_key(target, job->parts[chunk->part].end_key);
+	return true;
 }
 
 /*

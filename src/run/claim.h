@@ -16,6 +16,7 @@
 #include "books/job.h"
 #include "books/ledger.h"
 #include "table/bounds.h"
+#include "table/place.h"
 #include "table/target.h"
 
 /*
@@ -30,7 +31,7 @@ typedef struct BulkparClaim
 {
 	BulkparLedgerChunk chunk;
 	Datum	   *start;			/* where the chunk starts; may be NULL */
-	Datum	   *hi;				/* where the chunk ends */
+	Datum	   *hi;				/* where the chunk, or the part, ends */
 	Datum	   *lo;				/* up to here the stripe is done; may be NULL */
 	int			batch_size;		/* at the most */
 	int			nkeys;			/* that are listed and not done */
@@ -38,6 +39,12 @@ typedef struct BulkparClaim
 								 * range */
 	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be
 								 * collected */
+	bool		spanned;		/* it is not of keys, but of the blocks from
+								 * ... */
+	BulkparSpan span;			/* ... these; its keys are yet to be listed */
+	BulkparSpanEnd spans_end;	/* if it is the last one: of those before */
+	MemoryContext list_context; /* of the keys, or NULL */
+	int64		first_place;	/* of their list, as a number; 0 for none */
 	int			nparts;			/* that are taken in bundles, or 0 */
 	int		   *parts;			/* of which each is a chunk, from this one on */
 	int			nbundles;

@@ -45,9 +45,13 @@ typedef struct KeyReceiver
 	int			total;			/* of all parts, some may be there twice */
 	int			limit;			/* of that, until it is counted again */
 	BulkparList *lists;			/* of each part */
+	const Datum *end;			/* of a span the last key, ... */
+	const BulkparList *aside;	/* ... rows that are not wanted, ... */
+	bool		full;			/* ... and whether there may be more */
 } KeyReceiver;
 
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
+static bool receive_of_span(TupleTableSlot *slot, DestReceiver *self);
 static void add_row(KeyReceiver *receiver, const Datum *values);
 static void count_again(KeyReceiver *receiver);
 static bool may_repeat(const BulkparJob *job);
@@ -83,6 +87,37 @@ bulkpar_list_find(const BulkparJob *job, BulkparTarget *target, int max_rows)
 	if (receiver.total > max_rows)
 		count_again(&receiver);
 	return receiver.total > max_rows ? NULL : receiver.lists;
+}
+
+/*
+ * Find the keys, up to that of end, of the rows that the statement would change
+ * in spans of the part at which the target is locked, without those that were put
+ * aside, in the current memory context.  They are sorted, and each is there but
+ * once.  False if they may not be all, but as many as fit into memory.
+ */
+bool
+bulkpar_list_spans(const BulkparJob *job, BulkparTarget *target, int part,
+				   const BulkparSpan *spans, int nspans, const Datum *end,
+				   const BulkparList *aside, BulkparList *list)
+{
+	KeyReceiver receiver = {
+		.pub = bulkpar_bounds_receiver(receive_of_span),
+		.job = job,
+		.key = target->key,
+		.context = CurrentMemoryContext,
+		.part = part,
+		.limit = BULKPAR_LIST_MAX_ROWS,
+		.lists = palloc0(sizeof(BulkparList) * job->nparts),
+		.end = end,
+		.aside = aside
+	};
+
+	SPI_connect();
+	bulkpar_target_list_spans(target, job, spans, nspans, &receiver.pub);
+	SPI_finish();
+	*list = receiver.lists[part];
+	bulkpar_list_sort(target->key, list);
+	return !receiver.full;
 }
 
 /* Sort rows as they are on disk, and keep each but once; others are freed. */
@@ -156,6 +191,36 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 	if (++receiver->total > receiver->limit)
 		count_again(receiver);
 	return receiver->total <= receiver->limit;
+}
+
+static bool
+receive_of_span(TupleTableSlot *slot, DestReceiver *self)
+{
+	KeyReceiver *receiver = (KeyReceiver *) self;
+	const BulkparKey *key = receiver->key;
+	BulkparList *list = &receiver->lists[receiver->part];
+	int			width = bulkpar_keyvalue_row_width(key);
+
+	slot_getallattrs(slot);
+	if (DatumGetObjectId(slot->tts_values[key->ncolumns]) !=
+		receiver->job->parts[receiver->part].relid ||
+		bulkpar_keyvalue_compare(key, slot->tts_values, receiver->end) > 0)
+		return true;
+	for (int i = 0; i < receiver->aside->count; i++)
+	{
+		if (bulkpar_keyvalue_compare(key, slot->tts_values,
+									 &receiver->aside->keys[i * width]) == 0)
+			return true;
+	}
+	/* A join may find the same row again and again. */
+	if (list->count == receiver->limit)
+	{
+		bulkpar_list_sort(key, list);
+		receiver->full = list->count > receiver->limit / 2;
+	}
+	if (!receiver->full)
+		add_row(receiver, slot->tts_values);
+	return !receiver->full;
 }
 
 /*

@@ -40,8 +40,10 @@ typedef struct BulkparPlan
 	bool		repeatable;		/* each time that they are looked for */
 	bool		unlisted;		/* just because they are not */
 	bool		joins;			/* other tables are read to find them */
+	bool		dear;			/* their condition takes long for each row */
 	bool		listed;			/* the rows that change, before the batches, */
 	int			max_listed;		/* unless more than so many do */
+	bool		spanned;		/* or else in spans of the table, see span.c */
 	bool		bundled;		/* small parts are taken together */
 	double		batches;
 	bool		batches_known;	/* there will be exactly that many */

@@ -79,6 +79,8 @@ static void return_tables(const BulkparDrive *drive);
 static Node *table_of_row(const BulkparDrive *drive);
 static Node *place_of_row(const BulkparDrive *drive);
 static void select_versions(const BulkparDrive *drive);
+static Node *span_condition(const BulkparCondition *condition,
+							const BulkparDrive *drive);
 static void select_listed(const BulkparCondition *condition,
 						  const BulkparDrive *drive, Query *top);
 
@@ -517,6 +519,14 @@ select_versions(const BulkparDrive *drive)
 	drive->query->targetList = targets;
 }
 
+/* That a row is in the span. */
+static Node *
+span_condition(const BulkparCondition *condition, const BulkparDrive *drive)
+{
+	return bulkpar_keyquery_condition(condition->key, &condition->shape,
+									  list_make1(place_of_row(drive)));
+}
+
 /*
  * Make of a statement the SELECT of the keys of the rows that it changes or reads,
  * with the old and new values of a few, or with the table of each, where it is
@@ -547,6 +557,10 @@ select_listed(const BulkparCondition *condition, const BulkparDrive *drive,
 		bulkpar_values_after(drive->pstate, query, condition->new_columns,
 							 &targets);
 	}
+	if (condition->shape.span)
+		query->jointree->quals =
+			make_and_qual(span_condition(condition, drive),
+						  query->jointree->quals);
 	bulkpar_compat_read_only(query, rte);
 	query->commandType = CMD_SELECT;
 	query->resultRelation = 0;

@@ -28,7 +28,10 @@ typedef enum BulkparConditionUse
 	BULKPAR_CONDITION_KEYS_BACKWARD,	/* ... or backward */
 	BULKPAR_CONDITION_VERSIONS, /* where the rows are, in no order */
 
-	/* of all rows that the statement would change or read, as a SELECT */
+	/*
+	 * of all rows that the statement would change or read, or of those of a
+	 * span, as a SELECT
+	 */
 	BULKPAR_CONDITION_LIST,		/* keys and places, with the new_columns */
 	BULKPAR_CONDITION_VALUES	/* keys, old and new values of a few */
 } BulkparConditionUse;

@@ -57,6 +57,9 @@
  */
 #define CHEAPER_LOOKUPS 2
 
+/* From how many operators on a condition takes longer than to read the row. */
+#define DEAR_CONDITION 50
+
 /* Settings of the planner that are changed for our statements. */
 typedef struct Costs
 {
@@ -98,6 +101,7 @@ static void note_reached(BulkparReached *reached, RelOptInfo *rel,
 						 const RangeTblEntry *rte);
 static bool walks_target(PlannerInfo *root);
 static bool is_kept(Oid relid);
+static void use_blocks(PlannerInfo *root, RelOptInfo *rel);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 static bool promote(RelOptInfo *rel);
 static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
@@ -232,6 +236,7 @@ start_planning(const BulkparHooks *outer)
 	if (outer == NULL)
 		usual = get_costs();
 	planning->rows = 0;
+	planning->dear = false;
 	costs = bulkpar_condition_is_of_piece(&planning->condition) ?
 		batch_costs() : usual;
 	set_costs(&costs);
@@ -312,7 +317,13 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (planning->reached.context != NULL)
 		note_reached(&planning->reached, rel, rte);
 	if (!rte->inh && !IS_DUMMY_REL(rel))
+	{
 		planning->rows += rel->rows;
+		planning->dear |= rel->baserestrictcost.per_tuple >=
+			DEAR_CONDITION * cpu_operator_cost;
+	}
+	if (planning->condition.shape.span && !IS_DUMMY_REL(rel))
+		use_blocks(root, rel);
 	if (!bulkpar_condition_is_of_piece(&planning->condition))
 		return;
 	if (planning->batch_size > 0)
@@ -383,6 +394,23 @@ is_kept(Oid relid)
 }
 
 /*
+ * Leave no paths but those that read only the blocks of the span.  They are made
+ * anew: the planner may have dropped them for an index, on a bad guess.
+ */
+static void
+use_blocks(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *pathlist = rel->pathlist;
+
+	rel->pathlist = NIL;
+	(void) create_tidscan_paths(root, rel);
+	if (rel->pathlist == NIL)
+		rel->pathlist = pathlist;
+	else
+		rel->partial_pathlist = NIL;
+}
+
+/*
  * Leave no paths but those along the key index.  If there is none, what the
  * planner found stays.
  */
@@ -413,7 +441,10 @@ use_key_index(PlannerInfo *root, RelOptInfo *rel)
 	rel->indexlist = indexlist;
 	rel->pathlist = NIL;
 	rel->partial_pathlist = NIL;
-	create_index_paths(root, rel);
+	if (condition->shape.placed)
+		(void) create_tidscan_paths(root, rel);
+	else
+		create_index_paths(root, rel);
 	if (condition->shape.listed &&
 		(condition->key->ncolumns > 1 || condition->shape.placed))
 		prefer_list(root, rel, pathlist);

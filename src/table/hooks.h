@@ -34,6 +34,7 @@ typedef struct BulkparHooks
 	bool		without_key_index;	/* had the last plan to do */
 	BulkparReached reached;
 	double		rows;			/* of the target that it looks at */
+	bool		dear;			/* its conditions take long for each row */
 } BulkparHooks;
 
 extern void bulkpar_hooks_start(BulkparHooks *hooks);

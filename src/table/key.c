@@ -211,6 +211,12 @@ bulkpar_key_arguments(const BulkparKey *key, const BulkparKeyShape *shape,
 	int			nargs = 0;
 
 	Assert(shape->nprefix >= 0 && shape->nprefix <= key->ncolumns);
+	if (shape->span)
+	{
+		argtypes[nargs++] = TIDOID;
+		argtypes[nargs++] = TIDOID;
+		return nargs;
+	}
 	if (shape->listed)
 	{
 		for (int i = 0; i < key->ncolumns; i++)
@@ -239,7 +245,7 @@ bulkpar_key_same_shape(const BulkparKeyShape *a, const BulkparKeyShape *b)
 {
 	return a->nprefix == b->nprefix && a->after == b->after &&
 		a->bound == b->bound && a->striped == b->striped &&
-		a->listed == b->listed && a->placed == b->placed;
+		a->listed == b->listed && a->placed == b->placed && a->span == b->span;
 }
 
 /* The shape that nearly all pieces have. */

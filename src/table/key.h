@@ -66,7 +66,8 @@ typedef enum BulkparKeyEnd
  * next one after a value and before, or up to, another.  A striped one takes
  * only the keys of one stripe.  A listed one takes the keys of a list, with an
  * array for each column, and nothing of the other fields counts but placed: then
- * a row must be where it was found, too, and an array of places comes last.
+ * a row must be where it was found, too, and an array of places comes last.  Of a
+ * span nothing else counts: it takes what is from one place up to another.
  */
 typedef struct BulkparKeyShape
 {
@@ -76,6 +77,7 @@ typedef struct BulkparKeyShape
 	bool		striped;
 	bool		listed;
 	bool		placed;
+	bool		span;
 } BulkparKeyShape;
 
 /* A part of a range of keys that one scan of the index can read. */

@@ -50,6 +50,7 @@ static Expr *is_in_list(const BulkparKey *key, List *columns,
 						Parameters *parameters);
 static List *are_at_places(const BulkparKey *key, List *columns,
 						   Parameters *parameters);
+static List *are_in_span(Expr *place, Parameters *parameters);
 static RangeTblEntry *make_list(int ncolumns, Parameters *parameters);
 static Expr *is_in_stripe(List *columns, Parameters *parameters);
 static Expr *next_parameter(Parameters *parameters);
@@ -60,7 +61,7 @@ static bool is_at_hand(const Node *value);
 /*
  * The condition of a shape.  The columns are expressions for those of the key,
  * in their order, of the query that the condition is for, and for a placed shape
- * that of the place.
+ * and a span that of the place.
  */
 Node *
 bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
@@ -70,6 +71,9 @@ bulkpar_keyquery_condition(const BulkparKey *key, const BulkparKeyShape *shape,
 	List	   *conditions = NIL;
 
 	bulkpar_key_arguments(key, shape, parameters.types);
+	if (shape->span)
+		return (Node *) make_ands_explicit(are_in_span(llast(columns),
+													   &parameters));
 	if (shape->placed)
 		return (Node *) make_ands_explicit(are_at_places(key, columns,
 														 &parameters));
@@ -282,6 +286,26 @@ are_at_places(const BulkparKey *key, List *columns, Parameters *parameters)
 	return list_make2(scan, makeFuncExpr(bulkpar_place_function(), BOOLOID,
 										 args, InvalidOid, InvalidOid,
 										 COERCE_EXPLICIT_CALL));
+}
+
+/* place >= start AND place < end */
+static List *
+are_in_span(Expr *place, Parameters *parameters)
+{
+	static const Oid operators[] = {TIDGreaterEqOperator, TIDLessOperator};
+	List	   *conditions = NIL;
+
+	for (int i = 0; i < (int) lengthof(operators); i++)
+	{
+		Expr	   *condition = make_opclause(operators[i], BOOLOID, false,
+											  copyObject(place),
+											  next_parameter(parameters),
+											  InvalidOid, InvalidOid);
+
+		set_opfuncid((OpExpr *) condition);
+		conditions = lappend(conditions, condition);
+	}
+	return conditions;
 }
 
 /* ROWS FROM (unnest(array), ...) AS list(c0, ...) */

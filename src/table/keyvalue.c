@@ -297,7 +297,7 @@ add_piece(int nprefix, const Datum *prefix,
 	piece->shape.after = after != NULL;
 	piece->shape.bound = bound;
 	piece->shape.striped = false;
-	piece->shape.listed = piece->shape.placed = false;
+	piece->shape.listed = piece->shape.placed = piece->shape.span = false;
 	piece->nvalues = 0;
 	for (int i = 0; i < nprefix; i++)
 		piece->values[piece->nvalues++] = prefix[i];

@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * place.c
- *		Whether a row is still where a list says that it was found.
+ *		Places of rows.
+ *
+ * A span of a table goes from a block up to another.  They are kept as its ends
+ * where the ends of a range of keys would be, and cannot be taken for keys: no
+ * value has a length of -1.
  *
  * A batch of listed rows reads the places of the list, in the order of the
  * table, and takes the rows that have the keys of the list there.  To join the
@@ -21,6 +25,7 @@
 #include "fmgr.h"
 #include "storage/itemptr.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 
@@ -50,6 +55,16 @@ static PlaceList *read_arrays(FunctionCallInfo fcinfo);
 static void read_array(FunctionCallInfo fcinfo, int number, Oid type,
 					   Elements *elements);
 static int	look_for(PlaceList *list, ItemPointer place);
+
+/* The end of a span as it is kept. */
+typedef struct KeptEnd
+{
+	int32		mark;			/* in the place of the length of a value */
+	int32		padding;
+	BulkparSpanEnd end;
+} KeptEnd;
+
+#define SPAN_MARK (-1)
 
 PG_FUNCTION_INFO_V1(bulkpar_at_place);
 
@@ -86,6 +101,35 @@ bulkpar_place_function(void)
 
 	return bulkpar_books_function("bulkpar_at_place",
 								  lengthof(argtypes), argtypes);
+}
+
+/* The end of a span as it is kept, in the current memory context. */
+BulkparStoredKey *
+bulkpar_place_store_end(const BulkparSpanEnd *end)
+{
+	BulkparStoredKey *stored = palloc(sizeof(BulkparStoredKey));
+	Size		size = VARHDRSZ + sizeof(KeptEnd);
+	KeptEnd		kept = {.mark = SPAN_MARK, .end = *end};
+	Datum		text = CStringGetTextDatum(psprintf("(%u,0)", end->after));
+
+	stored->bytes = palloc(size);
+	SET_VARSIZE(stored->bytes, size);
+	memcpy(VARDATA(stored->bytes), &kept, sizeof(kept));
+	stored->text = construct_array(&text, 1, TEXTOID, -1, false, TYPALIGN_INT);
+	return stored;
+}
+
+/* Whether that is what is kept, and neither a key nor NULL, and which end. */
+bool
+bulkpar_place_is_end(const BulkparStoredKey *stored, BulkparSpanEnd *end)
+{
+	KeptEnd		kept;
+
+	if (stored == NULL || VARSIZE_ANY_EXHDR(stored->bytes) != sizeof(kept))
+		return false;
+	memcpy(&kept, VARDATA_ANY(stored->bytes), sizeof(kept));
+	*end = kept.end;
+	return kept.mark == SPAN_MARK;
 }
 
 /* The arrays, read but once where they stay what they are. */

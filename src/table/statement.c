@@ -40,7 +40,8 @@
 static const char *end_of(const char *part);
 static BulkparStatement *make_listing(BulkparConditionUse use,
 									  const BulkparJob *job, Oid relid,
-									  Oid part, const BulkparKey *key);
+									  Oid part, const BulkparKey *key,
+									  const BulkparKeyShape *shape);
 static BulkparStatement *make_limited(BulkparConditionUse use, Oid relid,
 									  Oid part, const BulkparKey *key,
 									  const BulkparKeyShape *shape);
@@ -133,7 +134,19 @@ BulkparStatement *
 bulkpar_statement_list(const BulkparJob *job, Oid relid, Oid part,
 					   const BulkparKey *key)
 {
-	return make_listing(BULKPAR_CONDITION_LIST, job, relid, part, key);
+	BulkparKeyShape all = {0};
+
+	return make_listing(BULKPAR_CONDITION_LIST, job, relid, part, key, &all);
+}
+
+/* Those of the rows from one place up to another, which it has as parameters. */
+BulkparStatement *
+bulkpar_statement_span(const BulkparJob *job, Oid relid, Oid part,
+					   const BulkparKey *key)
+{
+	BulkparKeyShape span = {.span = true};
+
+	return make_listing(BULKPAR_CONDITION_LIST, job, relid, part, key, &span);
 }
 
 /* The keys of a few such rows, with their old and new values. */
@@ -141,7 +154,9 @@ BulkparStatement *
 bulkpar_statement_values(const BulkparJob *job, Oid relid, Oid part,
 						 const BulkparKey *key)
 {
-	return make_listing(BULKPAR_CONDITION_VALUES, job, relid, part, key);
+	BulkparKeyShape all = {0};
+
+	return make_listing(BULKPAR_CONDITION_VALUES, job, relid, part, key, &all);
 }
 
 /* The keys of a piece in order, as many as the last parameter says. */
@@ -282,6 +297,7 @@ bulkpar_statement_expect(const BulkparStatement *statement,
 	expected->rows = stmt->planTree->plan_rows;
 	ReleaseCachedPlan(cplan, CurrentResourceOwner);
 	expected->repeatable = is_repeatable(statement);
+	expected->dear = statement->hooks.dear;
 	expected->joins =
 		list_difference_oid(bulkpar_statement_relations(statement),
 							list_make1_oid(target)) != NIL;
@@ -333,12 +349,11 @@ bulkpar_statement_forget(BulkparStatement *statement)
 /* The statement of a job, as a SELECT of the rows that it would change. */
 static BulkparStatement *
 make_listing(BulkparConditionUse use, const BulkparJob *job, Oid relid,
-			 Oid part, const BulkparKey *key)
+			 Oid part, const BulkparKey *key, const BulkparKeyShape *shape)
 {
-	BulkparKeyShape none = {0};
 	BulkparStatement *statement =
 		make_statement(use, bulkpar_statement_text(job, relid), relid, part,
-					   key, &none);
+					   key, shape);
 
 	statement->hooks.condition.once.job = job;
 	return statement;

@@ -43,6 +43,9 @@ extern BulkparStatement *bulkpar_statement_batch(const BulkparJob *job,
 extern BulkparStatement *bulkpar_statement_list(const BulkparJob *job,
 												Oid relid, Oid part,
 												const BulkparKey *key);
+extern BulkparStatement *bulkpar_statement_span(const BulkparJob *job,
+												Oid relid, Oid part,
+												const BulkparKey *key);
 extern BulkparStatement *bulkpar_statement_values(const BulkparJob *job,
 												  Oid relid, Oid part,
 												  const BulkparKey *key);

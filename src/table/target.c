@@ -45,6 +45,8 @@ static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparKeyShape *shape);
 static BulkparStatement *prepare_list(BulkparTarget *target,
 									  const BulkparJob *job);
+static void run_listing(const BulkparStatement *statement,
+						ParamListInfo params, DestReceiver *dest);
 static bool is_current(const BulkparTarget *target);
 static void name_table(void *arg);
 static void turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
@@ -283,15 +285,39 @@ bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
 					DestReceiver *dest)
 {
 	BulkparStatement *statement = prepare_list(target, job);
-	SPIExecuteOptions options = {
-		.read_only = true,
-		.dest = dest
-	};
-	int			result = SPI_execute_plan_extended(statement->plan, &options);
 
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan_extended failed: %s",
-			 SPI_result_code_string(result));
+	run_listing(statement, NULL, dest);
+	bulkpar_statement_forget(statement);
+}
+
+/* The same for the rows of spans, one after the other. */
+void
+bulkpar_target_list_spans(BulkparTarget *target, const BulkparJob *job,
+						  const BulkparSpan *spans, int nspans,
+						  DestReceiver *dest)
+{
+	BulkparStatement *statement =
+		bulkpar_statement_span(job, target->relid, target->part, target->key);
+	ParamListInfo params = makeParamList(statement->nargs);
+	ItemPointerData places[2];
+
+	Assert(statement->nargs == lengthof(places));
+	for (int i = 0; i < statement->nargs; i++)
+	{
+		ParamExternData *param = &params->params[i];
+
+		param->value = PointerGetDatum(&places[i]);
+		param->isnull = false;
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = statement->argtypes[i];
+	}
+	bulkpar_statement_prepare(statement);
+	for (int i = 0; i < nspans; i++)
+	{
+		ItemPointerSet(&places[0], spans[i].first, 0);
+		ItemPointerSet(&places[1], spans[i].after, 0);
+		run_listing(statement, params, dest);
+	}
 	bulkpar_statement_forget(statement);
 }
 
@@ -346,6 +372,22 @@ prepare_list(BulkparTarget *target, const BulkparJob *job)
 
 	bulkpar_statement_prepare(statement);
 	return statement;
+}
+
+static void
+run_listing(const BulkparStatement *statement, ParamListInfo params,
+			DestReceiver *dest)
+{
+	SPIExecuteOptions options = {
+		.params = params,
+		.read_only = true,
+		.dest = dest
+	};
+	int			result = SPI_execute_plan_extended(statement->plan, &options);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan_extended failed: %s",
+			 SPI_result_code_string(result));
 }
 
 /*

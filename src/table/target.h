@@ -18,6 +18,7 @@
 #include "books/job.h"
 #include "books/ledger.h"
 #include "table/key.h"
+#include "table/place.h"
 #include "table/statement.h"
 
 typedef struct BulkparTarget
@@ -67,5 +68,9 @@ extern bool bulkpar_target_reaches_list(BulkparTarget *target,
 										const BulkparJob *job);
 extern void bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
 								DestReceiver *dest);
+extern void bulkpar_target_list_spans(BulkparTarget *target,
+									  const BulkparJob *job,
+									  const BulkparSpan *spans, int nspans,
+									  DestReceiver *dest);
 
 #endif							/* BULKPAR_TARGET_H */

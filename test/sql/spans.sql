@@ -1,0 +1,102 @@
+--
+-- Deleting rows span by span
+--
+SET bulkpar.report = off;
+SET bulkpar.workers = 2;
+CREATE FUNCTION spans(OUT spans bigint, OUT in_order boolean, OUT counted boolean, OUT done numeric) LANGUAGE sql AS
+	$$SELECT count(*) FILTER (WHERE hi[1] LIKE '(%,0)'),
+			bool_and(lo IS NOT DISTINCT FROM previous), bool_and(rows_found = rows_done), sum(rows_done)
+		FROM (SELECT *, lag(hi) OVER (ORDER BY chunk_no) AS previous FROM bulkpar_chunks
+			WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs)) c$$;
+CREATE FUNCTION rows_read(name text) RETURNS bigint LANGUAGE sql AS
+	'SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1';
+
+-- each block is read once, and at the end those that have changed: of a table in
+-- the order of its time a third
+CREATE TABLE history (id uuid PRIMARY KEY, at int, tenth int) WITH (fillfactor = 10);
+INSERT INTO history SELECT md5(g::text)::uuid, g, g % 10 FROM generate_series(1, 30000) g;
+CREATE INDEX ON history (at);
+VACUUM ANALYZE history;
+SELECT regexp_replace(bulkpar_explain, '\(cost.*\)|\d{3,}', '...') AS explain FROM bulkpar_explain('history', 'at <= 10000', 100, 2)
+	WHERE bulkpar_explain !~ '^(Row|Table)';
+SELECT regexp_replace(bulkpar_explain, '[0-9.]+ m?s', '...', 'g') AS sample FROM bulkpar_explain('history', 'at <= 10000', 100, 2, sample => true)
+	WHERE bulkpar_explain ~ '^(Sample|Estimate):';
+SELECT pg_stat_force_next_flush();
+SELECT rows_read('history') AS before \gset
+SELECT status, rows_changed FROM bulkpar_delete('history', 'at <= 10000', 100);
+SELECT rows_read('history') - :before BETWEEN 30000 AND 33000 AS once;
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*), count(*) FILTER (WHERE at <= 10000) AS left_over FROM history;
+
+-- whatever the key is, and the condition
+CREATE TABLE kinds (a text COLLATE "C" NOT NULL, b numeric NOT NULL, c int, pad text) WITH (fillfactor = 10);
+CREATE UNIQUE INDEX ON kinds (a, b DESC);
+INSERT INTO kinds SELECT g % 7, g * 371 % 5003, g % 3, repeat('x', 250) FROM generate_series(1, 5000) g;
+ANALYZE kinds;
+CREATE TABLE remaining AS SELECT a, b, c FROM kinds WHERE NOT (c < 2 AND b % 5 <> 3);
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM kinds AS k WHERE k.c < 2 AND k.b % 5 <> 3', 20, 2);
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*) FROM (TABLE remaining EXCEPT SELECT a, b, c FROM kinds) r;
+SELECT count(*) FROM (SELECT a, b, c FROM kinds EXCEPT TABLE remaining) r;
+SELECT status, rows_changed FROM bulkpar_delete('kinds', NULL, 10, 3);
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*) FROM kinds;
+
+-- a row may be found more than once, and by another query than a scan
+INSERT INTO kinds SELECT g % 7, g, g % 3, repeat('x', 700) FROM generate_series(1, 3000) g;
+ANALYZE kinds;
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM kinds USING generate_series(0, 1) s WHERE c >= s', 20, 2);
+SELECT spans > 4 AS many, in_order, counted FROM spans();
+SELECT c, count(*) FROM kinds GROUP BY c;
+
+-- when the look-up has found too many
+INSERT INTO kinds SELECT g % 7, g, g % 3, repeat('x', 700) FROM generate_series(10001, 15000) g;
+ANALYZE kinds;
+SELECT substring(bulkpar_explain, 'expects \d of|and they are listed first') AS expected FROM bulkpar_explain('kinds', '(c || '''') < ''3'' AND c * 2 = c + c AND b + 1 > b', 20, 2)
+	WHERE bulkpar_explain LIKE 'Rows:%';
+SELECT status, rows_changed FROM bulkpar_delete('kinds', '(c || '''') < ''3'' AND c * 2 = c + c AND b + 1 > b', 20);
+SELECT spans > 4 AS many, in_order, counted, done FROM spans();
+
+-- not where a trigger may keep a row, a policy hides some, other rows are read, an
+-- error is to be skipped, or the rows are others each time
+INSERT INTO kinds SELECT g % 7, g, g % 3, repeat('x', 700) FROM generate_series(1, 3000) g;
+ANALYZE kinds;
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN OLD.b = 7 THEN NULL ELSE OLD END; END';
+CREATE TRIGGER keep BEFORE DELETE ON kinds FOR EACH ROW EXECUTE FUNCTION keep();
+SELECT status, rows_changed FROM bulkpar_delete('kinds', 'c = 0', 20);
+SELECT spans FROM spans();
+DROP TRIGGER keep ON kinds;
+ALTER TABLE kinds ENABLE ROW LEVEL SECURITY;
+SELECT status, rows_changed FROM bulkpar_delete('kinds', 'c = 1 AND b < 1000', 20);
+SELECT spans FROM spans();
+ALTER TABLE kinds DISABLE ROW LEVEL SECURITY;
+SELECT status, rows_changed FROM bulkpar_delete('kinds', 'c = 1 AND EXISTS (SELECT FROM remaining r WHERE r.b < kinds.b)', 20);
+SELECT spans FROM spans();
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM kinds WHERE c = 2 AND EXISTS (SELECT FROM kinds o WHERE o.b = kinds.b + 3 AND o.b < 500)', 20,
+	sees_batches => true);
+SELECT spans FROM spans();
+SELECT status, rows_changed > 10 AS some FROM bulkpar_delete('kinds', 'c = 2 AND random() < 0.5', 20);
+SELECT spans FROM spans();
+SELECT status, rows_changed > 10 AS some FROM bulkpar_delete('kinds', 'c = 2', 10, on_error => 'skip');
+SELECT spans FROM spans();
+CREATE FUNCTION dear(numeric) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN true; END';
+INSERT INTO kinds SELECT g % 7, g, g % 3, repeat('x', 700) FROM generate_series(20001, 23000) g;
+ANALYZE kinds;
+SELECT status, rows_changed FROM bulkpar_delete('kinds', 'c = 0 AND dear(b)', 10);
+SELECT spans FROM spans();
+SELECT status, rows_changed FROM bulkpar_delete('kinds', 'c = 1', 10);
+SELECT spans > 4 AS many, in_order, counted FROM spans();
+
+-- blocks are read also where the planner thinks that an index would be better
+ALTER TABLE history SET (autovacuum_enabled = off);
+UPDATE history SET at = -at - 1;
+ANALYZE history;
+UPDATE history SET at = 5;
+SELECT substring(bulkpar_explain, 'expects 1 of') AS expected FROM bulkpar_explain('history', 'at = 5', 100, 2) WHERE bulkpar_explain LIKE 'Rows:%';
+SELECT pg_stat_force_next_flush();
+SELECT idx_scan AS before FROM pg_stat_user_indexes WHERE indexrelname = 'history_at_idx' \gset
+SELECT status, rows_changed FROM bulkpar_delete('history', 'at = 5', 100, 2);
+SELECT idx_scan - :before AS scans FROM pg_stat_user_indexes WHERE indexrelname = 'history_at_idx';
+SELECT spans > 4 AS many, in_order, counted FROM spans();
+DROP TABLE history, kinds, remaining;
+DROP FUNCTION spans, rows_read, keep, dear;
