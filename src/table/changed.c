@@ -7,7 +7,9 @@
  * everybody loses its bit there when it is changed.  Whoever sets a bit again
  * gives the page of the map another LSN.  So what has its bit, on a page of the
  * map with an LSN from before that moment, has had it since then: the block is as
- * it was, and each snapshot that was taken since sees all its rows.
+ * it was, and each snapshot that was taken since sees all its rows.  Since 17 the
+ * LSN changes also when a bit is cleared: then nothing is known of the blocks of
+ * that page of the map, which are 256 MB.
  *
  * A table that was rewritten has another file, whose map may have no LSNs; nor has
  * that of an unlogged table.
