@@ -66,6 +66,7 @@ typedef struct Costs
 	double		seq_page;
 	double		random_page;
 	double		operator;
+	bool		tidscan;
 } Costs;
 
 /*
@@ -239,6 +240,9 @@ start_planning(const BulkparHooks *outer)
 	planning->dear = false;
 	costs = bulkpar_condition_is_of_piece(&planning->condition) ?
 		batch_costs() : usual;
+	/* Nothing else reads no more than the places. */
+	costs.tidscan |= planning->condition.shape.placed ||
+		planning->condition.shape.span;
 	set_costs(&costs);
 }
 
@@ -248,7 +252,8 @@ get_costs(void)
 	Costs		costs = {
 		.seq_page = seq_page_cost,
 		.random_page = random_page_cost,
-		.operator = cpu_operator_cost
+		.operator = cpu_operator_cost,
+		.tidscan = enable_tidscan
 	};
 
 	return costs;
@@ -260,6 +265,7 @@ set_costs(const Costs *costs)
 	seq_page_cost = costs->seq_page;
 	random_page_cost = costs->random_page;
 	cpu_operator_cost = costs->operator;
+	enable_tidscan = costs->tidscan;
 }
 
 /*
@@ -276,7 +282,8 @@ batch_costs(void)
 	Costs		costs = {
 		.seq_page = page,
 		.random_page = page,
-		.operator = usual.operator / CHEAPER_LOOKUPS
+		.operator = usual.operator / CHEAPER_LOOKUPS,
+		.tidscan = usual.tidscan
 	};
 
 	return costs;

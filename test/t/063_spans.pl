@@ -21,8 +21,8 @@ CREATE FUNCTION waits(id integer, place integer) RETURNS boolean
 END
 
 # A table of 1000 rows on pages of their own, all full but the first ones, of which
-# every other row is to be deleted.  Returns the call that does that, which waits
-# at a row in the middle of the table, and the last key.
+# every other row is to be deleted, one with the last key among them.  Returns the
+# call that does that, which waits at a row in the middle of the table.
 sub make_spans
 {
 	my ($workers, $batch_size) = @_;
@@ -83,6 +83,48 @@ sub count_rows
 	@rows{qw(deleted others)} = split /\|/, $node->safe_psql('postgres',
 		'SELECT count(*) FILTER (WHERE id % 2 = 0), count(*) FILTER (WHERE id % 2 = 1) FROM t');
 	return \%rows;
+}
+
+# The only worker is where the condition says.  It dies, and another one comes there.
+sub replace_worker
+{
+	my ($condition, $name) = @_;
+	my $there = "FROM pg_stat_activity WHERE backend_type = 'bulkpar worker' AND $condition";
+	my $pid;
+
+	wait_until($node, "count(*) = 1 $there");
+	$pid = $node->safe_psql('postgres', "SELECT pid $there");
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+	wait_until($node, "count(*) = 1 $there AND pid <> $pid", "$name: another worker goes on");
+	return;
+}
+
+# Each block is read once, and at the end those that may have changed: of a table in
+# the order of its time a third.  Since 17 the visibility map does not say so of
+# those of a small table.
+{
+	my $hidden = "SELECT count(*) FROM pg_visibility_map('history') WHERE NOT all_visible";
+	my $read = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'history'";
+	my $version = $node->safe_psql('postgres', 'SHOW server_version_num');
+	my $before;
+
+	$node->safe_psql('postgres', <<'END');
+CREATE EXTENSION pg_visibility;
+CREATE TABLE history (id uuid PRIMARY KEY, at integer) WITH (fillfactor = 10);
+INSERT INTO history SELECT md5(i::text)::uuid, i FROM generate_series(1, 30000) AS i;
+VACUUM (ANALYZE) history;
+END
+	# Once more where a process had a snapshot for a moment.
+	for (1 .. 100) { last if $node->safe_psql('postgres', $hidden) == 0; $node->safe_psql('postgres', 'VACUUM history'); }
+	is($node->safe_psql('postgres', $hidden), '0', 'read: all is to be seen by everybody');
+	$before = $node->safe_psql('postgres', $read);
+	is( $node->safe_psql('postgres',
+			"SELECT status, rows_changed FROM bulkpar_delete('history', 'at <= 10000', 100, 2)"),
+		'succeeded|10000', 'read: the job succeeds');
+	wait_until($node, "n_tup_del = 10000 FROM pg_stat_user_tables WHERE relname = 'history'");
+	$before = $node->safe_psql('postgres', $read) - $before;
+	cmp_ok($before, '>=', 30000, 'read: each block');
+	cmp_ok($before, '<=', $version < 170000 ? 33000 : 50000, 'read: but once');
 }
 
 # Rows move while a span is listed.
@@ -161,17 +203,12 @@ foreach my $event ('advisory', 'transactionid')
 	my $rows = count_rows();
 	my $lists = $event eq 'advisory';
 	my $session = $lists ? close_gate($node) : $node->background_psql('postgres');
-	my $stopped = "FROM pg_stat_activity WHERE backend_type = 'bulkpar worker' AND wait_event = '$event'";
 	my $call;
-	my $pid;
 
 	$session->query_safe("BEGIN; SELECT FROM t WHERE ctid > '(800,0)' AND id % 2 = 0 ORDER BY ctid LIMIT 1 FOR UPDATE")
 	  if !$lists;
 	$call = start_call($node, $sql);
-	wait_until($node, "count(*) = 1 $stopped");
-	$pid = $node->safe_psql('postgres', "SELECT pid $stopped");
-	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-	wait_until($node, "count(*) = 1 $stopped AND pid <> $pid", "$name: another worker goes on");
+	replace_worker("wait_event = '$event'", $name);
 	$session->quit;
 	is(stop_call($call), 'succeeded', "$name: the job succeeds");
 	is_done($rows, $name);
@@ -185,8 +222,6 @@ foreach my $event ('advisory', 'transactionid')
 	my $gate = close_gate($node);
 	my $call = start_call($node, $sql);
 	my $session = $node->background_psql('postgres');
-	my $stopped = "FROM pg_stat_activity WHERE backend_type = 'bulkpar worker' AND wait_event = 'transactionid'";
-	my $pid;
 
 	wait_for_workers($node, 1);
 	$node->safe_psql('postgres', 'UPDATE t SET n = n + 1 WHERE id = 1202');
@@ -197,10 +232,7 @@ foreach my $event ('advisory', 'transactionid')
 			  . ' SELECT t.n FROM t JOIN next USING (id) FOR UPDATE OF t'),
 		'1', 'last key: the row after it is locked');
 	open_gate($gate);
-	wait_until($node, "count(*) = 1 $stopped");
-	$pid = $node->safe_psql('postgres', "SELECT pid $stopped");
-	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-	wait_until($node, "count(*) = 1 $stopped AND pid <> $pid", 'last key: another worker goes on');
+	replace_worker("wait_event = 'transactionid'", 'last key');
 	$session->quit;
 	is(stop_call($call), 'succeeded', 'last key: the job succeeds');
 	is_done($rows, 'last key');
@@ -217,9 +249,8 @@ foreach my $many (0, 1)
 	my $session = $node->background_psql('postgres');
 	my $locked = "kind = 0 AND "
 	  . ($many ? "ctid > '(800,0)' AND ctid < '(840,0)'" : "ctid > '(800,0)' AND id % 50 = 0");
-	my $aside = $many ? 10 : $node->safe_psql('postgres', "SELECT count(*) FROM t WHERE $locked");
+	my $aside = $node->safe_psql('postgres', "SELECT count(*) FROM t WHERE $locked");
 	my $call;
-	my $pid;
 
 	$session->query_safe("BEGIN; SELECT count(*) FROM (SELECT FROM t WHERE $locked FOR UPDATE) l");
 	$call = start_call($node, $sql, 'bulkpar.lock_wait' => '100ms');
@@ -227,14 +258,7 @@ foreach my $many (0, 1)
 		"EXISTS (SELECT FROM bulkpar_chunks WHERE status = 'running' AND throttled_by LIKE 'lock held by process%')"
 		  . ($many ? '' : " AND (SELECT sum(rows_done) FROM bulkpar_chunks WHERE job_id = (SELECT max(job_id) FROM bulkpar_jobs)) = $rows->{deleted} - $aside"),
 		"$name: rows are put aside");
-	wait_until($node,
-		"count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'bulkpar worker' AND query LIKE '%throttled: lock held%'");
-	$pid = $node->safe_psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'bulkpar worker'");
-	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-	wait_until($node,
-		"count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'bulkpar worker' AND pid <> $pid",
-		"$name: another worker goes on");
+	replace_worker("query LIKE '%throttled: lock held%'", $name);
 	$session->quit;
 	is(stop_call($call), 'succeeded', "$name: the job succeeds");
 	is_done($rows, $name);
