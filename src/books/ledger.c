@@ -168,31 +168,16 @@ bulkpar_ledger_insert_bundle(int64 job_id, int worker,
 }
 
 /*
- * So many rows are yet to be done of a chunk, besides those that were put aside;
- * if there are neither, it is done.  False if it was taken over.
+ * So many rows were found of a chunk that are yet to be done.  False if it was taken
+ * over.
  */
 bool
-bulkpar_ledger_find(int64 job_id, const BulkparLedgerChunk *chunk, int64 rows,
-					int64 rows_aside, const char *messages)
+bulkpar_ledger_find(int64 job_id, const BulkparLedgerChunk *chunk, int64 rows)
 {
 	static BulkparQuery update = {
 		.sql =
-		"UPDATE @bulkpar_chunk SET "
-		"rows_found = rows_done + $rows + $rows_aside, "
-		"last_bytes = CASE WHEN $rows = 0 THEN hi_bytes ELSE last_bytes END, "
-		"last_key = CASE WHEN $rows = 0 THEN hi ELSE last_key END, "
-		BULKPAR_LEDGER_ADD_MESSAGES ", "
-		"progressed_at = clock_timestamp(), "
-		"status = CASE WHEN $rows = 0 AND aside IS NULL THEN 'succeeded' "
-		"ELSE status END, "
-		"finished_at = CASE WHEN $rows = 0 AND aside IS NULL "
-		"THEN clock_timestamp() END, "
-		"throttled_by = CASE WHEN aside IS NOT NULL THEN throttled_by END, "
-		"throttled_since = CASE WHEN aside IS NOT NULL "
-		"THEN throttled_since END, "
-		"throttled_at = CASE WHEN aside IS NOT NULL THEN throttled_at END, "
-		"throttled_until = CASE WHEN aside IS NOT NULL "
-		"THEN throttled_until END"
+		"UPDATE @bulkpar_chunk SET rows_found = rows_done + $rows, "
+		"progressed_at = clock_timestamp()"
 		BULKPAR_LEDGER_IF_OURS
 	};
 	BulkparBookkeeping books;
@@ -201,17 +186,15 @@ bulkpar_ledger_find(int64 job_id, const BulkparLedgerChunk *chunk, int64 rows,
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_ledger_argument_chunk(&books, chunk);
 	bulkpar_argument_int64(&books, "rows", rows);
-	bulkpar_argument_int64(&books, "rows_aside", rows_aside);
-	bulkpar_argument_text(&books, "messages", messages);
 	changed = bulkpar_bookkeeping_run(&books, &update);
 	bulkpar_bookkeeping_leave(&books);
 	return changed == 1;
 }
 
 /*
- * Advance a chunk by the batch that this transaction has done.  False means
- * that another worker has taken the chunk over: the transaction must not
- * commit.
+ * Advance a chunk by the batch that this transaction has done, or as far as it
+ * has found nothing to do.  False means that another worker has taken the chunk
+ * over: the transaction must not commit.
  */
 bool
 bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
@@ -228,7 +211,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 		"rows_hot = rows_hot + $rows_hot, "
 		"wal_bytes = wal_bytes + $wal_bytes, "
 		"retries = retries + $retries, "
-		"batches = batches + 1, " BULKPAR_LEDGER_ADD_MESSAGES ", "
+		"batches = batches + $batches, " BULKPAR_LEDGER_ADD_MESSAGES ", "
 		"aside = $aside, "
 		"throttled_by = CASE WHEN $aside IS NOT NULL "
 		"THEN coalesce($throttled_by, throttled_by) END, "
@@ -257,6 +240,7 @@ bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 	bulkpar_argument_int64(&books, "rows_hot", advance->rows_hot);
 	bulkpar_argument_int64(&books, "wal_bytes", advance->wal_bytes);
 	bulkpar_argument_int64(&books, "retries", advance->retries);
+	bulkpar_argument_int64(&books, "batches", advance->batches);
 	bulkpar_argument_bytes(&books, "aside", advance->aside);
 	bulkpar_argument_text(&books, "throttled_by", advance->throttled_by);
 	bulkpar_argument_bool(&books, "finished", advance->finished);

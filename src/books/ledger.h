@@ -81,6 +81,7 @@ typedef struct BulkparLedgerAdvance
 	int64		rows_hot;
 	int64		wal_bytes;
 	int64		retries;
+	int64		batches;		/* one, or none where no row was left for it */
 	bytea	   *aside;			/* keys of rows that are yet to be done, or
 								 * NULL */
 	const char *throttled_by;	/* why, where that is new; or NULL */
@@ -120,8 +121,7 @@ extern void bulkpar_ledger_insert_bundle(int64 job_id, int worker,
 										 const BulkparLedgerChunk *first,
 										 int last_part, int nchunks);
 extern bool bulkpar_ledger_find(int64 job_id, const BulkparLedgerChunk *chunk,
-								int64 rows, int64 rows_aside,
-								const char *messages);
+								int64 rows);
 extern bool bulkpar_ledger_advance(int64 job_id, const BulkparLedgerChunk *chunk,
 								   const BulkparLedgerAdvance *advance);
 extern bool bulkpar_ledger_finish_bundle(int64 job_id,

@@ -98,8 +98,7 @@ sample_span(const BulkparJob *job, BulkparTarget *target,
 	INSTR_TIME_SET_CURRENT(start);
 	for (int i = 0; i < 2 && list.count == 0; i++)
 	{
-		(void) bulkpar_list_spans(job, target, plan->largest, &span, 1, end,
-								  &aside, &list);
+		(void) bulkpar_list_spans(job, target, &span, 1, end, &aside, &list);
 		span.after = InvalidBlockNumber;
 	}
 	listing_ms = milliseconds_since(start);

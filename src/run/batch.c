@@ -262,6 +262,7 @@ finish_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	advance->aside = batch->aside || batch->puts_aside ? batch->aside_after :
 		chunk->aside;
 	advance->throttled_by = batch->throttled_by;
+	advance->batches = 1;
 	advance->wal_bytes = bulkpar_batch_wal();
 	advance->retries = batch->retries + batch->retried;
 	Assert(advance->stripe < chunk->stripe.count);

@@ -45,9 +45,8 @@ typedef struct KeyReceiver
 	int			total;			/* of all parts, some may be there twice */
 	int			limit;			/* of that, until it is counted again */
 	BulkparList *lists;			/* of each part */
-	const Datum *end;			/* of a span the last key, ... */
-	const BulkparList *aside;	/* ... rows that are not wanted, ... */
-	bool		full;			/* ... and whether there may be more */
+	const Datum *end;			/* of a span the last key ... */
+	const BulkparList *aside;	/* ... and the rows that are not wanted */
 } KeyReceiver;
 
 static bool receive_key(TupleTableSlot *slot, DestReceiver *self);
@@ -90,13 +89,13 @@ bulkpar_list_find(const BulkparJob *job, BulkparTarget *target, int max_rows)
 }
 
 /*
- * Find the keys, up to that of end, of the rows that the statement would change
- * in spans of the part at which the target is locked, without those that were put
- * aside, in the current memory context.  They are sorted, and each is there but
- * once.  False if they may not be all, but as many as fit into memory.
+ * Find the keys, up to that of end, of the rows that the statement of a job with
+ * one part would change in spans of that, without those that were put aside, in
+ * the current memory context.  They are sorted, and each is there but once.  False
+ * if they may not be all, but as many as fit into memory.
  */
 bool
-bulkpar_list_spans(const BulkparJob *job, BulkparTarget *target, int part,
+bulkpar_list_spans(const BulkparJob *job, BulkparTarget *target,
 				   const BulkparSpan *spans, int nspans, const Datum *end,
 				   const BulkparList *aside, BulkparList *list)
 {
@@ -105,19 +104,21 @@ bulkpar_list_spans(const BulkparJob *job, BulkparTarget *target, int part,
 		.job = job,
 		.key = target->key,
 		.context = CurrentMemoryContext,
-		.part = part,
+		.nparts = 1,
+		.max_rows = BULKPAR_LIST_MAX_ROWS,
 		.limit = BULKPAR_LIST_MAX_ROWS,
-		.lists = palloc0(sizeof(BulkparList) * job->nparts),
+		.lists = list,
 		.end = end,
 		.aside = aside
 	};
 
+	Assert(job->nparts == 1);
+	memset(list, 0, sizeof(BulkparList));
 	SPI_connect();
 	bulkpar_target_list_spans(target, job, spans, nspans, &receiver.pub);
 	SPI_finish();
-	*list = receiver.lists[part];
 	bulkpar_list_sort(target->key, list);
-	return !receiver.full;
+	return list->count <= receiver.max_rows;
 }
 
 /* Sort rows as they are on disk, and keep each but once; others are freed. */
@@ -198,13 +199,10 @@ receive_of_span(TupleTableSlot *slot, DestReceiver *self)
 {
 	KeyReceiver *receiver = (KeyReceiver *) self;
 	const BulkparKey *key = receiver->key;
-	BulkparList *list = &receiver->lists[receiver->part];
 	int			width = bulkpar_keyvalue_row_width(key);
 
 	slot_getallattrs(slot);
-	if (DatumGetObjectId(slot->tts_values[key->ncolumns]) !=
-		receiver->job->parts[receiver->part].relid ||
-		bulkpar_keyvalue_compare(key, slot->tts_values, receiver->end) > 0)
+	if (bulkpar_keyvalue_compare(key, slot->tts_values, receiver->end) > 0)
 		return true;
 	for (int i = 0; i < receiver->aside->count; i++)
 	{
@@ -212,15 +210,7 @@ receive_of_span(TupleTableSlot *slot, DestReceiver *self)
 									 &receiver->aside->keys[i * width]) == 0)
 			return true;
 	}
-	/* A join may find the same row again and again. */
-	if (list->count == receiver->limit)
-	{
-		bulkpar_list_sort(key, list);
-		receiver->full = list->count > receiver->limit / 2;
-	}
-	if (!receiver->full)
-		add_row(receiver, slot->tts_values);
-	return !receiver->full;
+	return receive_key(slot, self);
 }
 
 /*

@@ -31,7 +31,7 @@ typedef struct BulkparList
 extern BulkparList *bulkpar_list_find(const BulkparJob *job,
 									  BulkparTarget *target, int max_rows);
 extern bool bulkpar_list_spans(const BulkparJob *job, BulkparTarget *target,
-							   int part, const BulkparSpan *spans, int nspans,
+							   const BulkparSpan *spans, int nspans,
 							   const Datum *end, const BulkparList *aside,
 							   BulkparList *list);
 extern void bulkpar_list_sort(const BulkparKey *key, BulkparList *list);

@@ -335,20 +335,20 @@ choose_way(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target)
 
 	if (job->prepared || job->skip_errors || job->ntargets > 0 ||
 		is_empty(plan) ||
-		plan->rows < (double) MIN_BATCHES * job->batch_size ||
-		(changes_all(job) && !bulkpar_command_deletes(job->command)))
+		plan->rows < (double) MIN_BATCHES * job->batch_size)
 		return;
-	bulkpar_plan_expect(plan, job, target);
 	random = deletes_at_random(plan, job, target);
 	if (changes_all(job) && !random)
 		return;
+	bulkpar_plan_expect(plan, job, target);
 	plan->spanned = random && plan->repeatable && !plan->joins && !plan->dear &&
 		bulkpar_span_is_possible(job, target) && can_reach_list(job, target);
 	plan->max_listed = choose_max_listed(plan, job, target, random);
 	if (plan->expected > plan->max_listed)
 		return;
 	plan->unlisted = !plan->repeatable;
-	plan->listed = plan->repeatable && can_reach_list(job, target) &&
+	plan->listed = plan->repeatable &&
+		(plan->spanned || can_reach_list(job, target)) &&
 		have_same_columns(plan, job, target);
 }
 
@@ -443,7 +443,6 @@ have_same_columns(const BulkparPlan *plan, const BulkparJob *job,
 static void
 decide_list(BulkparPlan *plan, const BulkparJob *job)
 {
-	plan->listed = true;
 	plan->workers = job->workers;
 	plan->stripes = 1;
 	plan->batches = Min(count_batches(plan, job, plan->expected / plan->rows),
@@ -459,7 +458,7 @@ decide_spans(BulkparPlan *plan, const BulkparJob *job)
 	plan->workers = Max(1, Min(job->workers, plan->batches));
 }
 
-/* The same when more rows were found than the planner thinks; how many is open. */
+/* The same where more rows were found than the planner expects, how many is open. */
 static void
 decide_spans_after_list(BulkparPlan *plan, const BulkparJob *job)
 {
@@ -472,7 +471,6 @@ static void
 decide_walk(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target,
 			int snapshot_holder)
 {
-	plan->listed = false;
 	plan->workers = is_empty(plan) ? 1 : count_workers(plan, job, target);
 	choose_stripes(plan, job, target, snapshot_holder);
 	plan->bundled = plan->nparts > 1 && plan->largest >= 0 &&

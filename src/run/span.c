@@ -66,13 +66,18 @@
 typedef struct Listing
 {
 	BulkparChunkRun *run;
-	bool		complete;
-	bool		ours;
+	BulkparList list;
+	int			aside;			/* rows that were put aside */
+	int64		first_place;	/* of the list, as a number; 0 for none */
+	bool		complete;		/* these are all, ... */
+	bool		done;			/* ... and there are none */
+	bool		ours;			/* the chunk is */
 } Listing;
 
 static void list_in_transaction(void *arg);
-static int64 check_progress_of_span(const BulkparClaim *claim,
-									const BulkparKey *key, bool complete);
+static void find_rows(Listing *listing);
+static bool note_found(Listing *listing);
+static void check_progress_of_span(Listing *listing, const BulkparKey *key);
 
 /*
  * Whether a job can go through its table so.  The target must be locked at its
@@ -84,7 +89,7 @@ bulkpar_span_is_possible(const BulkparJob *job, BulkparTarget *target)
 	Relation	rel;
 	bool		possible;
 
-	if (job->nparts != 1 || job->sees_batches || job->skip_errors ||
+	if (job->nparts != 1 || job->sees_batches ||
 		job->parts[0].shard != 0 || target->part != target->relid ||
 		!bulkpar_target_deletes_at_places(target, job))
 		return false;
@@ -163,14 +168,6 @@ list_in_transaction(void *arg)
 	Listing    *listing = arg;
 	BulkparChunkRun *run = listing->run;
 	BulkparClaim *claim = &run->claim;
-	BulkparLedgerChunk *chunk = &claim->chunk;
-	BulkparTarget *target = run->target;
-	const BulkparSpan *spans = &claim->span;
-	int			nspans = 1;
-	BulkparList list;
-	BulkparList aside = {0};
-	int64		first_place;
-	bool		done;
 
 	if (claim->list_context == NULL)
 		claim->list_context = AllocSetContextCreate(run->chunk_context,
@@ -181,58 +178,90 @@ list_in_transaction(void *arg)
 	bulkpar_message_discard();
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
-	bulkpar_target_lock(target, run->job, chunk->part, AccessShareLock);
 	MemoryContextSwitchTo(claim->list_context);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (claim->span.after == InvalidBlockNumber)
-		spans = bulkpar_changed_spans(target->part, &claim->spans_end, &nspans);
-	if (chunk->aside != NULL)
-		aside.keys = bulkpar_keyvalue_restore_list(target->key, chunk->aside,
-												   &aside.count);
-	listing->complete = bulkpar_list_spans(run->job, target, chunk->part,
-										   spans, nspans, claim->hi, &aside,
-										   &list);
-	PopActiveSnapshot();
-	claim->keys = list.keys;
-	claim->nkeys = list.count;
-	first_place = check_progress_of_span(claim, target->key,
-										 listing->complete);
-	done = list.count == 0 && listing->complete;
-	listing->ours = bulkpar_ledger_find(run->job->job_id, chunk,
-										done ? 0 : Max(list.count, 1),
-										aside.count,
-										done ? bulkpar_message_report() : NULL);
+	find_rows(listing);
+	listing->ours = note_found(listing);
 	CommitTransactionCommand();
-	claim->first_place = first_place;
+	claim->keys = listing->list.keys;
+	claim->nkeys = listing->list.count;
+	claim->first_place = listing->first_place;
 	if (!listing->ours)
 		return;
-	if (!done)
+	if (!listing->done)
 	{
 		bulkpar_message_keep();
 		return;
 	}
 	bulkpar_message_reported();
 	MemoryContextSwitchTo(run->chunk_context);
-	chunk->done = bulkpar_storedkey_copy(chunk->hi);
+	claim->chunk.done = bulkpar_storedkey_copy(claim->chunk.hi);
+}
+
+/* Find the rows of the span, or in the last one of the blocks that have changed. */
+static void
+find_rows(Listing *listing)
+{
+	BulkparChunkRun *run = listing->run;
+	BulkparTarget *target = run->target;
+	const BulkparClaim *claim = &run->claim;
+	const BulkparSpan *spans = &claim->span;
+	int			nspans = 1;
+	BulkparList aside = {0};
+
+	bulkpar_target_lock(target, run->job, claim->chunk.part, AccessShareLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (claim->span.after == InvalidBlockNumber)
+		spans = bulkpar_changed_spans(target->part, &claim->spans_end, &nspans);
+	if (claim->chunk.aside != NULL)
+		aside.keys = bulkpar_keyvalue_restore_list(target->key,
+												   claim->chunk.aside,
+												   &aside.count);
+	listing->complete = bulkpar_list_spans(run->job, target, spans, nspans,
+										   claim->hi, &aside, &listing->list);
+	listing->done = listing->complete && listing->list.count == 0;
+	listing->aside = aside.count;
+	PopActiveSnapshot();
+	check_progress_of_span(listing, target->key);
+}
+
+/* Note how many there are, or that the chunk is done.  False if it is not ours. */
+static bool
+note_found(Listing *listing)
+{
+	int64		job_id = listing->run->job->job_id;
+	const BulkparLedgerChunk *chunk = &listing->run->claim.chunk;
+	BulkparLedgerAdvance advance = {
+		.last_key = chunk->hi,
+		.aside = chunk->aside,
+		.finished = chunk->aside == NULL
+	};
+
+	if (!bulkpar_ledger_find(job_id, chunk,
+							 (int64) listing->list.count + listing->aside))
+		return false;
+	if (!listing->done)
+		return true;
+	advance.messages = bulkpar_message_report();
+	return bulkpar_ledger_advance(job_id, chunk, &advance);
 }
 
 /*
  * A list that does not have all rows must not begin with the row of the one before,
- * whose batches have ended: it would do so for ever.  Returns where its first row
- * is.
+ * whose batches have ended: it would do so for ever.
  */
-static int64
-check_progress_of_span(const BulkparClaim *claim, const BulkparKey *key,
-					   bool complete)
+static void
+check_progress_of_span(Listing *listing, const BulkparKey *key)
 {
-	int64		first = claim->nkeys == 0 ? 0 :
-		DatumGetInt64(claim->keys[key->ncolumns]);
+	const BulkparList *list = &listing->list;
 
-	if (!complete && (claim->nkeys == 0 || first == claim->first_place))
+	listing->first_place = list->count == 0 ? 0 :
+		DatumGetInt64(list->keys[key->ncolumns]);
+	if (!listing->complete &&
+		(list->count == 0 ||
+		 listing->first_place == listing->run->claim.first_place))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("rows of table \"%s\" stay though they are deleted",
 						get_rel_name(key->relid)),
 				 errhint("A trigger or policy may keep them that was made while the job ran.  Take it away and resume the job, or start another one.")));
-	return first;
 }
