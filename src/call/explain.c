@@ -370,10 +370,11 @@ show_batches(const Explanation *explanation)
 {
 	const BulkparPlan *plan = explanation->plan;
 	bool		grows = bulkpar_command_is_plain(explanation->job->command);
+	bool		spanned = plan->spanned && !plan->listed;
 	bool		larger = plan->listed ? plan->nparts > 1 :
-		plan->spanned ? false :
-		explanation->job->skip_unchanged || (grows && plan->expected < plan->rows / 2);
-	bool		smaller = plan->stripes > 1 || (plan->spanned && !plan->listed);
+		!spanned && (explanation->job->skip_unchanged ||
+					 (grows && plan->expected < plan->rows / 2));
+	bool		smaller = plan->stripes > 1 || spanned;
 
 	return psprintf("%s%.0f%s", plan->batches_known ? "" : "about ",
 					plan->batches,

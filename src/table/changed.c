@@ -34,9 +34,9 @@
 
 /*
  * How many spans there are at the most, each of which is a scan of its own, and
- * over how many blocks between them a scan goes on.
+ * from how many blocks between them on.
  */
-#define MAX_SPANS 16
+#define MAX_SCANS 16
 #define MIN_GAP 32
 
 /* The visibility map of a table. */
@@ -69,7 +69,7 @@ bulkpar_changed_mark(Oid relid, BulkparSpanEnd *moment)
 BulkparSpan *
 bulkpar_changed_spans(Oid relid, const BulkparSpanEnd *moment, int *nspans)
 {
-	BulkparSpan *spans = palloc(sizeof(BulkparSpan) * MAX_SPANS);
+	BulkparSpan *spans = palloc(sizeof(BulkparSpan) * MAX_SCANS);
 	BulkparSpan *last = NULL;
 	Relation	rel = table_open(relid, NoLock);
 	BlockNumber npages = RelationGetNumberOfBlocks(rel);
@@ -84,7 +84,7 @@ bulkpar_changed_spans(Oid relid, const BulkparSpanEnd *moment, int *nspans)
 		if (is_as_before(&map, block))
 			continue;
 		if (last == NULL || (block - last->after >= MIN_GAP &&
-							 *nspans < MAX_SPANS))
+							 *nspans < MAX_SCANS))
 		{
 			last = &spans[(*nspans)++];
 			last->first = block;

@@ -32,6 +32,16 @@
 #include "books/books.h"
 #include "table/place.h"
 
+#define SPAN_MARK (-1)
+
+/* The end of a span as it is kept. */
+typedef struct KeptEnd
+{
+	int32		mark;			/* in the place of the length of a value */
+	int32		padding;
+	BulkparSpanEnd end;
+} KeptEnd;
+
 /* The elements of an array. */
 typedef struct Elements
 {
@@ -55,16 +65,6 @@ static PlaceList *read_arrays(FunctionCallInfo fcinfo);
 static void read_array(FunctionCallInfo fcinfo, int number, Oid type,
 					   Elements *elements);
 static int	look_for(PlaceList *list, ItemPointer place);
-
-/* The end of a span as it is kept. */
-typedef struct KeptEnd
-{
-	int32		mark;			/* in the place of the length of a value */
-	int32		padding;
-	BulkparSpanEnd end;
-} KeptEnd;
-
-#define SPAN_MARK (-1)
 
 PG_FUNCTION_INFO_V1(bulkpar_at_place);
 

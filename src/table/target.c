@@ -45,8 +45,8 @@ static BulkparStatement *find_statement(BulkparTarget *target,
 										const BulkparKeyShape *shape);
 static BulkparStatement *prepare_list(BulkparTarget *target,
 									  const BulkparJob *job);
-static void run_listing(const BulkparStatement *statement,
-						ParamListInfo params, DestReceiver *dest);
+static void send_rows(const BulkparStatement *statement,
+					  const Datum *values, DestReceiver *dest);
 static bool is_current(const BulkparTarget *target);
 static void name_table(void *arg);
 static void turn_to_part(BulkparTarget *target, const BulkparJob *job, int part,
@@ -172,27 +172,11 @@ bulkpar_target_collect(BulkparTarget *target, const Datum *lo,
 	{
 		BulkparStatement *statement = find_statement(target, NULL,
 													 &pieces[i].shape);
-		SPIExecuteOptions options = {
-			.params = makeParamList(statement->nargs),
-			.read_only = true,
-			.dest = dest
-		};
-		int			result;
+		Datum		values[BULKPAR_KEY_MAX_VALUES + 1];
 
-		for (int k = 0; k < statement->nargs; k++)
-		{
-			ParamExternData *param = &options.params->params[k];
-
-			param->value = k < pieces[i].nvalues ? pieces[i].values[k] :
-				Int64GetDatum(limit);
-			param->isnull = false;
-			param->pflags = PARAM_FLAG_CONST;
-			param->ptype = statement->argtypes[k];
-		}
-		result = SPI_execute_plan_extended(statement->plan, &options);
-		if (result < 0)
-			elog(ERROR, "SPI_execute_plan_extended failed: %s",
-				 SPI_result_code_string(result));
+		memcpy(values, pieces[i].values, sizeof(Datum) * pieces[i].nvalues);
+		values[pieces[i].nvalues] = Int64GetDatum(limit);
+		send_rows(statement, values, dest);
 		limit -= SPI_processed;
 	}
 	PopActiveSnapshot();
@@ -286,7 +270,7 @@ bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
 {
 	BulkparStatement *statement = prepare_list(target, job);
 
-	run_listing(statement, NULL, dest);
+	send_rows(statement, NULL, dest);
 	bulkpar_statement_forget(statement);
 }
 
@@ -298,25 +282,17 @@ bulkpar_target_list_spans(BulkparTarget *target, const BulkparJob *job,
 {
 	BulkparStatement *statement =
 		bulkpar_statement_span(job, target->relid, target->part, target->key);
-	ParamListInfo params = makeParamList(statement->nargs);
-	ItemPointerData places[2];
+	ItemPointerData first;
+	ItemPointerData after;
+	Datum		values[] = {PointerGetDatum(&first), PointerGetDatum(&after)};
 
-	Assert(statement->nargs == lengthof(places));
-	for (int i = 0; i < statement->nargs; i++)
-	{
-		ParamExternData *param = &params->params[i];
-
-		param->value = PointerGetDatum(&places[i]);
-		param->isnull = false;
-		param->pflags = PARAM_FLAG_CONST;
-		param->ptype = statement->argtypes[i];
-	}
+	Assert(statement->nargs == lengthof(values));
 	bulkpar_statement_prepare(statement);
 	for (int i = 0; i < nspans; i++)
 	{
-		ItemPointerSet(&places[0], spans[i].first, 0);
-		ItemPointerSet(&places[1], spans[i].after, 0);
-		run_listing(statement, params, dest);
+		ItemPointerSet(&first, spans[i].first, 0);
+		ItemPointerSet(&after, spans[i].after, 0);
+		send_rows(statement, values, dest);
 	}
 	bulkpar_statement_forget(statement);
 }
@@ -374,17 +350,29 @@ prepare_list(BulkparTarget *target, const BulkparJob *job)
 	return statement;
 }
 
+/* Send the rows of a prepared SELECT, which has those parameters, to dest. */
 static void
-run_listing(const BulkparStatement *statement, ParamListInfo params,
-			DestReceiver *dest)
+send_rows(const BulkparStatement *statement, const Datum *values,
+		  DestReceiver *dest)
 {
 	SPIExecuteOptions options = {
-		.params = params,
+		.params = statement->nargs == 0 ? NULL :
+		makeParamList(statement->nargs),
 		.read_only = true,
 		.dest = dest
 	};
-	int			result = SPI_execute_plan_extended(statement->plan, &options);
+	int			result;
 
+	for (int i = 0; i < statement->nargs; i++)
+	{
+		ParamExternData *param = &options.params->params[i];
+
+		param->value = values[i];
+		param->isnull = false;
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = statement->argtypes[i];
+	}
+	result = SPI_execute_plan_extended(statement->plan, &options);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s",
 			 SPI_result_code_string(result));
