@@ -105,21 +105,23 @@ sub finish
 	return;
 }
 
-# Let that many times 8 MB wait for the slot "idle".
-sub set_waiting
+my ($call, $job);
+
+# Wait for that while no more than so many times 8 MB wait for the slot "idle",
+# whatever the job writes.
+sub wait_with_load
 {
-	my ($load) = @_;
+	my ($load, $condition, $name) = @_;
 	my $bytes = int($load * 8 * $megabyte);
 
-	$node->safe_psql('postgres', <<"END");
-SELECT pg_logical_emit_message(false, 'waste', repeat('x', $bytes));
-SELECT pg_replication_slot_advance('idle', greatest(restart_lsn, pg_current_wal_insert_lsn() - $bytes))
-FROM pg_replication_slots
+	wait_until($node, <<"END", $name);
+$condition FROM bulkpar_progress, (
+	SELECT pg_replication_slot_advance('idle', greatest(restart_lsn, pg_current_wal_insert_lsn() - $bytes))
+	FROM pg_replication_slots) AS idle
+WHERE job_id = $job
 END
 	return;
 }
-
-my ($call, $job);
 
 # The archive.  Batches that have begun may end.
 $node->safe_psql('postgres',
@@ -180,20 +182,22 @@ finish($call, 'slot');
 $node->safe_psql('postgres',
 	"SELECT pg_create_physical_replication_slot('idle', true)");
 ($call, $job) = start_slow_job($node, rows => 20000, settings => { 'bulkpar.progress_interval' => 0 });
-my $progress = "FROM bulkpar_progress WHERE job_id = $job";
 foreach my $round (1, 2)
 {
 	my $done;
 
-	set_waiting(1.05);
-	wait_until($node, "work_share = 0 $progress", "limit, $round: above it is a stop");
+	$node->safe_psql('postgres',
+		"SELECT pg_logical_emit_message(false, 'waste', repeat('x', 10 * $megabyte))");
+	wait_with_load(1.05, 'work_share = 0', "limit, $round: above it is a stop");
 	# So that it would be told again if anything were told twice.
-	wait_until($node, "throttled_since < clock_timestamp() - interval '6 s' $progress");
-	$done = $node->safe_psql('postgres', "SELECT rows_done $progress");
-	set_waiting(0.95);
-	wait_until($node, "work_share BETWEEN 0.001 AND 0.2 $progress",
+	wait_until($node,
+		"throttled_since < clock_timestamp() - interval '6 s'"
+		  . " FROM bulkpar_progress WHERE job_id = $job");
+	$done = $node->safe_psql('postgres',
+		"SELECT rows_done FROM bulkpar_progress WHERE job_id = $job");
+	wait_with_load(0.95, 'work_share BETWEEN 0.001 AND 0.2',
 		"limit, $round: below it is none");
-	wait_until($node, "rows_done > $done + 40 $progress", "limit, $round: goes on");
+	wait_with_load(0.95, "rows_done > $done + 40", "limit, $round: goes on");
 }
 $node->safe_psql('postgres', "SELECT pg_drop_replication_slot('idle')");
 set_tempo($node, 0);
