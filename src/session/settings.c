@@ -32,6 +32,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
+#include "optimizer/paths.h"
 #include "postmaster/interrupt.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -86,12 +87,19 @@ static const char *const process_settings[][2] = {
 	{"client_min_messages", "notice"},
 };
 
+/*
+ * From how many blocks on a scan of a table takes a second process.  To start one
+ * takes some milliseconds.
+ */
+#define PARALLEL_SCAN_BLOCKS (1024 * 1024 / BLCKSZ)
+
 static int	compare_names(const ListCell *a, const ListCell *b);
 static bool is_set(const struct config_generic *setting);
 static bool is_carried(const struct config_generic *setting);
 static bool is_session_setting(const char *name);
 static bool has_default(const char *name, const List *defaults);
 static Oid	setter_of(const struct config_generic *setting);
+static void set_locally(const char *name, const char *value);
 static void add_lock_wait(BulkparSettings *settings);
 static List *read_defaults(Oid owner, Oid session_role);
 static void read_defaults_of(Relation rel, Oid database, Oid role,
@@ -365,9 +373,9 @@ bulkpar_settings_adopt(const BulkparSettings *settings)
 
 /*
  * Until the end of the transaction or subtransaction, let a plan scan a table
- * in as many processes as a job has workers, unless it may not be parallel at
- * all.  The process that runs it is none of them: it shall end quickly, and
- * one that has used many shared buffers does not.
+ * in as many processes as a job has workers, this one among them, unless it may
+ * not be parallel at all.  Nothing else runs meanwhile, so that also a table pays
+ * for which the planner would take fewer.
  */
 void
 bulkpar_settings_scan_in_parallel(int workers)
@@ -376,13 +384,18 @@ bulkpar_settings_scan_in_parallel(int workers)
 
 	if (max_parallel_workers_per_gather == 0)
 		return;
-	pg_ltoa(workers, value);
-	(void) set_config_option("max_parallel_workers_per_gather", value,
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, ERROR, false);
-	(void) set_config_option("parallel_leader_participation", "off",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, ERROR, false);
+	pg_ltoa(workers - 1, value);
+	set_locally("max_parallel_workers_per_gather", value);
+	set_locally("parallel_leader_participation", "on");
+	pg_ltoa(Min(min_parallel_table_scan_size, PARALLEL_SCAN_BLOCKS), value);
+	set_locally("min_parallel_table_scan_size", value);
+}
+
+static void
+set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, ERROR, false);
 }
 
 /*

@@ -66,6 +66,7 @@ typedef struct Costs
 	double		seq_page;
 	double		random_page;
 	double		operator;
+	double		parallel_tuple;
 	bool		tidscan;
 } Costs;
 
@@ -240,6 +241,15 @@ start_planning(const BulkparHooks *outer)
 	planning->dear = false;
 	costs = bulkpar_condition_is_of_piece(&planning->condition) ?
 		batch_costs() : usual;
+
+	/*
+	 * A row of a list is a key: to send one fifth of 500,000 rows from one
+	 * process to the other took less time than to look at them alone, 90
+	 * instead of 170 ms (medians of 15).
+	 */
+	if (planning->condition.use == BULKPAR_CONDITION_LIST)
+		costs.parallel_tuple = Min(costs.parallel_tuple, cpu_tuple_cost);
+
 	/* Nothing else reads no more than the places. */
 	costs.tidscan |= planning->condition.shape.placed ||
 		planning->condition.shape.span;
@@ -253,6 +263,7 @@ get_costs(void)
 		.seq_page = seq_page_cost,
 		.random_page = random_page_cost,
 		.operator = cpu_operator_cost,
+		.parallel_tuple = parallel_tuple_cost,
 		.tidscan = enable_tidscan
 	};
 
@@ -265,6 +276,7 @@ set_costs(const Costs *costs)
 	seq_page_cost = costs->seq_page;
 	random_page_cost = costs->random_page;
 	cpu_operator_cost = costs->operator;
+	parallel_tuple_cost = costs->parallel_tuple;
 	enable_tidscan = costs->tidscan;
 }
 
@@ -283,6 +295,7 @@ batch_costs(void)
 		.seq_page = page,
 		.random_page = page,
 		.operator = usual.operator / CHEAPER_LOOKUPS,
+		.parallel_tuple = usual.parallel_tuple,
 		.tidscan = usual.tidscan
 	};
 

@@ -33,7 +33,7 @@ ANALYZE plan;
 SELECT shown(VARIADIC array(SELECT bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 2,
 	condition => 'price < 100', sample => true)));
 DROP INDEX plan_price;
--- by as many processes as the job has workers, where there may be any
+-- by as many processes as the job has workers, this one among them, where there may be any
 ALTER TABLE plan SET (parallel_workers = 8);
 SET parallel_setup_cost = 0;
 SELECT line FROM bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 3, condition => 'id % 100 = 7') line
@@ -44,6 +44,16 @@ SELECT line FROM bulkpar_explain('plan', 'n', 'n + 1', 40, workers => 3, conditi
 	WHERE line ~ 'Workers Planned';
 RESET max_parallel_workers_per_gather;
 RESET parallel_setup_cost;
+-- also where the planner would scan the table alone, or not send so many rows
+CREATE TABLE plan_many AS SELECT id, id % 50000 AS n FROM generate_series(1, 200000) id;
+ALTER TABLE plan_many ADD PRIMARY KEY (id);
+CREATE TABLE plan_other AS SELECT id FROM generate_series(0, 40000) id;
+ALTER TABLE plan_other ADD PRIMARY KEY (id);
+ANALYZE plan_many, plan_other;
+SELECT pg_relation_size('plan_many') < pg_size_bytes(current_setting('min_parallel_table_scan_size')) AS small;
+SELECT line FROM bulkpar_explain('plan_many', 'NOT EXISTS (SELECT FROM plan_other o WHERE o.id = n)', workers => 2) line
+	WHERE line ~ 'Workers Planned';
+DROP TABLE plan_many, plan_other;
 
 -- new values that are not unique, and other errors, are found by a sample
 SELECT line FROM bulkpar_explain('plan', 'code', 'left(code, 3)', workers => 2, sample => true) line
