@@ -418,6 +418,28 @@ bulkpar_compat_hot_updates(Oid relid)
 #endif
 }
 
+/* The same of the rows that it has deleted, also in the transaction at hand. */
+static inline int64
+bulkpar_compat_deleted_rows(Oid relid)
+{
+	PgStat_TableStatus *entry = find_tabstat_entry(relid);
+
+	if (entry == NULL)
+		return 0;
+#if PG_VERSION_NUM >= 160000
+	return entry->counts.tuples_deleted;
+#else
+	{
+		int64		rows = entry->t_counts.t_tuples_deleted;
+
+		for (PgStat_TableXactStatus *trans = entry->trans; trans != NULL;
+			 trans = trans->upper)
+			rows += trans->tuples_deleted;
+		return rows;
+	}
+#endif
+}
+
 /* What a process reports of itself, with a number from 1 on; see its caller. */
 static inline const PgBackendStatus *
 bulkpar_compat_backend_status(int number)

@@ -272,7 +272,7 @@ restrict_to_piece(const BulkparCondition *condition,
 	if (bounds != NULL)
 		ChangeVarNodes(bounds, 1, drive->rti, 0);
 	from->quals = make_and_qual(from->quals, bounds);
-	if (condition->parts != NIL)
+	if (condition->parts != NIL && !condition->silent)
 		return_tables(drive);
 	if (condition->use == BULKPAR_CONDITION_CHANGE || condition->parts != NIL)
 		return;

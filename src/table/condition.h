@@ -44,6 +44,7 @@ typedef struct BulkparCondition
 	Oid			part;			/* of the target, that is to be reached */
 	List	   *parts;			/* or all rows of each of several; without a
 								 * key then */
+	bool		silent;			/* it does not return of which part each is */
 	const BulkparKey *key;		/* along which it must be reached */
 	BulkparKeyShape shape;		/* the parameters say which keys */
 	BulkparOnce once;			/* what is evaluated once */

@@ -356,6 +356,41 @@ SELECT bulkpar_update('base', 'n', 'n + 1', key_index => 'base_pkey');
 SELECT rows_changed FROM bulkpar_execute('UPDATE ONLY base SET n = n + 1', 10, key_index => 'base_pkey');
 SELECT * FROM tree;
 
+--
+-- What one DELETE takes from each of several small partitions
+--
+CREATE TABLE small (id int, kind int, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);
+SELECT format('CREATE TABLE small_%1$s PARTITION OF small FOR VALUES IN (%1$s)', g) FROM generate_series(1, 4) g \gexec
+CREATE FUNCTION fill_small() RETURNS void LANGUAGE sql AS $$
+	DELETE FROM small;
+	INSERT INTO small SELECT g, kind FROM generate_series(1, 4) kind, generate_series(1, 20 * kind) g
+$$;
+SELECT fill_small();
+ANALYZE small;
+SELECT status, rows_changed, batches FROM bulkpar_delete('small', 'id % 2 = 0', 1000, 1);
+SELECT relation, rows_changed, complete FROM parts;
+SELECT kind, count(*), count(*) FILTER (WHERE id % 2 = 0) AS even FROM small GROUP BY 1 ORDER BY 1;
+-- where a trigger deletes others, one partition after the other, ...
+CREATE FUNCTION delete_next() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM small WHERE kind = OLD.kind % 4 + 1 AND id = OLD.id + 1;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER delete_next AFTER DELETE ON small FOR EACH ROW WHEN (OLD.id % 4 = 0 AND pg_trigger_depth() = 0)
+	EXECUTE FUNCTION delete_next();
+SELECT fill_small();
+SELECT status, rows_changed, batches FROM bulkpar_delete('small', 'id % 2 = 0', 1000, 1);
+SELECT relation, rows_changed, complete FROM parts;
+SELECT kind, count(*), count(*) FILTER (WHERE id % 2 = 0) AS even FROM small GROUP BY 1 ORDER BY 1;
+-- ... unless the server does not count
+SELECT fill_small();
+SET track_counts = off;
+SELECT status, rows_changed, batches FROM bulkpar_delete('small', 'id % 2 = 0', 1000, 1);
+RESET track_counts;
+SELECT relation, rows_changed, complete FROM parts;
+DROP TABLE small;
+DROP FUNCTION fill_small, delete_next;
+
 -- all jobs that have succeeded are complete
 SELECT DISTINCT status, percent, time_left FROM bulkpar_progress;
 SELECT backend_type FROM pg_stat_activity WHERE datname = current_database() AND backend_type LIKE 'bulkpar%';
