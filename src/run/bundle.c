@@ -86,6 +86,7 @@ static bool
 try_together(BulkparChunkRun *run)
 {
 	volatile bool done = false;
+	ErrorData  *volatile cancel = NULL;
 
 	MemoryContextReset(run->batch_context);
 	MemoryContextSwitchTo(run->batch_context);
@@ -99,15 +100,14 @@ try_together(BulkparChunkRun *run)
 	{
 		MemoryContextSwitchTo(run->chunk_context);
 		if (geterrcode() == ERRCODE_QUERY_CANCELED)
-		{
-			bulkpar_lockwait_end();
-			PG_RE_THROW();
-		}
+			cancel = CopyErrorData();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
 	bulkpar_lockwait_end();
+	if (cancel != NULL)
+		ReThrowError(cancel);
 	return done;
 }
 

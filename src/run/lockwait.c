@@ -266,34 +266,38 @@ bulkpar_lockwait_insist(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		bulkpar_throttle_note(job->job_id, NULL, NULL);
 }
 
-/* Do it once; false if that took too long, and nothing has changed. */
+/*
+ * Do it once; false if that took too long, and nothing has changed.  An error is
+ * thrown when the transaction has ended: before that a setting cannot be changed
+ * if it was raised in a parallel plan.
+ */
 static bool
 try_work(void (*work) (void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
-	volatile bool done = false;
+	ErrorData  *volatile error = NULL;
 
 	bulkpar_lockwait_begin(bulkpar_pace_lock_wait());
 	PG_TRY();
 	{
 		work(arg);
-		done = true;
 	}
 	PG_CATCH();
 	{
-		if (!exceeded)
-		{
-			bulkpar_lockwait_end();
-			PG_RE_THROW();
-		}
 		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
 	bulkpar_lockwait_end();
 	MemoryContextSwitchTo(context);
-	return done;
+	if (error == NULL)
+		return true;
+	if (!exceeded)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
 }
 
 /*

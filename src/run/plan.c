@@ -208,14 +208,15 @@ expect(const BulkparJob *job, BulkparTarget *target, BulkparExpected *expected)
 /*
  * Plan the run of a job that was loaded in this transaction, list its rows if
  * that is the plan, and store what was found out and chosen.  The job is
- * changed in the current memory context.
+ * changed in the current memory context.  If alone no other process helps.
  */
 void
-bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder)
+bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder,
+				 bool alone)
 {
 	BulkparPlan *plan;
 
-	bulkpar_settings_scan_in_parallel(job->workers);
+	bulkpar_settings_scan_in_parallel(alone ? 1 : job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!job->prepared)
 		evaluate_once(job, target);

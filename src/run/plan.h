@@ -60,6 +60,6 @@ extern BulkparPlan *bulkpar_plan_decide(const BulkparJob *job,
 extern void bulkpar_plan_expect(BulkparPlan *plan, const BulkparJob *job,
 								BulkparTarget *target);
 extern void bulkpar_plan_job(BulkparJob *job, BulkparTarget *target,
-							 int snapshot_holder);
+							 int snapshot_holder, bool alone);
 
 #endif							/* BULKPAR_PLAN_H */

@@ -46,6 +46,7 @@
 #include "run/retry.h"
 #include "run/show.h"
 #include "run/worker.h"
+#include "session/error.h"
 #include "session/identity.h"
 #include "session/message.h"
 #include "session/settings.h"
@@ -75,6 +76,8 @@ typedef struct Work
 	const WorkerArgs *args;
 	int			number;			/* of the worker */
 	int			tries;
+	bool		alone;			/* plan without parallel processes, ... */
+	bool		in_parallel;	/* ... in which the last error was raised */
 	bool		done;
 } Work;
 
@@ -315,7 +318,10 @@ show_job(const BulkparJob *job)
 					PGC_BACKEND, PGC_S_OVERRIDE);
 }
 
-/* Plan the job.  False if it has ended meanwhile. */
+/*
+ * Plan the job.  False if it has ended meanwhile.  What fails where rows are looked
+ * up in parallel, as no UPDATE or DELETE would, is done again without that.
+ */
 static bool
 plan_run(BulkparChunkRun *run, const WorkerArgs *args)
 {
@@ -324,7 +330,20 @@ plan_run(BulkparChunkRun *run, const WorkerArgs *args)
 		.args = args
 	};
 
-	bulkpar_lockwait_insist(run->job, NULL, plan_in_transaction, &work);
+	PG_TRY();
+	{
+		bulkpar_lockwait_insist(run->job, NULL, plan_in_transaction, &work);
+	}
+	PG_CATCH();
+	{
+		if (!work.in_parallel || geterrcode() == ERRCODE_QUERY_CANCELED)
+			PG_RE_THROW();
+		bulkpar_error_log_caught();
+		work.alone = true;
+	}
+	PG_END_TRY();
+	if (work.alone)
+		bulkpar_lockwait_insist(run->job, NULL, plan_in_transaction, &work);
 	if (work.done)
 		bulkpar_launch_wake_launcher();
 	return work.done;
@@ -346,7 +365,18 @@ plan_in_transaction(void *arg)
 	if (work->tries++ > 0)
 		load_anew(run, work->args);
 	MemoryContextSwitchTo(run->job_context);
-	bulkpar_plan_job(run->job, run->target, work->args->snapshot_holder);
+	work->in_parallel = false;
+	PG_TRY();
+	{
+		bulkpar_plan_job(run->job, run->target, work->args->snapshot_holder,
+						 work->alone);
+	}
+	PG_CATCH();
+	{
+		work->in_parallel = IsInParallelMode();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	CommitTransactionCommand();
 	work->done = true;
 }

@@ -137,6 +137,33 @@ SELECT rows_changed, rows_unchanged FROM bulkpar_update('hidden', 'n', '1', 2, 2
 	skip_unchanged => true);
 RESET SESSION AUTHORIZATION;
 SELECT listed();
+-- an error is what it is, also one that another process raises; and what fails only there is done alone
+CREATE TABLE scattered AS SELECT id, id % 50 AS n, 0 AS done FROM generate_series(1, 3000) id;
+ALTER TABLE scattered ADD PRIMARY KEY (id), SET (parallel_workers = 2);
+ANALYZE scattered;
+CREATE FUNCTION fails(id int) RETURNS int STABLE PARALLEL SAFE LANGUAGE plpgsql AS
+	$$BEGIN IF id > 1000 THEN RAISE 'too large'; END IF; RETURN id; END$$;
+CREATE FUNCTION fails_elsewhere(id int) RETURNS int STABLE PARALLEL SAFE LANGUAGE plpgsql AS $$
+BEGIN
+	IF (SELECT backend_type = 'parallel worker' FROM pg_stat_activity WHERE pid = pg_backend_pid()) THEN
+		RAISE 'not here';
+	END IF;
+	PERFORM pg_sleep(0.01);
+	RETURN id;
+END $$;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SELECT line FROM bulkpar_explain('scattered', 'done', 'done + 1', 10, workers => 3, condition => 'n = 3 AND fails_elsewhere(id) = id') line
+	WHERE line ~ 'Workers Planned';
+\set VERBOSITY terse
+SELECT bulkpar_update('scattered', 'done', 'done + 1', 10, 3, 'n = 3 AND fails(id) = id');
+\set VERBOSITY default
+SELECT status, rows_changed FROM bulkpar_update('scattered', 'done', 'done + 1', 10, 3, 'n = 3 AND fails_elsewhere(id) = id');
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+SELECT n = 3 AS matches, done, count(*) FROM scattered GROUP BY 1, 2 ORDER BY 1;
+DROP TABLE scattered;
+DROP FUNCTION fails, fails_elsewhere;
 DROP TABLE hidden, pairs, "bulkpar list", crowd;
 DROP TYPE crowd_key;
 DROP ROLE regress_bulkpar_hidden;
