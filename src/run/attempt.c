@@ -30,6 +30,7 @@
 #include "run/pace.h"
 #include "run/rowerror.h"
 #include "run/show.h"
+#include "session/error.h"
 #include "session/message.h"
 #include "table/keyvalue.h"
 
@@ -183,10 +184,7 @@ try_batch(BulkparChunkRun *run, BulkparBatch *batch, BulkparBatchResult *result)
 	PG_CATCH();
 	{
 		run->batch = NULL;
-		MemoryContextSwitchTo(run->chunk_context);
-		error = CopyErrorData();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
+		error = bulkpar_error_catch(run->chunk_context);
 	}
 	PG_END_TRY();
 	bulkpar_lockwait_end();

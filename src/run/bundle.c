@@ -28,6 +28,7 @@
 #include "run/bundle.h"
 #include "run/pace.h"
 #include "run/show.h"
+#include "session/error.h"
 #include "session/message.h"
 #include "session/settings.h"
 #include "table/several.h"
@@ -86,7 +87,7 @@ static bool
 try_together(BulkparChunkRun *run)
 {
 	volatile bool done = false;
-	ErrorData  *volatile cancel = NULL;
+	ErrorData  *volatile error = NULL;
 
 	MemoryContextReset(run->batch_context);
 	MemoryContextSwitchTo(run->batch_context);
@@ -98,16 +99,12 @@ try_together(BulkparChunkRun *run)
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(run->chunk_context);
-		if (geterrcode() == ERRCODE_QUERY_CANCELED)
-			cancel = CopyErrorData();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
+		error = bulkpar_error_catch(run->chunk_context);
 	}
 	PG_END_TRY();
 	bulkpar_lockwait_end();
-	if (cancel != NULL)
-		ReThrowError(cancel);
+	if (error != NULL && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
 	return done;
 }
 

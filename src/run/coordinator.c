@@ -176,10 +176,7 @@ bulkpar_coordinator_main(Datum main_arg)
 	PG_CATCH();
 	{
 		HOLD_CANCEL_INTERRUPTS();
-		MemoryContextSwitchTo(TopMemoryContext);
-		error = CopyErrorData();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
+		error = bulkpar_error_catch(TopMemoryContext);
 		if (coordinator->nodes != NULL)
 			bulkpar_nodes_ask_to_stop(coordinator->nodes,
 									  error->sqlerrcode == ERRCODE_QUERY_CANCELED &&

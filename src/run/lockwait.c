@@ -49,6 +49,7 @@
 #include "run/lockwait.h"
 #include "run/pace.h"
 #include "run/retry.h"
+#include "session/error.h"
 #include "session/settings.h"
 
 /*
@@ -266,11 +267,7 @@ bulkpar_lockwait_insist(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 		bulkpar_throttle_note(job->job_id, NULL, NULL);
 }
 
-/*
- * Do it once; false if that took too long, and nothing has changed.  An error is
- * thrown when the transaction has ended: before that a setting cannot be changed
- * if it was raised in a parallel plan.
- */
+/* Do it once; false if that took too long, and nothing has changed. */
 static bool
 try_work(void (*work) (void *arg), void *arg)
 {
@@ -284,10 +281,7 @@ try_work(void (*work) (void *arg), void *arg)
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
+		error = bulkpar_error_catch(context);
 	}
 	PG_END_TRY();
 	bulkpar_lockwait_end();

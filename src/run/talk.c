@@ -354,14 +354,7 @@ go_on(BulkparTalks *work, BulkparTalk *talk)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(talk->context);
-		error = CopyErrorData();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
-		MemoryContextSwitchTo(talk->context);
-		bulkpar_answer_fail(work, talk, error);
+		bulkpar_answer_fail(work, talk, bulkpar_error_catch(talk->context));
 		MemoryContextSwitchTo(TopMemoryContext);
 	}
 	PG_END_TRY();

@@ -195,10 +195,7 @@ bulkpar_worker_main(Datum main_arg)
 		ErrorData  *error;
 
 		error_context_stack = callback.previous;
-		MemoryContextSwitchTo(TopMemoryContext);
-		error = CopyErrorData();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
+		error = bulkpar_error_catch(TopMemoryContext);
 		callback.callback = name_error;
 		callback.arg = error;
 		error_context_stack = &callback;

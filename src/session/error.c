@@ -56,6 +56,24 @@ bulkpar_error_raise(BulkparError *shared)
 }
 
 /*
+ * To be called where an error is caught: returns it, in a context that outlives
+ * its transaction and becomes the current one, and ends that.  What is to be set
+ * back comes after this: in a parallel plan nothing can be set.
+ */
+ErrorData *
+bulkpar_error_catch(MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(context);
+	return error;
+}
+
+/*
  * To be called where an error is caught that must not keep us from going on: it
  * is written to the server log, and its transaction ends.
  */

@@ -47,6 +47,7 @@ typedef struct BulkparError
 
 extern void bulkpar_error_share(BulkparError *shared, const ErrorData *error);
 extern void bulkpar_error_raise(BulkparError *shared);
+extern ErrorData *bulkpar_error_catch(MemoryContext context);
 extern void bulkpar_error_log_caught(void);
 
 #endif							/* BULKPAR_ERROR_H */
