@@ -35,6 +35,7 @@
 #include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/books.h"
+#include "session/settings.h"
 
 static void prepare(BulkparBookkeeping *books, BulkparQuery *query);
 static char *expand(const char *sql, char **names, int *count);
@@ -51,9 +52,7 @@ bulkpar_bookkeeping_safe_path(void)
 {
 	int			nestlevel = NewGUCNestLevel();
 
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	bulkpar_settings_set_locally("search_path", "pg_catalog, pg_temp");
 	return nestlevel;
 }
 

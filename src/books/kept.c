@@ -51,6 +51,7 @@
 #include "books/bookkeeping.h"
 #include "books/books.h"
 #include "books/kept.h"
+#include "session/settings.h"
 #include "compat.h"
 
 static TupleDesc name_columns(TupleDesc columns);
@@ -167,8 +168,7 @@ bulkpar_kept_finish(Oid relid, const Bitmapset *indexed,
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter(&books);
-	(void) set_config_option("default_tablespace", "", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	bulkpar_settings_set_locally("default_tablespace", "");
 	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);

@@ -99,7 +99,6 @@ static bool is_carried(const struct config_generic *setting);
 static bool is_session_setting(const char *name);
 static bool has_default(const char *name, const List *defaults);
 static Oid	setter_of(const struct config_generic *setting);
-static void set_locally(const char *name, const char *value);
 static void add_lock_wait(BulkparSettings *settings);
 static List *read_defaults(Oid owner, Oid session_role);
 static void read_defaults_of(Relation rel, Oid database, Oid role,
@@ -240,8 +239,7 @@ bulkpar_settings_add(BulkparSettings *settings, const char *name,
 	{
 		int			nestlevel = NewGUCNestLevel();
 
-		(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, ERROR, false);
+		bulkpar_settings_set_locally(name, value);
 		setting->value = copy_value(name, GetConfigOption(name, false, false));
 		AtEOXact_GUC(false, nestlevel);
 	}
@@ -374,8 +372,8 @@ bulkpar_settings_adopt(const BulkparSettings *settings)
 /*
  * Until the end of the transaction or subtransaction, let a plan scan a table
  * in as many processes as a job has workers, this one among them, unless it may
- * not be parallel at all.  Nothing else runs meanwhile, so that also a table pays
- * for which the planner would take fewer.
+ * not be parallel at all.  Nothing else runs meanwhile, so that a second process
+ * pays also for a table that the planner would give none.
  */
 void
 bulkpar_settings_scan_in_parallel(int workers)
@@ -385,14 +383,18 @@ bulkpar_settings_scan_in_parallel(int workers)
 	if (max_parallel_workers_per_gather == 0)
 		return;
 	pg_ltoa(workers - 1, value);
-	set_locally("max_parallel_workers_per_gather", value);
-	set_locally("parallel_leader_participation", "on");
+	bulkpar_settings_set_locally("max_parallel_workers_per_gather", value);
+	bulkpar_settings_set_locally("parallel_leader_participation", "on");
 	pg_ltoa(Min(min_parallel_table_scan_size, PARALLEL_SCAN_BLOCKS), value);
-	set_locally("min_parallel_table_scan_size", value);
+	bulkpar_settings_set_locally("min_parallel_table_scan_size", value);
 }
 
-static void
-set_locally(const char *name, const char *value)
+/*
+ * Set a setting to the end of the transaction, of the subtransaction or of the nest
+ * level that the caller has begun, with the rights of the current user.
+ */
+void
+bulkpar_settings_set_locally(const char *name, const char *value)
 {
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, ERROR, false);

@@ -23,6 +23,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
+#include "session/settings.h"
 #include "table/keyvalue.h"
 
 static int	cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
@@ -463,8 +464,6 @@ set_text_modes(void)
 	int			nestlevel = NewGUCNestLevel();
 
 	for (int i = 0; i < (int) lengthof(modes); i++)
-		(void) set_config_option(modes[i][0], modes[i][1],
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		bulkpar_settings_set_locally(modes[i][0], modes[i][1]);
 	return nestlevel;
 }
