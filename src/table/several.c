@@ -288,8 +288,11 @@ change_rows(BulkparTarget *target, const BulkparJob *job, List *relids,
 	changed = (int64) SPI_processed;
 	if (silent)
 		note_deleted(job, parts, nparts, 1);
-	for (uint64 i = 0; !silent && i < SPI_processed; i++)
-		part_of_row(job, parts, nparts, i)->rows_changed++;
+	else
+	{
+		for (uint64 i = 0; i < SPI_processed; i++)
+			part_of_row(job, parts, nparts, i)->rows_changed++;
+	}
 	SPI_freetuptable(SPI_tuptable);
 	bulkpar_statement_forget(statement);
 	return changed;
