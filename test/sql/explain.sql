@@ -46,7 +46,7 @@ RESET max_parallel_workers_per_gather;
 RESET parallel_setup_cost;
 -- also where the planner would scan the table alone, or not send so many rows
 CREATE TABLE plan_many AS SELECT id, id % 50000 AS n FROM generate_series(1, 200000) id;
-ALTER TABLE plan_many ADD PRIMARY KEY (id);
+ALTER TABLE plan_many ADD PRIMARY KEY (id), ALTER n SET (n_distinct = 50000);
 CREATE TABLE plan_other AS SELECT id FROM generate_series(0, 40000) id;
 ALTER TABLE plan_other ADD PRIMARY KEY (id);
 ANALYZE plan_many, plan_other;

@@ -70,7 +70,7 @@ make_table($node, 'few', 2000);
 $node->safe_psql('postgres', <<'END');
 ALTER TABLE few SET (parallel_workers = 8);
 CREATE FUNCTION slow_seven() RETURNS integer LANGUAGE plpgsql
-	STABLE PARALLEL SAFE COST 100 AS 'BEGIN PERFORM pg_sleep(0.002); RETURN 7; END';
+	STABLE PARALLEL SAFE COST 100 AS 'BEGIN PERFORM pg_sleep(0.005); RETURN 7; END';
 END
 $call = start_call(
 	$node,

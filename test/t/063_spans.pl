@@ -10,6 +10,7 @@ use lib $FindBin::RealBin;
 use BulkparFaults;
 use BulkparTest;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $node = start_fault_server('spans', '');
 
@@ -115,7 +116,12 @@ INSERT INTO history SELECT md5(i::text)::uuid, i FROM generate_series(1, 30000) 
 VACUUM (ANALYZE) history;
 END
 	# Once more where a process had a snapshot for a moment.
-	for (1 .. 100) { last if $node->safe_psql('postgres', $hidden) == 0; $node->safe_psql('postgres', 'VACUUM history'); }
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		last if $node->safe_psql('postgres', $hidden) == 0;
+		usleep(100_000);
+		$node->safe_psql('postgres', 'VACUUM history');
+	}
 	is($node->safe_psql('postgres', $hidden), '0', 'read: all is to be seen by everybody');
 	$before = $node->safe_psql('postgres', $read);
 	is( $node->safe_psql('postgres',
