@@ -73,6 +73,7 @@ static bool see_off(BulkparCrew *crew, TimestampTz deadline);
 static bool check_member(BulkparCrew *crew, Member *member);
 static void count_death(BulkparCrew *crew);
 static bool check_progress(int64 job_id);
+static void throw_error(const BulkparJobStatus *status);
 
 /*
  * An empty crew for a job that is yet to be stored and planned, in the current
@@ -345,8 +346,8 @@ check_member(BulkparCrew *crew, Member *member)
 		return true;
 	(void) bulkpar_launch_empty_slot(&member->slot, 0);
 
-	(void) check_progress(job_id);
 	bulkpar_settings_start_transaction();
+	throw_error(bulkpar_jobstatus_require(job_id));
 	left = bulkpar_ledger_release(job_id, member->number);
 	CommitTransactionCommand();
 	if (left > 0)
@@ -383,9 +384,16 @@ check_progress(int64 job_id)
 
 	bulkpar_settings_start_transaction();
 	status = bulkpar_jobstatus_require(job_id);
-	if (status->error != NULL)
-		ThrowErrorData(status->error);
+	throw_error(status);
 	complete = status->planned && bulkpar_jobstatus_is_complete(job_id);
 	CommitTransactionCommand();
 	return complete;
+}
+
+/* Throw the error that a worker has recorded, if there is one. */
+static void
+throw_error(const BulkparJobStatus *status)
+{
+	if (status->error != NULL)
+		ThrowErrorData(status->error);
 }
