@@ -26,6 +26,7 @@
 #include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
+#include "nodes/tidbitmap.h"
 #include "parser/analyze.h"
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
@@ -318,6 +319,53 @@ bulkpar_compat_run_executor(QueryDesc *desc)
 	ExecutorRun(desc, ForwardScanDirection, 0);
 #else
 	ExecutorRun(desc, ForwardScanDirection, 0, true);
+#endif
+}
+
+/* Goes through the blocks of a bitmap, in order; the end of that is to be told. */
+#if PG_VERSION_NUM >= 180000
+typedef TBMPrivateIterator BulkparBitmapIterator;
+#else
+typedef TBMIterator BulkparBitmapIterator;
+#endif
+
+static inline BulkparBitmapIterator *
+bulkpar_compat_begin_bitmap(TIDBitmap *bitmap)
+{
+#if PG_VERSION_NUM >= 180000
+	return tbm_begin_private_iterate(bitmap);
+#else
+	return tbm_begin_iterate(bitmap);
+#endif
+}
+
+/* False if there are no more. */
+static inline bool
+bulkpar_compat_next_block(BulkparBitmapIterator *iterator, BlockNumber *block)
+{
+#if PG_VERSION_NUM >= 180000
+	TBMIterateResult result;
+
+	if (!tbm_private_iterate(iterator, &result))
+		return false;
+	*block = result.blockno;
+#else
+	TBMIterateResult *result = tbm_iterate(iterator);
+
+	if (result == NULL)
+		return false;
+	*block = result->blockno;
+#endif
+	return true;
+}
+
+static inline void
+bulkpar_compat_end_bitmap(BulkparBitmapIterator *iterator)
+{
+#if PG_VERSION_NUM >= 180000
+	tbm_end_private_iterate(iterator);
+#else
+	tbm_end_iterate(iterator);
 #endif
 }
 

@@ -56,6 +56,7 @@ typedef struct BulkparExpected
 								 * looked for */
 	bool		joins;			/* other tables are read to find them */
 	bool		dear;			/* to ask the condition takes long */
+	bool		by_index;		/* an index would be asked which they are */
 	double		rows;			/* of those that it takes that to have */
 } BulkparExpected;
 

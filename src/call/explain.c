@@ -62,6 +62,7 @@ static void explain_rest(Explanation *explanation, const int *numbers,
 static const char *kind_of_parts(const Explanation *explanation);
 static void explain_once(Explanation *explanation);
 static void explain_batches(Explanation *explanation);
+static char *show_spans(const BulkparPlan *plan);
 static char *show_batches(const Explanation *explanation);
 static void explain_stripes(Explanation *explanation);
 static void explain_plan(Explanation *explanation);
@@ -346,7 +347,7 @@ explain_batches(Explanation *explanation)
 					  plan->listed ?
 					  psprintf(", and they are listed first unless more than %d match",
 							   plan->max_listed) :
-					  plan->spanned ? ", span by span as they are on disk" :
+					  plan->spanned ? show_spans(plan) :
 					  plan->unlisted ?
 					  ", not listed: a volatile function or TABLESAMPLE chooses them" : "");
 	if (plan->batches == 0)
@@ -358,6 +359,15 @@ explain_batches(Explanation *explanation)
 						  plan->workers,
 						  plan->workers == 1 ? "worker" : "workers",
 						  plan->listed ? " at the most" : "");
+}
+
+/* How rows are deleted span by span. */
+static char *
+show_spans(const BulkparPlan *plan)
+{
+	return psprintf(", span by span as they are on disk%s%s",
+					plan->by_index ? ", where an index has any" : "",
+					plan->narrowed ? ", unless that is in most blocks" : "");
 }
 
 /*

@@ -27,7 +27,7 @@
 
 static bool run_listed(const BulkparJob *job, BulkparTarget *target,
 					   const BulkparPlan *plan, BulkparSample *sample);
-static void sample_span(const BulkparJob *job, BulkparTarget *target,
+static bool sample_span(const BulkparJob *job, BulkparTarget *target,
 						const BulkparPlan *plan, BulkparSample *sample);
 static void sample_list(const BulkparJob *job, BulkparTarget *target,
 						const BulkparList *list, BulkparSample *sample);
@@ -47,9 +47,7 @@ bulkpar_sample_run(const BulkparJob *job, BulkparTarget *target,
 	memset(sample, 0, sizeof(BulkparSample));
 	if (plan->listed && run_listed(job, target, plan, sample))
 		return;
-	if (plan->spanned)
-		sample_span(job, target, plan, sample);
-	else
+	if (!plan->spanned || !sample_span(job, target, plan, sample))
 		run_range(job, target, sample);
 }
 
@@ -80,31 +78,33 @@ run_listed(const BulkparJob *job, BulkparTarget *target,
 
 /*
  * Run the first batches of the first span, which is listed for all of its rows, or
- * if it has none of the whole table.
+ * if it has none of the whole table.  False if there are no spans after all.
  */
-static void
+static bool
 sample_span(const BulkparJob *job, BulkparTarget *target,
 			const BulkparPlan *plan, BulkparSample *sample)
 {
-	BulkparSpan span = {.after = bulkpar_span_size(plan, job)};
+	BulkparSpan all = {.after = InvalidBlockNumber};
 	Datum	   *end = bulkpar_endkey_read(target);
 	BulkparList aside = {0};
 	BulkparList list = {0};
+	BulkparSpan *spans;
+	int			nspans;
 	instr_time	start;
 	double		listing_ms;
 
-	if (end == NULL)
-		return;
+	spans = bulkpar_span_cut(plan, job, target, &nspans);
+	if (end == NULL || spans == NULL)
+		return false;
 	INSTR_TIME_SET_CURRENT(start);
-	for (int i = 0; i < 2 && list.count == 0; i++)
-	{
-		(void) bulkpar_list_spans(job, target, &span, 1, end, &aside, &list);
-		span.after = InvalidBlockNumber;
-	}
+	(void) bulkpar_list_spans(job, target, &spans[0], 1, end, &aside, &list);
+	if (list.count == 0)
+		(void) bulkpar_list_spans(job, target, &all, 1, end, &aside, &list);
 	listing_ms = milliseconds_since(start);
 	sample_list(job, target, &list, sample);
 	if (list.count > 0)
 		sample->batches_ms += listing_ms * sample->rows / list.count;
+	return true;
 }
 
 /* Run the first batches of a list. */

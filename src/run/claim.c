@@ -194,22 +194,12 @@ find_span(const BulkparJob *job, const BulkparTarget *target,
 		  BulkparClaim *claim)
 {
 	const BulkparLedgerChunk *chunk = &claim->chunk;
-	BulkparSpanEnd before = {0};
 	BulkparSpanEnd end;
-	bool		follows = bulkpar_place_is_end(chunk->lo, &before);
 
-	if (bulkpar_place_is_end(chunk->hi, &end))
-	{
-		claim->span.first = before.after;
-		claim->span.after = end.after;
-	}
-	else if (follows)
-	{
-		claim->span.after = InvalidBlockNumber;
-		claim->spans_end = before;
-	}
-	else
+	claim->last_span = !bulkpar_place_is_end(chunk->hi, &end);
+	if (claim->last_span && !bulkpar_place_is_end(chunk->lo, &end))
 		return false;
+	claim->span = end;
 	claim->spanned = true;
 	claim->hi = restore_key(target, job->parts[chunk->part].end_key);
 	return true;

@@ -39,10 +39,9 @@ typedef struct BulkparClaim
 								 * range */
 	BulkparBounds *bounds;		/* of each stripe, or NULL: yet to be
 								 * collected */
-	bool		spanned;		/* it is not of keys, but of the blocks from
-								 * ... */
-	BulkparSpan span;			/* ... these; its keys are yet to be listed */
-	BulkparSpanEnd spans_end;	/* if it is the last one: of those before */
+	bool		spanned;		/* it is not of keys, but of the blocks ... */
+	BulkparSpanEnd span;		/* ... of this; its keys are yet to be listed, */
+	bool		last_span;		/* or of this and all before that have changed */
 	MemoryContext list_context; /* of the keys, or NULL */
 	int64		first_place;	/* of their list, as a number; 0 for none */
 	int			nparts;			/* that are taken in bundles, or 0 */

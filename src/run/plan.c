@@ -39,6 +39,7 @@
 #include "session/settings.h"
 #include "table/bounds.h"
 #include "table/endkey.h"
+#include "table/indexed.h"
 #include "table/keyvalue.h"
 #include "table/measure.h"
 #include "table/part.h"
@@ -79,10 +80,22 @@
 #define MIN_ROWS_PER_LISTED_DELETE 2
 
 /*
- * The same where they can be deleted span by span.  Of 1,000,000 rows one in 3 and
- * one in 10 were deleted in 0.83 and 1.15 times the time (medians of three).
+ * The same where they can be deleted span by span.  An index tells the rows of a list
+ * without a look at any other: of 1,000,000 rows one in 100 was deleted in 1.34 times
+ * the time of a list, one in 10 in 0.92 times.  Where all are looked at anyway the
+ * workers share that: one in 100 took 0.75 times the time, one in 10 0.90 (medians of
+ * five).  But then each should have a few spans with a batch.
  */
 #define MIN_ROWS_PER_LISTED_SPAN 8
+#define MIN_SPANS_PER_WORKER 4
+
+/*
+ * Where the key is in the order of the rows they are deleted span by span if not
+ * more than one in so many match, and all are in memory.  Of 1,000,000 rows one in 3
+ * was deleted in 0.80 times the time of a walk, half of them in the same (medians
+ * of seven and five pairs).  Of those on disk a walk reads each block but once.
+ */
+#define MIN_ROWS_PER_SPANNED 2
 
 /*
  * What share of the rows is taken to match when they are known to be more than one
@@ -110,9 +123,9 @@ static bool is_empty(const BulkparPlan *plan);
 static void choose_way(BulkparPlan *plan, const BulkparJob *job,
 					   BulkparTarget *target);
 static int	choose_max_listed(const BulkparPlan *plan, const BulkparJob *job,
-							  BulkparTarget *target, bool random);
-static bool deletes_at_random(const BulkparPlan *plan, const BulkparJob *job,
 							  BulkparTarget *target);
+static void look_at_order(BulkparPlan *plan, const BulkparJob *job,
+						  BulkparTarget *target);
 static bool changes_all(const BulkparJob *job);
 static bool can_reach_list(const BulkparJob *job, BulkparTarget *target);
 static bool have_same_columns(const BulkparPlan *plan, const BulkparJob *job,
@@ -132,7 +145,8 @@ static bool list_rows(BulkparPlan *plan, const BulkparJob *job,
 					  BulkparTarget *target);
 static void follow_lists(BulkparPlan *plan, const BulkparJob *job,
 						 const BulkparList *lists);
-static void store_spans(BulkparPlan *plan, const BulkparJob *job);
+static bool store_spans(BulkparPlan *plan, const BulkparJob *job,
+						const BulkparTarget *target);
 static void store(BulkparJob *job, const BulkparPlan *plan);
 
 /*
@@ -182,6 +196,7 @@ bulkpar_plan_expect(BulkparPlan *plan, const BulkparJob *job,
 	expect(job, target, &expected);
 	plan->repeatable = expected.repeatable;
 	plan->dear = expected.dear;
+	plan->by_index = expected.by_index;
 	plan->joins = expected.joins;
 	plan->expected = expected.rows;
 	planner_rows = count_planner_rows(plan, job, target->relid);
@@ -230,7 +245,11 @@ bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder,
 			decide_walk(plan, job, target, snapshot_holder);
 	}
 	if (plan->spanned && !plan->listed)
-		store_spans(plan, job);
+	{
+		plan->spanned = store_spans(plan, job, target);
+		if (!plan->spanned)
+			decide_walk(plan, job, target, snapshot_holder);
+	}
 	PopActiveSnapshot();
 	store(job, plan);
 }
@@ -332,19 +351,21 @@ is_empty(const BulkparPlan *plan)
 static void
 choose_way(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target)
 {
-	bool		random;
-
 	if (job->prepared || job->skip_errors || job->ntargets > 0 ||
 		is_empty(plan) ||
 		plan->rows < (double) MIN_BATCHES * job->batch_size)
 		return;
-	random = deletes_at_random(plan, job, target);
-	if (changes_all(job) && !random)
+	look_at_order(plan, job, target);
+	if (changes_all(job) && !plan->random)
 		return;
 	bulkpar_plan_expect(plan, job, target);
-	plan->spanned = random && plan->repeatable && !plan->joins && !plan->dear &&
+	plan->narrowed = !plan->random &&
+		(!plan->cached ||
+		 plan->expected > plan->rows / MIN_ROWS_PER_SPANNED);
+	plan->spanned = plan->large && (plan->by_index || !plan->narrowed) &&
+		plan->repeatable && !plan->joins && !plan->dear &&
 		bulkpar_span_is_possible(job, target) && can_reach_list(job, target);
-	plan->max_listed = choose_max_listed(plan, job, target, random);
+	plan->max_listed = choose_max_listed(plan, job, target);
 	if (plan->expected > plan->max_listed)
 		return;
 	plan->unlisted = !plan->repeatable;
@@ -355,44 +376,48 @@ choose_way(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target)
 
 /*
  * How many rows are few enough to be listed.  Where all are, their number may be
- * larger than was estimated; random: deletes_at_random.
+ * larger than was estimated.
  */
 static int
 choose_max_listed(const BulkparPlan *plan, const BulkparJob *job,
-				  BulkparTarget *target, bool random)
+				  BulkparTarget *target)
 {
 	int			rows_per_listed = plan->joins ? MIN_ROWS_PER_LISTED_JOIN :
 		plan->spanned ? MIN_ROWS_PER_LISTED_SPAN : MIN_ROWS_PER_LISTED;
+	double		max_listed;
 
-	if (random && !plan->spanned)
+	if (plan->random && !plan->spanned)
 	{
 		if (bulkpar_target_deletes_at_places(target, job))
 			return BULKPAR_LIST_MAX_ROWS;
 		rows_per_listed = MIN_ROWS_PER_LISTED_DELETE;
 	}
-	return Min(plan->rows / rows_per_listed, BULKPAR_LIST_MAX_ROWS);
+	max_listed = Min(plan->rows / rows_per_listed, BULKPAR_LIST_MAX_ROWS);
+	if (plan->spanned && !plan->by_index)
+		max_listed = Min(max_listed, (double) MIN_SPANS_PER_WORKER *
+						 job->workers * job->batch_size);
+	return (int) max_listed;
 }
 
 /*
- * Whether rows are deleted in another order than they are in, in a table that is
- * not small.  What holds for the largest part, which the target is locked at by
- * that, is taken for all.
+ * See whether rows are deleted from a table that is not small, and in another order
+ * than they are in.  What holds for the largest part, which the target is locked at
+ * by that, is taken for all.
  */
-static bool
-deletes_at_random(const BulkparPlan *plan, const BulkparJob *job,
-				  BulkparTarget *target)
+static void
+look_at_order(BulkparPlan *plan, const BulkparJob *job, BulkparTarget *target)
 {
 	Relation	rel;
-	bool		random;
 
 	if (!bulkpar_command_deletes(job->command))
-		return false;
+		return;
 	bulkpar_target_lock(target, job, plan->largest, AccessShareLock);
 	rel = table_open(target->part, NoLock);
-	random = bulkpar_stripe_matters(rel) &&
+	plan->large = bulkpar_stripe_matters(rel);
+	plan->cached = bulkpar_indexed_is_cached(rel);
+	plan->random = plan->large &&
 		!bulkpar_stripe_follows_heap(rel, target->key);
 	table_close(rel, NoLock);
-	return random;
 }
 
 /* Whether nothing says which rows change. */
@@ -624,12 +649,18 @@ follow_lists(BulkparPlan *plan, const BulkparJob *job,
 	plan->workers = Max(1, Min(job->workers, plan->batches));
 }
 
-/* Store the spans.  The job goes through no rows but those that match. */
-static void
-store_spans(BulkparPlan *plan, const BulkparJob *job)
+/*
+ * Store the spans.  The job goes through no rows but those that match.  False if it
+ * does better to walk.
+ */
+static bool
+store_spans(BulkparPlan *plan, const BulkparJob *job,
+			const BulkparTarget *target)
 {
-	bulkpar_span_store(plan, job);
+	if (!bulkpar_span_store(plan, job, target))
+		return false;
 	plan->rows = plan->parts[0].rows = plan->expected;
+	return true;
 }
 
 /* Store the plan in the job, and the space that its tables take before it. */

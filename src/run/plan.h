@@ -41,9 +41,15 @@ typedef struct BulkparPlan
 	bool		unlisted;		/* just because they are not */
 	bool		joins;			/* other tables are read to find them */
 	bool		dear;			/* their condition takes long for each row */
+	bool		by_index;		/* an index would be asked which they are */
+	bool		large;			/* they are deleted, in a table that is not
+								 * small, ... */
+	bool		random;			/* ... and in another order than they are in */
+	bool		cached;			/* it may be in memory */
 	bool		listed;			/* the rows that change, before the batches, */
 	int			max_listed;		/* unless more than so many do */
-	bool		spanned;		/* or else in spans of the table, see span.c */
+	bool		spanned;		/* or else in spans of the table, see span.c, */
+	bool		narrowed;		/* if an index leaves out most of its blocks */
 	bool		bundled;		/* small parts are taken together */
 	double		batches;
 	bool		batches_known;	/* there will be exactly that many */

@@ -3,23 +3,25 @@
  * span.c
  *		Deleting rows in the order of the table, span by span.
  *
- * Where the key is in another order than the rows a walk along its index reads
- * pages at random, for each row twice, when its chunk is claimed and in its batch,
- * also for those that do not match.  A list of all rows that match does not, but
- * it must fit into memory, and one worker makes it while the others wait.
+ * A walk along the key comes to each row twice, when its chunk is claimed and in
+ * its batch, also to those that do not match, and where the key is in another order
+ * than the rows it reads pages at random.  A list of all rows that match does not,
+ * but it must fit into memory, and one worker makes it while the others wait.
  *
- * So where many rows of such a table are deleted its blocks are cut into spans,
- * when the job is planned, and each of them is a chunk.  Who claims it lists its rows
+ * So where many rows are deleted the blocks of their table are cut into spans, when
+ * the job is planned, and each of them is a chunk.  Who claims it lists its rows
  * that match, by a scan of these blocks, and deletes them in batches as those of
  * list.c.  The list is not kept: who takes the chunk over lists its rows anew, and
  * does not find those that are deleted.  That holds for nothing but a DELETE,
  * and only if no trigger can keep a row.
  *
+ * Blocks that have no such row, as an index says at that time, are in no span, see
+ * indexed.c.  They are as if they were read then.
+ *
  * A row that somebody updates meanwhile may move from a block that is yet to be
  * read to one that was.  So when all spans are done there is a last one, which is
  * the whole table: a row that has matched all the time is found there, if it was
- * not deleted before.  Blocks that have not changed since the beginning are left
- * out, see changed.c.
+ * not deleted before.  Blocks without rows that are new are left out, see changed.c.
  *
  * One worker reads that alone, so it is not done where a condition takes long.
  *
@@ -51,6 +53,7 @@
 #include "session/message.h"
 #include "session/settings.h"
 #include "table/changed.h"
+#include "table/indexed.h"
 #include "table/keyvalue.h"
 
 /*
@@ -61,6 +64,9 @@
 
 /* But no more than so many: who claims one looks at all that are left. */
 #define MAX_SPANS 1000
+
+/* How often a block is read whose rows are deleted: again by the last span. */
+#define READS_OF_BLOCK 2
 
 /* A span that is being listed. */
 typedef struct Listing
@@ -74,8 +80,13 @@ typedef struct Listing
 	bool		ours;			/* the chunk is */
 } Listing;
 
+static BlockNumber size_of_span(const BulkparPlan *plan,
+								const BulkparJob *job, BlockNumber pages);
 static void list_in_transaction(void *arg);
 static void find_rows(Listing *listing);
+static void find_changed(const BulkparJob *job, const BulkparTarget *target,
+						 const BulkparSpanEnd *moment,
+						 BulkparBlocks *changed);
 static bool note_found(Listing *listing);
 static void check_progress_of_span(Listing *listing, const BulkparKey *key);
 
@@ -102,13 +113,51 @@ bulkpar_span_is_possible(const BulkparJob *job, BulkparTarget *target)
 	return possible;
 }
 
-/* How many blocks a span has. */
-BlockNumber
-bulkpar_span_size(const BulkparPlan *plan, const BulkparJob *job)
+/*
+ * The spans of a new job, in the current memory context; NULL if they are not worth
+ * it after all.  The target must be locked at its only part, and SPI not be
+ * connected.
+ */
+BulkparSpan *
+bulkpar_span_cut(const BulkparPlan *plan, const BulkparJob *job,
+				 const BulkparTarget *target, int *nspans)
 {
-	double		pages = Max(plan->parts[0].pages, 1);
+	BulkparBlocks blocks;
+	BulkparSpan *spans;
+	BlockNumber pages;
+	BlockNumber size;
+
+	bulkpar_indexed_find(target, job, plan->by_index, &blocks);
+	pages = bulkpar_blocks_count(&blocks);
+	if (plan->narrowed && pages > plan->parts[0].pages / READS_OF_BLOCK)
+		return NULL;
+	size = size_of_span(plan, job, pages);
+	spans = palloc(sizeof(BulkparSpan) * (pages / size + blocks.count));
+	*nspans = 0;
+	for (int i = 0; i < blocks.count; i++)
+	{
+		BulkparSpan *left = &blocks.spans[i];
+
+		while (left->first < left->after)
+		{
+			BulkparSpan *span = &spans[(*nspans)++];
+
+			*span = *left;
+			if (span->after - span->first > size)
+				span->after = span->first + size;
+			left->first = span->after;
+		}
+	}
+	return spans;
+}
+
+/* How many blocks a span has, of so many. */
+static BlockNumber
+size_of_span(const BulkparPlan *plan, const BulkparJob *job, BlockNumber pages)
+{
 	double		rows = plan->expected / job->workers / SPANS_PER_WORKER;
-	double		most = pages * BULKPAR_LIST_MAX_ROWS / Max(plan->rows, 1);
+	double		most = (double) plan->parts[0].pages * BULKPAR_LIST_MAX_ROWS /
+		Max(plan->rows, 1);
 
 	/*
 	 * Whole batches, but not too many; rows vary, so hardly one for a few
@@ -117,33 +166,42 @@ bulkpar_span_size(const BulkparPlan *plan, const BulkparJob *job)
 	rows = Min(ceil(rows / job->batch_size), BULKPAR_CHUNK_BATCHES) *
 		job->batch_size;
 	rows -= Min(3 * sqrt(rows), rows / 4);
-	return (BlockNumber) Max(ceil(pages / MAX_SPANS),
+	return (BlockNumber) Max(ceil((double) pages / MAX_SPANS),
 							 Min(pages * rows / plan->expected, most));
 }
 
-/* Store the spans of a new job as its chunks, which wait for a worker. */
-void
-bulkpar_span_store(const BulkparPlan *plan, const BulkparJob *job)
+/*
+ * Store the spans of a new job as its chunks, which wait for a worker.  False if
+ * there are none, as above.
+ */
+bool
+bulkpar_span_store(const BulkparPlan *plan, const BulkparJob *job,
+				   const BulkparTarget *target)
 {
-	BlockNumber pages = Max(plan->parts[0].pages, 1);
-	BlockNumber size = bulkpar_span_size(plan, job);
 	BulkparSpanEnd end = {0};
 	BulkparLedgerChunk chunk = {.stripe.count = 1};
+	double		pages = 0;
+	BulkparSpan *spans;
+	int			nspans;
 
 	bulkpar_changed_mark(job->parts[0].relid, &end);
-	while (end.after < pages)
+	spans = bulkpar_span_cut(plan, job, target, &nspans);
+	if (spans == NULL)
+		return false;
+	for (int i = 0; i < nspans; i++)
+		pages += spans[i].after - spans[i].first;
+	for (int i = 0; i < nspans; i++)
 	{
-		BlockNumber first = end.after;
-
-		end.after = pages - first > size ? first + size : pages;
+		end.blocks = spans[i];
 		chunk.chunk_no++;
 		chunk.lo = chunk.hi;
 		chunk.hi = bulkpar_place_store_end(&end);
 		chunk.rows_before += chunk.rows_found;
-		chunk.rows_found = (int64) (plan->expected * (end.after - first) /
-									pages);
+		chunk.rows_found = (int64) (plan->expected / pages *
+									(spans[i].after - spans[i].first));
 		bulkpar_ledger_insert(job->job_id, 0, &chunk);
 	}
+	return true;
 }
 
 /*
@@ -204,24 +262,42 @@ find_rows(Listing *listing)
 	BulkparChunkRun *run = listing->run;
 	BulkparTarget *target = run->target;
 	const BulkparClaim *claim = &run->claim;
-	const BulkparSpan *spans = &claim->span;
-	int			nspans = 1;
+	BulkparBlocks blocks = {.count = 1};
 	BulkparList aside = {0};
 
 	bulkpar_target_lock(target, run->job, claim->chunk.part, AccessShareLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (claim->span.after == InvalidBlockNumber)
-		spans = bulkpar_changed_spans(target->part, &claim->spans_end, &nspans);
+	blocks.spans[0] = claim->span.blocks;
+	if (claim->last_span)
+		find_changed(run->job, target, &claim->span, &blocks);
 	if (claim->chunk.aside != NULL)
 		aside.keys = bulkpar_keyvalue_restore_list(target->key,
 												   claim->chunk.aside,
 												   &aside.count);
-	listing->complete = bulkpar_list_spans(run->job, target, spans, nspans,
-										   claim->hi, &aside, &listing->list);
+	listing->complete = bulkpar_list_spans(run->job, target, blocks.spans,
+										   blocks.count, claim->hi, &aside,
+										   &listing->list);
 	listing->done = listing->complete && listing->list.count == 0;
 	listing->aside = aside.count;
 	PopActiveSnapshot();
 	check_progress_of_span(listing, target->key);
+}
+
+/*
+ * The blocks that may have changed since the spans were cut.  To see whether they
+ * have takes less time than to ask an index where they are in memory: 13 ms of
+ * a table of 1,000,000 rows, of which an index had a third, in 19 ms.
+ */
+static void
+find_changed(const BulkparJob *job, const BulkparTarget *target,
+			 const BulkparSpanEnd *moment, BulkparBlocks *changed)
+{
+	Relation	rel = table_open(target->part, NoLock);
+	BulkparBlocks among;
+
+	bulkpar_indexed_find(target, job, !bulkpar_indexed_is_cached(rel), &among);
+	bulkpar_changed_find(target->part, moment, &among, changed);
+	table_close(rel, NoLock);
 }
 
 /* Note how many there are, or that the chunk is done.  False if it is not ours. */

@@ -18,9 +18,12 @@
 
 extern bool bulkpar_span_is_possible(const BulkparJob *job,
 									 BulkparTarget *target);
-extern BlockNumber bulkpar_span_size(const BulkparPlan *plan,
-									 const BulkparJob *job);
-extern void bulkpar_span_store(const BulkparPlan *plan, const BulkparJob *job);
+extern BulkparSpan *bulkpar_span_cut(const BulkparPlan *plan,
+									 const BulkparJob *job,
+									 const BulkparTarget *target,
+									 int *nspans);
+extern bool bulkpar_span_store(const BulkparPlan *plan, const BulkparJob *job,
+							   const BulkparTarget *target);
 extern bool bulkpar_span_list(BulkparChunkRun *run, bool *complete);
 
 #endif							/* BULKPAR_SPAN_H */

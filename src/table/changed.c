@@ -11,8 +11,11 @@
  * LSN changes also when a bit is cleared: then nothing is known of the blocks of
  * that page of the map, which are 256 MB.
  *
- * A table that was rewritten has another file, whose map may have no LSNs; nor has
- * that of an unlogged table.
+ * Others are read, and it is seen whether there are rows of a transaction that had
+ * not ended at that moment.  If not all that has changed is that some rows are gone.
+ *
+ * A table that was rewritten has another file, in which rows are in other blocks.
+ * Its map may have no LSNs; nor has that of an unlogged table.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -23,91 +26,142 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
 #include "access/visibilitymap.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "table/changed.h"
 
-/*
- * How many spans there are at the most, each of which is a scan of its own, and
- * from how many blocks between them on.
- */
-#define MAX_SCANS 16
-#define MIN_GAP 32
-
-/* The visibility map of a table. */
-typedef struct Map
+/* A table, and what is known of it at the moment. */
+typedef struct Before
 {
 	Relation	rel;
-	XLogRecPtr	lsn;			/* of the moment; invalid if nothing is known */
-	Buffer		buffer;			/* of the last block's bit, or invalid */
-} Map;
+	bool		known;			/* anything is */
+	XLogRecPtr	lsn;			/* invalid if the map does not tell */
+	TransactionId xid;
+	Buffer		map;			/* with the last block's bit, or invalid */
+	BufferAccessStrategy strategy;
+} Before;
 
-static bool is_as_before(Map *map, BlockNumber block);
+static void look_back(Before *before, const BulkparSpanEnd *moment);
+static bool is_as_before(Before *before, BlockNumber block);
+static bool has_new_rows(const Before *before, BlockNumber block);
 
 /* Remember the present moment of a table, which must be locked. */
 void
 bulkpar_changed_mark(Oid relid, BulkparSpanEnd *moment)
 {
 	Relation	rel = table_open(relid, NoLock);
+	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
 
 	moment->filenode = rel->rd_rel->relfilenode;
-	moment->lsn = RelationIsPermanent(rel) && OidIsValid(moment->filenode) ?
-		GetXLogInsertRecPtr() : InvalidXLogRecPtr;
+	moment->lsn = RelationIsPermanent(rel) ? GetXLogInsertRecPtr() :
+		InvalidXLogRecPtr;
+	moment->xid = next - (uint32) ((uint32) next - GetActiveSnapshot()->xmin);
 	table_close(rel, NoLock);
 }
 
 /*
- * The spans of a locked table, in the current memory context, that have all rows
- * which the active snapshot sees, but not those that every snapshot has seen where
- * they are since that moment.
+ * Which blocks of a locked table, among some of them, have rows that the active
+ * snapshot sees, but the one of the moment has not seen there.
  */
-BulkparSpan *
-bulkpar_changed_spans(Oid relid, const BulkparSpanEnd *moment, int *nspans)
+void
+bulkpar_changed_find(Oid relid, const BulkparSpanEnd *moment,
+					 const BulkparBlocks *among, BulkparBlocks *changed)
 {
-	BulkparSpan *spans = palloc(sizeof(BulkparSpan) * MAX_SCANS);
-	BulkparSpan *last = NULL;
 	Relation	rel = table_open(relid, NoLock);
 	BlockNumber npages = RelationGetNumberOfBlocks(rel);
-	Map			map = {.rel = rel, .lsn = moment->lsn};
+	Before		before = {.rel = rel};
 
-	*nspans = 0;
-	if (rel->rd_rel->relfilenode != moment->filenode)
-		map.lsn = InvalidXLogRecPtr;
-	for (BlockNumber block = 0; block < npages; block++)
+	memset(changed, 0, sizeof(BulkparBlocks));
+	look_back(&before, moment);
+	for (int i = 0; i < among->count; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (is_as_before(&map, block))
-			continue;
-		if (last == NULL || (block - last->after >= MIN_GAP &&
-							 *nspans < MAX_SCANS))
+		const BulkparSpan *span = &among->spans[i];
+		BlockNumber after = Min(span->after, npages);
+
+		for (BlockNumber block = span->first; block < after; block++)
 		{
-			last = &spans[(*nspans)++];
-			last->first = block;
+			CHECK_FOR_INTERRUPTS();
+			if (!is_as_before(&before, block) && has_new_rows(&before, block))
+				bulkpar_blocks_add(changed, block);
 		}
-		last->after = block + 1;
 	}
-	if (BufferIsValid(map.buffer))
-		ReleaseBuffer(map.buffer);
+	if (BufferIsValid(before.map))
+		ReleaseBuffer(before.map);
+	FreeAccessStrategy(before.strategy);
 	table_close(rel, NoLock);
-	return spans;
 }
 
+/*
+ * See what is known.  When half of all transaction ids have been used since then it
+ * can no longer be told which are new.
+ */
+static void
+look_back(Before *before, const BulkparSpanEnd *moment)
+{
+	Relation	rel = before->rel;
+	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
+
+	before->known = rel->rd_tableam == GetHeapamTableAmRoutine() &&
+		OidIsValid(moment->filenode) &&
+		rel->rd_rel->relfilenode == moment->filenode &&
+		next - moment->xid < PG_INT32_MAX;
+	before->lsn = moment->lsn;
+	before->xid = (TransactionId) moment->xid;
+	before->strategy = GetAccessStrategy(BAS_BULKREAD);
+}
+
+/* Whether the visibility map says that a block has not changed at all. */
 static bool
-is_as_before(Map *map, BlockNumber block)
+is_as_before(Before *before, BlockNumber block)
 {
 	XLogRecPtr	lsn;
 
 	/* The bit is read before the LSN: who sets it changes that. */
-	if (XLogRecPtrIsInvalid(map->lsn) ||
-		!VM_ALL_VISIBLE(map->rel, block, &map->buffer))
+	if (!before->known || XLogRecPtrIsInvalid(before->lsn) ||
+		!VM_ALL_VISIBLE(before->rel, block, &before->map))
 		return false;
-	LockBuffer(map->buffer, BUFFER_LOCK_SHARE);
-	lsn = PageGetLSN(BufferGetPage(map->buffer));
-	LockBuffer(map->buffer, BUFFER_LOCK_UNLOCK);
-	return lsn <= map->lsn;
+	LockBuffer(before->map, BUFFER_LOCK_SHARE);
+	lsn = PageGetLSN(BufferGetPage(before->map));
+	LockBuffer(before->map, BUFFER_LOCK_UNLOCK);
+	return lsn <= before->lsn;
+}
+
+/* Whether a block may have rows that were not there before. */
+static bool
+has_new_rows(const Before *before, BlockNumber block)
+{
+	bool		found = false;
+	Buffer		buffer;
+	Page		page;
+
+	if (!before->known)
+		return true;
+	buffer = ReadBufferExtended(before->rel, MAIN_FORKNUM, block, RBM_NORMAL,
+								before->strategy);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	for (OffsetNumber i = FirstOffsetNumber;
+		 !found && i <= PageGetMaxOffsetNumber(page); i++)
+	{
+		ItemId		item = PageGetItemId(page, i);
+
+		if (ItemIdIsNormal(item))
+		{
+			HeapTupleHeader row = (HeapTupleHeader) PageGetItem(page, item);
+
+			found = !TransactionIdPrecedes(HeapTupleHeaderGetRawXmin(row),
+										   before->xid);
+		}
+	}
+	UnlockReleaseBuffer(buffer);
+	return found;
 }

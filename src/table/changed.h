@@ -16,8 +16,8 @@
 #include "table/place.h"
 
 extern void bulkpar_changed_mark(Oid relid, BulkparSpanEnd *moment);
-extern BulkparSpan *bulkpar_changed_spans(Oid relid,
-										  const BulkparSpanEnd *moment,
-										  int *nspans);
+extern void bulkpar_changed_find(Oid relid, const BulkparSpanEnd *moment,
+								 const BulkparBlocks *among,
+								 BulkparBlocks *changed);
 
 #endif							/* BULKPAR_CHANGED_H */

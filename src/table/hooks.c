@@ -103,7 +103,9 @@ static void note_reached(BulkparReached *reached, RelOptInfo *rel,
 						 const RangeTblEntry *rte);
 static bool walks_target(PlannerInfo *root);
 static bool is_kept(Oid relid);
+static bool is_by_index(const RelOptInfo *rel);
 static void use_blocks(PlannerInfo *root, RelOptInfo *rel);
+static void use_bitmaps(PlannerInfo *root, RelOptInfo *rel);
 static void use_key_index(PlannerInfo *root, RelOptInfo *rel);
 static bool promote(RelOptInfo *rel);
 static void prefer_list(PlannerInfo *root, RelOptInfo *rel, List *pathlist);
@@ -239,6 +241,7 @@ start_planning(const BulkparHooks *outer)
 		usual = get_costs();
 	planning->rows = 0;
 	planning->dear = false;
+	planning->by_index = false;
 	costs = bulkpar_condition_is_of_piece(&planning->condition) ?
 		batch_costs() : usual;
 
@@ -341,9 +344,12 @@ restrict_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		planning->rows += rel->rows;
 		planning->dear |= rel->baserestrictcost.per_tuple >=
 			DEAR_CONDITION * cpu_operator_cost;
+		planning->by_index |= is_by_index(rel);
+		if (planning->condition.shape.span)
+			use_blocks(root, rel);
+		else if (planning->bitmap)
+			use_bitmaps(root, rel);
 	}
-	if (planning->condition.shape.span && !IS_DUMMY_REL(rel))
-		use_blocks(root, rel);
 	if (!bulkpar_condition_is_of_piece(&planning->condition))
 		return;
 	if (planning->batch_size > 0)
@@ -413,6 +419,15 @@ is_kept(Oid relid)
 	return false;
 }
 
+/* Whether the best path that was found looks rows up in an index. */
+static bool
+is_by_index(const RelOptInfo *rel)
+{
+	const Path *best = rel->pathlist == NIL ? NULL : linitial(rel->pathlist);
+
+	return best != NULL && (IsA(best, IndexPath) || IsA(best, BitmapHeapPath));
+}
+
 /*
  * Leave no paths but those that read only the blocks of the span.  They are made
  * anew: the planner may have dropped them for an index, on a bad guess.
@@ -428,6 +443,35 @@ use_blocks(PlannerInfo *root, RelOptInfo *rel)
 		rel->pathlist = pathlist;
 	else
 		rel->partial_pathlist = NIL;
+}
+
+/*
+ * If the best path looks rows up in indexes, leave none but that which reads a
+ * bitmap of the same.
+ */
+static void
+use_bitmaps(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *pathlist = rel->pathlist;
+	Path	   *best;
+
+	if (!is_by_index(rel))
+		return;
+	best = linitial(pathlist);
+	if (IsA(best, BitmapHeapPath))
+		rel->pathlist = list_make1(best);
+	else
+	{
+		IndexOptInfo *info = ((IndexPath *) best)->indexinfo;
+
+		info->amhasgettuple = false;
+		rel->indexlist = list_make1(info);
+		rel->pathlist = NIL;
+		create_index_paths(root, rel);
+		if (rel->pathlist == NIL)
+			rel->pathlist = pathlist;
+	}
+	rel->partial_pathlist = NIL;
 }
 
 /*

@@ -30,11 +30,13 @@ typedef struct BulkparHooks
 	const char *sql;			/* its text, ... */
 	const char *plan_sql;		/* ... and the copy that its plan has, if any */
 	bool		local;			/* no other extension is to plan it */
+	bool		bitmap;			/* it is to read its target by a bitmap */
 	int			batch_size;		/* rows to expect, or 0 */
 	bool		without_key_index;	/* had the last plan to do */
 	BulkparReached reached;
 	double		rows;			/* of the target that it looks at */
 	bool		dear;			/* its conditions take long for each row */
+	bool		by_index;		/* an index would tell where they hold */
 } BulkparHooks;
 
 extern void bulkpar_hooks_start(BulkparHooks *hooks);

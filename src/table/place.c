@@ -3,9 +3,9 @@
  * place.c
  *		Places of rows.
  *
- * A span of a table goes from a block up to another.  They are kept as its ends
- * where the ends of a range of keys would be, and cannot be taken for keys: no
- * value has a length of -1.
+ * A span of a table goes from a block up to another.  They are kept where the end
+ * of a range of keys would be, and cannot be taken for a key: no value has a length
+ * of -1.
  *
  * A batch of listed rows reads the places of the list, in the order of the
  * table, and takes the rows that have the keys of the list there.  To join the
@@ -110,7 +110,7 @@ bulkpar_place_store_end(const BulkparSpanEnd *end)
 	BulkparStoredKey *stored = palloc(sizeof(BulkparStoredKey));
 	Size		size = VARHDRSZ + sizeof(KeptEnd);
 	KeptEnd		kept = {.mark = SPAN_MARK, .end = *end};
-	Datum		text = CStringGetTextDatum(psprintf("(%u,0)", end->after));
+	Datum		text = CStringGetTextDatum(psprintf("(%u,0)", end->blocks.after));
 
 	stored->bytes = palloc(size);
 	SET_VARSIZE(stored->bytes, size);

@@ -14,23 +14,21 @@
 #define BULKPAR_PLACE_H
 
 #include "access/xlogdefs.h"
-#include "storage/block.h"
 
 #include "books/storedkey.h"
+#include "table/blocks.h"
 
-/* A span of a table: the blocks from the first one up to, and without, another. */
-typedef struct BulkparSpan
-{
-	BlockNumber first;
-	BlockNumber after;
-} BulkparSpan;
-
-/* Where it ends, and what is known of the table when it was cut into spans. */
+/*
+ * What is kept as the end of a span: the blocks that it has, and what is known of
+ * the table when it was cut into spans.
+ */
 typedef struct BulkparSpanEnd
 {
-	BlockNumber after;
+	BulkparSpan blocks;
 	Oid			filenode;		/* its file, ... */
-	XLogRecPtr	lsn;			/* ... and how far the WAL was then */
+	XLogRecPtr	lsn;			/* ... how far the WAL was then, ... */
+	uint64		xid;			/* ... and up to which transaction, which is
+								 * not among them, all had ended */
 } BulkparSpanEnd;
 
 extern Oid	bulkpar_place_function(void);

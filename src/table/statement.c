@@ -298,10 +298,36 @@ bulkpar_statement_expect(const BulkparStatement *statement,
 	ReleaseCachedPlan(cplan, CurrentResourceOwner);
 	expected->repeatable = is_repeatable(statement);
 	expected->dear = statement->hooks.dear;
+	expected->by_index = statement->hooks.by_index;
 	expected->joins =
 		list_difference_oid(bulkpar_statement_relations(statement),
 							list_make1_oid(target)) != NIL;
 	expected->known = true;
+}
+
+/*
+ * Where the rows are that a prepared SELECT looks at by a bitmap, as its indexes
+ * say for the active snapshot, in the current memory context; our caller frees that.
+ * NULL if its plan is not just such a scan.
+ */
+TIDBitmap *
+bulkpar_statement_read_bitmap(const BulkparStatement *statement)
+{
+	TIDBitmap  *bitmap = NULL;
+	PlannedStmt *stmt;
+	CachedPlan *cplan = plan_once(statement, &stmt);
+	QueryDesc  *desc = CreateQueryDesc(stmt, statement->hooks.sql,
+									   GetActiveSnapshot(), InvalidSnapshot,
+									   None_Receiver, NULL, NULL, 0);
+
+	ExecutorStart(desc, 0);
+	if (IsA(desc->planstate, BitmapHeapScanState))
+		bitmap = (TIDBitmap *) MultiExecProcNode(outerPlanState(desc->planstate));
+	ExecutorFinish(desc);
+	ExecutorEnd(desc);
+	FreeQueryDesc(desc);
+	ReleaseCachedPlan(cplan, CurrentResourceOwner);
+	return bitmap;
 }
 
 /*

@@ -14,6 +14,7 @@
 #define BULKPAR_STATEMENT_H
 
 #include "executor/spi.h"
+#include "nodes/tidbitmap.h"
 
 #include "books/job.h"
 #include "table/hooks.h"
@@ -64,6 +65,7 @@ extern void bulkpar_statement_verify(BulkparStatement *statement);
 extern char *bulkpar_statement_explain(BulkparStatement *statement);
 extern void bulkpar_statement_expect(const BulkparStatement *statement,
 									 BulkparExpected *expected);
+extern TIDBitmap *bulkpar_statement_read_bitmap(const BulkparStatement *statement);
 extern double bulkpar_statement_target_rows(const BulkparStatement *statement);
 extern List *bulkpar_statement_relations(const BulkparStatement *statement);
 extern bool bulkpar_statement_uses_key(BulkparStatement *statement);

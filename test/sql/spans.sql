@@ -22,6 +22,68 @@ SELECT status, rows_changed FROM bulkpar_delete('history', 'at <= 10000', 100);
 SELECT spans > 10 AS many, in_order, counted, done FROM spans();
 SELECT count(*), count(*) FILTER (WHERE at <= 10000) AS left_over FROM history;
 
+-- nothing is read but the blocks that an index has such rows of, whatever the key is
+CREATE TABLE events (id bigint PRIMARY KEY, at int, tenth int) WITH (fillfactor = 10, autovacuum_enabled = off);
+INSERT INTO events SELECT g, g, g % 10 FROM generate_series(1, 30000) g;
+CREATE INDEX events_at ON events (at);
+VACUUM ANALYZE events;
+SELECT regexp_replace(bulkpar_explain, '\d{4,}', '...', 'g') AS explain FROM bulkpar_explain('events', 'at > 12000 AND at <= 17000', 50, 2)
+	WHERE bulkpar_explain ~ '^(Rows|Batches|Stripes):';
+SELECT regexp_replace(bulkpar_explain, '[0-9.]+ m?s', '...', 'g') AS sample FROM bulkpar_explain('events', 'at > 12000 AND at <= 17000', 50, 2, sample => true)
+	WHERE bulkpar_explain ~ '^(Sample|Estimate):';
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET min_parallel_index_scan_size = 0;
+SELECT pg_stat_force_next_flush();
+SELECT seq_tup_read AS before FROM pg_stat_user_tables WHERE relname = 'events' \gset
+SELECT status, rows_changed FROM bulkpar_delete('events', 'at > 12000 AND at <= 17000', 50);
+SELECT seq_tup_read - :before < 5500 AS few FROM pg_stat_user_tables WHERE relname = 'events';
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*), count(*) FILTER (WHERE at > 12000 AND at <= 17000) AS left_over FROM events;
+RESET ALL;
+SET bulkpar.report = off;
+SET bulkpar.workers = 2;
+-- several indexes, of which one has whole blocks
+DROP INDEX events_at;
+CREATE INDEX ON events USING brin (at) WITH (pages_per_range = 8);
+CREATE INDEX ON events (tenth);
+SELECT pg_stat_force_next_flush();
+SELECT seq_tup_read AS before FROM pg_stat_user_tables WHERE relname = 'events' \gset
+SELECT status, rows_changed FROM bulkpar_delete('events', '(at < 3000 OR at > 25000) AND tenth < 8', 50);
+SELECT seq_tup_read - :before < 11000 AS few FROM pg_stat_user_tables WHERE relname = 'events';
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*), count(*) FILTER (WHERE (at < 3000 OR at > 25000) AND tenth < 8) AS left_over FROM events;
+-- also at the end, of a table that is not in memory
+SET effective_cache_size = '1MB';
+SELECT status, rows_changed FROM bulkpar_delete('events', 'at < 7000', 50);
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+-- but with keys in order not if it has some in most blocks, or there is no index
+SET enable_seqscan = off;
+SELECT substring(bulkpar_explain, 'rows to be.*') AS explain FROM bulkpar_explain('events', 'tenth IN (1, 4)', 50, 2)
+	WHERE bulkpar_explain LIKE 'Rows:%';
+SELECT count(*) FROM bulkpar_explain('events', 'tenth IN (1, 4)', 50, 2, sample => true) WHERE bulkpar_explain LIKE 'Sample: 3 batches %';
+SELECT status, rows_changed FROM bulkpar_delete('events', 'tenth IN (1, 4)', 50);
+SELECT spans FROM spans();
+RESET enable_seqscan;
+SET enable_indexscan = off;
+SET enable_bitmapscan = off;
+SELECT status, rows_changed FROM bulkpar_delete('events', 'tenth IN (2, 5)', 50);
+SELECT spans FROM spans();
+RESET ALL;
+SET bulkpar.report = off;
+SET bulkpar.workers = 2;
+SELECT count(*), count(*) FILTER (WHERE at < 7000 OR tenth IN (1, 2, 4, 5)) AS left_over FROM events;
+-- also if there is none at all, and statistics do not know
+CREATE INDEX events_at ON events (at);
+UPDATE events SET at = 20001 WHERE at BETWEEN 17000 AND 24000;
+ANALYZE events;
+UPDATE events SET at = -1 WHERE at = 20001;
+VACUUM (INDEX_CLEANUP) events;
+SELECT status, rows_changed FROM bulkpar_delete('events', 'at = 20001', 50);
+SELECT spans, in_order, counted, done FROM spans();
+DROP TABLE events;
+
 -- also where it is a setting that there should be none
 SET enable_tidscan = off;
 SELECT count(*) AS scans FROM bulkpar_explain('history', 'at > 10000', 100, 2) WHERE bulkpar_explain ~ 'Tid (Range )?Scan on history';
@@ -85,7 +147,8 @@ SELECT spans FROM spans();
 SELECT status, rows_changed FROM bulkpar_delete('kinds', 'c = 1', 10);
 SELECT spans > 4 AS many, in_order, counted FROM spans();
 
--- blocks are read also where the planner thinks that an index would be better
+-- blocks are read also where the planner thinks that an index would be better; that is
+-- read when rows are listed, and when spans are cut
 UPDATE history SET at = -at - 1;
 ANALYZE history;
 UPDATE history SET at = 5;
