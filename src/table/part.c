@@ -27,7 +27,8 @@
 
 #include "table/part.h"
 
-static Oid	parent_of(Oid partition);
+static bool belongs(Oid target, Oid relid, bool even_if_detached);
+static Oid	parent_of(Oid partition, bool even_if_detached);
 static bool exists(Oid relid);
 
 /*
@@ -38,8 +39,15 @@ static bool exists(Oid relid);
 bool
 bulkpar_part_belongs(Oid target, Oid relid)
 {
+	return belongs(target, relid, false);
+}
+
+/* The same; a partition that is being detached may count. */
+static bool
+belongs(Oid target, Oid relid, bool even_if_detached)
+{
 	while (relid != target && get_rel_relispartition(relid))
-		relid = parent_of(relid);
+		relid = parent_of(relid, even_if_detached);
 	return target == relid ||
 		(OidIsValid(get_rel_type_id(relid)) &&
 		 typeInheritsFrom(get_rel_type_id(relid), get_rel_type_id(target)));
@@ -51,7 +59,7 @@ bulkpar_part_belongs(Oid target, Oid relid)
  * on hundreds of partitions asks this of each several times.
  */
 static Oid
-parent_of(Oid partition)
+parent_of(Oid partition, bool even_if_detached)
 {
 	Relation	rel = table_open(InheritsRelationId, AccessShareLock);
 	Oid			parent = InvalidOid;
@@ -68,7 +76,7 @@ parent_of(Oid partition)
 	{
 		Form_pg_inherits form = (Form_pg_inherits) GETSTRUCT(tuple);
 
-		if (!form->inhdetachpending)
+		if (even_if_detached || !form->inhdetachpending)
 			parent = form->inhparent;
 	}
 	systable_endscan(scan);
@@ -89,12 +97,13 @@ bulkpar_part_may_read_all(Oid target)
 
 /*
  * Throw an error unless what a statement on the target was planned for belongs
- * to it; InvalidOid stands for nothing.
+ * to it; InvalidOid stands for nothing.  A partition that is being detached does:
+ * it may have been none when the planner took its snapshot.
  */
 void
 bulkpar_part_require(Oid target, Oid relid)
 {
-	if (!bulkpar_part_belongs(target, relid))
+	if (!belongs(target, relid, true))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 OidIsValid(relid) ?
