@@ -34,6 +34,8 @@
 #include "postmaster/bgworker.h"
 #include "replication/slot.h"
 #include "replication/walsender_private.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
@@ -46,6 +48,7 @@
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/relcache.h"
+#include "utils/snapmgr.h"
 
 /* The planner's hook has one more parameter since 19. */
 #if PG_VERSION_NUM >= 190000
@@ -366,6 +369,15 @@ bulkpar_compat_end_bitmap(BulkparBitmapIterator *iterator)
 	tbm_end_private_iterate(iterator);
 #else
 	tbm_end_iterate(iterator);
+#endif
+}
+
+/* Fail if rows that the active snapshot sees may have been taken from a page. */
+static inline void
+bulkpar_compat_test_old_snapshot(Relation rel, Page page)
+{
+#if PG_VERSION_NUM < 170000
+	TestForOldSnapshot(GetActiveSnapshot(), rel, page);
 #endif
 }
 

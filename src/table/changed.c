@@ -37,6 +37,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "compat.h"
 #include "table/changed.h"
 
 /* A table, and what is known of it at the moment. */
@@ -149,6 +150,7 @@ has_new_rows(const Before *before, BlockNumber block)
 								before->strategy);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	page = BufferGetPage(buffer);
+	bulkpar_compat_test_old_snapshot(before->rel, page);
 	for (OffsetNumber i = FirstOffsetNumber;
 		 !found && i <= PageGetMaxOffsetNumber(page); i++)
 	{
