@@ -123,12 +123,15 @@ run_together(BulkparChunkRun *run)
 	bulkpar_settings_start_transaction();
 	bulkpar_settings_restore();
 	MemoryContextSwitchTo(context);
-	bulkpar_several_lock(run->target, run->job, parts, nparts);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	SPI_connect();
-	done = bulkpar_several_update(run->target, run->job, parts, nparts);
-	SPI_finish();
-	PopActiveSnapshot();
+	done = bulkpar_several_lock(run->target, run->job, parts, nparts);
+	if (done)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		SPI_connect();
+		done = bulkpar_several_update(run->target, run->job, parts, nparts);
+		SPI_finish();
+		PopActiveSnapshot();
+	}
 	if (done)
 		done = finish(claim, run->job, parts);
 	if (!done)

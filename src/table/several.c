@@ -85,8 +85,10 @@ bulkpar_several_is_possible(BulkparTarget *target, const BulkparJob *job)
 
 /*
  * Lock the target and the parts to the end of the transaction, to change rows.
+ * False if one of them is no longer a part: then it must not be looked at, for it
+ * may be anybody's table now.
  */
-void
+bool
 bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
 					 const BulkparSeveralPart *parts, int nparts)
 {
@@ -94,15 +96,16 @@ bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
 	for (int i = 1; i < nparts; i++)
 		LockRelationOid(job->parts[parts[i].number].relid, RowExclusiveLock);
 	guard_shards(job, parts, nparts);
+	return all_belong(target, job, parts, nparts);
 }
 
 /*
  * Update all rows of the parts, as the active snapshot sees them, and say how
  * many each has.  False if they are more than a batch may have, if some were
  * left as they were by a statement that should change all, if it is not known how
- * many were changed in each, or if a part is none any more or has begun to be
- * detached, which our lock does not prevent, so that its rows were not found: then
- * the transaction must not commit.  SPI must be connected and the parts locked.
+ * many were changed in each, or if a part has begun to be detached, which our lock
+ * does not prevent, so that its rows were not found: then the transaction must not
+ * commit.  SPI must be connected and the parts locked.
  */
 bool
 bulkpar_several_update(BulkparTarget *target, const BulkparJob *job,

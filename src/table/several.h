@@ -26,7 +26,7 @@ typedef struct BulkparSeveralPart
 
 extern bool bulkpar_several_is_possible(BulkparTarget *target,
 										const BulkparJob *job);
-extern void bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
+extern bool bulkpar_several_lock(BulkparTarget *target, const BulkparJob *job,
 								 const BulkparSeveralPart *parts, int nparts);
 extern bool bulkpar_several_update(BulkparTarget *target,
 								   const BulkparJob *job,
