@@ -51,8 +51,8 @@
 #include "books/bookkeeping.h"
 #include "books/books.h"
 #include "books/kept.h"
-#include "session/settings.h"
 #include "compat.h"
+#include "session/settings.h"
 
 static TupleDesc name_columns(TupleDesc columns);
 static void protect(Oid relid);

@@ -93,8 +93,10 @@ sample_span(const BulkparJob *job, BulkparTarget *target,
 	instr_time	start;
 	double		listing_ms;
 
+	if (end == NULL)
+		return false;
 	spans = bulkpar_span_cut(plan, job, target, &nspans);
-	if (end == NULL || spans == NULL)
+	if (spans == NULL)
 		return false;
 	INSTR_TIME_SET_CURRENT(start);
 	(void) bulkpar_list_spans(job, target, &spans[0], 1, end, &aside, &list);
