@@ -32,7 +32,7 @@
 #include "call/request.h"
 #include "call/sample.h"
 #include "run/evaluate.h"
-#include "run/plan.h"
+#include "run/way.h"
 #include "session/settings.h"
 #include "session/subxact.h"
 #include "table/stripe.h"
@@ -134,7 +134,7 @@ explain(void *arg)
 	else
 	{
 		if (explanation->plan->expected < 0)
-			bulkpar_plan_expect(explanation->plan, job, target);
+			bulkpar_way_expect(explanation->plan, job, target);
 		bulkpar_target_lock(target, job, explanation->plan->largest,
 							AccessShareLock);
 		bulkpar_lines_add(&explanation->lines, "Statement: %s%s",

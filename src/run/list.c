@@ -9,7 +9,7 @@
  * The batches then reach just these rows, and look at the condition again.  They
  * go through the table as it is on disk, whatever the order of the key is; where
  * a row was found is kept with its key, see bulkpar_target_update_listed.
- * plan.c decides whether that is done, and how many rows are few: what the
+ * way.c decides whether that is done, and how many rows are few: what the
  * planner expects may be a mere guess, so the search ends as soon as it has
  * found more.
  *

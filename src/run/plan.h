@@ -63,8 +63,6 @@ typedef struct BulkparPlan
 extern BulkparPlan *bulkpar_plan_decide(const BulkparJob *job,
 										BulkparTarget *target,
 										int snapshot_holder);
-extern void bulkpar_plan_expect(BulkparPlan *plan, const BulkparJob *job,
-								BulkparTarget *target);
 extern void bulkpar_plan_job(BulkparJob *job, BulkparTarget *target,
 							 int snapshot_holder, bool alone);
 
