@@ -35,7 +35,7 @@
 #include "books/argument.h"
 #include "books/bookkeeping.h"
 #include "books/books.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 static void prepare(BulkparBookkeeping *books, BulkparQuery *query);
 static char *expand(const char *sql, char **names, int *count);
@@ -52,7 +52,7 @@ bulkpar_bookkeeping_safe_path(void)
 {
 	int			nestlevel = NewGUCNestLevel();
 
-	bulkpar_settings_set_locally("search_path", "pg_catalog, pg_temp");
+	bulkpar_process_set_locally("search_path", "pg_catalog, pg_temp");
 	return nestlevel;
 }
 

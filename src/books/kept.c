@@ -52,7 +52,7 @@
 #include "books/books.h"
 #include "books/kept.h"
 #include "compat.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 static TupleDesc name_columns(TupleDesc columns);
 static void protect(Oid relid);
@@ -168,7 +168,7 @@ bulkpar_kept_finish(Oid relid, const Bitmapset *indexed,
 	BulkparBookkeeping books;
 
 	bulkpar_bookkeeping_enter(&books);
-	bulkpar_settings_set_locally("default_tablespace", "");
+	bulkpar_process_set_locally("default_tablespace", "");
 	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);

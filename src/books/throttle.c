@@ -22,7 +22,7 @@
 #include "books/bookkeeping.h"
 #include "books/column.h"
 #include "books/throttle.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /* What is kept of a reason, or of none. */
 #define NOTE_REASON \
@@ -51,7 +51,7 @@ bulkpar_throttle_note(int64 job_id, const BulkparLedgerChunk *chunk,
 	MemoryContext context = CurrentMemoryContext;
 	BulkparBookkeeping books;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	bulkpar_bookkeeping_enter_job(&books, job_id);
 	bulkpar_argument_text(&books, "throttled_by", reason);
 	if (chunk != NULL)

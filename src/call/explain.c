@@ -33,7 +33,7 @@
 #include "call/sample.h"
 #include "run/evaluate.h"
 #include "run/way.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "session/subxact.h"
 #include "table/stripe.h"
 #include "table/target.h"
@@ -116,7 +116,7 @@ explain(void *arg)
 	BulkparJob *job = explanation->job;
 	BulkparTarget *target = explanation->target;
 
-	bulkpar_settings_scan_in_parallel(job->workers);
+	bulkpar_process_scan_in_parallel(job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	table_close(table_open(job->target, AccessShareLock), NoLock);
 	measure_once(explanation);

@@ -24,7 +24,7 @@
 #include "run/launch.h"
 #include "run/remote.h"
 #include "session/clip.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/citus.h"
 #include "table/foreign.h"
 
@@ -400,7 +400,7 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 		return;
 	if (runs)
 		bulkpar_remote_name(error, talk->node);
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	note_talk(work, talk, &report);
 	if (runs)
 		(void) bulkpar_jobstate_fail(work->job->job_id, work->job->runs,
@@ -483,7 +483,7 @@ bulkpar_answer_settle(const BulkparTalks *work, const BulkparTalk *talk)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	bulkpar_node_settle(work->job->job_id, talk->node->number,
 						talk->asked || talk->started);
 	CommitTransactionCommand();
@@ -501,7 +501,7 @@ bulkpar_answer_hang_up(BulkparTalk *talk)
 		return;
 	talk->connected = talk->sent = false;
 	if (outside)
-		bulkpar_settings_start_transaction();
+		bulkpar_process_start_transaction();
 	bulkpar_dblink_disconnect(talk->connection);
 	if (outside)
 		CommitTransactionCommand();

@@ -40,6 +40,7 @@
 #include "run/ask.h"
 #include "session/clip.h"
 #include "session/identity.h"
+#include "session/process.h"
 #include "session/settings.h"
 
 /* How long a query may take, in milliseconds. */
@@ -187,8 +188,8 @@ bulkpar_ask(const char *query, BulkparAnswer *answer)
 static void
 run_query(const char *text, BulkparAnswer *answer)
 {
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
+	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	XactReadOnly = true;
 	enable_timeout_after(STATEMENT_TIMEOUT, ASK_TIMEOUT);
 	PushActiveSnapshot(GetTransactionSnapshot());

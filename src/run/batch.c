@@ -25,7 +25,7 @@
 #include "run/batch.h"
 #include "run/pace.h"
 #include "session/message.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/bounds.h"
 #include "table/keyvalue.h"
 #include "table/place.h"
@@ -199,8 +199,8 @@ start_batch(const BulkparJob *job, const BulkparLedgerChunk *chunk,
 	MemoryContext context = CurrentMemoryContext;
 
 	Assert(!IsTransactionState());
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
+	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	MemoryContextSwitchTo(context);
 	bulkpar_target_lock(target, job, chunk->part, lockmode);
 }

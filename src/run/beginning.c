@@ -20,7 +20,7 @@
 #include "books/jobstate.h"
 #include "books/ledger.h"
 #include "run/beginning.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 static int64 take_over_job(const BulkparCall *call);
 static void raise_not_resumed(int64 job_id);
@@ -30,7 +30,7 @@ static void lock_job(int64 job_id);
 void
 bulkpar_beginning_prepare(void)
 {
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	bulkpar_job_prepare_insert();
 	CommitTransactionCommand();
 }
@@ -45,7 +45,7 @@ bulkpar_beginning_store(const BulkparCall *call, XLogRecPtr *stored_at)
 {
 	int64		job_id;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	if (call->resumed != 0)
 		job_id = take_over_job(call);
 	else

@@ -30,7 +30,7 @@
 #include "run/show.h"
 #include "session/error.h"
 #include "session/message.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/several.h"
 
 static bool is_small_enough(const BulkparChunkRun *run);
@@ -120,8 +120,8 @@ run_together(BulkparChunkRun *run)
 
 	for (int i = 0; i < nparts; i++)
 		parts[i].number = claim->parts[i];
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
+	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	MemoryContextSwitchTo(context);
 	done = bulkpar_several_lock(run->target, run->job, parts, nparts);
 	if (done)

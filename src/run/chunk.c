@@ -29,7 +29,7 @@
 #include "run/show.h"
 #include "run/span.h"
 #include "session/message.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/keyvalue.h"
 
 /*
@@ -194,7 +194,7 @@ set_back(BulkparChunkRun *run)
 	bool		ours;
 
 	bulkpar_message_discard();
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	ours = bulkpar_throttle_set_back(run->job->job_id, chunk,
 									 run->wait.reason,
 									 bulkpar_lockwait_pause(chunk->pause),
@@ -489,7 +489,7 @@ bulkpar_chunk_give_back(BulkparChunkRun *run, int nchunks)
 	bool		ours;
 
 	bulkpar_message_discard();
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	ours = bulkpar_ledger_give_back(run->job->job_id, &run->claim.chunk,
 									nchunks, bulkpar_message_report());
 	CommitTransactionCommand();

@@ -55,7 +55,7 @@
 #include "run/nodes.h"
 #include "run/pace.h"
 #include "session/clip.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 typedef struct Coordinator
 {
@@ -161,7 +161,7 @@ bulkpar_coordinator_main(Datum main_arg)
 					PGC_USERSET, PGC_S_OVERRIDE);
 
 	/* What limits the role's own sessions does not limit the bookkeeping. */
-	bulkpar_settings_start_process();
+	bulkpar_process_start();
 
 	PG_TRY();
 	{
@@ -379,7 +379,7 @@ static void
 plan_nothing(BulkparJob *job)
 {
 	job->workers = 1;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	bulkpar_job_start(job);
 	CommitTransactionCommand();
 }
@@ -390,7 +390,7 @@ has_nodes(const Coordinator *coordinator)
 {
 	int			count;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	(void) bulkpar_node_load(coordinator->job_id, &count);
 	CommitTransactionCommand();
 	return count > 0;
@@ -449,7 +449,7 @@ load_job(Coordinator *coordinator)
 	coordinator->job_context = AllocSetContextCreate(TopMemoryContext,
 													 "bulkpar job",
 													 ALLOCSET_SMALL_SIZES);
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	MemoryContextSwitchTo(coordinator->job_context);
 	coordinator->job = bulkpar_job_load(coordinator->job_id);
 	CommitTransactionCommand();
@@ -474,7 +474,7 @@ is_planned(const Coordinator *coordinator)
 {
 	bool		planned;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	planned = bulkpar_job_is_planned(coordinator->job_id);
 	CommitTransactionCommand();
 	return planned;
@@ -565,7 +565,7 @@ wait_a_while(const Coordinator *coordinator, int *events)
 						PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
-	if (bulkpar_settings_reload())
+	if (bulkpar_process_reload())
 		bulkpar_governor_follow(coordinator->governor, coordinator->job);
 }
 
@@ -637,7 +637,7 @@ follow_alterations(Coordinator *coordinator, bool woken)
 		!TimestampDifferenceExceeds(coordinator->asked_at, now, ALTER_INTERVAL))
 		return;
 	coordinator->asked_at = now;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	altered = bulkpar_alteration_follow(coordinator->job_id, &workers);
 	CommitTransactionCommand();
 	if (!altered)
@@ -652,7 +652,7 @@ follow_alterations(Coordinator *coordinator, bool woken)
 	if (workers)
 		alter_crew(coordinator);
 	tell_alteration(coordinator);
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	bulkpar_alteration_settle_followed(coordinator->job_id);
 	CommitTransactionCommand();
 }

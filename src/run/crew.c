@@ -26,7 +26,7 @@
 #include "run/crew.h"
 #include "run/launch.h"
 #include "run/worker.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /*
  * How many workers of a run may die before the job fails.  What kills one is
@@ -346,7 +346,7 @@ check_member(BulkparCrew *crew, Member *member)
 		return true;
 	(void) bulkpar_launch_empty_slot(&member->slot, 0);
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	throw_error(bulkpar_jobstatus_require(job_id));
 	left = bulkpar_ledger_release(job_id, member->number);
 	CommitTransactionCommand();
@@ -382,7 +382,7 @@ check_progress(int64 job_id)
 	BulkparJobStatus *status;
 	bool		complete;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	status = bulkpar_jobstatus_require(job_id);
 	throw_error(status);
 	complete = status->planned && bulkpar_jobstatus_is_complete(job_id);

@@ -21,7 +21,7 @@
 #include "books/subquery.h"
 #include "run/ending.h"
 #include "session/error.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/measure.h"
 
 static void measure(const BulkparJob *job, BulkparJobSpace *space);
@@ -38,7 +38,7 @@ bulkpar_ending_prepare(const BulkparJob *job)
 {
 	BulkparJobSpace now = {0};
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	(void) bulkpar_ledger_release(0, 0);
 	(void) bulkpar_jobstatus_read(0);
 	(void) bulkpar_jobstatus_is_complete(0);
@@ -60,7 +60,7 @@ bulkpar_ending_store(BulkparCall *call, int64 job_id, const BulkparJob *job,
 	BulkparJobStatus *status;
 	BulkparJobSpace after = {0};
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	(void) bulkpar_ledger_release(job_id, 0);
 	status = bulkpar_jobstatus_require(job_id);
 	if (error == NULL && (!bulkpar_jobstatus_is_complete(job_id) ||
@@ -102,7 +102,7 @@ bulkpar_ending_clean_up(const BulkparCall *call)
 		return;
 	PG_TRY();
 	{
-		bulkpar_settings_start_transaction();
+		bulkpar_process_start_transaction();
 		bulkpar_subquery_drop_unneeded();
 		CommitTransactionCommand();
 	}

@@ -37,7 +37,7 @@
 #include "run/pace.h"
 #include "run/userquery.h"
 #include "session/clip.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /* How often to look, in milliseconds, and how often where it matters. */
 #define LOOK_INTERVAL 100
@@ -141,7 +141,7 @@ find_room(const BulkparJob *job)
 	MemoryContext context = CurrentMemoryContext;
 	BulkparRoom *room;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	MemoryContextSwitchTo(context);
 	room = bulkpar_room_create(job);
 	CommitTransactionCommand();
@@ -176,7 +176,7 @@ bulkpar_governor_begin(const BulkparGovernor *governor, BulkparOutset *outset)
 {
 	int64		job_id = governor->job->job_id;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	bulkpar_outset_look(&governor->limits, outset);
 	if (governor->job->estimated_rows < LARGE_JOB)
 		outset->silent[0] = '\0';
@@ -477,7 +477,7 @@ bulkpar_governor_note(BulkparGovernor *governor, bool ended)
 	}
 	else if (!must_note(governor, now))
 		return;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	for (int i = 0; i < governor->naccounts; i++)
 		note_account(governor, &governor->accounts[i]);
 	if (governor->share != governor->noted_share)

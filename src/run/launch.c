@@ -24,7 +24,7 @@
 #include "books/books.h"
 #include "bulkpar.h"
 #include "run/launch.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /* How often a process that ends is looked at, in milliseconds. */
 #define POLL_INTERVAL 100
@@ -116,7 +116,7 @@ bulkpar_launch_begin(const BulkparIdentity *identity, dsm_handle handle)
 	bulkpar_identity_assume(identity);
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name,
 					PGC_USERSET, PGC_S_OVERRIDE);
-	bulkpar_settings_start_process();
+	bulkpar_process_start();
 	return dsm_segment_address(segment);
 }
 

@@ -50,7 +50,7 @@
 #include "run/pace.h"
 #include "run/retry.h"
 #include "session/error.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /*
  * How long to wait for a lock that somebody is known to keep, in milliseconds.
@@ -177,7 +177,7 @@ bulkpar_lockwait_find(const BulkparJob *job, BulkparLockWait *wait)
 		return;
 	wait->whole = seen_tag.locktag_type <= LOCKTAG_DATABASE_FROZEN_IDS ||
 		seen_tag.locktag_type == LOCKTAG_OBJECT;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	name_holders(job, wait);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);

@@ -15,7 +15,7 @@
 #include "access/xact.h"
 
 #include "run/look.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/keyvalue.h"
 
 /* A look at the keys of a range. */
@@ -80,8 +80,8 @@ look_at_keys(void *arg)
 	Look	   *look = arg;
 	BulkparChunkRun *run = look->run;
 
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
+	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	MemoryContextSwitchTo(run->chunk_context);
 	bulkpar_target_lock(run->target, run->job, run->claim.chunk.part,
 						AccessShareLock);

@@ -34,7 +34,7 @@
 #include "run/nodes.h"
 #include "run/talk.h"
 #include "session/clip.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /* How often the process of a run may die before the job fails. */
 #define MAX_DEATHS 5
@@ -77,7 +77,7 @@ bulkpar_nodes_create(const BulkparIdentity *identity, const char *inquiries)
 	bool		can_login;
 
 	nodes->args.identity = *identity;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	can_login = bulkpar_identity_choose_owner(&nodes->args.identity,
 											  identity->role);
 	CommitTransactionCommand();
@@ -280,7 +280,7 @@ are_complete(const BulkparNodes *nodes)
 {
 	bool		complete;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	complete = bulkpar_node_are_complete(nodes->job_id);
 	CommitTransactionCommand();
 	return complete;

@@ -48,7 +48,7 @@
 #include "bulkpar.h"
 #include "run/pace.h"
 #include "session/clip.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /* How long what was written counts, and between looks, in milliseconds. */
 #define MAX_AGE 5000
@@ -342,7 +342,7 @@ bulkpar_pace_check_interrupts(void)
 	CHECK_FOR_INTERRUPTS();
 	if (!PostmasterIsAlive())
 		proc_exit(1);
-	(void) bulkpar_settings_reload();
+	(void) bulkpar_process_reload();
 }
 
 /*
@@ -507,7 +507,7 @@ check_coordinator(int64 job_id)
 	if (now - last < USECS_PER_SEC)
 		return;
 	last = now;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	alive = bulkpar_joblock_is_held(job_id);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);

@@ -37,7 +37,7 @@
 #include "run/plan.h"
 #include "run/span.h"
 #include "run/way.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/bounds.h"
 #include "table/endkey.h"
 #include "table/keyvalue.h"
@@ -118,7 +118,7 @@ bulkpar_plan_job(BulkparJob *job, BulkparTarget *target, int snapshot_holder,
 {
 	BulkparPlan *plan;
 
-	bulkpar_settings_scan_in_parallel(alone ? 1 : job->workers);
+	bulkpar_process_scan_in_parallel(alone ? 1 : job->workers);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!job->prepared)
 		evaluate_once(job, target);

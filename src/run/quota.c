@@ -32,7 +32,7 @@
 
 #include "bulkpar.h"
 #include "run/quota.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /*
  * The second field of our locks.  In those of joblock.c, which are user locks
@@ -127,7 +127,7 @@ limit_of_role(Oid role)
 	HeapTuple	tuple;
 
 	if (own_transaction)
-		bulkpar_settings_start_transaction();
+		bulkpar_process_start_transaction();
 	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
 	if (HeapTupleIsValid(tuple))
 	{

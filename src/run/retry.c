@@ -29,7 +29,7 @@
 #include "run/pace.h"
 #include "run/retry.h"
 #include "session/message.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /*
  * The pause after the first try, in milliseconds, about as long as a batch of
@@ -101,7 +101,7 @@ bulkpar_retry_count_failure(BulkparRetryTally *tally, const BulkparJob *job,
 	tally->failed++;
 	if (job->workers == 1)
 		return 1;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	if (bulkpar_ledger_lock(job))
 	{
 		workers = bulkpar_ledger_count_workers(job->job_id);

@@ -24,7 +24,7 @@
 #include "utils/memutils.h"
 
 #include "run/rowerror.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/statement.h"
 
 /*
@@ -116,8 +116,8 @@ statement_stands(BulkparChunkRun *run)
 	{
 		BulkparKeyShape shape;
 
-		bulkpar_settings_start_transaction();
-		bulkpar_settings_restore();
+		bulkpar_process_start_transaction();
+		bulkpar_process_restore();
 		MemoryContextSwitchTo(run->batch_context);
 		bulkpar_target_lock(run->target, run->job, run->claim.chunk.part,
 							RowExclusiveLock);

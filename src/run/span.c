@@ -51,7 +51,7 @@
 #include "run/lockwait.h"
 #include "run/span.h"
 #include "session/message.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/changed.h"
 #include "table/indexed.h"
 #include "table/keyvalue.h"
@@ -234,8 +234,8 @@ list_in_transaction(void *arg)
 	MemoryContextReset(claim->list_context);
 	claim->lo = NULL;
 	bulkpar_message_discard();
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
+	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	MemoryContextSwitchTo(claim->list_context);
 	find_rows(listing);
 	listing->ours = note_found(listing);

@@ -40,7 +40,7 @@
 #include "run/launch.h"
 #include "run/remote.h"
 #include "run/talk.h"
-#include "session/settings.h"
+#include "session/process.h"
 
 /* How often the coordinator is looked for, in milliseconds. */
 #define ALIVE_INTERVAL 1000
@@ -146,7 +146,7 @@ make_inquiries(BulkparTalks *work)
 	ErrorData  *error;
 	int			count;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	MemoryContextSwitchTo(TopMemoryContext);
 	work->inquiries = bulkpar_inquiry_read(shared->inquiries);
 	error = bulkpar_inquiry_greet(work->inquiries);
@@ -194,7 +194,7 @@ has_coordinator(int64 job_id)
 {
 	bool		alive;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	alive = bulkpar_joblock_is_held(job_id);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -211,11 +211,11 @@ start_work(BulkparTalks *work, int64 job_id)
 												  ALLOCSET_SMALL_SIZES);
 	BulkparNode *nodes;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	MemoryContextSwitchTo(context);
 	work->job = bulkpar_job_load(job_id);
 	nodes = bulkpar_node_load(job_id, &work->count);
-	bulkpar_settings_adopt(&work->job->settings);
+	bulkpar_process_adopt(&work->job->settings);
 	work->talks = palloc0(sizeof(BulkparTalk) * work->count);
 	for (int i = 0; i < work->count; i++)
 	{
@@ -343,8 +343,8 @@ go_on(BulkparTalks *work, BulkparTalk *talk)
 {
 	PG_TRY();
 	{
-		bulkpar_settings_start_transaction();
-		bulkpar_settings_restore();
+		bulkpar_process_start_transaction();
+		bulkpar_process_restore();
 		MemoryContextSwitchTo(talk->context);
 		ask_or_listen(work, talk);
 		CommitTransactionCommand();

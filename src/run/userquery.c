@@ -40,6 +40,7 @@
 #include "run/ask.h"
 #include "run/launch.h"
 #include "run/userquery.h"
+#include "session/process.h"
 #include "session/settings.h"
 
 /* Between two questions, in milliseconds. */
@@ -268,7 +269,7 @@ launch_asker(BulkparUserquery *userquery, TimestampTz now)
 	};
 
 	userquery->launched_at = now;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	userquery->no_login =
 		!bulkpar_identity_choose_owner(&args.identity, args.identity.role);
 	CommitTransactionCommand();
@@ -343,7 +344,7 @@ bulkpar_userquery_main(Datum main_arg)
 						 ASK_INTERVAL, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		(void) bulkpar_settings_reload();
+		(void) bulkpar_process_reload();
 	}
 }
 
@@ -357,7 +358,7 @@ start_asker(const UserqueryArgs *args, const char *configured)
 	const char *query;
 	BulkparJob *job;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	MemoryContextSwitchTo(TopMemoryContext);
 	job = bulkpar_job_load(args->job_id);
 	query = bulkpar_settings_value(&job->settings, "bulkpar.throttle_query");
@@ -367,7 +368,7 @@ start_asker(const UserqueryArgs *args, const char *configured)
 		!bulkpar_settings_may_run(&job->settings, "bulkpar.throttle_query",
 								  job->owner))
 		query = "SELECT 'it was set by a role that may not run it'::text";
-	bulkpar_settings_adopt(&job->settings);
+	bulkpar_process_adopt(&job->settings);
 	SetConfigOption("bulkpar.job_id", psprintf(INT64_FORMAT, args->job_id),
 					PGC_BACKEND, PGC_S_OVERRIDE);
 	CommitTransactionCommand();
@@ -404,8 +405,8 @@ coordinator_is_alive(int64 job_id)
 	MemoryContext context = CurrentMemoryContext;
 	bool		alive;
 
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
+	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	alive = bulkpar_joblock_is_held(job_id);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);

@@ -49,7 +49,7 @@
 #include "session/error.h"
 #include "session/identity.h"
 #include "session/message.h"
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/target.h"
 
 /* How the launcher tells a worker who it is, in bgw_extra. */
@@ -172,7 +172,7 @@ bulkpar_worker_main(Datum main_arg)
 	PG_TRY();
 	{
 		bulkpar_pace_attach(args.pace, args.place);
-		bulkpar_settings_start_process();
+		bulkpar_process_start();
 		if (args.job_id == 0)
 		{
 			look_ahead(&args);
@@ -216,7 +216,7 @@ look_ahead(const WorkerArgs *args)
 {
 	Relation	rel;
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	bulkpar_job_prepare_load();
 	if (args->expected.known &&
 		ConditionalLockRelationOid(args->expected.target, AccessShareLock))
@@ -263,13 +263,13 @@ start_run(BulkparChunkRun *run, const WorkerArgs *args)
 
 	bulkpar_message_start();
 
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	bulkpar_joblock_mark(args->job_id);
 	MemoryContextSwitchTo(context);
 	job = bulkpar_job_load(args->job_id);
 	job->runs = args->runs;
 	job->expected = args->expected;
-	bulkpar_settings_adopt(&job->settings);
+	bulkpar_process_adopt(&job->settings);
 	bulkpar_retry_start();
 	run->job = job;
 	run->size.given = run->size.size = job->batch_size;
@@ -352,8 +352,8 @@ plan_in_transaction(void *arg)
 	Work	   *work = arg;
 	BulkparChunkRun *run = work->run;
 
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
+	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	if (!bulkpar_ledger_lock(run->job))
 	{
 		AbortCurrentTransaction();
@@ -421,8 +421,8 @@ claim(void *arg)
 	bulkpar_chunk_follow(run);
 	if (bulkpar_pace_retire())
 		return;
-	bulkpar_settings_start_transaction();
-	bulkpar_settings_restore();
+	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	bulkpar_joblock_mark(run->job->job_id);
 	MemoryContextSwitchTo(run->chunk_context);
 	work->done = bulkpar_joblock_is_held(run->job->job_id) &&
@@ -453,7 +453,7 @@ record_error(const BulkparChunkRun *run, const WorkerArgs *args,
 	/* While it is not stored there is nothing to record it in. */
 	if (args->job_id == 0)
 		return;
-	bulkpar_settings_start_transaction();
+	bulkpar_process_start_transaction();
 	if (run->claim.chunk.chunk_no != 0)
 		bulkpar_ledger_fail(args->job_id, &run->claim.chunk, error,
 							bulkpar_message_report());

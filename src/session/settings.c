@@ -6,9 +6,7 @@
  * A job carries the settings that the calling session has (search_path,
  * TimeZone, app.user and so on) other than by the server's configuration, and
  * those that the job's owner would have by default, but for those that concern
- * the session itself.  A worker takes them over as if its client had sent
- * them at the start, so that they are what RESET ALL goes back to: that undoes
- * what user code in one batch has set before the next one begins.
+ * the session itself.  Its processes take them over, see process.c.
  *
  * Each is set with the rights that it was set with in the calling session, and
  * no more.  That counts for settings of a superuser, and also for those of
@@ -27,13 +25,9 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_db_role_setting.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "optimizer/cost.h"
-#include "optimizer/paths.h"
-#include "postmaster/interrupt.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -45,7 +39,7 @@
 
 #include "bulkpar.h"
 #include "compat.h"
-#include "session/identity.h"
+#include "session/process.h"
 #include "session/settings.h"
 #include "session/window.h"
 
@@ -73,25 +67,6 @@ static const char *const session_settings[] = {
 	"synchronous_commit",
 	"transaction_timeout",
 };
-
-/* What every process of bulkpar runs with. */
-static const char *const process_settings[][2] = {
-	/* the statements are short */
-	{"jit", "off"},
-	/* limits that a role has for its own sessions */
-	{"lock_timeout", "0"},
-	{"transaction_timeout", "0"},
-	/* progress is in the same transaction; the last commit flushes all */
-	{"synchronous_commit", "off"},
-	/* what is said goes to the caller, who has a setting of its own */
-	{"client_min_messages", "notice"},
-};
-
-/*
- * From how many blocks on a scan of a table takes a second process.  To start one
- * takes some milliseconds.
- */
-#define PARALLEL_SCAN_BLOCKS (1024 * 1024 / BLCKSZ)
 
 static int	compare_names(const ListCell *a, const ListCell *b);
 static bool is_set(const struct config_generic *setting);
@@ -239,7 +214,7 @@ bulkpar_settings_add(BulkparSettings *settings, const char *name,
 	{
 		int			nestlevel = NewGUCNestLevel();
 
-		bulkpar_settings_set_locally(name, value);
+		bulkpar_process_set_locally(name, value);
 		setting->value = copy_value(name, GetConfigOption(name, false, false));
 		AtEOXact_GUC(false, nestlevel);
 	}
@@ -326,100 +301,6 @@ bulkpar_settings_is_configured(const char *name)
 	const struct config_generic *variable = find_variable(name);
 
 	return variable != NULL && variable->source > PGC_S_DYNAMIC_DEFAULT;
-}
-
-/* Set what every process of bulkpar runs with. */
-void
-bulkpar_settings_start_process(void)
-{
-	for (int i = 0; i < (int) lengthof(process_settings); i++)
-	{
-		if (GetConfigOption(process_settings[i][0], true, false) != NULL)
-			SetConfigOption(process_settings[i][0], process_settings[i][1],
-							PGC_SUSET, PGC_S_OVERRIDE);
-	}
-}
-
-/* Read the configuration again if that was asked for.  Whether it was. */
-bool
-bulkpar_settings_reload(void)
-{
-	if (!ConfigReloadPending)
-		return false;
-	ConfigReloadPending = false;
-	ProcessConfigFile(PGC_SIGHUP);
-	return true;
-}
-
-/*
- * Make the settings the defaults of this session.  Must be called in a
- * transaction.
- */
-void
-bulkpar_settings_adopt(const BulkparSettings *settings)
-{
-	for (int i = 0; i < settings->count; i++)
-	{
-		const BulkparSetting *setting = &settings->items[i];
-
-		(void) set_config_option_ext(setting->name, setting->value,
-									 setting->superuser ? PGC_SUSET :
-									 PGC_USERSET, PGC_S_CLIENT, setting->role,
-									 GUC_ACTION_SET, true, ERROR, false);
-	}
-}
-
-/*
- * Until the end of the transaction or subtransaction, let a plan scan a table
- * in as many processes as a job has workers, this one among them, unless it may
- * not be parallel at all.  Nothing else runs meanwhile, so that a second process
- * pays also for a table that the planner would give none.
- */
-void
-bulkpar_settings_scan_in_parallel(int workers)
-{
-	char		value[12];
-
-	if (max_parallel_workers_per_gather == 0)
-		return;
-	pg_ltoa(workers - 1, value);
-	bulkpar_settings_set_locally("max_parallel_workers_per_gather", value);
-	bulkpar_settings_set_locally("parallel_leader_participation", "on");
-	pg_ltoa(Min(min_parallel_table_scan_size, PARALLEL_SCAN_BLOCKS), value);
-	bulkpar_settings_set_locally("min_parallel_table_scan_size", value);
-}
-
-/*
- * Set a setting to the end of the transaction, of the subtransaction or of the nest
- * level that the caller has begun, with the rights of the current user.
- */
-void
-bulkpar_settings_set_locally(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, ERROR, false);
-}
-
-/*
- * Start a transaction of the kind that the work needs, whatever the defaults
- * of the role and the database are or user code has made of them.
- */
-void
-bulkpar_settings_start_transaction(void)
-{
-	DefaultXactIsoLevel = XACT_READ_COMMITTED;
-	DefaultXactReadOnly = false;
-	DefaultXactDeferrable = false;
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-}
-
-/* Go back to the job's role and settings, whatever user code has set since. */
-void
-bulkpar_settings_restore(void)
-{
-	bulkpar_identity_restore();
-	ResetAllOptions();
 }
 
 /*

@@ -44,12 +44,5 @@ extern const char *bulkpar_settings_value(const BulkparSettings *settings,
 extern bool bulkpar_settings_may_run(const BulkparSettings *settings,
 									 const char *name, Oid owner);
 extern bool bulkpar_settings_is_configured(const char *name);
-extern void bulkpar_settings_start_process(void);
-extern bool bulkpar_settings_reload(void);
-extern void bulkpar_settings_adopt(const BulkparSettings *settings);
-extern void bulkpar_settings_set_locally(const char *name, const char *value);
-extern void bulkpar_settings_scan_in_parallel(int workers);
-extern void bulkpar_settings_start_transaction(void);
-extern void bulkpar_settings_restore(void);
 
 #endif							/* BULKPAR_SETTINGS_H */

@@ -23,7 +23,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
-#include "session/settings.h"
+#include "session/process.h"
 #include "table/keyvalue.h"
 
 static int	cut_range(const BulkparKey *key, const Datum *lo, const Datum *hi,
@@ -464,6 +464,6 @@ set_text_modes(void)
 	int			nestlevel = NewGUCNestLevel();
 
 	for (int i = 0; i < (int) lengthof(modes); i++)
-		bulkpar_settings_set_locally(modes[i][0], modes[i][1]);
+		bulkpar_process_set_locally(modes[i][0], modes[i][1]);
 	return nestlevel;
 }
