@@ -33,6 +33,7 @@ PARTS = {
     'toast': (parts.run_toast, 50_000, 3),
     'skewed': (parts.run_skewed, 500_000, 3),
     'few': (parts.run_few, 10_000_000, 5),
+    'huge': (parts.run_huge, 50_000_000, 1),
     'shapes': (shapes.run_shapes, 500_000, 5),
     'delete': (deletes.run_delete, 1_000_000, 5),
     'move': (walks.run_move, 1_000_000, 5),

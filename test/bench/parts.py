@@ -80,6 +80,14 @@ def run_skewed(bench, rows, rounds):
                   {**ONE_UPDATE, **BY_KEY, **PSQL, **BULKPAR}, rounds)
 
 
+def run_huge(bench, rows, rounds):
+    """Once each: a copy of the table takes as long as some of the ways."""
+    change = tables.Orders(rows)
+    change.create()
+    compare(bench, 'huge', change, {**ONE_UPDATE, **PSQL, **BULKPAR}, rounds)
+    change.drop()
+
+
 def run_few(bench, rows, rounds):
     for table in (tables.FewRows, tables.FewRowsByIndex,
                   tables.FewRowsInPartitions):

@@ -123,3 +123,24 @@ class SkewedKeys(Counters):
             FROM (SELECT i, ceil(%(rows)s / 48.0)::int AS size
                   FROM generate_series(0, %(rows)s - 1) AS i) AS number""",
                          {'rows': self.rows})
+
+
+class Orders(Counters):
+    """A column in no index of a table that has two."""
+    table = 'orders'
+    key = 'id'
+
+    def fill(self, connection):
+        database.execute(connection, """
+            CREATE TABLE orders (id bigint NOT NULL, customer int NOT NULL,
+                                 at timestamptz NOT NULL,
+                                 counter int NOT NULL, note text NOT NULL)""")
+        database.execute(connection, """
+            INSERT INTO orders
+            SELECT i, abs(hashint8(i) %% 1000000),
+                   '2024-01-01'::timestamptz + i * interval '1 s', 0,
+                   repeat('x', 30)
+            FROM generate_series(1, %s) AS i""", (self.rows,))
+        database.execute(connection, """
+            ALTER TABLE orders ADD PRIMARY KEY (id);
+            CREATE INDEX ON orders (at)""")
