@@ -18,11 +18,12 @@ class Shape(Change):
     """A statement on the table "t", beside other tables."""
     table = 't'
 
-    def __init__(self, name, rows, tables, statement, others=()):
+    def __init__(self, name, rows, tables, statement, others=(), role=None):
         super().__init__(rows, name, statement)
         self.name = name
         self.tables = tables
         self.others = others
+        self.role = role
 
     def __str__(self):
         return self.name
@@ -50,15 +51,23 @@ class Shape(Change):
                 for table in ('t', *self.others)]
 
 
-def one_statement(shape):
+def connect(shape):
+    """Return a connection that runs the statement as the role of the shape."""
     connection = database.connect()
+    if shape.role:
+        database.execute(connection, f'SET ROLE {shape.role}')
+    return connection
+
+
+def one_statement(shape):
+    connection = connect(shape)
     elapsed, _ = ways.time_statement(connection, shape.expression)
     connection.close()
     return elapsed
 
 
 def bulkpar(shape):
-    connection = database.connect()
+    connection = connect(shape)
     elapsed, rows = ways.time_statement(
         connection, 'SELECT status FROM bulkpar_execute(%(statement)s)',
         {'statement': shape.expression})
@@ -179,6 +188,20 @@ def not_estimated(rows):
                   "UPDATE t SET data = NULL WHERE data::text = 'null'")]
 
 
+def policy(rows):
+    """Half of the rows are not to be seen; numbers are not leakproof."""
+    return [Shape('a policy hides half of the rows', rows, [
+        'CREATE TABLE t (id numeric PRIMARY KEY, owner text, n int DEFAULT 0)',
+        f"""INSERT INTO t
+            SELECT g, CASE WHEN g % 2 = 0 THEN 'tenant' ELSE 'other' END
+            FROM generate_series(1, {rows}) AS g""",
+        'DROP ROLE IF EXISTS tenant', 'CREATE ROLE tenant',
+        'GRANT SELECT, UPDATE ON t TO tenant',
+        'CREATE POLICY own ON t USING (owner = current_user)',
+        'ALTER TABLE t ENABLE ROW LEVEL SECURITY'],
+                  'UPDATE t SET n = n + 1', role='tenant')]
+
+
 def measure(shape, way):
     shape.start_afresh()
     return way(shape), shape.checksum()
@@ -207,7 +230,7 @@ def run_shapes(bench, rows, rounds):
     """Compare each shape with one statement, in pairs."""
     lines = []
     for shapes in (tenant, whole_table, other_table, partitions, cascades,
-                   not_estimated):
+                   not_estimated, policy):
         for shape in shapes(rows):
             shape.create()
             seconds = take_turns(bench, shape, rounds)
