@@ -394,7 +394,7 @@ if (!citus_is_real())
 {
 	my ($moved) = map { $_->[0] } grep { $_->[1] == $two } @users;
 
-	$call = start_on_nodes($here, 'moving');
+	$call = start_on_nodes($here, 'moving', 20);
 	move_shard('users', $moved, $one, 'block_writes');
 	like(call_error($call), qr/^ERROR:  55000: shard $moved is not on this node any more\nDETAIL: .*^CONTEXT: .*node ".*:@{[ $two->port ]}"/ms,
 		'a shard that moves: the job fails');
@@ -441,7 +441,7 @@ is_still('and nothing is at work');
 
 # While it is changed.
 zero('users');
-$call = start_on_nodes($here, 'splitting');
+$call = start_on_nodes($here, 'splitting', 20);
 ($split) = map { $_->[0] } grep { $_->[1] == $one } placements('users');
 split_shard('users', $split);
 like(call_error($call), qr/^ERROR:  (55000: shard $split is not on this node any more|42P01: a table of the job no longer exists)\n(?!HINT: .*bulkpar_resume)/m,

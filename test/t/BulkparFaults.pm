@@ -78,13 +78,13 @@ sub start_slow_job
 	return ($call, wait_for_rows($node, 200, $after));
 }
 
-# Start a job of that name on the users of two other servers, where slow(n) takes a
-# while, and wait until both are at work.  Returns the call.
+# Start a job of that name on the users of two other servers, where slow(n) takes so
+# many milliseconds for each row, and wait until both are at work.  Returns the call.
 sub start_on_nodes
 {
-	my ($node, $name) = @_;
-	my $call = start_call($node, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1 + slow(1)',"
-		  . " 20, 2, job_name => '$name')");
+	my ($node, $name, $pause) = @_;
+	my $call = start_call($node, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1 + slow("
+		  . ($pause // 2) . ")', 20, 2, job_name => '$name')");
 
 	wait_until($node, 'count(*) FILTER (WHERE n.rows_done > 0) = 2 FROM bulkpar_nodes n JOIN bulkpar_jobs j'
 		  . " USING (job_id) WHERE j.job_name = '$name'");
