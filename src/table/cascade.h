@@ -13,8 +13,31 @@
 #ifndef BULKPAR_CASCADE_H
 #define BULKPAR_CASCADE_H
 
-#include "postgres.h"
+#include "access/attnum.h"
+#include "nodes/pg_list.h"
+
+/* A foreign key that has actions. */
+typedef struct BulkparForeignKey
+{
+	Oid			relid;			/* its table, ... */
+	Oid			referenced;		/* ... and the one that it refers to */
+	char		on_delete;
+	char		on_update;
+	int			ncolumns;
+	AttrNumber	columns[INDEX_MAX_KEYS];
+	AttrNumber	references[INDEX_MAX_KEYS];
+	Oid			operators[INDEX_MAX_KEYS];	/* referenced = column */
+
+	/* what it does for a statement: */
+	bool		acts;			/* anything, ... */
+	bool		nulls;			/* ... sets columns to null, ... */
+	bool		defaults;		/* ... or to their default */
+} BulkparForeignKey;
 
 extern bool bulkpar_cascade_leads(Oid from, Oid to);
+extern List *bulkpar_cascade_find(const List *tables, bool deletes,
+								  const List *columns);
+extern bool bulkpar_cascade_is_of(const BulkparForeignKey *key, Oid relid,
+								  bool refers);
 
 #endif							/* BULKPAR_CASCADE_H */

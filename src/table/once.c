@@ -45,6 +45,7 @@
 #include "table/reach.h"
 #include "table/reread.h"
 #include "table/substitute.h"
+#include "table/tied.h"
 #include "table/used.h"
 
 /* A walk through the query of a statement. */
@@ -52,6 +53,7 @@ typedef struct Walk
 {
 	BulkparOnce *once;
 	const BulkparDrive *drive;
+	BulkparReachChanged changed;
 	bool		rest;			/* it is through that of the drive */
 	Query	   *top;
 	Query	   *query;			/* that we are in, ... */
@@ -92,10 +94,16 @@ static void check_types(const Query *query);
 void
 bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
 {
-	Walk		walk = {.once = once, .drive = drive, .top = drive->query};
+	Walk		walk = {
+		.once = once,
+		.drive = drive,
+		.changed.tables = drive->changed,
+		.top = drive->query
+	};
 	Walk		rest = {
 		.once = once,
 		.drive = drive,
+		.changed.tables = drive->changed,
 		.rest = true,
 		.top = drive->rest
 	};
@@ -103,6 +111,11 @@ bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
 	once->found = once->reread = once->members = NIL;
 	if (once->job == NULL)
 		return;
+	if (!once->job->sees_batches)
+	{
+		walk.changed.keys = bulkpar_tied_keys(drive);
+		walk.changed.tied = bulkpar_tied_find(drive, walk.changed.keys);
+	}
 	walk_query(&walk, walk.top);
 	if (rest.top != NULL)
 		walk_query(&rest, rest.top);
@@ -147,7 +160,7 @@ walk_cte(Walk *walk, CommonTableExpr *cte)
 		walk_dependent(walk, query, cte->location);
 		return;
 	}
-	reach = bulkpar_reach_look((Node *) query, walk->drive->changed, true);
+	reach = bulkpar_reach_look((Node *) query, &walk->changed, true);
 	if (cte->cterecursive || cte->ctematerialized == CTEMaterializeAlways ||
 		(cte->cterefcount > 1 && cte->ctematerialized == CTEMaterializeDefault) ||
 		bulkpar_reach_needs_once(&reach))
@@ -174,7 +187,7 @@ walk_item(Walk *walk, Query *query, int rti)
 		rte->rtekind == RTE_RESULT)
 		return;
 	closed = bulkpar_reach_is_closed_item(rte, walk->level);
-	reach = bulkpar_reach_look_at_item(rte, walk->drive->changed);
+	reach = bulkpar_reach_look_at_item(rte, &walk->changed);
 	if (closed && (rte->rtekind == RTE_SUBQUERY || walk->level == 0))
 		once = bulkpar_reach_needs_once(&reach);
 	else if (rte->rtekind == RTE_SUBQUERY)
@@ -218,7 +231,7 @@ walk_sublink(Walk *walk, SubLink *sublink)
 		walk_dependent(walk, query, sublink->location);
 		return;
 	}
-	reach = bulkpar_reach_look((Node *) query, walk->drive->changed, true);
+	reach = bulkpar_reach_look((Node *) query, &walk->changed, true);
 	if (!walk->rest && walk->level == 0 && bulkpar_reread_is_list(sublink))
 	{
 		walk->choices++;
@@ -327,7 +340,7 @@ walk_dependent(Walk *walk, Query *query, int location)
 {
 	const BulkparJob *job = walk->once->job;
 	BulkparReach reach = bulkpar_reach_look((Node *) query,
-											walk->drive->changed, false);
+											&walk->changed, false);
 
 	/* Without a FROM list it is no more than an expression. */
 	if (query->rtable == NIL)
@@ -336,6 +349,9 @@ walk_dependent(Walk *walk, Query *query, int location)
 							   OidIsValid(reach.function)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 reach.by_key ?
+				 errmsg("a subquery that is evaluated for each row reads table \"%s\", rows of which foreign keys change",
+						get_rel_name(reach.reads_changed)) :
 				 OidIsValid(reach.reads_changed) ?
 				 errmsg("a subquery that is evaluated for each row reads table \"%s\" itself",
 						get_rel_name(reach.reads_changed)) :

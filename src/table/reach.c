@@ -30,12 +30,13 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "table/cascade.h"
 #include "table/part.h"
 #include "table/reach.h"
 
 typedef struct Search
 {
-	const List *changed;		/* OIDs of tables that the statement changes */
+	const BulkparReachChanged *changed;
 	bool		deep;			/* go into its subqueries */
 	List	   *inside;			/* views that we are in, whose queries name
 								 * them too, and tables in whose policies we
@@ -131,7 +132,7 @@ is_beyond(const Depth *depth, int levels)
  * subqueries, if it is to be a deep look.
  */
 BulkparReach
-bulkpar_reach_look(Node *node, const List *changed, bool deep)
+bulkpar_reach_look(Node *node, const BulkparReachChanged *changed, bool deep)
 {
 	Search		search = {.changed = changed, .deep = deep};
 
@@ -144,7 +145,8 @@ bulkpar_reach_look(Node *node, const List *changed, bool deep)
 
 /* The same of an item of a FROM list, and all that is in it. */
 BulkparReach
-bulkpar_reach_look_at_item(RangeTblEntry *rte, const List *changed)
+bulkpar_reach_look_at_item(RangeTblEntry *rte,
+						   const BulkparReachChanged *changed)
 {
 	Search		search = {.changed = changed, .deep = true};
 
@@ -228,11 +230,21 @@ look_at_table(const RangeTblEntry *rte, Search *search)
 	if (!list_member_oid(search->inside, rte->relid))
 		look_inside(rte->relid, search);
 	search->reach.is_mutable |= rte->tablesample != NULL;
-	foreach(lc, search->changed)
+	foreach(lc, search->changed->keys)
 	{
-		if (bulkpar_part_belongs(lfirst_oid(lc), rte->relid) ||
-			(rte->inh && bulkpar_part_belongs(rte->relid, lfirst_oid(lc))))
-			search->reach.reads_changed = lfirst_oid(lc);
+		if (!bulkpar_cascade_is_of(lfirst(lc), rte->relid, false) ||
+			list_member_ptr(search->changed->tied, rte))
+			continue;
+		search->reach.reads_changed = rte->relid;
+		search->reach.by_key = true;
+	}
+	foreach(lc, search->changed->tables)
+	{
+		if (!bulkpar_part_belongs(lfirst_oid(lc), rte->relid) &&
+			!(rte->inh && bulkpar_part_belongs(rte->relid, lfirst_oid(lc))))
+			continue;
+		search->reach.reads_changed = lfirst_oid(lc);
+		search->reach.by_key = false;
 	}
 }
 

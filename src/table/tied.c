@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * tied.c
+ *		Tables of a query of which foreign keys change no row that it sees.
+ *
+ * Where a batch deletes or updates rows, the actions of foreign keys change rows of
+ * other tables, and a query that a later batch runs for its rows sees that: one
+ * statement would not.  It does no harm where the query sees only rows that refer to
+ * its own row, as in
+ *
+ *		DELETE FROM users WHERE NOT EXISTS
+ *		(SELECT FROM orders WHERE orders.user_id = users.id)
+ *
+ * with a foreign key of user_id: its action changes none but those of a row that is
+ * deleted.  Such a table is tied, and so is one whose rows refer to rows of a tied
+ * one in the same query.  It must be so for each foreign key that acts on it.
+ *
+ * SET DEFAULT may let a row refer to another one, and SET NULL adds nulls, which
+ * NOT IN is sensitive to.
+ *
+ * Copyright (c) 2026, bulkpar contributors
+ *
+ * IDENTIFICATION
+ *	  src/table/tied.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "nodes/nodeFuncs.h"
+#include "nodes/primnodes.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
+
+#include "table/cascade.h"
+#include "table/tied.h"
+
+/* A column of a table, by the level of the query that has it. */
+typedef struct Column
+{
+	int			level;			/* below the query of the drive */
+	int			rti;
+	AttrNumber	attnum;
+} Column;
+
+/* What a query says of two columns. */
+typedef struct Equality
+{
+	Column		left;
+	Column		right;
+	Oid			operator;
+	bool		listed;			/* by IN, or NOT IN */
+} Equality;
+
+typedef struct Search
+{
+	const BulkparDrive *drive;
+	const List *keys;
+	int			level;			/* of the query that we are in */
+	const Query *query;
+	List	   *equalities;		/* that hold in it */
+	List	   *tied;			/* range table entries */
+} Search;
+
+static bool reads_others(Node *node, void *context);
+static bool walk(Node *node, void *context);
+static void tie_query(Search *search, Query *query, const SubLink *sublink);
+static void note_join(Search *search, Node *node);
+static void note_condition(Search *search, Node *node);
+static void note_list(Search *search, const SubLink *sublink);
+static void note(Search *search, Oid operator, const Node *left,
+				 int left_level, const Node *right, bool listed);
+static const Var *strip(const Node *node);
+static bool is_tied(const Search *search, int rti);
+static bool follows(const Search *search, int rti,
+					const BulkparForeignKey *key);
+static bool refers_to(const Search *search, int rti,
+					  const BulkparForeignKey *key, int level, int other);
+static bool are_equal(const Search *search, const Column *column,
+					  const Column *reference, const BulkparForeignKey *key,
+					  int number);
+static bool is_column(const Column *column, const Column *other);
+static AttrNumber translate(Oid from, AttrNumber attnum, Oid to);
+
+/*
+ * The foreign keys whose actions change what later batches of a statement read; none
+ * if it reads nothing but its table.
+ */
+List *
+bulkpar_tied_keys(const BulkparDrive *drive)
+{
+	const RangeTblEntry *rte = rt_fetch(drive->rti, drive->query->rtable);
+	List	   *tables = drive->rest == NULL ? drive->changed :
+		list_make1_oid(rte->relid);
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	if ((drive->query->commandType != CMD_DELETE &&
+		 drive->query->commandType != CMD_UPDATE) ||
+		!query_tree_walker(drive->query, reads_others, (void *) rte,
+						   QTW_EXAMINE_RTES_BEFORE))
+		return NIL;
+	foreach(lc, drive->query->targetList)
+	{
+		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (!entry->resjunk)
+			columns = lappend(columns,
+							  get_attname(rte->relid, entry->resno, false));
+	}
+	return bulkpar_cascade_find(tables,
+								drive->query->commandType == CMD_DELETE,
+								columns);
+}
+
+static bool
+reads_others(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+		return node != context &&
+			((RangeTblEntry *) node)->rtekind == RTE_RELATION;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, reads_others, context,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, reads_others, context);
+}
+
+/* The range table entries of the tables that are tied. */
+List *
+bulkpar_tied_find(const BulkparDrive *drive, const List *keys)
+{
+	Search		search = {.drive = drive, .keys = keys, .level = -1};
+
+	if (keys != NIL)
+		tie_query(&search, drive->query, NULL);
+	return search.tied;
+}
+
+static bool
+walk(Node *node, void *context)
+{
+	Search	   *search = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		tie_query(search, (Query *) node, NULL);
+		return false;
+	}
+	if (IsA(node, SubLink))
+	{
+		SubLink    *sublink = (SubLink *) node;
+
+		(void) walk(sublink->testexpr, context);
+		tie_query(search, (Query *) sublink->subselect, sublink);
+		return false;
+	}
+	return expression_tree_walker(node, walk, context);
+}
+
+/* Find those of a query, which may be the one of a sublink, and below it. */
+static void
+tie_query(Search *search, Query *query, const SubLink *sublink)
+{
+	const Query *outer = search->query;
+	List	   *equalities = search->equalities;
+	bool		more = true;
+
+	search->level++;
+	search->query = query;
+	search->equalities = NIL;
+	note_join(search, (Node *) query->jointree);
+	if (sublink != NULL)
+		note_list(search, sublink);
+	while (more)
+	{
+		more = false;
+		for (int rti = 1; rti <= list_length(query->rtable); rti++)
+		{
+			RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+
+			if (rte->rtekind != RTE_RELATION ||
+				list_member_ptr(search->tied, rte) || !is_tied(search, rti))
+				continue;
+			search->tied = lappend(search->tied, rte);
+			more = true;
+		}
+	}
+	(void) query_tree_walker(query, walk, search, 0);
+	search->level--;
+	search->query = outer;
+	search->equalities = equalities;
+}
+
+/* Note what the conditions of a FROM list or join require of all its rows. */
+static void
+note_join(Search *search, Node *node)
+{
+	ListCell   *lc;
+
+	if (node == NULL)
+		return;
+	if (IsA(node, FromExpr))
+	{
+		foreach(lc, ((FromExpr *) node)->fromlist)
+			note_join(search, lfirst(lc));
+		note_condition(search, ((FromExpr *) node)->quals);
+	}
+	if (IsA(node, JoinExpr) && ((JoinExpr *) node)->jointype == JOIN_INNER)
+	{
+		note_join(search, ((JoinExpr *) node)->larg);
+		note_join(search, ((JoinExpr *) node)->rarg);
+		note_condition(search, ((JoinExpr *) node)->quals);
+	}
+}
+
+static void
+note_condition(Search *search, Node *node)
+{
+	ListCell   *lc;
+
+	if (node == NULL)
+		return;
+	if (is_andclause(node))
+	{
+		foreach(lc, ((BoolExpr *) node)->args)
+			note_condition(search, lfirst(lc));
+	}
+	if (IsA(node, OpExpr) && list_length(((OpExpr *) node)->args) == 2)
+		note(search, ((OpExpr *) node)->opno, linitial(((OpExpr *) node)->args),
+			 search->level, lsecond(((OpExpr *) node)->args), false);
+}
+
+/* Note what IN compares with a column of its query. */
+static void
+note_list(Search *search, const SubLink *sublink)
+{
+	const OpExpr *test = (const OpExpr *) sublink->testexpr;
+	const Node *param;
+	ListCell   *lc;
+
+	if (sublink->subLinkType != ANY_SUBLINK || test == NULL ||
+		!IsA(test, OpExpr) || list_length(test->args) != 2)
+		return;
+	param = lsecond(test->args);
+	while (IsA(param, RelabelType))
+		param = (const Node *) ((const RelabelType *) param)->arg;
+	if (!IsA(param, Param) || ((const Param *) param)->paramkind != PARAM_SUBLINK)
+		return;
+	foreach(lc, search->query->targetList)
+	{
+		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (entry->resno == ((const Param *) param)->paramid)
+			note(search, test->opno, linitial(test->args), search->level - 1,
+				 (const Node *) entry->expr, true);
+	}
+}
+
+/* Note that two expressions are compared, if they are columns. */
+static void
+note(Search *search, Oid operator, const Node *left, int left_level,
+	 const Node *right, bool listed)
+{
+	const Var  *a = strip(left);
+	const Var  *b = strip(right);
+	Equality   *equality;
+
+	if (a == NULL || b == NULL)
+		return;
+	equality = palloc(sizeof(Equality));
+	equality->left.level = left_level - (int) a->varlevelsup;
+	equality->left.rti = a->varno;
+	equality->left.attnum = a->varattno;
+	equality->right.level = search->level - (int) b->varlevelsup;
+	equality->right.rti = b->varno;
+	equality->right.attnum = b->varattno;
+	equality->operator = operator;
+	equality->listed = listed;
+	search->equalities = lappend(search->equalities, equality);
+}
+
+/* The column that an expression is; NULL if it is something else. */
+static const Var *
+strip(const Node *node)
+{
+	while (node != NULL && IsA(node, RelabelType))
+		node = (const Node *) ((const RelabelType *) node)->arg;
+	return node != NULL && IsA(node, Var) ? (const Var *) node : NULL;
+}
+
+/* Whether a table is tied by each foreign key that acts on it, and there are some. */
+static bool
+is_tied(const Search *search, int rti)
+{
+	const RangeTblEntry *rte = rt_fetch(rti, search->query->rtable);
+	bool		tied = false;
+	ListCell   *lc;
+
+	foreach(lc, search->keys)
+	{
+		const BulkparForeignKey *key = lfirst(lc);
+
+		if (!bulkpar_cascade_is_of(key, rte->relid, false))
+			continue;
+		if (key->defaults || !follows(search, rti, key))
+			return false;
+		tied = true;
+	}
+	return tied;
+}
+
+/* Whether the rows refer to the driving table's row, or to those of a tied table. */
+static bool
+follows(const Search *search, int rti, const BulkparForeignKey *key)
+{
+	if (refers_to(search, rti, key, 0, search->drive->rti))
+		return true;
+	for (int other = 1; other <= list_length(search->query->rtable); other++)
+	{
+		if (list_member_ptr(search->tied,
+							rt_fetch(other, search->query->rtable)) &&
+			refers_to(search, rti, key, search->level, other))
+			return true;
+	}
+	return false;
+}
+
+/* Whether all columns of the foreign key are equal to what they refer to. */
+static bool
+refers_to(const Search *search, int rti, const BulkparForeignKey *key,
+		  int level, int other)
+{
+	const Query *query = level == 0 ? search->drive->query : search->query;
+	Oid			relid = rt_fetch(rti, search->query->rtable)->relid;
+	Oid			referenced = rt_fetch(other, query->rtable)->relid;
+
+	if (!bulkpar_cascade_is_of(key, referenced, true))
+		return false;
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		Column		column = {
+			.level = search->level,
+			.rti = rti,
+			.attnum = translate(key->relid, key->columns[i], relid)
+		};
+		Column		reference = {
+			.level = level,
+			.rti = other,
+			.attnum = translate(key->referenced, key->references[i], referenced)
+		};
+
+		if (!are_equal(search, &column, &reference, key, i))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Whether two columns are compared as the foreign key does: another operator might
+ * find more to be equal.
+ */
+static bool
+are_equal(const Search *search, const Column *column, const Column *reference,
+		  const BulkparForeignKey *key, int number)
+{
+	Oid			operator = key->operators[number];
+	ListCell   *lc;
+
+	foreach(lc, search->equalities)
+	{
+		const Equality *equality = lfirst(lc);
+
+		if ((equality->listed && key->nulls) ||
+			(equality->operator != operator &&
+			 equality->operator != get_commutator(operator)))
+			continue;
+		if ((is_column(&equality->left, column) &&
+			 is_column(&equality->right, reference)) ||
+			(is_column(&equality->right, column) &&
+			 is_column(&equality->left, reference)))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_column(const Column *column, const Column *other)
+{
+	return column->level == other->level && column->rti == other->rti &&
+		column->attnum == other->attnum;
+}
+
+/* The number that a column of a table has in a part of that, or the other way. */
+static AttrNumber
+translate(Oid from, AttrNumber attnum, Oid to)
+{
+	return from == to ? attnum :
+		get_attnum(to, get_attname(from, attnum, false));
+}
