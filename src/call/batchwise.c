@@ -18,12 +18,14 @@
 #include "catalog/pg_trigger.h"
 #include "executor/spi.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/plancache.h"
 
 #include "call/batchwise.h"
 #include "call/fires.h"
+#include "table/cascade.h"
 
 typedef void (*Check) (BulkparLines *lines, const BulkparJob *job,
 					   const BulkparStatement *statement);
@@ -36,6 +38,9 @@ static void check_cascades(BulkparLines *lines, const BulkparJob *job,
 						   const BulkparStatement *statement);
 static void check_triggers(BulkparLines *lines, const BulkparJob *job,
 						   const BulkparStatement *statement);
+static void check_further_triggers(BulkparLines *lines,
+								   const BulkparJob *job,
+								   const BulkparStatement *statement);
 static void check_clock(BulkparLines *lines, const BulkparJob *job,
 						const BulkparStatement *statement);
 static bool reads_clock(Node *node, void *context);
@@ -47,6 +52,7 @@ static const Check checks[] = {
 	check_deferrable,
 	check_cascades,
 	check_triggers,
+	check_further_triggers,
 	check_clock,
 };
 
@@ -132,6 +138,49 @@ check_triggers(BulkparLines *lines, const BulkparJob *job,
 									bulkpar_fires_condition(job),
 									TRIGGER_TYPE_ROW,
 									sets_any(job, "tgrelid", "tgattr")));
+}
+
+/* The same of the tables that foreign keys change for the job. */
+static void
+check_further_triggers(BulkparLines *lines, const BulkparJob *job,
+					   const BulkparStatement *statement)
+{
+	bool		deletes = bulkpar_command_deletes(job->command);
+	List	   *tables = NIL;
+	List	   *columns = NIL;
+	int			ntargets;
+	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
+	StringInfoData of_deleted;
+	StringInfoData of_updated;
+	ListCell   *lc;
+
+	if (!deletes && !bulkpar_command_updates(job->command))
+		return;
+	for (int i = 0; i < ntargets; i++)
+		tables = lappend_oid(tables, targets[i]);
+	for (int i = 0; i < job->ncolumns; i++)
+		columns = lappend(columns, job->column_names[i]);
+	initStringInfo(&of_deleted);
+	initStringInfo(&of_updated);
+	foreach(lc, bulkpar_cascade_find(tables, deletes, columns))
+	{
+		const BulkparForeignKey *key = lfirst(lc);
+
+		appendStringInfo(deletes && key->on_delete == FKCONSTR_ACTION_CASCADE ?
+						 &of_deleted : &of_updated, ",%u", key->relid);
+	}
+	if (of_deleted.len == 0 && of_updated.len == 0)
+		return;
+	bulkpar_lines_add_rows(lines, "Warning",
+						   psprintf("SELECT pg_catalog.format('statement trigger %%I of table %%s, "
+									"which foreign keys change, fires once for each batch', "
+									"tgname, tgrelid::pg_catalog.regclass) AS line "
+									"FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D' "
+									"AND (tgtype & %d) = 0 AND (tgrelid = ANY ('{0%s}') AND (tgtype & %d) <> 0 "
+									"OR tgrelid = ANY ('{0%s}') AND (tgtype & %d) <> 0) ORDER BY line",
+									TRIGGER_TYPE_ROW,
+									of_deleted.data, TRIGGER_TYPE_DELETE,
+									of_updated.data, TRIGGER_TYPE_UPDATE));
 }
 
 /* The time of the transaction, which is that of the batch. */

@@ -538,14 +538,16 @@ explain_sample(void *arg)
 	if (sample.rows == 0)
 		return;
 	bulkpar_lines_add(&explanation->lines,
-					  "Sample: %d batches of " INT64_FORMAT " rows, of which "
+					  "Sample: %d %s of %s, of which "
 					  INT64_FORMAT " changed, took %.1f ms and were rolled back",
-					  sample.batches, sample.rows, sample.rows_changed,
+					  sample.batches, sample.batches == 1 ? "batch" : "batches",
+					  show_rows(sample.rows, true), sample.rows_changed,
 					  sample.batches_ms);
 	bulkpar_lines_add(&explanation->lines,
-					  "Estimate: about %.1f s with %d workers",
+					  "Estimate: about %.1f s with %d %s",
 					  (sample.listing_ms + sample.batches_ms / sample.rows *
-					   Max(rows, sample.rows) / workers) / 1000, workers);
+					   Max(rows, sample.rows) / workers) / 1000, workers,
+					  workers == 1 ? "worker" : "workers");
 }
 
 /*

@@ -91,6 +91,20 @@ SELECT count(*) AS plain FROM whole WHERE NOT EXISTS (SELECT FROM sub s WHERE s.
 SELECT rows_changed FROM bulkpar_execute('DELETE FROM whole WHERE NOT EXISTS (SELECT FROM sub s WHERE s.kind = whole.kind AND s.w = whole.id)', 7);
 SELECT count(*), (SELECT count(*) FROM sub) FROM whole;
 
+-- explain names statement triggers of what they change
+DO $$ BEGIN PERFORM make('ON DELETE CASCADE ON UPDATE SET NULL'); END $$;
+SET search_path = jobs, public;
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER own AFTER DELETE OR UPDATE ON person EXECUTE FUNCTION nothing();
+CREATE TRIGGER deleted AFTER DELETE ON report EXECUTE FUNCTION nothing();
+CREATE TRIGGER updated AFTER UPDATE ON report EXECUTE FUNCTION nothing();
+CREATE TRIGGER further BEFORE DELETE ON item EXECUTE FUNCTION nothing();
+CREATE TRIGGER inserted AFTER INSERT ON item EXECUTE FUNCTION nothing();
+CREATE TRIGGER each_row AFTER DELETE ON item FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT bulkpar_explain FROM bulkpar_explain('person', 'id > 7') WHERE bulkpar_explain LIKE '%trigger%';
+SELECT bulkpar_explain FROM bulkpar_explain('person', 'code', 'code + 1000') WHERE bulkpar_explain LIKE '%trigger%';
+SELECT bulkpar_explain FROM bulkpar_explain('person', 'n', 'n + 1') WHERE bulkpar_explain LIKE '%trigger%';
+
 RESET ALL;
 SET client_min_messages = warning;
 DROP SCHEMA one, jobs, parts CASCADE;
