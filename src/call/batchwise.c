@@ -162,7 +162,7 @@ check_further_triggers(BulkparLines *lines, const BulkparJob *job,
 		columns = lappend(columns, job->column_names[i]);
 	initStringInfo(&of_deleted);
 	initStringInfo(&of_updated);
-	foreach(lc, bulkpar_cascade_find(tables, deletes, columns))
+	foreach(lc, bulkpar_cascade_find(tables, deletes, !deletes, columns))
 	{
 		const BulkparForeignKey *key = lfirst(lc);
 

@@ -25,8 +25,11 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "table/cascade.h"
 #include "table/part.h"
@@ -40,11 +43,19 @@ typedef struct Reached
 	Bitmapset  *columns;		/* ... these */
 } Reached;
 
+/* All foreign keys that have actions, and whether they are as they were read. */
+static List *foreign_keys = NIL;
+static bool foreign_keys_known = false;
+
 static Bitmapset *columns_of(Oid relid, const List *names);
+static int	count_columns(Oid relid);
+static Bitmapset *add_generated(Oid relid, Bitmapset *columns);
 static bool follow_key(BulkparForeignKey *key, const Reached *from,
 					   List **reached);
 static bool reach(List **reached, const Reached *what);
-static List *read_foreign_keys(void);
+static List *copy_foreign_keys(void);
+static void forget_foreign_keys(Datum arg, int cache, uint32 hash);
+static List *read_foreign_keys(MemoryContext context);
 static BulkparForeignKey *read_foreign_key(Relation rel, HeapTuple tuple);
 static int	read_numbers(Relation rel, HeapTuple tuple, AttrNumber attribute,
 						 Oid type, Datum **values);
@@ -59,7 +70,7 @@ static bool is_of(Oid relid, Oid target);
 bool
 bulkpar_cascade_leads(Oid from, Oid to)
 {
-	List	   *keys = read_foreign_keys();
+	List	   *keys = copy_foreign_keys();
 	List	   *first = find_all_inheritors(from, NoLock, NULL);
 	List	   *reached = list_copy(first);
 
@@ -88,32 +99,35 @@ bulkpar_cascade_leads(Oid from, Oid to)
 
 /*
  * The foreign keys whose actions change or delete rows where a statement deletes
- * rows of some tables, or updates the columns of these names, also by way of further
- * tables.
+ * rows of some tables, or updates the columns of these names, without names any, also
+ * by way of further tables.
  */
 List *
-bulkpar_cascade_find(const List *tables, bool deletes, const List *columns)
+bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
+					 const List *columns)
 {
-	List	   *keys = read_foreign_keys();
+	List	   *keys = copy_foreign_keys();
 	List	   *reached = NIL;
 	List	   *acting = NIL;
 	bool		more = keys != NIL;
 	ListCell   *lc;
 
-	foreach(lc, more ? tables : NIL)
+	foreach(lc, keys)
 	{
-		List	   *parts = find_all_inheritors(lfirst_oid(lc), NoLock, NULL);
-		ListCell   *part;
+		const BulkparForeignKey *key = lfirst(lc);
+		Reached		first = {
+			.relid = key->referenced,
+			.deleted = deletes,
+			.updated = updates
+		};
+		ListCell   *table;
 
-		foreach(part, parts)
+		foreach(table, tables)
 		{
-			Reached		first = {
-				.relid = lfirst_oid(part),
-				.deleted = deletes,
-				.updated = !deletes,
-				.columns = columns_of(lfirst_oid(part), columns)
-			};
-
+			if (!is_of(key->referenced, lfirst_oid(table)))
+				continue;
+			if (updates)
+				first.columns = columns_of(key->referenced, columns);
 			(void) reach(&reached, &first);
 		}
 	}
@@ -146,14 +160,45 @@ static Bitmapset *
 columns_of(Oid relid, const List *names)
 {
 	Bitmapset  *columns = NULL;
+	int			count = count_columns(relid);
 	ListCell   *lc;
 
+	if (names == NIL)
+		return bms_add_range(columns, 1, count);
 	foreach(lc, names)
 	{
 		AttrNumber	attnum = get_attnum(relid, lfirst(lc));
 
 		if (attnum > 0)
 			columns = bms_add_member(columns, attnum);
+	}
+	return add_generated(relid, columns);
+}
+
+static int
+count_columns(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	int			count = 0;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		count = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+		ReleaseSysCache(tuple);
+	}
+	return count;
+}
+
+/* Add the generated columns of a table, which may depend on others. */
+static Bitmapset *
+add_generated(Oid relid, Bitmapset *columns)
+{
+	int			count = count_columns(relid);
+
+	for (AttrNumber i = 1; i <= count; i++)
+	{
+		if (get_attgenerated(relid, i) != '\0')
+			columns = bms_add_member(columns, i);
 	}
 	return columns;
 }
@@ -185,8 +230,11 @@ follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 		(by_update && key->on_update == FKCONSTR_ACTION_SETDEFAULT);
 	what.deleted = by_delete && key->on_delete == FKCONSTR_ACTION_CASCADE;
 	what.updated = by_update || key->nulls || key->defaults;
+	key->updates |= what.updated;
 	for (int i = 0; what.updated && i < key->ncolumns; i++)
 		what.columns = bms_add_member(what.columns, key->columns[i]);
+	if (what.updated)
+		what.columns = add_generated(key->relid, what.columns);
 	return reach(reached, &what);
 }
 
@@ -216,28 +264,76 @@ reach(List **reached, const Reached *what)
 	return true;
 }
 
-/* All foreign keys of the database that have actions. */
+/*
+ * All foreign keys of the database that have actions.  They are read again when one
+ * has changed: a statement of a bundle is prepared many times.
+ */
 static List *
-read_foreign_keys(void)
+copy_foreign_keys(void)
 {
-	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
+	static MemoryContext context = NULL;
+	List	   *copies = NIL;
+	ListCell   *lc;
+
+	if (context == NULL)
+	{
+		context = AllocSetContextCreate(TopMemoryContext,
+										"bulkpar foreign keys",
+										ALLOCSET_SMALL_SIZES);
+		CacheRegisterSyscacheCallback(CONSTROID, forget_foreign_keys,
+									  (Datum) 0);
+	}
+	while (!foreign_keys_known)
+	{
+		MemoryContextReset(context);
+		foreign_keys_known = true;
+		foreign_keys = read_foreign_keys(context);
+	}
+	foreach(lc, foreign_keys)
+		copies = lappend(copies, memcpy(palloc(sizeof(BulkparForeignKey)),
+										lfirst(lc), sizeof(BulkparForeignKey)));
+	return copies;
+}
+
+static void
+forget_foreign_keys(Datum arg, int cache, uint32 hash)
+{
+	foreign_keys_known = false;
+}
+
+static List *
+read_foreign_keys(MemoryContext context)
+{
+	Relation	rel;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	List	   *keys = NIL;
 
-	ScanKeyInit(&key, Anum_pg_constraint_contype, BTEqualStrategyNumber,
-				F_CHAREQ, CharGetDatum(CONSTRAINT_FOREIGN));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	PG_TRY();
 	{
-		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+		rel = table_open(ConstraintRelationId, AccessShareLock);
+		ScanKeyInit(&key, Anum_pg_constraint_contype, BTEqualStrategyNumber,
+					F_CHAREQ, CharGetDatum(CONSTRAINT_FOREIGN));
+		scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		{
+			Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+			MemoryContext oldcontext = MemoryContextSwitchTo(context);
 
-		if (acts(form->confdeltype) || acts(form->confupdtype))
-			keys = lappend(keys, read_foreign_key(rel, tuple));
+			if (acts(form->confdeltype) || acts(form->confupdtype))
+				keys = lappend(keys, read_foreign_key(rel, tuple));
+			MemoryContextSwitchTo(oldcontext);
+		}
+		systable_endscan(scan);
+		table_close(rel, AccessShareLock);
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	PG_CATCH();
+	{
+		foreign_keys_known = false;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	return keys;
 }
 

@@ -30,13 +30,14 @@ typedef struct BulkparForeignKey
 
 	/* what it does for a statement: */
 	bool		acts;			/* anything, ... */
-	bool		nulls;			/* ... sets columns to null, ... */
+	bool		updates;		/* ... changes columns, ... */
+	bool		nulls;			/* ... sets them to null, ... */
 	bool		defaults;		/* ... or to their default */
 } BulkparForeignKey;
 
 extern bool bulkpar_cascade_leads(Oid from, Oid to);
 extern List *bulkpar_cascade_find(const List *tables, bool deletes,
-								  const List *columns);
+								  bool updates, const List *columns);
 extern bool bulkpar_cascade_is_of(const BulkparForeignKey *key, Oid relid,
 								  bool refers);
 

@@ -155,6 +155,8 @@ find_in_insert(BulkparDrive *drive, Query *top, Oid relid, bool sees_batches)
 	CommonTableExpr *changing;
 
 	drive->inserted = rt_fetch(top->resultRelation, top->rtable)->relid;
+	drive->overwrites = top->onConflict != NULL &&
+		top->onConflict->action == ONCONFLICT_UPDATE;
 	check_select(drive, select);
 	changing = take_changing_cte(drive, top);
 	if (changing == NULL)

@@ -31,6 +31,7 @@ typedef struct BulkparDrive
 								 * NULL */
 	Oid			inserted;		/* the table into which rows are inserted; or
 								 * InvalidOid */
+	bool		overwrites;		/* ... which may update others there */
 	List	   *changed;		/* OIDs of all tables that it changes */
 	bool		multiplies;		/* a row that is walked may count as several */
 } BulkparDrive;

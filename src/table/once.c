@@ -113,7 +113,8 @@ bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
 		return;
 	if (!once->job->sees_batches)
 	{
-		walk.changed.keys = bulkpar_tied_keys(drive);
+		walk.changed.keys = rest.changed.keys = bulkpar_tied_keys(drive);
+		bulkpar_tied_check_own(drive, walk.changed.keys);
 		walk.changed.tied = bulkpar_tied_find(drive, walk.changed.keys);
 	}
 	walk_query(&walk, walk.top);

@@ -54,7 +54,6 @@ static bool reaches_out(Node *node, void *context);
 static bool is_beyond(const Depth *depth, int levels);
 static bool look(Node *node, void *context);
 static void look_at_query(const Query *query, Search *search);
-static bool needs_all(const Query *query);
 static bool is_union_all(Node *node);
 static void look_at_table(const RangeTblEntry *rte, Search *search);
 static void look_inside(Oid relid, Search *search);
@@ -196,12 +195,12 @@ look_at_query(const Query *query, Search *search)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("FOR UPDATE, FOR SHARE and SKIP LOCKED are not supported in a statement that is run in batches"),
 				 errhint("Leave the batching to bulkpar: it cuts the rows into small transactions itself, so the statement needs neither these nor a LIMIT for that.")));
-	search->reach.is_whole |= needs_all(query);
+	search->reach.is_whole |= bulkpar_reach_is_whole(query);
 }
 
 /* Whether a query must have seen all of its rows before it can return one. */
-static bool
-needs_all(const Query *query)
+bool
+bulkpar_reach_is_whole(const Query *query)
 {
 	return query->limitCount != NULL || query->limitOffset != NULL ||
 		query->hasAggs || query->groupClause != NIL ||

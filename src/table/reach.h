@@ -42,6 +42,7 @@ extern BulkparReach bulkpar_reach_look(Node *node,
 									   bool deep);
 extern BulkparReach bulkpar_reach_look_at_item(RangeTblEntry *rte,
 											   const BulkparReachChanged *changed);
+extern bool bulkpar_reach_is_whole(const Query *query);
 extern bool bulkpar_reach_needs_once(const BulkparReach *reach);
 
 #endif							/* BULKPAR_REACH_H */

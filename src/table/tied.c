@@ -27,12 +27,17 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 
 #include "table/cascade.h"
+#include "table/part.h"
+#include "table/reach.h"
 #include "table/tied.h"
 
 /* A column of a table, by the level of the query that has it. */
@@ -52,6 +57,15 @@ typedef struct Equality
 	bool		listed;			/* by IN, or NOT IN */
 } Equality;
 
+/* A search for a column of the driving table. */
+typedef struct Reading
+{
+	int			level;			/* below the query of the drive */
+	int			rti;
+	AttrNumber	attnum;
+	int			location;		/* where it was found */
+} Reading;
+
 typedef struct Search
 {
 	const BulkparDrive *drive;
@@ -62,69 +76,142 @@ typedef struct Search
 	List	   *tied;			/* range table entries */
 } Search;
 
-static bool reads_others(Node *node, void *context);
+static List *keys_of_merge(const BulkparDrive *drive);
+static bool reads_column(Node *node, void *context);
 static bool walk(Node *node, void *context);
 static void tie_query(Search *search, Query *query, const SubLink *sublink);
 static void note_join(Search *search, Node *node);
 static void note_condition(Search *search, Node *node);
+static bool has_outer_join(Node *node);
 static void note_list(Search *search, const SubLink *sublink);
 static void note(Search *search, Oid operator, const Node *left,
 				 int left_level, const Node *right, bool listed);
+static bool is_exact(Oid operator);
+static bool is_integer(Oid type);
 static const Var *strip(const Node *node);
 static bool is_tied(const Search *search, int rti);
 static bool follows(const Search *search, int rti,
 					const BulkparForeignKey *key);
 static bool refers_to(const Search *search, int rti,
 					  const BulkparForeignKey *key, int level, int other);
+static bool has_children(const RangeTblEntry *rte);
 static bool are_equal(const Search *search, const Column *column,
 					  const Column *reference, const BulkparForeignKey *key,
 					  int number);
 static bool is_column(const Column *column, const Column *other);
 static AttrNumber translate(Oid from, AttrNumber attnum, Oid to);
 
-/*
- * The foreign keys whose actions change what later batches of a statement read; none
- * if it reads nothing but its table.
- */
+/* The foreign keys whose actions change rows because of a statement. */
 List *
 bulkpar_tied_keys(const BulkparDrive *drive)
 {
-	const RangeTblEntry *rte = rt_fetch(drive->rti, drive->query->rtable);
-	List	   *tables = drive->rest == NULL ? drive->changed :
-		list_make1_oid(rte->relid);
+	const Query *query = drive->query;
+	Oid			relid = rt_fetch(drive->rti, query->rtable)->relid;
+	List	   *keys = NIL;
 	List	   *columns = NIL;
 	ListCell   *lc;
 
-	if ((drive->query->commandType != CMD_DELETE &&
-		 drive->query->commandType != CMD_UPDATE) ||
-		!query_tree_walker(drive->query, reads_others, (void *) rte,
-						   QTW_EXAMINE_RTES_BEFORE))
-		return NIL;
-	foreach(lc, drive->query->targetList)
+	if (drive->merge != NULL)
+		return keys_of_merge(drive);
+	if (drive->overwrites)
+		keys = bulkpar_cascade_find(list_make1_oid(drive->inserted), false,
+									true, NIL);
+	if (query->commandType != CMD_DELETE && query->commandType != CMD_UPDATE)
+		return keys;
+	foreach(lc, query->targetList)
 	{
 		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
 
-		if (!entry->resjunk)
-			columns = lappend(columns,
-							  get_attname(rte->relid, entry->resno, false));
+		if (query->commandType == CMD_UPDATE && !entry->resjunk)
+			columns = lappend(columns, get_attname(relid, entry->resno, false));
 	}
-	return bulkpar_cascade_find(tables,
-								drive->query->commandType == CMD_DELETE,
-								columns);
+	return list_concat(keys,
+					   bulkpar_cascade_find(drive->rest == NULL ?
+											drive->changed :
+											list_make1_oid(relid),
+											query->commandType == CMD_DELETE,
+											query->commandType == CMD_UPDATE,
+											columns));
+}
+
+static List *
+keys_of_merge(const BulkparDrive *drive)
+{
+	bool		deletes = false;
+	bool		updates = false;
+	ListCell   *lc;
+
+	foreach(lc, drive->merge->mergeActionList)
+	{
+		CmdType		command = lfirst_node(MergeAction, lc)->commandType;
+
+		deletes |= command == CMD_DELETE;
+		updates |= command == CMD_UPDATE;
+	}
+	return bulkpar_cascade_find(drive->changed, deletes, updates, NIL);
+}
+
+/*
+ * An error if the statement reads columns of its own table that foreign keys change:
+ * a later batch would not find there what one statement does.
+ */
+void
+bulkpar_tied_check_own(const BulkparDrive *drive, const List *keys)
+{
+	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		const BulkparForeignKey *key = lfirst(lc);
+
+		if (!key->updates || !bulkpar_cascade_is_of(key, relid, false))
+			continue;
+		for (int i = 0; i < key->ncolumns; i++)
+		{
+			Reading		reading = {
+				.rti = drive->rti,
+				.attnum = translate(key->relid, key->columns[i], relid)
+			};
+
+			if (query_tree_walker(drive->query, reads_column, &reading, 0))
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("the statement reads column \"%s\" of table \"%s\", which foreign keys change",
+								get_attname(relid, reading.attnum, false),
+								get_rel_name(relid)),
+						 errdetail("It would see what earlier batches have done, which it does not in one statement."),
+						 errhint("Let a subquery that does not depend on the row find the rows, as in WHERE id IN (SELECT ...); it is evaluated once, when the job begins. Or say sees_batches => true, if that does no harm."),
+						 parser_errposition(drive->pstate, reading.location)));
+		}
+	}
 }
 
 static bool
-reads_others(Node *node, void *context)
+reads_column(Node *node, void *context)
 {
+	Reading    *reading = context;
+	const Var  *var = (const Var *) node;
+
 	if (node == NULL)
 		return false;
-	if (IsA(node, RangeTblEntry))
-		return node != context &&
-			((RangeTblEntry *) node)->rtekind == RTE_RELATION;
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, reads_others, context,
-								 QTW_EXAMINE_RTES_BEFORE);
-	return expression_tree_walker(node, reads_others, context);
+	{
+		bool		reads;
+
+		reading->level++;
+		reads = query_tree_walker((Query *) node, reads_column, context, 0);
+		reading->level--;
+		return reads;
+	}
+	if (IsA(node, Var) && (int) var->varlevelsup == reading->level &&
+		var->varno == reading->rti &&
+		(var->varattno == reading->attnum || var->varattno == 0))
+	{
+		reading->location = var->location;
+		return true;
+	}
+	return expression_tree_walker(node, reads_column, context);
 }
 
 /* The range table entries of the tables that are tied. */
@@ -234,7 +321,27 @@ note_condition(Search *search, Node *node)
 			 search->level, lsecond(((OpExpr *) node)->args), false);
 }
 
-/* Note what IN compares with a column of its query. */
+static bool
+has_outer_join(Node *node)
+{
+	ListCell   *lc;
+
+	if (IsA(node, JoinExpr))
+		return ((JoinExpr *) node)->jointype != JOIN_INNER ||
+			has_outer_join(((JoinExpr *) node)->larg) ||
+			has_outer_join(((JoinExpr *) node)->rarg);
+	foreach(lc, IsA(node, FromExpr) ? ((FromExpr *) node)->fromlist : NIL)
+	{
+		if (has_outer_join(lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Note what IN compares with a column of its query, if all its rows are in the list
+ * and no others.
+ */
 static void
 note_list(Search *search, const SubLink *sublink)
 {
@@ -243,7 +350,9 @@ note_list(Search *search, const SubLink *sublink)
 	ListCell   *lc;
 
 	if (sublink->subLinkType != ANY_SUBLINK || test == NULL ||
-		!IsA(test, OpExpr) || list_length(test->args) != 2)
+		!IsA(test, OpExpr) || list_length(test->args) != 2 ||
+		bulkpar_reach_is_whole(search->query) ||
+		has_outer_join((Node *) search->query->jointree))
 		return;
 	param = lsecond(test->args);
 	while (IsA(param, RelabelType))
@@ -269,7 +378,8 @@ note(Search *search, Oid operator, const Node *left, int left_level,
 	const Var  *b = strip(right);
 	Equality   *equality;
 
-	if (a == NULL || b == NULL)
+	if (a == NULL || b == NULL || a->varcollid != b->varcollid ||
+		!is_exact(operator))
 		return;
 	equality = palloc(sizeof(Equality));
 	equality->left.level = left_level - (int) a->varlevelsup;
@@ -281,6 +391,26 @@ note(Search *search, Oid operator, const Node *left, int left_level,
 	equality->operator = operator;
 	equality->listed = listed;
 	search->equalities = lappend(search->equalities, equality);
+}
+
+/*
+ * Whether an operator finds no more to be equal than what is the same: of a time
+ * with a time zone and one without that is not so.
+ */
+static bool
+is_exact(Oid operator)
+{
+	Oid			left;
+	Oid			right;
+
+	op_input_types(operator, &left, &right);
+	return left == right || (is_integer(left) && is_integer(right));
+}
+
+static bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
 /* The column that an expression is; NULL if it is something else. */
@@ -300,6 +430,13 @@ is_tied(const Search *search, int rti)
 	bool		tied = false;
 	ListCell   *lc;
 
+	/* The statement itself changes these, whatever they refer to. */
+	foreach(lc, search->drive->changed)
+	{
+		if (bulkpar_part_belongs(lfirst_oid(lc), rte->relid) ||
+			bulkpar_part_belongs(rte->relid, lfirst_oid(lc)))
+			return false;
+	}
 	foreach(lc, search->keys)
 	{
 		const BulkparForeignKey *key = lfirst(lc);
@@ -338,7 +475,8 @@ refers_to(const Search *search, int rti, const BulkparForeignKey *key,
 	Oid			relid = rt_fetch(rti, search->query->rtable)->relid;
 	Oid			referenced = rt_fetch(other, query->rtable)->relid;
 
-	if (!bulkpar_cascade_is_of(key, referenced, true))
+	if (!bulkpar_cascade_is_of(key, referenced, true) ||
+		has_children(rt_fetch(other, query->rtable)))
 		return false;
 	for (int i = 0; i < key->ncolumns; i++)
 	{
@@ -357,6 +495,14 @@ refers_to(const Search *search, int rti, const BulkparForeignKey *key,
 			return false;
 	}
 	return true;
+}
+
+/* Whether rows of children come with a table, of which none may refer to them. */
+static bool
+has_children(const RangeTblEntry *rte)
+{
+	return rte->inh && rte->relkind != RELKIND_PARTITIONED_TABLE &&
+		has_subclass(rte->relid);
 }
 
 /*

@@ -91,6 +91,50 @@ SELECT count(*) AS plain FROM whole WHERE NOT EXISTS (SELECT FROM sub s WHERE s.
 SELECT rows_changed FROM bulkpar_execute('DELETE FROM whole WHERE NOT EXISTS (SELECT FROM sub s WHERE s.kind = whole.kind AND s.w = whole.id)', 7);
 SELECT count(*), (SELECT count(*) FROM sub) FROM whole;
 
+-- what looks as if it were tied to the row, and is not
+SELECT steps('ON DELETE CASCADE', 'DELETE FROM person WHERE code IN (SELECT r.code FROM report r WHERE r.creator = person.id AND r.id > person.n ORDER BY r.id LIMIT 4)') \gexec
+SELECT steps('ON UPDATE CASCADE', 'UPDATE person SET code = code + 1000 WHERE id = 1 OR code NOT IN (SELECT r.code FROM item i LEFT JOIN report r ON r.id = i.other AND r.code IS NOT NULL WHERE i.other % 3 = 0)') \gexec
+SELECT steps('ON DELETE CASCADE', 'DELETE FROM person USING person other JOIN report r ON r.creator = other.id AND r.code = other.code WHERE other.boss = person.id') \gexec
+-- the rows of children, a column that is made of another one, a collation that finds more
+CREATE SCHEMA kinds;
+SET search_path = kinds, public;
+CREATE TABLE p (id int PRIMARY KEY, a int, code int GENERATED ALWAYS AS (a) STORED UNIQUE);
+CREATE TABLE c () INHERITS (p);
+ALTER TABLE c ADD PRIMARY KEY (id);
+CREATE TABLE r (id int PRIMARY KEY, p int REFERENCES p ON DELETE CASCADE, code int REFERENCES p (code) ON UPDATE CASCADE, y int);
+INSERT INTO p SELECT g, g FROM generate_series(1, 40) g;
+INSERT INTO r SELECT g, g, g, 41 - g FROM generate_series(1, 40) g;
+SELECT bulkpar_execute('DELETE FROM p WHERE a % 2 = 1 OR NOT EXISTS (SELECT FROM r WHERE r.p = p.id)', 3);
+SELECT count(*) AS plain FROM p WHERE id IN (SELECT y FROM r WHERE code < 1000);
+SELECT rows_changed FROM bulkpar_execute('UPDATE p SET a = a + 1000 WHERE id IN (SELECT y FROM r WHERE code < 1000)', 3);
+CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE word (id text PRIMARY KEY);
+CREATE TABLE used (word text COLLATE ci REFERENCES word ON DELETE CASCADE);
+SELECT bulkpar_execute('DELETE FROM word WHERE id < ''F'' OR NOT EXISTS (SELECT FROM used u WHERE u.word = word.id)', 3);
+
+-- other statements that change rows
+CREATE TABLE archive (id int PRIMARY KEY, reports int);
+SELECT bulkpar_execute('WITH d AS (DELETE FROM p RETURNING *) INSERT INTO archive SELECT d.id, (SELECT count(*) FROM r WHERE r.y = d.id) FROM d', 3);
+SELECT bulkpar_execute('WITH d AS (DELETE FROM p RETURNING *) INSERT INTO archive SELECT d.id, r.id FROM d JOIN r ON r.y = d.id', 3);
+CREATE TABLE s (id int PRIMARY KEY);
+INSERT INTO s SELECT generate_series(1, 40);
+CREATE TABLE b (id int PRIMARY KEY, code int UNIQUE);
+INSERT INTO b SELECT g, g FROM generate_series(1, 40) g;
+CREATE TABLE of_b (code int REFERENCES b (code) ON UPDATE CASCADE ON DELETE CASCADE, y int);
+INSERT INTO of_b SELECT g, 41 - g FROM generate_series(1, 40) g;
+SELECT rows_changed FROM bulkpar_execute('INSERT INTO b SELECT id, id + 1000 FROM s WHERE id IN (SELECT y FROM of_b WHERE code < 1000) ON CONFLICT (id) DO UPDATE SET code = excluded.code', 3);
+SELECT rows_changed FROM bulkpar_execute('MERGE INTO b USING (SELECT id FROM s WHERE id IN (SELECT y FROM of_b)) s ON b.id = s.id WHEN MATCHED THEN DELETE', 3);
+SELECT count(*) FROM b;
+
+-- rows of the table itself
+CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree ON DELETE SET NULL, n int DEFAULT 0);
+INSERT INTO tree SELECT g, CASE WHEN g > 5 THEN g - 5 END FROM generate_series(1, 100) g;
+SELECT bulkpar_delete('tree', 'parent IS NULL', 7);
+SELECT rows_changed FROM bulkpar_delete('tree', 'id IN (SELECT id FROM tree WHERE parent IS NULL)', 7);
+SELECT rows_changed FROM bulkpar_update('tree', 'n', 'coalesce(parent, 0)', 7);
+SELECT rows_changed FROM bulkpar_delete('tree', 'id > 90', 7);
+SELECT rows_changed > 5 AS more FROM bulkpar_delete('tree', 'parent IS NULL', 7, 1, sees_batches => true);
+
 -- explain names statement triggers of what they change
 DO $$ BEGIN PERFORM make('ON DELETE CASCADE ON UPDATE SET NULL'); END $$;
 SET search_path = jobs, public;
@@ -107,5 +151,5 @@ SELECT bulkpar_explain FROM bulkpar_explain('person', 'n', 'n + 1') WHERE bulkpa
 
 RESET ALL;
 SET client_min_messages = warning;
-DROP SCHEMA one, jobs, parts CASCADE;
+DROP SCHEMA one, jobs, parts, kinds CASCADE;
 DROP FUNCTION make, rows_of, steps;
