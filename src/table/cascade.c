@@ -229,6 +229,7 @@ follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 		(by_delete && key->on_delete == FKCONSTR_ACTION_SETDEFAULT) ||
 		(by_update && key->on_update == FKCONSTR_ACTION_SETDEFAULT);
 	what.deleted = by_delete && key->on_delete == FKCONSTR_ACTION_CASCADE;
+	key->deletes |= what.deleted;
 	what.updated = by_update || key->nulls || key->defaults;
 	key->updates |= what.updated;
 	for (int i = 0; what.updated && i < key->ncolumns; i++)
@@ -348,6 +349,7 @@ read_foreign_key(Relation rel, HeapTuple tuple)
 
 	key->relid = form->conrelid;
 	key->referenced = form->confrelid;
+	key->is_part = OidIsValid(form->conparentid);
 	key->on_delete = form->confdeltype;
 	key->on_update = form->confupdtype;
 	key->ncolumns = read_numbers(rel, tuple, Anum_pg_constraint_conkey, INT2OID,

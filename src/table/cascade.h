@@ -21,6 +21,8 @@ typedef struct BulkparForeignKey
 {
 	Oid			relid;			/* its table, ... */
 	Oid			referenced;		/* ... and the one that it refers to */
+	bool		is_part;		/* it is that of a partition, as part of
+								 * another */
 	char		on_delete;
 	char		on_update;
 	int			ncolumns;
@@ -29,7 +31,8 @@ typedef struct BulkparForeignKey
 	Oid			operators[INDEX_MAX_KEYS];	/* referenced = column */
 
 	/* what it does for a statement: */
-	bool		acts;			/* anything, ... */
+	bool		acts;			/* anything: */
+	bool		deletes;		/* it deletes rows, ... */
 	bool		updates;		/* ... changes columns, ... */
 	bool		nulls;			/* ... sets them to null, ... */
 	bool		defaults;		/* ... or to their default */

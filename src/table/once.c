@@ -115,7 +115,9 @@ bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
 	{
 		walk.changed.keys = rest.changed.keys = bulkpar_tied_keys(drive);
 		bulkpar_tied_check_own(drive, walk.changed.keys);
-		walk.changed.tied = bulkpar_tied_find(drive, walk.changed.keys);
+		/* What is evaluated once must be the same for all targets. */
+		if (once->job->ntargets == 0)
+			walk.changed.tied = bulkpar_tied_find(drive, walk.changed.keys);
 	}
 	walk_query(&walk, walk.top);
 	if (rest.top != NULL)

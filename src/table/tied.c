@@ -57,10 +57,10 @@ typedef struct Equality
 	bool		listed;			/* by IN, or NOT IN */
 } Equality;
 
-/* A search for a column of the driving table. */
+/* A search for a column of a table. */
 typedef struct Reading
 {
-	int			level;			/* below the query of the drive */
+	int			level;			/* below its query */
 	int			rti;
 	AttrNumber	attnum;
 	int			location;		/* where it was found */
@@ -71,7 +71,8 @@ typedef struct Search
 	const BulkparDrive *drive;
 	const List *keys;
 	int			level;			/* of the query that we are in */
-	const Query *query;
+	Query	   *query;
+	bool		is_exists;		/* it is asked for nothing but rows */
 	List	   *equalities;		/* that hold in it */
 	List	   *tied;			/* range table entries */
 } Search;
@@ -86,15 +87,18 @@ static bool has_outer_join(Node *node);
 static void note_list(Search *search, const SubLink *sublink);
 static void note(Search *search, Oid operator, const Node *left,
 				 int left_level, const Node *right, bool listed);
-static bool is_exact(Oid operator);
+static bool is_exact(Oid operator, Oid collation);
 static bool is_integer(Oid type);
 static const Var *strip(const Node *node);
 static bool is_tied(const Search *search, int rti);
+static bool reads_any(const Search *search, int rti,
+					  const BulkparForeignKey *key);
 static bool follows(const Search *search, int rti,
 					const BulkparForeignKey *key);
 static bool refers_to(const Search *search, int rti,
 					  const BulkparForeignKey *key, int level, int other);
-static bool has_children(const RangeTblEntry *rte);
+static bool is_referenced(const BulkparForeignKey *key,
+						  const RangeTblEntry *rte);
 static bool are_equal(const Search *search, const Column *column,
 					  const Column *reference, const BulkparForeignKey *key,
 					  int number);
@@ -220,7 +224,8 @@ bulkpar_tied_find(const BulkparDrive *drive, const List *keys)
 {
 	Search		search = {.drive = drive, .keys = keys, .level = -1};
 
-	if (keys != NIL)
+	/* What an UPDATE returns may look up what refers to its new values. */
+	if (keys != NIL && drive->command != BULKPAR_COMMAND_KEEP)
 		tie_query(&search, drive->query, NULL);
 	return search.tied;
 }
@@ -252,12 +257,15 @@ walk(Node *node, void *context)
 static void
 tie_query(Search *search, Query *query, const SubLink *sublink)
 {
-	const Query *outer = search->query;
+	Query	   *outer = search->query;
+	bool		is_exists = search->is_exists;
 	List	   *equalities = search->equalities;
 	bool		more = true;
 
 	search->level++;
 	search->query = query;
+	search->is_exists = sublink != NULL &&
+		sublink->subLinkType == EXISTS_SUBLINK;
 	search->equalities = NIL;
 	note_join(search, (Node *) query->jointree);
 	if (sublink != NULL)
@@ -279,6 +287,7 @@ tie_query(Search *search, Query *query, const SubLink *sublink)
 	(void) query_tree_walker(query, walk, search, 0);
 	search->level--;
 	search->query = outer;
+	search->is_exists = is_exists;
 	search->equalities = equalities;
 }
 
@@ -379,7 +388,7 @@ note(Search *search, Oid operator, const Node *left, int left_level,
 	Equality   *equality;
 
 	if (a == NULL || b == NULL || a->varcollid != b->varcollid ||
-		!is_exact(operator))
+		!is_exact(operator, a->varcollid))
 		return;
 	equality = palloc(sizeof(Equality));
 	equality->left.level = left_level - (int) a->varlevelsup;
@@ -395,14 +404,17 @@ note(Search *search, Oid operator, const Node *left, int left_level,
 
 /*
  * Whether an operator finds no more to be equal than what is the same: of a time
- * with a time zone and one without that is not so.
+ * with a time zone and one without that is not so.  A unique index may have another
+ * collation than its column.
  */
 static bool
-is_exact(Oid operator)
+is_exact(Oid operator, Oid collation)
 {
 	Oid			left;
 	Oid			right;
 
+	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
+		return false;
 	op_input_types(operator, &left, &right);
 	return left == right || (is_integer(left) && is_integer(right));
 }
@@ -443,11 +455,35 @@ is_tied(const Search *search, int rti)
 
 		if (!bulkpar_cascade_is_of(key, rte->relid, false))
 			continue;
+		tied = true;
+		if (!key->deletes && !reads_any(search, rti, key))
+			continue;
 		if (key->defaults || !follows(search, rti, key))
 			return false;
-		tied = true;
 	}
 	return tied;
+}
+
+/* Whether a query reads columns of a table that a foreign key changes. */
+static bool
+reads_any(const Search *search, int rti, const BulkparForeignKey *key)
+{
+	Query		query = *search->query;
+	Oid			relid = rt_fetch(rti, query.rtable)->relid;
+
+	if (search->is_exists)
+		query.targetList = NIL;
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		Reading		reading = {
+			.rti = rti,
+			.attnum = translate(key->relid, key->columns[i], relid)
+		};
+
+		if (query_tree_walker(&query, reads_column, &reading, 0))
+			return true;
+	}
+	return false;
 }
 
 /* Whether the rows refer to the driving table's row, or to those of a tied table. */
@@ -475,8 +511,7 @@ refers_to(const Search *search, int rti, const BulkparForeignKey *key,
 	Oid			relid = rt_fetch(rti, search->query->rtable)->relid;
 	Oid			referenced = rt_fetch(other, query->rtable)->relid;
 
-	if (!bulkpar_cascade_is_of(key, referenced, true) ||
-		has_children(rt_fetch(other, query->rtable)))
+	if (!is_referenced(key, rt_fetch(other, query->rtable)))
 		return false;
 	for (int i = 0; i < key->ncolumns; i++)
 	{
@@ -491,18 +526,27 @@ refers_to(const Search *search, int rti, const BulkparForeignKey *key,
 			.attnum = translate(key->referenced, key->references[i], referenced)
 		};
 
-		if (!are_equal(search, &column, &reference, key, i))
+		if (column.attnum == 0 || reference.attnum == 0 ||
+			!are_equal(search, &column, &reference, key, i))
 			return false;
 	}
 	return true;
 }
 
-/* Whether rows of children come with a table, of which none may refer to them. */
+/*
+ * Whether a table of a query is the one that a foreign key refers to, or a part of
+ * it, so that what is referred to is but one row there.
+ */
 static bool
-has_children(const RangeTblEntry *rte)
+is_referenced(const BulkparForeignKey *key, const RangeTblEntry *rte)
 {
-	return rte->inh && rte->relkind != RELKIND_PARTITIONED_TABLE &&
-		has_subclass(rte->relid);
+	if (rte->inh && rte->relkind != RELKIND_PARTITIONED_TABLE &&
+		has_subclass(rte->relid))
+		return false;
+	return key->referenced == rte->relid ||
+		(key->is_part && bulkpar_part_belongs(rte->relid, key->referenced)) ||
+		(get_rel_relispartition(rte->relid) &&
+		 bulkpar_part_belongs(key->referenced, rte->relid));
 }
 
 /*

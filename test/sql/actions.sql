@@ -55,6 +55,9 @@ SELECT steps('ON UPDATE CASCADE', 'UPDATE person SET code = code + 1000, n = (SE
 SELECT steps('ON UPDATE CASCADE', 'UPDATE person SET code = code + 1000 WHERE code IN (SELECT code FROM report)') \gexec
 SELECT steps('ON UPDATE SET NULL', 'UPDATE person SET code = code + 1000 WHERE code NOT IN (SELECT code FROM report WHERE code IS NOT NULL) OR id < 20') \gexec
 
+-- nor where it only changes columns that are not read
+SELECT steps('ON DELETE SET NULL', 'DELETE FROM person WHERE id % 5 = 1 OR NOT EXISTS (SELECT * FROM report r WHERE r.creator = person.id AND r.id > 3)') \gexec
+
 -- for each row that cannot be, and is refused
 SELECT steps('ON DELETE CASCADE', 'DELETE FROM person WHERE NOT EXISTS (SELECT FROM report r WHERE r.resolver = person.id AND r.id > 3)') \gexec
 SELECT bulkpar_execute('DELETE FROM person WHERE NOT EXISTS (SELECT FROM report r WHERE r.creator = person.id)', 7);
@@ -67,7 +70,7 @@ SELECT bulkpar_execute('DELETE FROM person WHERE id > 1 AND EXISTS (SELECT FROM 
 -- unless it may see them
 SELECT status, rows_changed BETWEEN 1 AND 100 AS some FROM bulkpar_delete('person', 'EXISTS (SELECT FROM item i WHERE i.other = person.id) AND id > 1', 7, sees_batches => true);
 -- what does nothing changes nothing
-SELECT steps('', 'DELETE FROM person WHERE id > 80 AND code % 3 > 0 AND EXISTS (SELECT FROM item i WHERE i.other = 101 - person.id) AND NOT EXISTS (SELECT FROM report r WHERE r.code = person.code)') \gexec
+SELECT steps('', 'DELETE FROM person WHERE id > 80 AND id % 2 = 1 AND code % 3 > 0 AND EXISTS (SELECT FROM item i WHERE i.other = 101 - person.id) AND NOT EXISTS (SELECT FROM report r WHERE r.code = person.code)') \gexec
 
 -- partitions, on either side
 CREATE SCHEMA parts;
@@ -107,10 +110,19 @@ INSERT INTO r SELECT g, g, g, 41 - g FROM generate_series(1, 40) g;
 SELECT bulkpar_execute('DELETE FROM p WHERE a % 2 = 1 OR NOT EXISTS (SELECT FROM r WHERE r.p = p.id)', 3);
 SELECT count(*) AS plain FROM p WHERE id IN (SELECT y FROM r WHERE code < 1000);
 SELECT rows_changed FROM bulkpar_execute('UPDATE p SET a = a + 1000 WHERE id IN (SELECT y FROM r WHERE code < 1000)', 3);
+CREATE TABLE remains (id int PRIMARY KEY, c int);
 CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE word (id text PRIMARY KEY);
 CREATE TABLE used (word text COLLATE ci REFERENCES word ON DELETE CASCADE);
 SELECT bulkpar_execute('DELETE FROM word WHERE id < ''F'' OR NOT EXISTS (SELECT FROM used u WHERE u.word = word.id)', 3);
+
+SELECT bulkpar_execute('WITH u AS (UPDATE p SET a = a - 1 RETURNING id, (SELECT count(*) FROM r WHERE r.code = p.code) AS c) INSERT INTO remains SELECT id, c FROM u', 3);
+CREATE TABLE w (id int, kind int, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);
+CREATE TABLE w_1 PARTITION OF w (UNIQUE (id)) FOR VALUES IN (1);
+CREATE TABLE w_2 PARTITION OF w FOR VALUES IN (2);
+CREATE TABLE of_w (w int REFERENCES w_1 (id) ON DELETE CASCADE);
+SELECT bulkpar_execute('DELETE FROM w WHERE kind = 1 OR NOT EXISTS (SELECT FROM of_w o WHERE o.w = w.id)', 3);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM w_1 WHERE NOT EXISTS (SELECT FROM of_w o WHERE o.w = w_1.id)', 3);
 
 -- other statements that change rows
 CREATE TABLE archive (id int PRIMARY KEY, reports int);
