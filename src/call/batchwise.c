@@ -159,7 +159,7 @@ check_further_triggers(BulkparLines *lines, const BulkparJob *job,
 	for (int i = 0; i < ntargets; i++)
 		tables = lappend_oid(tables, targets[i]);
 	for (int i = 0; i < job->ncolumns; i++)
-		columns = lappend(columns, job->column_names[i]);
+		columns = lappend(columns, makeString(job->column_names[i]));
 	initStringInfo(&of_deleted);
 	initStringInfo(&of_updated);
 	foreach(lc, bulkpar_cascade_find(tables, deletes, !deletes, columns))

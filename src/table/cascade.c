@@ -20,9 +20,11 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "nodes/value.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -43,9 +45,22 @@ typedef struct Reached
 	Bitmapset  *columns;		/* ... these */
 } Reached;
 
+/* What was found last. */
+typedef struct Last
+{
+	bool		known;
+	bool		deletes;
+	bool		updates;
+	List	   *tables;
+	List	   *columns;
+	List	   *acting;
+}			Last;
+
 /* All foreign keys that have actions, and whether they are as they were read. */
+static MemoryContext keys_context = NULL;
 static List *foreign_keys = NIL;
 static bool foreign_keys_known = false;
+static Last last_found;
 
 static Bitmapset *columns_of(Oid relid, const List *names);
 static int	count_columns(Oid relid);
@@ -53,7 +68,15 @@ static Bitmapset *add_generated(Oid relid, Bitmapset *columns);
 static bool follow_key(BulkparForeignKey *key, const Reached *from,
 					   List **reached);
 static bool reach(List **reached, const Reached *what);
-static List *copy_foreign_keys(void);
+static const Last *look_up_last(const List *tables, bool deletes,
+								bool updates, const List *columns);
+static void remember_last(const List *tables, bool deletes, bool updates,
+						  const List *columns, List *acting);
+static void find_first(const List *tables, bool deletes, bool updates,
+					   const List *columns, List **reached);
+static bool is_part_of(Oid relid, Oid target);
+static List *copy_keys(const List *keys);
+static void read_foreign_keys_anew(void);
 static void forget_foreign_keys(Datum arg, int cache, uint32 hash);
 static List *read_foreign_keys(MemoryContext context);
 static BulkparForeignKey *read_foreign_key(Relation rel, HeapTuple tuple);
@@ -70,10 +93,10 @@ static bool is_of(Oid relid, Oid target);
 bool
 bulkpar_cascade_leads(Oid from, Oid to)
 {
-	List	   *keys = copy_foreign_keys();
 	List	   *first = find_all_inheritors(from, NoLock, NULL);
 	List	   *reached = list_copy(first);
 
+	read_foreign_keys_anew();
 	/* The list grows while it is gone through. */
 	for (int i = 0; i < list_length(reached); i++)
 	{
@@ -81,7 +104,7 @@ bulkpar_cascade_leads(Oid from, Oid to)
 		bool		is_first = i < list_length(first);
 		ListCell   *lc;
 
-		foreach(lc, keys)
+		foreach(lc, foreign_keys)
 		{
 			const BulkparForeignKey *key = lfirst(lc);
 
@@ -106,31 +129,18 @@ List *
 bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
 					 const List *columns)
 {
-	List	   *keys = copy_foreign_keys();
+	const		Last *last = look_up_last(tables, deletes, updates, columns);
+	List	   *keys;
 	List	   *reached = NIL;
 	List	   *acting = NIL;
-	bool		more = keys != NIL;
+	bool		more;
 	ListCell   *lc;
 
-	foreach(lc, keys)
-	{
-		const BulkparForeignKey *key = lfirst(lc);
-		Reached		first = {
-			.relid = key->referenced,
-			.deleted = deletes,
-			.updated = updates
-		};
-		ListCell   *table;
-
-		foreach(table, tables)
-		{
-			if (!is_of(key->referenced, lfirst_oid(table)))
-				continue;
-			if (updates)
-				first.columns = columns_of(key->referenced, columns);
-			(void) reach(&reached, &first);
-		}
-	}
+	if (last != NULL)
+		return copy_keys(last->acting);
+	find_first(tables, deletes, updates, columns, &reached);
+	more = reached != NIL;
+	keys = more ? copy_keys(foreign_keys) : NIL;
 	while (more)
 	{
 		more = false;
@@ -146,7 +156,100 @@ bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
 		if (((BulkparForeignKey *) lfirst(lc))->acts)
 			acting = lappend(acting, lfirst(lc));
 	}
+	remember_last(tables, deletes, updates, columns, acting);
 	return acting;
+}
+
+/*
+ * What was found last, if that was asked for the same, since when no foreign key has
+ * changed: a statement of a bundle is prepared many times.  NULL if it was not.
+ */
+static const Last *
+look_up_last(const List *tables, bool deletes, bool updates,
+			 const List *columns)
+{
+	read_foreign_keys_anew();
+	return last_found.known && last_found.deletes == deletes &&
+		last_found.updates == updates && equal(last_found.tables, tables) &&
+		equal(last_found.columns, columns) ? &last_found : NULL;
+}
+
+static void
+remember_last(const List *tables, bool deletes, bool updates,
+			  const List *columns, List *acting)
+{
+	static MemoryContext context = NULL;
+	MemoryContext oldcontext;
+	ListCell   *lc;
+
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext,
+										"bulkpar acting keys",
+										ALLOCSET_SMALL_SIZES);
+	last_found.known = false;
+	MemoryContextReset(context);
+	oldcontext = MemoryContextSwitchTo(context);
+	last_found.deletes = deletes;
+	last_found.updates = updates;
+	last_found.tables = list_copy(tables);
+	last_found.columns = NIL;
+	foreach(lc, columns)
+		last_found.columns = lappend(last_found.columns,
+									 makeString(pstrdup(strVal(lfirst(lc)))));
+	last_found.acting = copy_keys(acting);
+	last_found.known = foreign_keys_known;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* What the statement does itself, to tables that foreign keys refer to. */
+static void
+find_first(const List *tables, bool deletes, bool updates,
+		   const List *columns, List **reached)
+{
+	ListCell   *lc;
+	ListCell   *table;
+
+	foreach(lc, foreign_keys)
+	{
+		const BulkparForeignKey *key = lfirst(lc);
+		Reached		first = {
+			.relid = key->referenced,
+			.deleted = deletes,
+			.updated = updates
+		};
+
+		foreach(table, tables)
+		{
+			if (!is_part_of(key->referenced, lfirst_oid(table)))
+				continue;
+			if (updates)
+				first.columns = columns_of(key->referenced, columns);
+			(void) reach(reached, &first);
+		}
+	}
+}
+
+/* Whether a table is another, or a part of it.  Fast where it is not. */
+static bool
+is_part_of(Oid relid, Oid target)
+{
+	return relid == target ||
+		(has_subclass(target) &&
+		 (get_rel_relkind(target) != RELKIND_PARTITIONED_TABLE ||
+		  get_rel_relispartition(relid)) &&
+		 bulkpar_part_belongs(target, relid));
+}
+
+static List *
+copy_keys(const List *keys)
+{
+	List	   *copies = NIL;
+	ListCell   *lc;
+
+	foreach(lc, keys)
+		copies = lappend(copies, memcpy(palloc(sizeof(BulkparForeignKey)),
+										lfirst(lc), sizeof(BulkparForeignKey)));
+	return copies;
 }
 
 /* Whether a foreign key is of a table, or what it refers to is, or parts of them. */
@@ -167,7 +270,7 @@ columns_of(Oid relid, const List *names)
 		return bms_add_range(columns, 1, count);
 	foreach(lc, names)
 	{
-		AttrNumber	attnum = get_attnum(relid, lfirst(lc));
+		AttrNumber	attnum = get_attnum(relid, strVal(lfirst(lc)));
 
 		if (attnum > 0)
 			columns = bms_add_member(columns, attnum);
@@ -265,41 +368,31 @@ reach(List **reached, const Reached *what)
 	return true;
 }
 
-/*
- * All foreign keys of the database that have actions.  They are read again when one
- * has changed: a statement of a bundle is prepared many times.
- */
-static List *
-copy_foreign_keys(void)
+/* Read all foreign keys of the database that have actions, if one has changed. */
+static void
+read_foreign_keys_anew(void)
 {
-	static MemoryContext context = NULL;
-	List	   *copies = NIL;
-	ListCell   *lc;
-
-	if (context == NULL)
+	if (keys_context == NULL)
 	{
-		context = AllocSetContextCreate(TopMemoryContext,
-										"bulkpar foreign keys",
-										ALLOCSET_SMALL_SIZES);
+		keys_context = AllocSetContextCreate(TopMemoryContext,
+											 "bulkpar foreign keys",
+											 ALLOCSET_SMALL_SIZES);
 		CacheRegisterSyscacheCallback(CONSTROID, forget_foreign_keys,
 									  (Datum) 0);
 	}
 	while (!foreign_keys_known)
 	{
-		MemoryContextReset(context);
+		last_found.known = false;
+		MemoryContextReset(keys_context);
 		foreign_keys_known = true;
-		foreign_keys = read_foreign_keys(context);
+		foreign_keys = read_foreign_keys(keys_context);
 	}
-	foreach(lc, foreign_keys)
-		copies = lappend(copies, memcpy(palloc(sizeof(BulkparForeignKey)),
-										lfirst(lc), sizeof(BulkparForeignKey)));
-	return copies;
 }
 
 static void
 forget_foreign_keys(Datum arg, int cache, uint32 hash)
 {
-	foreign_keys_known = false;
+	foreign_keys_known = last_found.known = false;
 }
 
 static List *

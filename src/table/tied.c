@@ -127,7 +127,8 @@ bulkpar_tied_keys(const BulkparDrive *drive)
 		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
 
 		if (query->commandType == CMD_UPDATE && !entry->resjunk)
-			columns = lappend(columns, get_attname(relid, entry->resno, false));
+			columns = lappend(columns, makeString(get_attname(relid, entry->resno,
+															  false)));
 	}
 	return list_concat(keys,
 					   bulkpar_cascade_find(drive->rest == NULL ?
