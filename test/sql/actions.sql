@@ -2,7 +2,7 @@
 -- Tables that foreign keys change while batches read them
 --
 SET bulkpar.report = off;
-SET bulkpar.workers = 2;
+SET bulkpar.workers = 1;
 CREATE FUNCTION make(actions text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	s text;
