@@ -45,22 +45,13 @@ typedef struct Reached
 	Bitmapset  *columns;		/* ... these */
 } Reached;
 
-/* What was found last. */
-typedef struct Last
-{
-	bool		known;
-	bool		deletes;
-	bool		updates;
-	List	   *tables;
-	List	   *columns;
-	List	   *acting;
-}			Last;
-
-/* All foreign keys that have actions, and whether they are as they were read. */
-static MemoryContext keys_context = NULL;
+/*
+ * All foreign keys that have actions, as they were at some number of changes of such
+ * a kind; and how many there have been by now.
+ */
 static List *foreign_keys = NIL;
-static bool foreign_keys_known = false;
-static Last last_found;
+static uint64 changes_read = 0;
+static uint64 changes = 1;
 
 static Bitmapset *columns_of(Oid relid, const List *names);
 static int	count_columns(Oid relid);
@@ -68,22 +59,16 @@ static Bitmapset *add_generated(Oid relid, Bitmapset *columns);
 static bool follow_key(BulkparForeignKey *key, const Reached *from,
 					   List **reached);
 static bool reach(List **reached, const Reached *what);
-static const Last *look_up_last(const List *tables, bool deletes,
-								bool updates, const List *columns);
-static void remember_last(const List *tables, bool deletes, bool updates,
-						  const List *columns, List *acting);
 static void find_first(const List *tables, bool deletes, bool updates,
 					   const List *columns, List **reached);
-static bool is_part_of(Oid relid, Oid target);
-static List *copy_keys(const List *keys);
+static bool is_part_of(const BulkparForeignKey *key, Oid target);
 static void read_foreign_keys_anew(void);
-static void forget_foreign_keys(Datum arg, int cache, uint32 hash);
+static void note_change(Datum arg, int cache, uint32 hash);
 static List *read_foreign_keys(MemoryContext context);
 static BulkparForeignKey *read_foreign_key(Relation rel, HeapTuple tuple);
 static int	read_numbers(Relation rel, HeapTuple tuple, AttrNumber attribute,
 						 Oid type, Datum **values);
 static bool acts(char action);
-static bool is_of(Oid relid, Oid target);
 
 /*
  * Whether a row that is deleted from one table may let the action of a foreign key
@@ -112,7 +97,7 @@ bulkpar_cascade_leads(Oid from, Oid to)
 				!(acts(key->on_delete) ||
 				  (!is_first && acts(key->on_update))))
 				continue;
-			if (is_of(key->relid, to))
+			if (bulkpar_part_overlaps(key->relid, to))
 				return true;
 			reached = list_append_unique_oid(reached, key->relid);
 		}
@@ -129,18 +114,18 @@ List *
 bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
 					 const List *columns)
 {
-	const		Last *last = look_up_last(tables, deletes, updates, columns);
-	List	   *keys;
+	List	   *keys = NIL;
 	List	   *reached = NIL;
 	List	   *acting = NIL;
 	bool		more;
 	ListCell   *lc;
 
-	if (last != NULL)
-		return copy_keys(last->acting);
+	read_foreign_keys_anew();
 	find_first(tables, deletes, updates, columns, &reached);
 	more = reached != NIL;
-	keys = more ? copy_keys(foreign_keys) : NIL;
+	foreach(lc, more ? foreign_keys : NIL)
+		keys = lappend(keys, memcpy(palloc(sizeof(BulkparForeignKey)),
+									lfirst(lc), sizeof(BulkparForeignKey)));
 	while (more)
 	{
 		more = false;
@@ -156,49 +141,7 @@ bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
 		if (((BulkparForeignKey *) lfirst(lc))->acts)
 			acting = lappend(acting, lfirst(lc));
 	}
-	remember_last(tables, deletes, updates, columns, acting);
 	return acting;
-}
-
-/*
- * What was found last, if that was asked for the same, since when no foreign key has
- * changed: a statement of a bundle is prepared many times.  NULL if it was not.
- */
-static const Last *
-look_up_last(const List *tables, bool deletes, bool updates,
-			 const List *columns)
-{
-	read_foreign_keys_anew();
-	return last_found.known && last_found.deletes == deletes &&
-		last_found.updates == updates && equal(last_found.tables, tables) &&
-		equal(last_found.columns, columns) ? &last_found : NULL;
-}
-
-static void
-remember_last(const List *tables, bool deletes, bool updates,
-			  const List *columns, List *acting)
-{
-	static MemoryContext context = NULL;
-	MemoryContext oldcontext;
-	ListCell   *lc;
-
-	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext,
-										"bulkpar acting keys",
-										ALLOCSET_SMALL_SIZES);
-	last_found.known = false;
-	MemoryContextReset(context);
-	oldcontext = MemoryContextSwitchTo(context);
-	last_found.deletes = deletes;
-	last_found.updates = updates;
-	last_found.tables = list_copy(tables);
-	last_found.columns = NIL;
-	foreach(lc, columns)
-		last_found.columns = lappend(last_found.columns,
-									 makeString(pstrdup(strVal(lfirst(lc)))));
-	last_found.acting = copy_keys(acting);
-	last_found.known = foreign_keys_known;
-	MemoryContextSwitchTo(oldcontext);
 }
 
 /* What the statement does itself, to tables that foreign keys refer to. */
@@ -220,7 +163,7 @@ find_first(const List *tables, bool deletes, bool updates,
 
 		foreach(table, tables)
 		{
-			if (!is_part_of(key->referenced, lfirst_oid(table)))
+			if (!is_part_of(key, lfirst_oid(table)))
 				continue;
 			if (updates)
 				first.columns = columns_of(key->referenced, columns);
@@ -229,45 +172,28 @@ find_first(const List *tables, bool deletes, bool updates,
 	}
 }
 
-/* Whether a table is another, or a part of it.  Fast where it is not. */
+/*
+ * Whether a foreign key refers to the target, or to a part of it and not just because
+ * it refers to the target.  Fast where it does not: a statement is prepared often.
+ */
 static bool
-is_part_of(Oid relid, Oid target)
+is_part_of(const BulkparForeignKey *key, Oid target)
 {
-	return relid == target ||
-		(has_subclass(target) &&
+	return key->referenced == target ||
+		(!key->is_part && has_subclass(target) &&
 		 (get_rel_relkind(target) != RELKIND_PARTITIONED_TABLE ||
-		  get_rel_relispartition(relid)) &&
-		 bulkpar_part_belongs(target, relid));
-}
-
-static List *
-copy_keys(const List *keys)
-{
-	List	   *copies = NIL;
-	ListCell   *lc;
-
-	foreach(lc, keys)
-		copies = lappend(copies, memcpy(palloc(sizeof(BulkparForeignKey)),
-										lfirst(lc), sizeof(BulkparForeignKey)));
-	return copies;
-}
-
-/* Whether a foreign key is of a table, or what it refers to is, or parts of them. */
-bool
-bulkpar_cascade_is_of(const BulkparForeignKey *key, Oid relid, bool refers)
-{
-	return is_of(refers ? key->referenced : key->relid, relid);
+		  get_rel_relispartition(key->referenced)) &&
+		 bulkpar_part_belongs(target, key->referenced));
 }
 
 static Bitmapset *
 columns_of(Oid relid, const List *names)
 {
 	Bitmapset  *columns = NULL;
-	int			count = count_columns(relid);
 	ListCell   *lc;
 
 	if (names == NIL)
-		return bms_add_range(columns, 1, count);
+		return bms_add_range(columns, 1, count_columns(relid));
 	foreach(lc, names)
 	{
 		AttrNumber	attnum = get_attnum(relid, strVal(lfirst(lc)));
@@ -372,62 +298,54 @@ reach(List **reached, const Reached *what)
 static void
 read_foreign_keys_anew(void)
 {
-	if (keys_context == NULL)
+	static MemoryContext context = NULL;
+
+	if (context == NULL)
 	{
-		keys_context = AllocSetContextCreate(TopMemoryContext,
-											 "bulkpar foreign keys",
-											 ALLOCSET_SMALL_SIZES);
-		CacheRegisterSyscacheCallback(CONSTROID, forget_foreign_keys,
-									  (Datum) 0);
+		context = AllocSetContextCreate(TopMemoryContext,
+										"bulkpar foreign keys",
+										ALLOCSET_SMALL_SIZES);
+		CacheRegisterSyscacheCallback(CONSTROID, note_change, (Datum) 0);
 	}
-	while (!foreign_keys_known)
+	while (changes_read != changes)
 	{
-		last_found.known = false;
-		MemoryContextReset(keys_context);
-		foreign_keys_known = true;
-		foreign_keys = read_foreign_keys(keys_context);
+		uint64		now = changes;
+
+		MemoryContextReset(context);
+		foreign_keys = read_foreign_keys(context);
+		changes_read = now;
 	}
 }
 
 static void
-forget_foreign_keys(Datum arg, int cache, uint32 hash)
+note_change(Datum arg, int cache, uint32 hash)
 {
-	foreign_keys_known = last_found.known = false;
+	changes++;
 }
 
 static List *
 read_foreign_keys(MemoryContext context)
 {
-	Relation	rel;
+	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	List	   *keys = NIL;
 
-	PG_TRY();
+	ScanKeyInit(&key, Anum_pg_constraint_contype, BTEqualStrategyNumber,
+				F_CHAREQ, CharGetDatum(CONSTRAINT_FOREIGN));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		rel = table_open(ConstraintRelationId, AccessShareLock);
-		ScanKeyInit(&key, Anum_pg_constraint_contype, BTEqualStrategyNumber,
-					F_CHAREQ, CharGetDatum(CONSTRAINT_FOREIGN));
-		scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
-		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		{
-			Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
-			MemoryContext oldcontext = MemoryContextSwitchTo(context);
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+		MemoryContext oldcontext = MemoryContextSwitchTo(context);
 
-			if (acts(form->confdeltype) || acts(form->confupdtype))
-				keys = lappend(keys, read_foreign_key(rel, tuple));
-			MemoryContextSwitchTo(oldcontext);
-		}
-		systable_endscan(scan);
-		table_close(rel, AccessShareLock);
+		if (acts(form->confdeltype) || acts(form->confupdtype))
+			keys = lappend(keys, read_foreign_key(rel, tuple));
+		MemoryContextSwitchTo(oldcontext);
 	}
-	PG_CATCH();
-	{
-		foreign_keys_known = false;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
 	return keys;
 }
 
@@ -486,12 +404,4 @@ acts(char action)
 	return action == FKCONSTR_ACTION_CASCADE ||
 		action == FKCONSTR_ACTION_SETNULL ||
 		action == FKCONSTR_ACTION_SETDEFAULT;
-}
-
-/* Whether a table is the target, one of its parts, or has it as a part. */
-static bool
-is_of(Oid relid, Oid target)
-{
-	return relid == target || bulkpar_part_belongs(target, relid) ||
-		bulkpar_part_belongs(relid, target);
 }

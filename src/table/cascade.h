@@ -41,7 +41,5 @@ typedef struct BulkparForeignKey
 extern bool bulkpar_cascade_leads(Oid from, Oid to);
 extern List *bulkpar_cascade_find(const List *tables, bool deletes,
 								  bool updates, const List *columns);
-extern bool bulkpar_cascade_is_of(const BulkparForeignKey *key, Oid relid,
-								  bool refers);
 
 #endif							/* BULKPAR_CASCADE_H */

@@ -82,8 +82,7 @@ bulkpar_merge_find(BulkparDrive *drive, Query *top, Oid relid,
 	check_parts(drive, top, source);
 	take_source(drive, top, source, relid);
 	relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
-	if (bulkpar_part_belongs(relid, target) ||
-		bulkpar_part_belongs(target, relid))
+	if (bulkpar_part_overlaps(relid, target))
 		bulkpar_drive_refuse(drive, "MERGE of a table into itself", -1);
 	further = sees_batches ? InvalidOid : deletes_further(drive, top, target);
 	if (OidIsValid(further))

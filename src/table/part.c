@@ -42,7 +42,15 @@ bulkpar_part_belongs(Oid target, Oid relid)
 	return belongs(target, relid, false);
 }
 
-/* The same; a partition that is being detached may count. */
+/* Whether a table is another one, a part of it, or has it as a part. */
+bool
+bulkpar_part_overlaps(Oid relid, Oid other)
+{
+	return bulkpar_part_belongs(other, relid) ||
+		bulkpar_part_belongs(relid, other);
+}
+
+/* As bulkpar_part_belongs; a partition that is being detached may count. */
 static bool
 belongs(Oid target, Oid relid, bool even_if_detached)
 {

@@ -16,6 +16,7 @@
 #include "books/job.h"
 
 extern bool bulkpar_part_belongs(Oid target, Oid relid);
+extern bool bulkpar_part_overlaps(Oid relid, Oid other);
 extern bool bulkpar_part_may_read_all(Oid target);
 extern void bulkpar_part_require(Oid target, Oid relid);
 extern char *bulkpar_part_name(Oid relid);

@@ -229,10 +229,12 @@ look_at_table(const RangeTblEntry *rte, Search *search)
 	if (!list_member_oid(search->inside, rte->relid))
 		look_inside(rte->relid, search);
 	search->reach.is_mutable |= rte->tablesample != NULL;
-	foreach(lc, search->changed->keys)
+	foreach(lc, list_member_ptr(search->changed->tied, rte) ? NIL :
+			search->changed->keys)
 	{
-		if (!bulkpar_cascade_is_of(lfirst(lc), rte->relid, false) ||
-			list_member_ptr(search->changed->tied, rte))
+		const BulkparForeignKey *key = lfirst(lc);
+
+		if (!bulkpar_part_overlaps(key->relid, rte->relid))
 			continue;
 		search->reach.reads_changed = rte->relid;
 		search->reach.by_key = true;

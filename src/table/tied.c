@@ -89,7 +89,7 @@ static void note(Search *search, Oid operator, const Node *left,
 				 int left_level, const Node *right, bool listed);
 static bool is_exact(Oid operator, Oid collation);
 static bool is_integer(Oid type);
-static const Var *strip(const Node *node);
+static const Node *strip(const Node *node);
 static bool is_tied(const Search *search, int rti);
 static bool reads_any(const Search *search, int rti,
 					  const BulkparForeignKey *key);
@@ -122,11 +122,11 @@ bulkpar_tied_keys(const BulkparDrive *drive)
 									true, NIL);
 	if (query->commandType != CMD_DELETE && query->commandType != CMD_UPDATE)
 		return keys;
-	foreach(lc, query->targetList)
+	foreach(lc, query->commandType == CMD_UPDATE ? query->targetList : NIL)
 	{
 		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
 
-		if (query->commandType == CMD_UPDATE && !entry->resjunk)
+		if (!entry->resjunk)
 			columns = lappend(columns, makeString(get_attname(relid, entry->resno,
 															  false)));
 	}
@@ -170,7 +170,7 @@ bulkpar_tied_check_own(const BulkparDrive *drive, const List *keys)
 	{
 		const BulkparForeignKey *key = lfirst(lc);
 
-		if (!key->updates || !bulkpar_cascade_is_of(key, relid, false))
+		if (!key->updates || !bulkpar_part_overlaps(key->relid, relid))
 			continue;
 		for (int i = 0; i < key->ncolumns; i++)
 		{
@@ -356,7 +356,7 @@ static void
 note_list(Search *search, const SubLink *sublink)
 {
 	const OpExpr *test = (const OpExpr *) sublink->testexpr;
-	const Node *param;
+	const Param *param;
 	ListCell   *lc;
 
 	if (sublink->subLinkType != ANY_SUBLINK || test == NULL ||
@@ -364,16 +364,14 @@ note_list(Search *search, const SubLink *sublink)
 		bulkpar_reach_is_whole(search->query) ||
 		has_outer_join((Node *) search->query->jointree))
 		return;
-	param = lsecond(test->args);
-	while (IsA(param, RelabelType))
-		param = (const Node *) ((const RelabelType *) param)->arg;
-	if (!IsA(param, Param) || ((const Param *) param)->paramkind != PARAM_SUBLINK)
+	param = (const Param *) strip(lsecond(test->args));
+	if (!IsA(param, Param) || param->paramkind != PARAM_SUBLINK)
 		return;
 	foreach(lc, search->query->targetList)
 	{
 		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
 
-		if (entry->resno == ((const Param *) param)->paramid)
+		if (entry->resno == param->paramid)
 			note(search, test->opno, linitial(test->args), search->level - 1,
 				 (const Node *) entry->expr, true);
 	}
@@ -384,11 +382,11 @@ static void
 note(Search *search, Oid operator, const Node *left, int left_level,
 	 const Node *right, bool listed)
 {
-	const Var  *a = strip(left);
-	const Var  *b = strip(right);
+	const Var  *a = (const Var *) strip(left);
+	const Var  *b = (const Var *) strip(right);
 	Equality   *equality;
 
-	if (a == NULL || b == NULL || a->varcollid != b->varcollid ||
+	if (!IsA(a, Var) || !IsA(b, Var) || a->varcollid != b->varcollid ||
 		!is_exact(operator, a->varcollid))
 		return;
 	equality = palloc(sizeof(Equality));
@@ -426,13 +424,13 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
-/* The column that an expression is; NULL if it is something else. */
-static const Var *
+/* An expression without what makes another type of the same value. */
+static const Node *
 strip(const Node *node)
 {
-	while (node != NULL && IsA(node, RelabelType))
+	while (IsA(node, RelabelType))
 		node = (const Node *) ((const RelabelType *) node)->arg;
-	return node != NULL && IsA(node, Var) ? (const Var *) node : NULL;
+	return node;
 }
 
 /* Whether a table is tied by each foreign key that acts on it, and there are some. */
@@ -446,15 +444,14 @@ is_tied(const Search *search, int rti)
 	/* The statement itself changes these, whatever they refer to. */
 	foreach(lc, search->drive->changed)
 	{
-		if (bulkpar_part_belongs(lfirst_oid(lc), rte->relid) ||
-			bulkpar_part_belongs(rte->relid, lfirst_oid(lc)))
+		if (bulkpar_part_overlaps(lfirst_oid(lc), rte->relid))
 			return false;
 	}
 	foreach(lc, search->keys)
 	{
 		const BulkparForeignKey *key = lfirst(lc);
 
-		if (!bulkpar_cascade_is_of(key, rte->relid, false))
+		if (!bulkpar_part_overlaps(key->relid, rte->relid))
 			continue;
 		tied = true;
 		if (!key->deletes && !reads_any(search, rti, key))
