@@ -145,7 +145,8 @@ SELECT bulkpar_delete('tree', 'parent IS NULL', 7);
 SELECT rows_changed FROM bulkpar_delete('tree', 'id IN (SELECT id FROM tree WHERE parent IS NULL)', 7);
 SELECT rows_changed FROM bulkpar_update('tree', 'n', 'coalesce(parent, 0)', 7);
 SELECT rows_changed FROM bulkpar_delete('tree', 'id > 90', 7);
-SELECT rows_changed > 5 AS more FROM bulkpar_delete('tree', 'parent IS NULL', 7, 1, sees_batches => true);
+-- how many depends on how large the batches get
+SELECT status, rows_changed >= 5 AS roots FROM bulkpar_delete('tree', 'parent IS NULL', 7, 1, sees_batches => true);
 
 -- explain names statement triggers of what they change
 DO $$ BEGIN PERFORM make('ON DELETE CASCADE ON UPDATE SET NULL'); END $$;
