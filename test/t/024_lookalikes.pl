@@ -247,7 +247,7 @@ sub explains
 			  @calls));
 
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	is(scalar(() = $shown =~ /^Sample: \d+ batches/mg),
+	is(scalar(() = $shown =~ /^Sample: \d+ batch/mg),
 		scalar(@calls), "$table, search_path $path: samples are run");
 	unlike($shown, qr/failed/, "$table, search_path $path: nothing fails");
 	return;
