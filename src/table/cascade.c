@@ -18,6 +18,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
@@ -35,6 +36,7 @@
 
 #include "table/cascade.h"
 #include "table/part.h"
+#include "table/values.h"
 
 /* A table that actions have reached. */
 typedef struct Reached
@@ -56,6 +58,8 @@ static uint64 changes = 1;
 static Bitmapset *columns_of(Oid relid, const List *names);
 static int	count_columns(Oid relid);
 static Bitmapset *add_generated(Oid relid, Bitmapset *columns);
+static bool is_generated_from(Relation rel, AttrNumber attnum,
+							  const Bitmapset *columns);
 static bool follow_key(BulkparForeignKey *key, const Reached *from,
 					   List **reached);
 static bool reach(List **reached, const Reached *what);
@@ -218,18 +222,38 @@ count_columns(Oid relid)
 	return count;
 }
 
-/* Add the generated columns of a table, which may depend on others. */
+/* Add the columns of a table that are generated from these, if it is still there. */
 static Bitmapset *
 add_generated(Oid relid, Bitmapset *columns)
 {
 	int			count = count_columns(relid);
+	Relation	rel = NULL;
 
 	for (AttrNumber i = 1; i <= count; i++)
 	{
-		if (get_attgenerated(relid, i) != '\0')
+		if (get_attgenerated(relid, i) == '\0')
+			continue;
+		if (rel == NULL)
+			rel = try_relation_open(relid, AccessShareLock);
+		if (rel != NULL && is_generated_from(rel, i, columns))
 			columns = bms_add_member(columns, i);
 	}
+	if (rel != NULL)
+		relation_close(rel, NoLock);
 	return columns;
+}
+
+static bool
+is_generated_from(Relation rel, AttrNumber attnum, const Bitmapset *columns)
+{
+	int			source = -1;
+
+	while ((source = bms_next_member(columns, source)) >= 0)
+	{
+		if (bulkpar_values_generate(rel, attnum, source))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -261,10 +285,13 @@ follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 	key->deletes |= what.deleted;
 	what.updated = by_update || key->nulls || key->defaults;
 	key->updates |= what.updated;
-	for (int i = 0; what.updated && i < key->ncolumns; i++)
-		what.columns = bms_add_member(what.columns, key->columns[i]);
-	if (what.updated)
-		what.columns = add_generated(key->relid, what.columns);
+	if (what.updated && key->changed == NULL)
+	{
+		for (int i = 0; i < key->ncolumns; i++)
+			key->changed = bms_add_member(key->changed, key->columns[i]);
+		key->changed = add_generated(key->relid, key->changed);
+	}
+	what.columns = what.updated ? key->changed : NULL;
 	return reach(reached, &what);
 }
 

@@ -14,6 +14,7 @@
 #define BULKPAR_CASCADE_H
 
 #include "access/attnum.h"
+#include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 
 /* A foreign key that has actions. */
@@ -34,6 +35,7 @@ typedef struct BulkparForeignKey
 	bool		acts;			/* anything: */
 	bool		deletes;		/* it deletes rows, ... */
 	bool		updates;		/* ... changes columns, ... */
+	Bitmapset  *changed;		/* ... these, with those made of them; ... */
 	bool		nulls;			/* ... sets them to null, ... */
 	bool		defaults;		/* ... or to their default */
 } BulkparForeignKey;

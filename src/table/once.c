@@ -42,6 +42,7 @@
 #include "table/joined.h"
 #include "table/member.h"
 #include "table/once.h"
+#include "table/ownread.h"
 #include "table/reach.h"
 #include "table/reread.h"
 #include "table/substitute.h"
@@ -114,7 +115,7 @@ bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
 	if (!once->job->sees_batches)
 	{
 		walk.changed.keys = rest.changed.keys = bulkpar_tied_keys(drive);
-		bulkpar_tied_check_own(drive, walk.changed.keys);
+		bulkpar_ownread_check(drive, walk.changed.keys);
 		/* What is evaluated once must be the same for all targets. */
 		if (once->job->ntargets == 0)
 			walk.changed.tied = bulkpar_tied_find(drive, walk.changed.keys);

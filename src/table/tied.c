@@ -78,6 +78,8 @@ typedef struct Search
 } Search;
 
 static List *keys_of_merge(const BulkparDrive *drive);
+static AttrNumber reads_changed(const Query *query, int rti,
+								const BulkparForeignKey *key, int *location);
 static bool reads_column(Node *node, void *context);
 static bool walk(Node *node, void *context);
 static void tie_query(Search *search, Query *query, const SubLink *sublink);
@@ -157,39 +159,50 @@ keys_of_merge(const BulkparDrive *drive)
 }
 
 /*
- * An error if the statement reads columns of its own table that foreign keys change:
- * a later batch would not find there what one statement does.
+ * A column of its own table that a query reads and foreign keys change, with where it
+ * does, or 0: a later batch would not find there what one statement does.
  */
-void
-bulkpar_tied_check_own(const BulkparDrive *drive, const List *keys)
+AttrNumber
+bulkpar_tied_find_own(const Query *query, int rti, const List *keys,
+					  int *location)
 {
-	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
 	ListCell   *lc;
 
 	foreach(lc, keys)
 	{
-		const BulkparForeignKey *key = lfirst(lc);
+		AttrNumber	attnum = reads_changed(query, rti, lfirst(lc), location);
 
-		if (!key->updates || !bulkpar_part_overlaps(key->relid, relid))
-			continue;
-		for (int i = 0; i < key->ncolumns; i++)
+		if (attnum != 0)
+			return attnum;
+	}
+	return 0;
+}
+
+/* The same of one foreign key, and of any table of the query. */
+static AttrNumber
+reads_changed(const Query *query, int rti, const BulkparForeignKey *key,
+			  int *location)
+{
+	Oid			relid = rt_fetch(rti, query->rtable)->relid;
+	int			attnum = -1;
+
+	if (!key->updates || !bulkpar_part_overlaps(key->relid, relid))
+		return 0;
+	while ((attnum = bms_next_member(key->changed, attnum)) >= 0)
+	{
+		Reading		reading = {
+			.rti = rti,
+			.attnum = translate(key->relid, attnum, relid)
+		};
+
+		if (query_tree_walker(unconstify(Query *, query), reads_column,
+							  &reading, 0))
 		{
-			Reading		reading = {
-				.rti = drive->rti,
-				.attnum = translate(key->relid, key->columns[i], relid)
-			};
-
-			if (query_tree_walker(drive->query, reads_column, &reading, 0))
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("the statement reads column \"%s\" of table \"%s\", which foreign keys change",
-								get_attname(relid, reading.attnum, false),
-								get_rel_name(relid)),
-						 errdetail("It would see what earlier batches have done, which it does not in one statement."),
-						 errhint("Let a subquery that does not depend on the row find the rows, as in WHERE id IN (SELECT ...); it is evaluated once, when the job begins. Or say sees_batches => true, if that does no harm."),
-						 parser_errposition(drive->pstate, reading.location)));
+			*location = reading.location;
+			return reading.attnum;
 		}
 	}
+	return 0;
 }
 
 static bool
@@ -467,21 +480,11 @@ static bool
 reads_any(const Search *search, int rti, const BulkparForeignKey *key)
 {
 	Query		query = *search->query;
-	Oid			relid = rt_fetch(rti, query.rtable)->relid;
+	int			location;
 
 	if (search->is_exists)
 		query.targetList = NIL;
-	for (int i = 0; i < key->ncolumns; i++)
-	{
-		Reading		reading = {
-			.rti = rti,
-			.attnum = translate(key->relid, key->columns[i], relid)
-		};
-
-		if (query_tree_walker(&query, reads_column, &reading, 0))
-			return true;
-	}
-	return false;
+	return reads_changed(&query, rti, key, &location) != 0;
 }
 
 /* Whether the rows refer to the driving table's row, or to those of a tied table. */

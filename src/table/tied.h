@@ -16,8 +16,8 @@
 #include "table/drive.h"
 
 extern List *bulkpar_tied_keys(const BulkparDrive *drive);
-extern void bulkpar_tied_check_own(const BulkparDrive *drive,
-								   const List *keys);
+extern AttrNumber bulkpar_tied_find_own(const Query *query, int rti,
+										const List *keys, int *location);
 extern List *bulkpar_tied_find(const BulkparDrive *drive, const List *keys);
 
 #endif							/* BULKPAR_TIED_H */
