@@ -57,9 +57,9 @@ typedef struct Check
 	Oid			target;
 	List	   *relids;			/* of several targets all tables so far */
 	BulkparOnce once;			/* of the first one */
-	bool		has_triggers;	/* any of the parts */
 } Check;
 
+static void check_between_targets(void *arg);
 static void check_target(void *arg);
 static void check_after_targets(void *arg);
 static void name_target(void *arg);
@@ -97,6 +97,7 @@ bulkpar_check_job(BulkparJob *job)
 	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
 
 	check_not_in_use(job);
+	bulkpar_subxact_run(check_between_targets, &check);
 	/* Each by itself, so that there are never many locks. */
 	for (int i = 0; i < ntargets; i++)
 	{
@@ -144,6 +145,12 @@ check_relation_not_in_use(Oid relid, const char *what)
 	}
 }
 
+static void
+check_between_targets(void *arg)
+{
+	bulkpar_actions_check(((const Check *) arg)->job);
+}
+
 /* Check what needs a lock on the target, and find its parts and their keys. */
 static void
 check_target(void *arg)
@@ -184,9 +191,6 @@ check_after_targets(void *arg)
 	const Check *check = arg;
 	BulkparJob *job = check->job;
 
-	/* Foreign keys act by triggers of the table that they refer to. */
-	if (check->has_triggers)
-		bulkpar_actions_check(job);
 	bulkpar_settings_collect(&job->settings, job->owner, job->session_role);
 	bulkpar_ask_check(&job->settings, job->owner);
 }
@@ -333,7 +337,6 @@ check_part(Relation rel, Check *check, BulkparJobPart *part, bool first)
 
 	check_storage(part_rel, job);
 	choose_key(part_rel, job, part);
-	check->has_triggers |= part_rel->rd_rel->relhastriggers;
 	key = bulkpar_key_describe(part_rel, part->key_index);
 	part->key_order = bulkpar_key_order(key);
 	if (job->stripes > 1 && !bulkpar_stripe_possible(key))

@@ -62,6 +62,9 @@ static bool is_generated_from(Relation rel, AttrNumber attnum,
 							  const Bitmapset *columns);
 static bool follow_key(BulkparForeignKey *key, const Reached *from,
 					   List **reached);
+static Bitmapset *columns_set(const BulkparForeignKey *key, char action,
+							  const Bitmapset *set);
+static bool is_not_null(Oid relid, AttrNumber attnum);
 static bool reach(List **reached, const Reached *what);
 static void find_first(const List *tables, bool deletes, bool updates,
 					   const List *columns, List **reached);
@@ -226,20 +229,17 @@ count_columns(Oid relid)
 static Bitmapset *
 add_generated(Oid relid, Bitmapset *columns)
 {
-	int			count = count_columns(relid);
-	Relation	rel = NULL;
+	Relation	rel = columns == NULL ? NULL :
+		try_relation_open(relid, AccessShareLock);
 
-	for (AttrNumber i = 1; i <= count; i++)
+	if (rel == NULL)
+		return columns;
+	for (int i = 1; i <= RelationGetNumberOfAttributes(rel); i++)
 	{
-		if (get_attgenerated(relid, i) == '\0')
-			continue;
-		if (rel == NULL)
-			rel = try_relation_open(relid, AccessShareLock);
-		if (rel != NULL && is_generated_from(rel, i, columns))
+		if (is_generated_from(rel, i, columns))
 			columns = bms_add_member(columns, i);
 	}
-	if (rel != NULL)
-		relation_close(rel, NoLock);
+	relation_close(rel, NoLock);
 	return columns;
 }
 
@@ -248,6 +248,8 @@ is_generated_from(Relation rel, AttrNumber attnum, const Bitmapset *columns)
 {
 	int			source = -1;
 
+	if (TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated == '\0')
+		return false;
 	while ((source = bms_next_member(columns, source)) >= 0)
 	{
 		if (bulkpar_values_generate(rel, attnum, source))
@@ -275,24 +277,57 @@ follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 	}
 	if (from->relid != key->referenced || !(by_delete || by_update))
 		return false;
-	key->acts = true;
 	key->nulls |= (by_delete && key->on_delete == FKCONSTR_ACTION_SETNULL) ||
 		(by_update && key->on_update == FKCONSTR_ACTION_SETNULL);
 	key->defaults |=
 		(by_delete && key->on_delete == FKCONSTR_ACTION_SETDEFAULT) ||
 		(by_update && key->on_update == FKCONSTR_ACTION_SETDEFAULT);
 	what.deleted = by_delete && key->on_delete == FKCONSTR_ACTION_CASCADE;
+	if (by_delete && !what.deleted)
+		what.columns = columns_set(key, key->on_delete, key->set);
+	if (by_update)
+		what.columns = bms_union(what.columns,
+								 columns_set(key, key->on_update, NULL));
+	what.updated = what.columns != NULL;
+	what.columns = add_generated(key->relid, what.columns);
+	key->acts |= what.deleted || what.updated;
 	key->deletes |= what.deleted;
-	what.updated = by_update || key->nulls || key->defaults;
 	key->updates |= what.updated;
-	if (what.updated && key->changed == NULL)
-	{
-		for (int i = 0; i < key->ncolumns; i++)
-			key->changed = bms_add_member(key->changed, key->columns[i]);
-		key->changed = add_generated(key->relid, key->changed);
-	}
-	what.columns = what.updated ? key->changed : NULL;
+	key->changed = bms_union(key->changed, what.columns);
 	return reach(reached, &what);
+}
+
+/*
+ * The columns that an action sets, of the set, or all if that is NULL.  SET NULL of
+ * one that is NOT NULL is an error.
+ */
+static Bitmapset *
+columns_set(const BulkparForeignKey *key, char action, const Bitmapset *set)
+{
+	Bitmapset  *columns = NULL;
+
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if ((set == NULL || bms_is_member(key->columns[i], set)) &&
+			!(action == FKCONSTR_ACTION_SETNULL &&
+			  is_not_null(key->relid, key->columns[i])))
+			columns = bms_add_member(columns, key->columns[i]);
+	}
+	return columns;
+}
+
+static bool
+is_not_null(Oid relid, AttrNumber attnum)
+{
+	HeapTuple	tuple = SearchSysCacheAttNum(relid, attnum);
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		result = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
+		ReleaseSysCache(tuple);
+	}
+	return result;
 }
 
 /* Add what has reached a table to a list.  Whether that is new. */
@@ -384,7 +419,10 @@ read_foreign_key(Relation rel, HeapTuple tuple)
 	Datum	   *columns;
 	Datum	   *references;
 	Datum	   *operators;
+	Datum	   *set;
+	int			nset;
 
+	key->constraint = form->oid;
 	key->relid = form->conrelid;
 	key->referenced = form->confrelid;
 	key->is_part = OidIsValid(form->conparentid);
@@ -404,6 +442,10 @@ read_foreign_key(Relation rel, HeapTuple tuple)
 		key->references[i] = DatumGetInt16(references[i]);
 		key->operators[i] = DatumGetObjectId(operators[i]);
 	}
+	nset = read_numbers(rel, tuple, Anum_pg_constraint_confdelsetcols, INT2OID,
+						&set);
+	for (int i = 0; i < nset; i++)
+		key->set = bms_add_member(key->set, DatumGetInt16(set[i]));
 	return key;
 }
 

@@ -20,6 +20,7 @@
 /* A foreign key that has actions. */
 typedef struct BulkparForeignKey
 {
+	Oid			constraint;
 	Oid			relid;			/* its table, ... */
 	Oid			referenced;		/* ... and the one that it refers to */
 	bool		is_part;		/* it is that of a partition, as part of
@@ -30,12 +31,15 @@ typedef struct BulkparForeignKey
 	AttrNumber	columns[INDEX_MAX_KEYS];
 	AttrNumber	references[INDEX_MAX_KEYS];
 	Oid			operators[INDEX_MAX_KEYS];	/* referenced = column */
+	Bitmapset  *set;			/* columns that ON DELETE SET sets, or NULL
+								 * for all of it */
 
 	/* what it does for a statement: */
 	bool		acts;			/* anything: */
 	bool		deletes;		/* it deletes rows, ... */
 	bool		updates;		/* ... changes columns, ... */
-	Bitmapset  *changed;		/* ... these, with those made of them; ... */
+	Bitmapset  *changed;		/* ... these, and what is generated from them;
+								 * ... */
 	bool		nulls;			/* ... sets them to null, ... */
 	bool		defaults;		/* ... or to their default */
 } BulkparForeignKey;

@@ -38,7 +38,9 @@
 #include "table/leakproof.h"
 #include "table/member.h"
 #include "table/names.h"
+#include "table/ownread.h"
 #include "table/partbounds.h"
+#include "table/tied.h"
 #include "table/unchanged.h"
 #include "table/values.h"
 
@@ -115,6 +117,7 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 	BulkparDrive drive = find_drive(condition, pstate, query);
 	RangeTblEntry *rte = rt_fetch(drive.rti, drive.query->rtable);
 	FromExpr   *from = drive.query->jointree;
+	List	   *keys = NIL;
 
 	check_same_table(rte->relid, condition->relid);
 	if (condition->once.job != NULL)
@@ -127,7 +130,12 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 	if ((condition->key->ncolumns > 0 || condition->parts != NIL) &&
 		check_enable_rls(rte->relid, InvalidOid, true) == RLS_ENABLED)
 		check_policies(condition, drive.query, rte);
-	bulkpar_once_apply(&condition->once, &drive);
+	if (condition->once.job != NULL)
+	{
+		keys = bulkpar_tied_keys(&drive);
+		bulkpar_ownread_check_walk(&drive, condition->key, keys);
+	}
+	bulkpar_once_apply(&condition->once, &drive, keys);
 	condition->whole = drive.query == query && from->quals == NULL &&
 		query->commandType != CMD_SELECT && list_length(from->fromlist) == 1;
 	condition->multiplies = drive.multiplies;

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "nodes/nodeFuncs.h"
+#include "nodes/value.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
@@ -129,6 +130,24 @@ bulkpar_drive_find_in_select(BulkparDrive *drive, Oid relid)
 	find_in_from(drive, relid);
 }
 
+/* The names of the columns that a target list sets. */
+List *
+bulkpar_drive_assigned(Oid relid, const List *targets)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, targets)
+	{
+		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (!entry->resjunk)
+			names = lappend(names, makeString(get_attname(relid, entry->resno,
+														  false)));
+	}
+	return names;
+}
+
 /* Let bulkpar_drive_is_marked know the driving table when it is planned. */
 void
 bulkpar_drive_mark(const BulkparDrive *drive)
@@ -155,8 +174,9 @@ find_in_insert(BulkparDrive *drive, Query *top, Oid relid, bool sees_batches)
 	CommonTableExpr *changing;
 
 	drive->inserted = rt_fetch(top->resultRelation, top->rtable)->relid;
-	drive->overwrites = top->onConflict != NULL &&
-		top->onConflict->action == ONCONFLICT_UPDATE;
+	if (top->onConflict != NULL)
+		drive->overwritten = bulkpar_drive_assigned(drive->inserted,
+													top->onConflict->onConflictSet);
 	check_select(drive, select);
 	changing = take_changing_cte(drive, top);
 	if (changing == NULL)

@@ -31,7 +31,8 @@ typedef struct BulkparDrive
 								 * NULL */
 	Oid			inserted;		/* the table into which rows are inserted; or
 								 * InvalidOid */
-	bool		overwrites;		/* ... which may update others there */
+	List	   *overwritten;	/* ... and the names of columns of others
+								 * there that it may update */
 	List	   *changed;		/* OIDs of all tables that it changes */
 	bool		multiplies;		/* a row that is walked may count as several */
 } BulkparDrive;
@@ -41,6 +42,7 @@ extern BulkparDrive bulkpar_drive_find(ParseState *pstate, Query *top,
 extern void bulkpar_drive_find_in_select(BulkparDrive *drive, Oid relid);
 extern void bulkpar_drive_refuse(const BulkparDrive *drive,
 								 const char *what, int location);
+extern List *bulkpar_drive_assigned(Oid relid, const List *targets);
 extern void bulkpar_drive_mark(const BulkparDrive *drive);
 extern bool bulkpar_drive_is_marked(const RangeTblEntry *rte);
 

@@ -89,11 +89,13 @@ static void check_types(const Query *query);
 
 /*
  * Put the results that a job has in the places of its subqueries in a query
- * that has just been analyzed, and find those that it does not have yet, also
- * without a job that has any.  What cannot be batched is an error.
+ * that has just been analyzed, for which these foreign keys act, and find those that
+ * it does not have yet, also without a job that has any.  What cannot be batched is an
+ * error.
  */
 void
-bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
+bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive,
+				   const List *keys)
 {
 	Walk		walk = {
 		.once = once,
@@ -114,11 +116,11 @@ bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive)
 		return;
 	if (!once->job->sees_batches)
 	{
-		walk.changed.keys = rest.changed.keys = bulkpar_tied_keys(drive);
-		bulkpar_ownread_check(drive, walk.changed.keys);
+		walk.changed.keys = rest.changed.keys = keys;
+		bulkpar_ownread_check(drive, keys);
 		/* What is evaluated once must be the same for all targets. */
 		if (once->job->ntargets == 0)
-			walk.changed.tied = bulkpar_tied_find(drive, walk.changed.keys);
+			walk.changed.tied = bulkpar_tied_find(drive, keys);
 	}
 	walk_query(&walk, walk.top);
 	if (rest.top != NULL)

@@ -40,6 +40,7 @@ typedef struct BulkparOnce
 	List	   *members;		/* IN and NOT IN with a result, see member.h */
 } BulkparOnce;
 
-extern void bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive);
+extern void bulkpar_once_apply(BulkparOnce *once, const BulkparDrive *drive,
+							   const List *keys);
 
 #endif							/* BULKPAR_ONCE_H */

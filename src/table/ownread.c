@@ -1,13 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * ownread.c
- *		What a statement and policies read of what batches change.
+ *		What foreign keys change for a statement of its own tables.
  *
  * Subqueries of the statement are evaluated once where they read what its batches
- * change, or refused (once.c).  The columns of its own table cannot be read once:
+ * change, or refused (once.c).  The columns of its own tables cannot be read once:
  * which rows there are would not be known before.  Nor can what the policies of a
- * table read, which come in when the statement is rewritten.  So these are refused
- * where earlier batches, or foreign keys for them, change them.
+ * table read, which come in when the statement is rewritten.  So it is refused where
+ * earlier batches, or foreign keys for them, change these; and in any case where
+ * foreign keys may put a row before or behind where a walk along the key is, or into
+ * another part.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -18,30 +20,132 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/partition.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rowsecurity.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 
 #include "table/ownread.h"
+#include "table/part.h"
 #include "table/reach.h"
 #include "table/tied.h"
 
-static void check_policies(const BulkparDrive *drive, RangeTblEntry *rte,
-						   const List *keys, CmdType command);
+static void check_partitioned_by(Oid relid, const BulkparForeignKey *key);
+static void check_reads(const BulkparDrive *drive, const List *keys);
+static void check_sets(const BulkparDrive *drive, const List *keys);
+static void check_links(const List *keys);
+static void check_inserted(const BulkparDrive *drive, const List *keys);
+static void check_policies_of(const BulkparDrive *drive, RangeTblEntry *rte,
+							  const List *keys, CmdType command);
 static bool counts_for(const RowSecurityPolicy *policy, CmdType command);
+static bool is_for_user(const RowSecurityPolicy *policy);
 static void check_policy(const BulkparDrive *drive, RangeTblEntry *rte,
-						 Expr *qual, const List *keys);
+						 Expr *qual, const List *keys, CmdType command);
 
-/* An error if a statement or policies of its tables read what foreign keys change. */
+/*
+ * An error if foreign keys, of those that act for the statement, change columns of
+ * the key of the driving table, or those by which it is partitioned.
+ */
+void
+bulkpar_ownread_check_walk(const BulkparDrive *drive, const BulkparKey *key,
+						   const List *keys)
+{
+	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		const BulkparForeignKey *acting = lfirst(lc);
+		Bitmapset  *columns;
+		int			attnum = -1;
+
+		if (!acting->updates || !bulkpar_part_overlaps(acting->relid, relid))
+			continue;
+		columns = bulkpar_tied_columns(acting, key->relid);
+		while ((attnum = bms_next_member(columns, attnum)) >= 0)
+		{
+			if (bulkpar_key_has_column(key, attnum))
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("foreign key \"%s\" changes key column \"%s\" of table \"%s\"",
+								get_constraint_name(acting->constraint),
+								get_attname(key->relid, attnum, false),
+								get_rel_name(key->relid)),
+						 errdetail("The job follows the order of index \"%s\".",
+								   get_rel_name(key->index)),
+						 errhint("Name another unique index by the argument \"%s\", whose columns the job leaves alone.",
+								 "key_index")));
+		}
+		check_partitioned_by(relid, acting);
+	}
+}
+
+/* A row must not leave the table, or one of its parts, for another. */
+static void
+check_partitioned_by(Oid relid, const BulkparForeignKey *key)
+{
+	List	   *tables = find_all_inheritors(relid, AccessShareLock, NULL);
+	ListCell   *lc;
+
+	if (get_rel_relispartition(relid))
+		tables = list_concat(tables, get_partition_ancestors(relid));
+	foreach(lc, tables)
+	{
+		Oid			table = lfirst_oid(lc);
+		Bitmapset  *changed;
+		Bitmapset  *columns = NULL;
+		int			attnum = -1;
+		bool		in_expression;
+		Relation	rel;
+
+		if (get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE)
+			continue;
+		changed = bulkpar_tied_columns(key, table);
+		while ((attnum = bms_next_member(changed, attnum)) >= 0)
+			columns = bms_add_member(columns,
+									 attnum - FirstLowInvalidHeapAttributeNumber);
+		rel = table_open(table, AccessShareLock);
+		if (has_partition_attrs(rel, columns, &in_expression))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("foreign key \"%s\" changes the partition key of table \"%s\"",
+							get_constraint_name(key->constraint),
+							RelationGetRelationName(rel)),
+					 errdetail("A row that moves to another partition might be met twice, or never.")));
+		table_close(rel, NoLock);
+	}
+}
+
+/*
+ * An error if a statement or policies of its tables read or set what these foreign
+ * keys change.
+ */
 void
 bulkpar_ownread_check(const BulkparDrive *drive, const List *keys)
 {
-	RangeTblEntry *rte = rt_fetch(drive->rti, drive->query->rtable);
+	check_reads(drive, keys);
+	check_sets(drive, keys);
+	check_links(keys);
+	check_policies_of(drive, rt_fetch(drive->rti, drive->query->rtable), keys,
+					  drive->query->commandType);
+	if (OidIsValid(drive->inserted))
+		check_inserted(drive, keys);
+}
+
+static void
+check_reads(const BulkparDrive *drive, const List *keys)
+{
+	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
 	int			location;
 	AttrNumber	attnum = bulkpar_tied_find_own(drive->query, drive->rti, keys,
 											   &location);
@@ -50,33 +154,114 @@ bulkpar_ownread_check(const BulkparDrive *drive, const List *keys)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the statement reads column \"%s\" of table \"%s\", which foreign keys change",
-						get_attname(rte->relid, attnum, false),
-						get_rel_name(rte->relid)),
+						get_attname(relid, attnum, false), get_rel_name(relid)),
 				 errdetail("It would see what earlier batches have done, which it does not in one statement."),
 				 errhint("Let a subquery that does not depend on the row find the rows, as in WHERE id IN (SELECT ...); it is evaluated once, when the job begins. Or say sees_batches => true, if that does no harm."),
 				 parser_errposition(drive->pstate, location)));
-	check_policies(drive, rte, keys, drive->query->commandType);
-	if (OidIsValid(drive->inserted))
-	{
-		RangeTblEntry inserted = {
-			.type = T_RangeTblEntry,
-			.rtekind = RTE_RELATION,
-			.relid = drive->inserted,
-			.relkind = get_rel_relkind(drive->inserted),
-			.inh = true
-		};
+}
 
-		check_policies(drive, &inserted, keys,
-					   drive->merge != NULL ? CMD_UNKNOWN : CMD_INSERT);
-		if (drive->overwrites)
-			check_policies(drive, &inserted, keys, CMD_UPDATE);
+/* What the statement sets a foreign key might set before or after it. */
+static void
+check_sets(const BulkparDrive *drive, const List *keys)
+{
+	const Query *query = drive->query;
+	Oid			relid = rt_fetch(drive->rti, query->rtable)->relid;
+	ListCell   *lc;
+	ListCell   *lk;
+
+	foreach(lc, query->commandType == CMD_UPDATE ? query->targetList : NIL)
+	{
+		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		foreach(lk, entry->resjunk ? NIL : keys)
+		{
+			const BulkparForeignKey *key = lfirst(lk);
+
+			if (bulkpar_part_overlaps(key->relid, relid) &&
+				bms_is_member(entry->resno, bulkpar_tied_columns(key, relid)))
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("the statement sets column \"%s\" of table \"%s\", which foreign keys change as well",
+								get_attname(relid, entry->resno, false),
+								get_rel_name(relid)),
+						 errdetail("In batches they might change what an earlier one has set."),
+						 errhint("Say sees_batches => true, if that does no harm.")));
+		}
 	}
+}
+
+/*
+ * A row that a foreign key lets refer to nothing, or to something else, another one
+ * does not find any more: of which of them comes first.
+ */
+static void
+check_links(const List *keys)
+{
+	ListCell   *lc;
+	ListCell   *lo;
+
+	foreach(lc, keys)
+	{
+		const BulkparForeignKey *key = lfirst(lc);
+
+		foreach(lo, key->nulls || key->defaults ? keys : NIL)
+		{
+			const BulkparForeignKey *other = lfirst(lo);
+
+			if (other == key || other->relid != key->relid)
+				continue;
+			for (int i = 0; i < other->ncolumns; i++)
+			{
+				if (bms_is_member(other->columns[i], key->changed))
+					ereport(ERROR,
+							(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							 errmsg("foreign key \"%s\" changes column \"%s\" of table \"%s\" by which foreign key \"%s\" finds rows to change or delete",
+									get_constraint_name(key->constraint),
+									get_attname(key->relid, other->columns[i], false),
+									get_rel_name(key->relid),
+									get_constraint_name(other->constraint)),
+							 errdetail("Which of them comes first depends on the order of the batches."),
+							 errhint("Say sees_batches => true, if that does no harm.")));
+			}
+		}
+	}
+}
+
+/* Rows of the table into which rows are inserted or merged. */
+static void
+check_inserted(const BulkparDrive *drive, const List *keys)
+{
+	RangeTblEntry inserted = {
+		.type = T_RangeTblEntry,
+		.rtekind = RTE_RELATION,
+		.relid = drive->inserted,
+		.relkind = get_rel_relkind(drive->inserted),
+		.inh = true
+	};
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		const BulkparForeignKey *key = lfirst(lc);
+
+		if (bulkpar_part_overlaps(key->relid, drive->inserted))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the statement inserts into table \"%s\", rows of which foreign keys change for it",
+							get_rel_name(drive->inserted)),
+					 errdetail("In batches they might change what an earlier one has inserted."),
+					 errhint("Say sees_batches => true, if that does no harm.")));
+	}
+	check_policies_of(drive, &inserted, keys,
+					  drive->merge != NULL ? CMD_UNKNOWN : CMD_INSERT);
+	if (drive->overwritten != NIL)
+		check_policies_of(drive, &inserted, keys, CMD_UPDATE);
 }
 
 /* Check the policies that count for a command, or all of them if it is not known. */
 static void
-check_policies(const BulkparDrive *drive, RangeTblEntry *rte, const List *keys,
-			   CmdType command)
+check_policies_of(const BulkparDrive *drive, RangeTblEntry *rte, const List *keys,
+				  CmdType command)
 {
 	Relation	rel;
 	ListCell   *lc;
@@ -88,10 +273,11 @@ check_policies(const BulkparDrive *drive, RangeTblEntry *rte, const List *keys,
 	{
 		const RowSecurityPolicy *policy = lfirst(lc);
 
-		if (!counts_for(policy, command))
+		if (!counts_for(policy, command) || !is_for_user(policy))
 			continue;
-		check_policy(drive, rte, policy->qual, keys);
-		check_policy(drive, rte, policy->with_check_qual, keys);
+		if (command != CMD_INSERT || policy->with_check_qual == NULL)
+			check_policy(drive, rte, policy->qual, keys, command);
+		check_policy(drive, rte, policy->with_check_qual, keys, command);
 	}
 	table_close(rel, NoLock);
 }
@@ -101,6 +287,8 @@ counts_for(const RowSecurityPolicy *policy, CmdType command)
 {
 	switch (policy->polcmd)
 	{
+		case ACL_SELECT_CHR:
+			return command != CMD_INSERT;
 		case ACL_INSERT_CHR:
 			return command == CMD_INSERT || command == CMD_UNKNOWN;
 		case ACL_UPDATE_CHR:
@@ -112,10 +300,31 @@ counts_for(const RowSecurityPolicy *policy, CmdType command)
 	}
 }
 
-/* An expression of a policy is as the condition of a query of its table alone. */
+static bool
+is_for_user(const RowSecurityPolicy *policy)
+{
+	Datum	   *roles;
+	int			count;
+
+	deconstruct_array(policy->roles, OIDOID, sizeof(Oid), true, TYPALIGN_INT,
+					  &roles, NULL, &count);
+	for (int i = 0; i < count; i++)
+	{
+		Oid			role = DatumGetObjectId(roles[i]);
+
+		if (role == ACL_ID_PUBLIC || has_privs_of_role(GetUserId(), role))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An expression of a policy is as the condition of a query of its table alone.  New
+ * rows may look up what refers to other ones.
+ */
 static void
 check_policy(const BulkparDrive *drive, RangeTblEntry *rte, Expr *qual,
-			 const List *keys)
+			 const List *keys, CmdType command)
 {
 	Query	   *query = makeNode(Query);
 	BulkparDrive policed = *drive;
@@ -138,7 +347,8 @@ check_policy(const BulkparDrive *drive, RangeTblEntry *rte, Expr *qual,
 						get_attname(rte->relid, attnum, false)),
 				 errdetail("It would see what earlier batches have done, which it does not in one statement."),
 				 errhint("Say sees_batches => true, if that does no harm.")));
-	changed.tied = bulkpar_tied_find(&policed, keys);
+	if (command == CMD_DELETE)
+		changed.tied = bulkpar_tied_find(&policed, keys);
 	reach = bulkpar_reach_look((Node *) qual, &changed, true);
 	if (OidIsValid(reach.reads_changed))
 		ereport(ERROR,

@@ -27,6 +27,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -34,6 +36,7 @@
 #include "nodes/primnodes.h"
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "table/cascade.h"
 #include "table/part.h"
@@ -57,13 +60,15 @@ typedef struct Equality
 	bool		listed;			/* by IN, or NOT IN */
 } Equality;
 
-/* A search for a column of a table. */
+/* A search for columns of a table. */
 typedef struct Reading
 {
 	int			level;			/* below its query */
 	int			rti;
-	AttrNumber	attnum;
-	int			location;		/* where it was found */
+	Bitmapset  *columns;
+	bool		moves;			/* to other partitions */
+	AttrNumber	found;			/* one of them, or a system column, ... */
+	int			location;		/* ... and where */
 } Reading;
 
 typedef struct Search
@@ -93,6 +98,7 @@ static bool is_exact(Oid operator, Oid collation);
 static bool is_integer(Oid type);
 static const Node *strip(const Node *node);
 static bool is_tied(const Search *search, int rti);
+static bool has_policies(Oid relid);
 static bool reads_any(const Search *search, int rti,
 					  const BulkparForeignKey *key);
 static bool follows(const Search *search, int rti,
@@ -115,23 +121,16 @@ bulkpar_tied_keys(const BulkparDrive *drive)
 	Oid			relid = rt_fetch(drive->rti, query->rtable)->relid;
 	List	   *keys = NIL;
 	List	   *columns = NIL;
-	ListCell   *lc;
 
 	if (drive->merge != NULL)
 		return keys_of_merge(drive);
-	if (drive->overwrites)
+	if (drive->overwritten != NIL)
 		keys = bulkpar_cascade_find(list_make1_oid(drive->inserted), false,
-									true, NIL);
+									true, drive->overwritten);
 	if (query->commandType != CMD_DELETE && query->commandType != CMD_UPDATE)
 		return keys;
-	foreach(lc, query->commandType == CMD_UPDATE ? query->targetList : NIL)
-	{
-		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
-
-		if (!entry->resjunk)
-			columns = lappend(columns, makeString(get_attname(relid, entry->resno,
-															  false)));
-	}
+	if (query->commandType == CMD_UPDATE)
+		columns = bulkpar_drive_assigned(relid, query->targetList);
 	return list_concat(keys,
 					   bulkpar_cascade_find(drive->rest == NULL ?
 											drive->changed :
@@ -145,17 +144,21 @@ static List *
 keys_of_merge(const BulkparDrive *drive)
 {
 	bool		deletes = false;
-	bool		updates = false;
+	List	   *columns = NIL;
 	ListCell   *lc;
 
 	foreach(lc, drive->merge->mergeActionList)
 	{
-		CmdType		command = lfirst_node(MergeAction, lc)->commandType;
+		const MergeAction *action = lfirst_node(MergeAction, lc);
 
-		deletes |= command == CMD_DELETE;
-		updates |= command == CMD_UPDATE;
+		deletes |= action->commandType == CMD_DELETE;
+		if (action->commandType == CMD_UPDATE)
+			columns = list_concat(columns,
+								  bulkpar_drive_assigned(drive->inserted,
+														 action->targetList));
 	}
-	return bulkpar_cascade_find(drive->changed, deletes, updates, NIL);
+	return bulkpar_cascade_find(drive->changed, deletes, columns != NIL,
+								columns);
 }
 
 /*
@@ -183,28 +186,39 @@ static AttrNumber
 reads_changed(const Query *query, int rti, const BulkparForeignKey *key,
 			  int *location)
 {
-	Oid			relid = rt_fetch(rti, query->rtable)->relid;
-	int			attnum = -1;
+	const RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+	Reading		reading = {
+		.rti = rti,
+		.moves = rte->relkind == RELKIND_PARTITIONED_TABLE
+	};
 
-	if (!key->updates || !bulkpar_part_overlaps(key->relid, relid))
+	if (!key->updates || !bulkpar_part_overlaps(key->relid, rte->relid))
 		return 0;
-	while ((attnum = bms_next_member(key->changed, attnum)) >= 0)
-	{
-		Reading		reading = {
-			.rti = rti,
-			.attnum = translate(key->relid, attnum, relid)
-		};
-
-		if (query_tree_walker(unconstify(Query *, query), reads_column,
-							  &reading, 0))
-		{
-			*location = reading.location;
-			return reading.attnum;
-		}
-	}
-	return 0;
+	reading.columns = bulkpar_tied_columns(key, rte->relid);
+	(void) query_tree_walker(unconstify(Query *, query), reads_column, &reading,
+							 0);
+	*location = reading.location;
+	return reading.found;
 }
 
+/* The columns of a table that a foreign key changes, of that or a part of it. */
+Bitmapset *
+bulkpar_tied_columns(const BulkparForeignKey *key, Oid relid)
+{
+	Bitmapset  *columns = NULL;
+	int			attnum = -1;
+
+	while ((attnum = bms_next_member(key->changed, attnum)) >= 0)
+	{
+		AttrNumber	number = translate(key->relid, attnum, relid);
+
+		if (number > 0)
+			columns = bms_add_member(columns, number);
+	}
+	return columns;
+}
+
+/* A new version of a row has another place and other transactions. */
 static bool
 reads_column(Node *node, void *context)
 {
@@ -223,11 +237,18 @@ reads_column(Node *node, void *context)
 		return reads;
 	}
 	if (IsA(node, Var) && (int) var->varlevelsup == reading->level &&
-		var->varno == reading->rti &&
-		(var->varattno == reading->attnum || var->varattno == 0))
+		var->varno == reading->rti)
 	{
+		if (var->varattno < 0 &&
+			(reading->moves || var->varattno != TableOidAttributeNumber))
+			reading->found = var->varattno;
+		else if (var->varattno == 0 && reading->columns != NULL)
+			reading->found = bms_next_member(reading->columns, -1);
+		else if (var->varattno > 0 &&
+				 bms_is_member(var->varattno, reading->columns))
+			reading->found = var->varattno;
 		reading->location = var->location;
-		return true;
+		return reading->found != 0;
 	}
 	return expression_tree_walker(node, reads_column, context);
 }
@@ -454,6 +475,9 @@ is_tied(const Search *search, int rti)
 	bool		tied = false;
 	ListCell   *lc;
 
+	/* Of policies and samples it is not known what they read. */
+	if (rte->tablesample != NULL || has_policies(rte->relid))
+		return false;
 	/* The statement itself changes these, whatever they refer to. */
 	foreach(lc, search->drive->changed)
 	{
@@ -467,12 +491,25 @@ is_tied(const Search *search, int rti)
 		if (!bulkpar_part_overlaps(key->relid, rte->relid))
 			continue;
 		tied = true;
-		if (!key->deletes && !reads_any(search, rti, key))
+		if (!key->deletes && !get_rel_relispartition(rte->relid) &&
+			!reads_any(search, rti, key))
 			continue;
 		if (key->defaults || !follows(search, rti, key))
 			return false;
 	}
 	return tied;
+}
+
+static bool
+has_policies(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		result = !HeapTupleIsValid(tuple) ||
+		((Form_pg_class) GETSTRUCT(tuple))->relrowsecurity;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return result;
 }
 
 /* Whether a query reads columns of a table that a foreign key changes. */
@@ -482,7 +519,8 @@ reads_any(const Search *search, int rti, const BulkparForeignKey *key)
 	Query		query = *search->query;
 	int			location;
 
-	if (search->is_exists)
+	if (search->is_exists && !bulkpar_reach_is_whole(search->query) &&
+		!query.hasTargetSRFs)
 		query.targetList = NIL;
 	return reads_changed(&query, rti, key, &location) != 0;
 }
@@ -589,6 +627,7 @@ is_column(const Column *column, const Column *other)
 static AttrNumber
 translate(Oid from, AttrNumber attnum, Oid to)
 {
-	return from == to ? attnum :
-		get_attnum(to, get_attname(from, attnum, false));
+	char	   *name = from == to ? NULL : get_attname(from, attnum, true);
+
+	return from == to ? attnum : name == NULL ? 0 : get_attnum(to, name);
 }
