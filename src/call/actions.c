@@ -38,6 +38,8 @@ bulkpar_actions_check(const BulkparJob *job)
 	List	   *columns = NIL;
 	ListCell   *lc;
 
+	if (!deletes && !bulkpar_command_updates(job->command))
+		return;
 	for (int i = 0; i < job->ncolumns; i++)
 		columns = lappend(columns, makeString(job->column_names[i]));
 	for (int i = 0; i < job->ntargets; i++)
