@@ -113,8 +113,8 @@ SELECT rows_changed FROM bulkpar_execute('UPDATE p SET a = a + 1000 WHERE id IN 
 CREATE TABLE remains (id int PRIMARY KEY, c int);
 CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE word (id text PRIMARY KEY);
-CREATE TABLE used (word text COLLATE ci REFERENCES word ON DELETE CASCADE);
-SELECT bulkpar_execute('DELETE FROM word WHERE id < ''F'' OR NOT EXISTS (SELECT FROM used u WHERE u.word = word.id)', 3);
+CREATE TABLE used (word text REFERENCES word ON DELETE CASCADE);
+SELECT bulkpar_execute('DELETE FROM word WHERE id < ''F'' OR NOT EXISTS (SELECT FROM used u WHERE u.word COLLATE ci = word.id)', 3);
 
 SELECT bulkpar_execute('WITH u AS (UPDATE p SET a = a - 1 RETURNING id, (SELECT count(*) FROM r WHERE r.code = p.code) AS c) INSERT INTO remains SELECT id, c FROM u', 3);
 CREATE TABLE w (id int, kind int, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind);
