@@ -58,6 +58,7 @@ belongs(Oid target, Oid relid, bool even_if_detached)
 		relid = parent_of(relid, even_if_detached);
 	return target == relid ||
 		(OidIsValid(get_rel_type_id(relid)) &&
+		 OidIsValid(get_rel_type_id(target)) &&
 		 typeInheritsFrom(get_rel_type_id(relid), get_rel_type_id(target)));
 }
 
