@@ -31,6 +31,7 @@
 #include "utils/rls.h"
 
 #include "compat.h"
+#include "table/acting.h"
 #include "table/assigned.h"
 #include "table/condition.h"
 #include "table/exists.h"
@@ -40,7 +41,6 @@
 #include "table/names.h"
 #include "table/ownread.h"
 #include "table/partbounds.h"
-#include "table/tied.h"
 #include "table/unchanged.h"
 #include "table/values.h"
 
@@ -132,7 +132,7 @@ bulkpar_condition_add(BulkparCondition *condition, ParseState *pstate,
 		check_policies(condition, drive.query, rte);
 	if (condition->once.job != NULL)
 	{
-		keys = bulkpar_tied_keys(&drive);
+		keys = bulkpar_acting_keys(&drive);
 		bulkpar_ownread_check_walk(&drive, condition->key, keys);
 	}
 	bulkpar_once_apply(&condition->once, &drive, keys);

@@ -35,6 +35,7 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 
+#include "table/acting.h"
 #include "table/ownread.h"
 #include "table/part.h"
 #include "table/reach.h"
@@ -71,7 +72,7 @@ bulkpar_ownread_check_walk(const BulkparDrive *drive, const BulkparKey *key,
 
 		if (!acting->updates || !bulkpar_part_overlaps(acting->relid, relid))
 			continue;
-		columns = bulkpar_tied_columns(acting, key->relid);
+		columns = bulkpar_acting_columns(acting, key->relid);
 		while ((attnum = bms_next_member(columns, attnum)) >= 0)
 		{
 			if (bulkpar_key_has_column(key, attnum))
@@ -110,7 +111,7 @@ check_partitioned_by(Oid relid, const BulkparForeignKey *key)
 
 		if (get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE)
 			continue;
-		changed = bulkpar_tied_columns(key, table);
+		changed = bulkpar_acting_columns(key, table);
 		while ((attnum = bms_next_member(changed, attnum)) >= 0)
 			columns = bms_add_member(columns,
 									 attnum - FirstLowInvalidHeapAttributeNumber);
@@ -147,8 +148,8 @@ check_reads(const BulkparDrive *drive, const List *keys)
 {
 	Oid			relid = rt_fetch(drive->rti, drive->query->rtable)->relid;
 	int			location;
-	AttrNumber	attnum = bulkpar_tied_find_own(drive->query, drive->rti, keys,
-											   &location);
+	AttrNumber	attnum = bulkpar_acting_find_read(drive->query, drive->rti, keys,
+												  &location);
 
 	if (attnum != 0)
 		ereport(ERROR,
@@ -178,7 +179,7 @@ check_sets(const BulkparDrive *drive, const List *keys)
 			const BulkparForeignKey *key = lfirst(lk);
 
 			if (bulkpar_part_overlaps(key->relid, relid) &&
-				bms_is_member(entry->resno, bulkpar_tied_columns(key, relid)))
+				bms_is_member(entry->resno, bulkpar_acting_columns(key, relid)))
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("the statement sets column \"%s\" of table \"%s\", which foreign keys change as well",
@@ -338,7 +339,7 @@ check_policy(const BulkparDrive *drive, RangeTblEntry *rte, Expr *qual,
 	query->jointree = makeFromExpr(NIL, (Node *) qual);
 	policed.query = query;
 	policed.rti = 1;
-	attnum = bulkpar_tied_find_own(query, 1, keys, &location);
+	attnum = bulkpar_acting_find_read(query, 1, keys, &location);
 	if (attnum != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -13,14 +13,8 @@
 #ifndef BULKPAR_TIED_H
 #define BULKPAR_TIED_H
 
-#include "table/cascade.h"
 #include "table/drive.h"
 
-extern List *bulkpar_tied_keys(const BulkparDrive *drive);
-extern AttrNumber bulkpar_tied_find_own(const Query *query, int rti,
-										const List *keys, int *location);
-extern Bitmapset *bulkpar_tied_columns(const BulkparForeignKey *key,
-									   Oid relid);
 extern List *bulkpar_tied_find(const BulkparDrive *drive, const List *keys);
 
 #endif							/* BULKPAR_TIED_H */
