@@ -70,23 +70,31 @@ generates(const BulkparKey *key, int i, AttrNumber attnum)
 void
 bulkpar_assigned_check_partition_key(Oid relid, const char *name)
 {
-	AttrNumber	attnum = get_attnum(relid, name);
-	Relation	rel;
-	bool		in_expression;
-
-	if (attnum == InvalidAttrNumber ||
-		get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
-		return;
-	rel = table_open(relid, NoLock);
-	if (has_partition_attrs(rel,
-							bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber),
-							&in_expression))
+	if (bulkpar_assigned_is_partition_key(relid, get_attnum(relid, name)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot update column \"%s\" in batches because it is in the partition key of table \"%s\"",
-						name, RelationGetRelationName(rel)),
+						name, get_rel_name(relid)),
 				 errdetail("A row that moves to another partition might be updated twice.")));
+}
+
+/* Whether a table is partitioned by a column, if that is one.  It stays locked. */
+bool
+bulkpar_assigned_is_partition_key(Oid relid, AttrNumber attnum)
+{
+	Relation	rel;
+	bool		in_expression;
+	bool		result;
+
+	if (attnum == InvalidAttrNumber ||
+		get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		return false;
+	rel = table_open(relid, AccessShareLock);
+	result = has_partition_attrs(rel,
+								 bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber),
+								 &in_expression);
 	table_close(rel, NoLock);
+	return result;
 }
 
 /*

@@ -20,7 +20,6 @@
  */
 #include "postgres.h"
 
-#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
@@ -36,6 +35,7 @@
 #include "utils/rls.h"
 
 #include "table/acting.h"
+#include "table/assigned.h"
 #include "table/ownread.h"
 #include "table/part.h"
 #include "table/reach.h"
@@ -103,27 +103,20 @@ check_partitioned_by(Oid relid, const BulkparForeignKey *key)
 	foreach(lc, tables)
 	{
 		Oid			table = lfirst_oid(lc);
-		Bitmapset  *changed;
-		Bitmapset  *columns = NULL;
+		Bitmapset  *columns = get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE ?
+			bulkpar_acting_columns(key, table) : NULL;
 		int			attnum = -1;
-		bool		in_expression;
-		Relation	rel;
 
-		if (get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE)
-			continue;
-		changed = bulkpar_acting_columns(key, table);
-		while ((attnum = bms_next_member(changed, attnum)) >= 0)
-			columns = bms_add_member(columns,
-									 attnum - FirstLowInvalidHeapAttributeNumber);
-		rel = table_open(table, AccessShareLock);
-		if (has_partition_attrs(rel, columns, &in_expression))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("foreign key \"%s\" changes the partition key of table \"%s\"",
-							get_constraint_name(key->constraint),
-							RelationGetRelationName(rel)),
-					 errdetail("A row that moves to another partition might be met twice, or never.")));
-		table_close(rel, NoLock);
+		while ((attnum = bms_next_member(columns, attnum)) >= 0)
+		{
+			if (bulkpar_assigned_is_partition_key(table, attnum))
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("foreign key \"%s\" changes the partition key of table \"%s\"",
+								get_constraint_name(key->constraint),
+								get_rel_name(table)),
+						 errdetail("A row that moves to another partition might be met twice, or never.")));
+		}
 	}
 }
 
