@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "nodes/value.h"
 #include "utils/lsyscache.h"
 
 #include "call/actions.h"
@@ -34,22 +33,15 @@ static void check_others(const BulkparJob *job, Oid target,
 void
 bulkpar_actions_check(const BulkparJob *job)
 {
-	bool		deletes = bulkpar_command_deletes(job->command);
-	List	   *columns = NIL;
 	ListCell   *lc;
 
-	if (!deletes && !bulkpar_command_updates(job->command))
-		return;
-	for (int i = 0; i < job->ncolumns; i++)
-		columns = lappend(columns, makeString(job->column_names[i]));
 	for (int i = 0; i < job->ntargets; i++)
 	{
 		Oid			target = job->targets[i];
 
 		/* One that is gone is told later. */
 		foreach(lc, get_rel_relkind(target) == '\0' ? NIL :
-				bulkpar_cascade_find(list_make1_oid(target), deletes, !deletes,
-									 columns))
+				bulkpar_cascade_find_of_job(job, list_make1_oid(target)))
 			check_others(job, target, lfirst(lc));
 	}
 }

@@ -147,22 +147,17 @@ check_further_triggers(BulkparLines *lines, const BulkparJob *job,
 {
 	bool		deletes = bulkpar_command_deletes(job->command);
 	List	   *tables = NIL;
-	List	   *columns = NIL;
 	int			ntargets;
 	const Oid  *targets = bulkpar_job_targets(job, &ntargets);
 	StringInfoData of_deleted;
 	StringInfoData of_updated;
 	ListCell   *lc;
 
-	if (!deletes && !bulkpar_command_updates(job->command))
-		return;
 	for (int i = 0; i < ntargets; i++)
 		tables = lappend_oid(tables, targets[i]);
-	for (int i = 0; i < job->ncolumns; i++)
-		columns = lappend(columns, makeString(job->column_names[i]));
 	initStringInfo(&of_deleted);
 	initStringInfo(&of_updated);
-	foreach(lc, bulkpar_cascade_find(tables, deletes, !deletes, columns))
+	foreach(lc, bulkpar_cascade_find_of_job(job, tables))
 	{
 		const BulkparForeignKey *key = lfirst(lc);
 

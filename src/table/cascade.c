@@ -151,6 +151,19 @@ bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
 	return acting;
 }
 
+/* The same where a job does what it does to its targets, to some of these. */
+List *
+bulkpar_cascade_find_of_job(const BulkparJob *job, const List *tables)
+{
+	bool		deletes = bulkpar_command_deletes(job->command);
+	bool		updates = bulkpar_command_updates(job->command);
+	List	   *columns = NIL;
+
+	for (int i = 0; i < job->ncolumns; i++)
+		columns = lappend(columns, makeString(job->column_names[i]));
+	return bulkpar_cascade_find(tables, deletes, updates, columns);
+}
+
 /* What the statement does itself, to tables that foreign keys refer to. */
 static void
 find_first(const List *tables, bool deletes, bool updates,

@@ -17,6 +17,8 @@
 #include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 
+#include "books/job.h"
+
 /* A foreign key that has actions. */
 typedef struct BulkparForeignKey
 {
@@ -47,5 +49,7 @@ typedef struct BulkparForeignKey
 extern bool bulkpar_cascade_leads(Oid from, Oid to);
 extern List *bulkpar_cascade_find(const List *tables, bool deletes,
 								  bool updates, const List *columns);
+extern List *bulkpar_cascade_find_of_job(const BulkparJob *job,
+										 const List *tables);
 
 #endif							/* BULKPAR_CASCADE_H */
