@@ -176,11 +176,17 @@ reads_column(Node *node, void *context)
 	return expression_tree_walker(node, reads_column, context);
 }
 
-/* The number that a column of a table has in a part of that, or the other way. */
+/*
+ * The number that a column of a table has in a part of that, or the other way;
+ * InvalidAttrNumber if it has none there.
+ */
 AttrNumber
 bulkpar_acting_column(Oid from, AttrNumber attnum, Oid to)
 {
-	char	   *name = from == to ? NULL : get_attname(from, attnum, true);
+	char	   *name;
 
-	return from == to ? attnum : name == NULL ? 0 : get_attnum(to, name);
+	if (from == to)
+		return attnum;
+	name = get_attname(from, attnum, true);
+	return name == NULL ? InvalidAttrNumber : get_attnum(to, name);
 }

@@ -160,19 +160,20 @@ check_sets(const BulkparDrive *drive, const List *keys)
 {
 	const Query *query = drive->query;
 	Oid			relid = rt_fetch(drive->rti, query->rtable)->relid;
-	ListCell   *lc;
 	ListCell   *lk;
+	ListCell   *lc;
 
-	foreach(lc, query->commandType == CMD_UPDATE ? query->targetList : NIL)
+	foreach(lk, query->commandType == CMD_UPDATE ? keys : NIL)
 	{
-		const TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		const BulkparForeignKey *key = lfirst(lk);
+		Bitmapset  *columns = bulkpar_part_overlaps(key->relid, relid) ?
+			bulkpar_acting_columns(key, relid) : NULL;
 
-		foreach(lk, entry->resjunk ? NIL : keys)
+		foreach(lc, columns != NULL ? query->targetList : NIL)
 		{
-			const BulkparForeignKey *key = lfirst(lk);
+			const TargetEntry *entry = lfirst_node(TargetEntry, lc);
 
-			if (bulkpar_part_overlaps(key->relid, relid) &&
-				bms_is_member(entry->resno, bulkpar_acting_columns(key, relid)))
+			if (!entry->resjunk && bms_is_member(entry->resno, columns))
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("the statement sets column \"%s\" of table \"%s\", which foreign keys change as well",
