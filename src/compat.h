@@ -17,6 +17,7 @@
 
 #include "access/stratnum.h"
 #include "access/tupdesc.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_proc.h"
 #include "commands/explain.h"
 #if PG_VERSION_NUM >= 180000
@@ -418,6 +419,24 @@ bulkpar_compat_is_not_null(TupleDesc desc, AttrNumber attnum)
 #endif
 	return TupleDescAttr(desc, attnum - 1)->attnotnull;
 }
+
+/* Whether a constraint is more than a remark. */
+static inline bool
+bulkpar_compat_is_enforced(Form_pg_constraint constraint)
+{
+#if PG_VERSION_NUM >= 180000
+	return constraint->conenforced;
+#else
+	return true;
+#endif
+}
+
+/* The same in SQL. */
+#if PG_VERSION_NUM >= 180000
+#define BULKPAR_COMPAT_ENFORCED "conenforced"
+#else
+#define BULKPAR_COMPAT_ENFORCED "true"
+#endif
 
 /* The primary key's index, also a deferrable one. */
 static inline Oid

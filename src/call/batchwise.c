@@ -25,6 +25,7 @@
 
 #include "call/batchwise.h"
 #include "call/fires.h"
+#include "compat.h"
 #include "table/cascade.h"
 
 typedef void (*Check) (BulkparLines *lines, const BulkparJob *job,
@@ -74,7 +75,7 @@ check_own_keys(BulkparLines *lines, const BulkparJob *job,
 						   psprintf("SELECT DISTINCT pg_catalog.format('foreign key %%I refers to the table itself; "
 									"a batch fails where it %s what rows of other batches refer to', conname) AS line "
 									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
-									"AND conrelid %s AND confrelid = conrelid AND %s IN ('a', 'r') "
+									"AND " BULKPAR_COMPAT_ENFORCED " AND conrelid %s AND confrelid = conrelid AND %s IN ('a', 'r') "
 									"AND %s ORDER BY line",
 									bulkpar_command_deletes(job->command) ? "deletes" : "changes",
 									bulkpar_fires_targets(job),
@@ -114,7 +115,8 @@ check_cascades(BulkparLines *lines, const BulkparJob *job,
 									"pg_catalog.string_agg(pg_catalog.quote_ident(conname), ' and ' ORDER BY conname), "
 									"conrelid::pg_catalog.regclass) "
 									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' AND conparentid = 0 "
-									"AND confrelid %s AND %s IN ('c', 'n', 'd') AND %s GROUP BY conrelid "
+									"AND " BULKPAR_COMPAT_ENFORCED
+									" AND confrelid %s AND %s IN ('c', 'n', 'd') AND %s GROUP BY conrelid "
 									"HAVING pg_catalog.count(*) > 1 OR pg_catalog.bool_or(conrelid = confrelid) "
 									"ORDER BY conrelid::pg_catalog.regclass::pg_catalog.text",
 									bulkpar_command_deletes(job->command) ? "delete or change" : "change",

@@ -22,6 +22,7 @@
 #include "call/batchwise.h"
 #include "call/catalog.h"
 #include "call/fires.h"
+#include "compat.h"
 #include "table/measure.h"
 
 static void warn_never_analyzed(BulkparLines *lines, const BulkparJob *job, const BulkparPlan *plan);
@@ -46,7 +47,8 @@ bulkpar_catalog_show(BulkparLines *lines, const BulkparJob *job)
 						   psprintf("SELECT pg_catalog.format('%%s of table %%s', conname, "
 									"conrelid::pg_catalog.regclass) "
 									"FROM pg_catalog.pg_constraint c WHERE contype = 'f' "
-									"AND (conrelid = %u OR (conrelid %s AND NOT %s AND EXISTS "
+									"AND " BULKPAR_COMPAT_ENFORCED
+									" AND (conrelid = %u OR (conrelid %s AND NOT %s AND EXISTS "
 									"(SELECT FROM pg_catalog.pg_attribute a "
 									"WHERE a.attrelid = c.conrelid AND a.attnum = ANY (conkey) "
 									"AND a.attname = ANY (%s))) OR (confrelid %s AND (%s OR EXISTS "

@@ -42,9 +42,10 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 	if (bulkpar_report && status->state == BULKPAR_JOBSTATE_SUCCEEDED)
 		ereport(INFO,
 				(errmsg("bulkpar job " INT64_FORMAT ": " INT64_FORMAT
-						" rows %s in %.2f s (%.0f rows/s) by %d %s in "
+						" %s %s in %.2f s (%.0f rows/s) by %d %s in "
 						INT64_FORMAT " %s",
 						job_id, status->rows_changed,
+						status->rows_changed == 1 ? "row" : "rows",
 						bulkpar_command_done(status->command), seconds,
 						status->rows_changed / Max(seconds, 0.000001),
 						workers, workers == 1 ? "worker" : "workers",
@@ -64,8 +65,10 @@ bulkpar_result_of_wait(FunctionCallInfo fcinfo, int64 job_id, int workers)
 	if (status->rows_failed > 0)
 		ereport(NOTICE,
 				(errmsg("bulkpar job " INT64_FORMAT " has skipped "
-						INT64_FORMAT " rows with errors",
-						job_id, status->rows_failed),
+						INT64_FORMAT " %s with %s",
+						job_id, status->rows_failed,
+						status->rows_failed == 1 ? "row" : "rows",
+						status->rows_failed == 1 ? "an error" : "errors"),
 				 errhint("See SELECT * FROM bulkpar_errors WHERE job_id = "
 						 INT64_FORMAT ".", job_id)));
 	return bulkpar_result_form(fcinfo, job_id, status, workers);

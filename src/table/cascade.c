@@ -34,6 +34,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "compat.h"
 #include "table/cascade.h"
 #include "table/part.h"
 #include "table/values.h"
@@ -415,7 +416,8 @@ read_foreign_keys(MemoryContext context)
 		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
 		MemoryContext oldcontext = MemoryContextSwitchTo(context);
 
-		if (acts(form->confdeltype) || acts(form->confupdtype))
+		if (bulkpar_compat_is_enforced(form) &&
+			(acts(form->confdeltype) || acts(form->confupdtype)))
 			keys = lappend(keys, read_foreign_key(rel, tuple));
 		MemoryContextSwitchTo(oldcontext);
 	}
