@@ -39,6 +39,8 @@ static void check_cascades(BulkparLines *lines, const BulkparJob *job,
 						   const BulkparStatement *statement);
 static void check_triggers(BulkparLines *lines, const BulkparJob *job,
 						   const BulkparStatement *statement);
+static void check_counters(BulkparLines *lines, const BulkparJob *job,
+						   const BulkparStatement *statement);
 static void check_further_triggers(BulkparLines *lines,
 								   const BulkparJob *job,
 								   const BulkparStatement *statement);
@@ -53,6 +55,7 @@ static const Check checks[] = {
 	check_deferrable,
 	check_cascades,
 	check_triggers,
+	check_counters,
 	check_further_triggers,
 	check_clock,
 };
@@ -142,7 +145,23 @@ check_triggers(BulkparLines *lines, const BulkparJob *job,
 									sets_any(job, "tgrelid", "tgattr")));
 }
 
-/* The same of the tables that foreign keys change for the job. */
+/* Triggers for rows that may change other rows of their table. */
+static void
+check_counters(BulkparLines *lines, const BulkparJob *job,
+			   const BulkparStatement *statement)
+{
+	bulkpar_lines_add_rows(lines, "Warning",
+						   psprintf("SELECT DISTINCT pg_catalog.format('trigger %%I names table %%s; "
+									"what it changes of other rows there later batches see', "
+									"tgname, tgrelid::pg_catalog.regclass) AS line "
+									"FROM pg_catalog.pg_trigger JOIN pg_catalog.pg_proc f ON f.oid = tgfoid "
+									"JOIN pg_catalog.pg_class t ON t.oid = tgrelid "
+									"WHERE %s AND (tgtype & %d) <> 0 AND prosrc ~* ('\\m' || "
+									"pg_catalog.regexp_replace(relname, '(\\W)', '\\\\\\1', 'g') || '\\M') ORDER BY line",
+									bulkpar_fires_condition(job), TRIGGER_TYPE_ROW));
+}
+
+/* Those for statements, of the tables that foreign keys change for the job. */
 static void
 check_further_triggers(BulkparLines *lines, const BulkparJob *job,
 					   const BulkparStatement *statement)

@@ -14,6 +14,7 @@
 
 #include "access/sysattr.h"
 #include "catalog/pg_class.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "parser/parsetree.h"
@@ -25,8 +26,9 @@
 /* A search for columns of a table. */
 typedef struct Reading
 {
-	int			level;			/* below its query */
-	int			rti;
+	List	   *queries;		/* that we are in, the innermost first; of the
+								 * last one is ... */
+	int			rti;			/* ... this table */
 	Bitmapset  *columns;
 	bool		moves;			/* to other partitions */
 	AttrNumber	found;			/* one of them, or a system column, ... */
@@ -34,7 +36,11 @@ typedef struct Reading
 } Reading;
 
 static List *keys_of_merge(const BulkparDrive *drive);
+static Bitmapset *columns_in(Oid from, const Bitmapset *columns, Oid to);
 static bool reads_column(Node *node, void *context);
+static bool reads_by_var(Reading *reading, const Var *var);
+static bool reads_of_join(Reading *reading, const Var *var,
+						  const RangeTblEntry *join);
 
 /* The foreign keys whose actions change rows because of a statement. */
 List *
@@ -111,42 +117,50 @@ bulkpar_acting_find_read_of(const Query *query, int rti, const BulkparForeignKey
 {
 	const RangeTblEntry *rte = rt_fetch(rti, query->rtable);
 	Reading		reading = {
+		.queries = list_make1(unconstify(Query *, query)),
 		.rti = rti,
 		.moves = rte->relkind == RELKIND_PARTITIONED_TABLE
 	};
 
 	if (!key->updates || !bulkpar_part_overlaps(key->relid, rte->relid))
 		return 0;
-	reading.columns = bulkpar_acting_columns(key, rte->relid);
+	reading.columns = columns_in(key->relid, key->touched, rte->relid);
 	(void) query_tree_walker(unconstify(Query *, query), reads_column, &reading,
-							 0);
+							 QTW_IGNORE_JOINALIASES);
 	*location = reading.location;
 	return reading.found;
 }
 
-/* The columns of a table that a foreign key changes, of that or a part of it. */
+/*
+ * The columns of a table that a foreign key changes, of that or a part of it, without
+ * those that triggers change for it.
+ */
 Bitmapset *
 bulkpar_acting_columns(const BulkparForeignKey *key, Oid relid)
 {
-	Bitmapset  *columns = NULL;
-	int			attnum = -1;
-
-	while ((attnum = bms_next_member(key->changed, attnum)) >= 0)
-	{
-		AttrNumber	number = bulkpar_acting_column(key->relid, attnum, relid);
-
-		if (number > 0)
-			columns = bms_add_member(columns, number);
-	}
-	return columns;
+	return columns_in(key->relid, key->changed, relid);
 }
 
-/* A new version of a row has another place and other transactions. */
+static Bitmapset *
+columns_in(Oid from, const Bitmapset *columns, Oid to)
+{
+	Bitmapset  *result = NULL;
+	int			attnum = -1;
+
+	while ((attnum = bms_next_member(columns, attnum)) >= 0)
+	{
+		AttrNumber	number = bulkpar_part_column(from, attnum, to);
+
+		if (number > 0)
+			result = bms_add_member(result, number);
+	}
+	return result;
+}
+
 static bool
 reads_column(Node *node, void *context)
 {
 	Reading    *reading = context;
-	const Var  *var = (const Var *) node;
 
 	if (node == NULL)
 		return false;
@@ -154,39 +168,66 @@ reads_column(Node *node, void *context)
 	{
 		bool		reads;
 
-		reading->level++;
-		reads = query_tree_walker((Query *) node, reads_column, context, 0);
-		reading->level--;
+		reading->queries = lcons(node, reading->queries);
+		reads = query_tree_walker((Query *) node, reads_column, context,
+								  QTW_IGNORE_JOINALIASES);
+		reading->queries = list_delete_first(reading->queries);
 		return reads;
 	}
-	if (IsA(node, Var) && (int) var->varlevelsup == reading->level &&
-		var->varno == reading->rti)
-	{
-		if (var->varattno < 0 &&
-			(reading->moves || var->varattno != TableOidAttributeNumber))
-			reading->found = var->varattno;
-		else if (var->varattno == 0 && reading->columns != NULL)
-			reading->found = bms_next_member(reading->columns, -1);
-		else if (var->varattno > 0 &&
-				 bms_is_member(var->varattno, reading->columns))
-			reading->found = var->varattno;
-		reading->location = var->location;
-		return reading->found != 0;
-	}
+	if (IsA(node, Var))
+		return reads_by_var(reading, (Var *) node);
 	return expression_tree_walker(node, reads_column, context);
 }
 
-/*
- * The number that a column of a table has in a part of that, or the other way;
- * InvalidAttrNumber if it has none there.
- */
-AttrNumber
-bulkpar_acting_column(Oid from, AttrNumber attnum, Oid to)
+/* A new version of a row has another place and other transactions. */
+static bool
+reads_by_var(Reading *reading, const Var *var)
 {
-	char	   *name;
+	int			above = list_length(reading->queries) - 1 - (int) var->varlevelsup;
+	const Query *query = above < 0 ? NULL :
+		list_nth(reading->queries, var->varlevelsup);
+	const RangeTblEntry *rte = query == NULL ? NULL :
+		rt_fetch(var->varno, query->rtable);
 
-	if (from == to)
-		return attnum;
-	name = get_attname(from, attnum, true);
-	return name == NULL ? InvalidAttrNumber : get_attnum(to, name);
+	if (rte != NULL && rte->rtekind == RTE_JOIN)
+		return reads_of_join(reading, var, rte);
+	if (above != 0 || var->varno != reading->rti)
+		return false;
+	if (var->varattno < 0 &&
+		(reading->moves || var->varattno != TableOidAttributeNumber))
+		reading->found = var->varattno;
+	else if (var->varattno == 0 && reading->columns != NULL)
+		reading->found = bms_next_member(reading->columns, -1);
+	else if (var->varattno > 0 &&
+			 bms_is_member(var->varattno, reading->columns))
+		reading->found = var->varattno;
+	reading->location = var->location;
+	return reading->found != 0;
+}
+
+/* What is behind a column of a join, or all of it. */
+static bool
+reads_of_join(Reading *reading, const Var *var, const RangeTblEntry *join)
+{
+	List	   *queries = reading->queries;
+	bool		reads;
+
+	reading->queries = list_copy_tail(queries, var->varlevelsup);
+	reads = reads_column(var->varattno == 0 ? (Node *) join->joinaliasvars :
+						 list_nth(join->joinaliasvars, var->varattno - 1),
+						 reading);
+	reading->queries = queries;
+	return reads;
+}
+
+/* An expression of a policy is as the condition of a query of its table alone. */
+Query *
+bulkpar_acting_query_of_policy(RangeTblEntry *rte, Expr *qual)
+{
+	Query	   *query = makeNode(Query);
+
+	query->commandType = CMD_SELECT;
+	query->rtable = list_make1(rte);
+	query->jointree = makeFromExpr(NIL, (Node *) qual);
+	return query;
 }

@@ -22,8 +22,8 @@ extern AttrNumber bulkpar_acting_find_read(const Query *query, int rti,
 extern AttrNumber bulkpar_acting_find_read_of(const Query *query, int rti,
 											  const BulkparForeignKey *key,
 											  int *location);
+extern Query *bulkpar_acting_query_of_policy(RangeTblEntry *rte, Expr *qual);
 extern Bitmapset *bulkpar_acting_columns(const BulkparForeignKey *key,
 										 Oid relid);
-extern AttrNumber bulkpar_acting_column(Oid from, AttrNumber attnum, Oid to);
 
 #endif							/* BULKPAR_ACTING_H */

@@ -35,8 +35,10 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "table/assigned.h"
 #include "table/cascade.h"
 #include "table/part.h"
+#include "table/touched.h"
 #include "table/values.h"
 
 /* A table that actions have reached. */
@@ -46,6 +48,7 @@ typedef struct Reached
 	bool		deleted;		/* rows of it may be */
 	bool		updated;		/* columns of it may be, ... */
 	Bitmapset  *columns;		/* ... these */
+	bool		moved;			/* to another partition */
 } Reached;
 
 /*
@@ -58,6 +61,8 @@ static uint64 changes = 1;
 
 static Bitmapset *columns_of(Oid relid, const List *names);
 static int	count_columns(Oid relid);
+static Bitmapset *add_touched(Oid relid, Bitmapset *columns);
+static Bitmapset *find_touched(Oid relid, Bitmapset *columns);
 static Bitmapset *add_generated(Oid relid, Bitmapset *columns);
 static bool is_generated_from(Relation rel, AttrNumber attnum,
 							  const Bitmapset *columns);
@@ -65,6 +70,9 @@ static bool follow_key(BulkparForeignKey *key, const Reached *from,
 					   List **reached);
 static Bitmapset *columns_set(const BulkparForeignKey *key, char action,
 							  const Bitmapset *set);
+static bool refers_to_any(const BulkparForeignKey *key, const Reached *from);
+static bool moves_rows(Oid relid, const Bitmapset *columns);
+static bool refers_to_nullable(const BulkparForeignKey *key);
 static bool is_not_null(Oid relid, AttrNumber attnum);
 static bool reach(List **reached, const Reached *what);
 static void find_first(const List *tables, bool deletes, bool updates,
@@ -146,8 +154,12 @@ bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
 	}
 	foreach(lc, keys)
 	{
-		if (((BulkparForeignKey *) lfirst(lc))->acts)
-			acting = lappend(acting, lfirst(lc));
+		BulkparForeignKey *key = lfirst(lc);
+
+		/* It may be gone meanwhile, for whose table we have waited. */
+		if (key->acts && SearchSysCacheExists1(CONSTROID,
+											   ObjectIdGetDatum(key->constraint)))
+			acting = lappend(acting, key);
 	}
 	return acting;
 }
@@ -187,7 +199,9 @@ find_first(const List *tables, bool deletes, bool updates,
 			if (!is_part_of(key, lfirst_oid(table)))
 				continue;
 			if (updates)
-				first.columns = columns_of(key->referenced, columns);
+				first.columns = add_touched(key->referenced,
+											columns_of(key->referenced,
+													   columns));
 			(void) reach(reached, &first);
 		}
 	}
@@ -239,6 +253,28 @@ count_columns(Oid relid)
 	return count;
 }
 
+/* Add the columns of a table that triggers change where these are set. */
+static Bitmapset *
+add_touched(Oid relid, Bitmapset *columns)
+{
+	return add_generated(relid, bms_union(columns,
+										  find_touched(relid, columns)));
+}
+
+static Bitmapset *
+find_touched(Oid relid, Bitmapset *columns)
+{
+	Relation	rel = columns == NULL ? NULL :
+		try_relation_open(relid, AccessShareLock);
+	Bitmapset  *touched;
+
+	if (rel == NULL)
+		return NULL;
+	touched = bulkpar_touched_find(rel, columns);
+	relation_close(rel, NoLock);
+	return touched;
+}
+
 /* Add the columns of a table that are generated from these, if it is still there. */
 static Bitmapset *
 add_generated(Oid relid, Bitmapset *columns)
@@ -279,20 +315,21 @@ is_generated_from(Relation rel, AttrNumber attnum, const Bitmapset *columns)
 static bool
 follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 {
-	bool		by_delete = from->deleted && acts(key->on_delete);
-	bool		by_update = from->updated && acts(key->on_update);
+	bool		is_part = from->relid != key->referenced;
+	bool		by_delete = (from->deleted || (is_part && from->moved)) &&
+		acts(key->on_delete);
+	bool		by_update = from->updated && acts(key->on_update) &&
+		refers_to_any(key, from);
 	Reached		what = {.relid = key->relid};
 
-	for (int i = 0; by_update && i < key->ncolumns; i++)
-	{
-		if (bms_is_member(key->references[i], from->columns))
-			break;
-		by_update = i < key->ncolumns - 1;
-	}
-	if (from->relid != key->referenced || !(by_delete || by_update))
+	if (!(by_delete || by_update) ||
+		(is_part && (get_rel_relkind(from->relid) != RELKIND_PARTITIONED_TABLE ||
+					 !is_part_of(key, from->relid))))
 		return false;
 	key->nulls |= (by_delete && key->on_delete == FKCONSTR_ACTION_SETNULL) ||
-		(by_update && key->on_update == FKCONSTR_ACTION_SETNULL);
+		(by_update && (key->on_update == FKCONSTR_ACTION_SETNULL ||
+					   (key->on_update == FKCONSTR_ACTION_CASCADE &&
+						refers_to_nullable(key))));
 	key->defaults |=
 		(by_delete && key->on_delete == FKCONSTR_ACTION_SETDEFAULT) ||
 		(by_update && key->on_update == FKCONSTR_ACTION_SETDEFAULT);
@@ -305,15 +342,20 @@ follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 	what.updated = what.columns != NULL;
 	what.columns = add_generated(key->relid, what.columns);
 	key->acts |= what.deleted || what.updated;
+	key->by_delete |= by_delete;
+	key->by_update |= by_update;
 	key->deletes |= what.deleted;
 	key->updates |= what.updated;
 	key->changed = bms_union(key->changed, what.columns);
+	what.columns = add_touched(key->relid, what.columns);
+	what.moved = moves_rows(key->relid, what.columns);
+	key->touched = bms_union(key->touched, what.columns);
 	return reach(reached, &what);
 }
 
 /*
  * The columns that an action sets, of the set, or all if that is NULL.  SET NULL of
- * one that is NOT NULL is an error.
+ * one that is NOT NULL is an error, if no trigger sees to it.
  */
 static Bitmapset *
 columns_set(const BulkparForeignKey *key, char action, const Bitmapset *set)
@@ -324,10 +366,63 @@ columns_set(const BulkparForeignKey *key, char action, const Bitmapset *set)
 	{
 		if ((set == NULL || bms_is_member(key->columns[i], set)) &&
 			!(action == FKCONSTR_ACTION_SETNULL &&
-			  is_not_null(key->relid, key->columns[i])))
+			  is_not_null(key->relid, key->columns[i]) &&
+			  !bms_is_member(key->columns[i],
+							 find_touched(key->relid,
+										  bms_make_singleton(key->columns[i])))))
 			columns = bms_add_member(columns, key->columns[i]);
 	}
 	return columns;
+}
+
+/* Whether a foreign key refers to columns that are updated. */
+static bool
+refers_to_any(const BulkparForeignKey *key, const Reached *from)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		AttrNumber	attnum = bulkpar_part_column(key->referenced,
+												 key->references[i],
+												 from->relid);
+
+		if (attnum > 0 && bms_is_member(attnum, from->columns))
+			return true;
+	}
+	return false;
+}
+
+/* Whether rows with other values in these columns go to other partitions. */
+static bool
+moves_rows(Oid relid, const Bitmapset *columns)
+{
+	ListCell   *lc;
+
+	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		return false;
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		int			attnum = -1;
+
+		while ((attnum = bms_next_member(columns, attnum)) >= 0)
+		{
+			if (bulkpar_assigned_is_partition_key(lfirst_oid(lc),
+												  bulkpar_part_column(relid, attnum, lfirst_oid(lc))))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Whether what a foreign key refers to can be set to null. */
+static bool
+refers_to_nullable(const BulkparForeignKey *key)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if (!is_not_null(key->referenced, key->references[i]))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -358,10 +453,12 @@ reach(List **reached, const Reached *what)
 			continue;
 		if ((known->deleted || !what->deleted) &&
 			(known->updated || !what->updated) &&
+			(known->moved || !what->moved) &&
 			bms_is_subset(what->columns, known->columns))
 			return false;
 		known->deleted |= what->deleted;
 		known->updated |= what->updated;
+		known->moved |= what->moved;
 		known->columns = bms_union(known->columns, what->columns);
 		return true;
 	}

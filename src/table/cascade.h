@@ -37,11 +37,15 @@ typedef struct BulkparForeignKey
 								 * for all of it */
 
 	/* what it does for a statement: */
-	bool		acts;			/* anything: */
+	bool		acts;			/* anything, ... */
+	bool		by_delete;		/* ... where rows are deleted, ... */
+	bool		by_update;		/* ... where they are updated: */
 	bool		deletes;		/* it deletes rows, ... */
 	bool		updates;		/* ... changes columns, ... */
-	Bitmapset  *changed;		/* ... these, and what is generated from them;
+	Bitmapset  *changed;		/* ... these, and what is generated from them,
 								 * ... */
+	Bitmapset  *touched;		/* ... for which triggers may change these,
+								 * the ones before among them; ... */
 	bool		nulls;			/* ... sets them to null, ... */
 	bool		defaults;		/* ... or to their default */
 } BulkparForeignKey;

@@ -25,7 +25,6 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rowsecurity.h"
 #include "utils/acl.h"
@@ -45,6 +44,11 @@ static void check_partitioned_by(Oid relid, const BulkparForeignKey *key);
 static void check_reads(const BulkparDrive *drive, const List *keys);
 static void check_sets(const BulkparDrive *drive, const List *keys);
 static void check_links(const List *keys);
+static AttrNumber find_link(const BulkparForeignKey *key,
+							const BulkparForeignKey *other);
+static bool refer_to_same(const BulkparForeignKey *key,
+						  const BulkparForeignKey *other);
+static Oid	root_of(Oid relid);
 static void check_inserted(const BulkparDrive *drive, const List *keys);
 static void check_policies_of(const BulkparDrive *drive, RangeTblEntry *rte,
 							  const List *keys, CmdType command);
@@ -187,7 +191,7 @@ check_sets(const BulkparDrive *drive, const List *keys)
 
 /*
  * A row that a foreign key lets refer to nothing, or to something else, another one
- * does not find any more: of which of them comes first.
+ * does not find any more, nor what refers to it: which of them comes first matters.
  */
 static void
 check_links(const List *keys)
@@ -203,23 +207,82 @@ check_links(const List *keys)
 		{
 			const BulkparForeignKey *other = lfirst(lo);
 
-			if (other == key || other->relid != key->relid)
-				continue;
-			for (int i = 0; i < other->ncolumns; i++)
-			{
-				if (bms_is_member(other->columns[i], key->changed))
-					ereport(ERROR,
-							(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							 errmsg("foreign key \"%s\" changes column \"%s\" of table \"%s\" by which foreign key \"%s\" finds rows to change or delete",
-									get_constraint_name(key->constraint),
-									get_attname(key->relid, other->columns[i], false),
-									get_rel_name(key->relid),
-									get_constraint_name(other->constraint)),
-							 errdetail("Which of them comes first depends on the order of the batches."),
-							 errhint("Say sees_batches => true, if that does no harm.")));
-			}
+			AttrNumber	attnum = find_link(key, other);
+
+			if (attnum != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("foreign key \"%s\" changes column \"%s\" of table \"%s\" by which foreign key \"%s\" finds rows to change or delete",
+								get_constraint_name(key->constraint),
+								get_attname(key->relid, attnum, false),
+								get_rel_name(key->relid),
+								get_constraint_name(other->constraint)),
+						 errdetail("Which of them comes first depends on the order of the batches."),
+						 errhint("Say sees_batches => true, if that does no harm.")));
 		}
 	}
+}
+
+/*
+ * A column that a foreign key changes and by which another one finds rows, on either
+ * side of that, or 0.  The order does not matter where it but hands on what is
+ * changed, or finds the same rows for the same row.
+ */
+static AttrNumber
+find_link(const BulkparForeignKey *key, const BulkparForeignKey *other)
+{
+	bool		hands_on = other->ncolumns == 1 && !other->deletes &&
+		!other->defaults;
+
+	/*
+	 * One that hands on a value may find the rows to which it gave another
+	 * one.
+	 */
+	if (other == key && key->defaults && key->by_delete && key->by_update)
+		return bms_next_member(key->changed, -1);
+	if (refer_to_same(key, other))
+		return 0;
+	for (int i = 0; i < other->ncolumns; i++)
+	{
+		if (other->relid == key->relid &&
+			bms_is_member(other->columns[i], key->changed))
+			return other->columns[i];
+		if (other->referenced == key->relid && !hands_on &&
+			bms_is_member(other->references[i], key->changed))
+			return other->references[i];
+	}
+	return 0;
+}
+
+/*
+ * Whether two foreign keys are the same in all but what they do, so also those of one
+ * that refers to a table with partitions.
+ */
+static bool
+refer_to_same(const BulkparForeignKey *key, const BulkparForeignKey *other)
+{
+	Oid			table = root_of(key->referenced);
+
+	if (key->relid != other->relid || key->ncolumns != other->ncolumns ||
+		table != root_of(other->referenced))
+		return false;
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if (key->columns[i] != other->columns[i] ||
+			bulkpar_part_column(key->referenced, key->references[i], table) !=
+			bulkpar_part_column(other->referenced, other->references[i], table))
+			return false;
+	}
+	return true;
+}
+
+static Oid
+root_of(Oid relid)
+{
+	List	   *ancestors = get_rel_relispartition(relid) ?
+		get_partition_ancestors(relid) : NIL;
+
+	return ancestors == NIL ? relid : llast_oid(ancestors);
 }
 
 /* Rows of the table into which rows are inserted or merged. */
@@ -313,24 +376,18 @@ is_for_user(const RowSecurityPolicy *policy)
 	return false;
 }
 
-/*
- * An expression of a policy is as the condition of a query of its table alone.  New
- * rows may look up what refers to other ones.
- */
+/* An error if it reads what these foreign keys change; new rows may refer to others. */
 static void
 check_policy(const BulkparDrive *drive, RangeTblEntry *rte, Expr *qual,
 			 const List *keys, CmdType command)
 {
-	Query	   *query = makeNode(Query);
+	Query	   *query = bulkpar_acting_query_of_policy(rte, qual);
 	BulkparDrive policed = *drive;
 	BulkparReachChanged changed = {.tables = drive->changed, .keys = keys};
 	BulkparReach reach;
 	AttrNumber	attnum;
 	int			location;
 
-	query->commandType = CMD_SELECT;
-	query->rtable = list_make1(rte);
-	query->jointree = makeFromExpr(NIL, (Node *) qual);
 	policed.query = query;
 	policed.rti = 1;
 	attnum = bulkpar_acting_find_read(query, 1, keys, &location);

@@ -151,6 +151,21 @@ exists(Oid relid)
 	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid));
 }
 
+/*
+ * The number that a column of a table has in a part of that, or the other way;
+ * InvalidAttrNumber if it has none there.
+ */
+AttrNumber
+bulkpar_part_column(Oid from, AttrNumber attnum, Oid to)
+{
+	char	   *name;
+
+	if (from == to)
+		return attnum;
+	name = get_attname(from, attnum, true);
+	return name == NULL ? InvalidAttrNumber : get_attnum(to, name);
+}
+
 /* The name of a table in SQL; NULL if it is gone. */
 char *
 bulkpar_part_name(Oid relid)

@@ -27,15 +27,17 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
+#include "rewrite/rowsecurity.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
+#include "utils/rel.h"
 
 #include "table/acting.h"
 #include "table/part.h"
@@ -82,7 +84,7 @@ static bool is_exact(Oid operator, Oid collation);
 static bool is_integer(Oid type);
 static const Node *strip(const Node *node);
 static bool is_tied(const Search *search, int rti);
-static bool has_policies(Oid relid);
+static bool do_policies_read(RangeTblEntry *rte, const List *keys);
 static bool reads_any(const Search *search, int rti,
 					  const BulkparForeignKey *key);
 static bool follows(const Search *search, int rti,
@@ -314,12 +316,12 @@ strip(const Node *node)
 static bool
 is_tied(const Search *search, int rti)
 {
-	const RangeTblEntry *rte = rt_fetch(rti, search->query->rtable);
+	RangeTblEntry *rte = rt_fetch(rti, search->query->rtable);
 	bool		tied = false;
 	ListCell   *lc;
 
-	/* Of policies and samples it is not known what they read. */
-	if (rte->tablesample != NULL || has_policies(rte->relid))
+	/* Of a sample it is not known which rows are in it. */
+	if (rte->tablesample != NULL || do_policies_read(rte, search->keys))
 		return false;
 	/* The statement itself changes these, whatever they refer to. */
 	foreach(lc, search->drive->changed)
@@ -343,16 +345,29 @@ is_tied(const Search *search, int rti)
 	return tied;
 }
 
+/*
+ * Whether the policies by which rows of a table are seen read what foreign keys
+ * change of it, or have subqueries, of which nothing is known.
+ */
 static bool
-has_policies(Oid relid)
+do_policies_read(RangeTblEntry *rte, const List *keys)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	bool		result = !HeapTupleIsValid(tuple) ||
-		((Form_pg_class) GETSTRUCT(tuple))->relrowsecurity;
+	Relation	rel = table_open(rte->relid, AccessShareLock);
+	bool		reads = false;
+	ListCell   *lc;
 
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
-	return result;
+	foreach(lc, rel->rd_rel->relrowsecurity && rel->rd_rsdesc != NULL ?
+			rel->rd_rsdesc->policies : NIL)
+	{
+		Expr	   *qual = ((const RowSecurityPolicy *) lfirst(lc))->qual;
+		int			location;
+
+		reads |= checkExprHasSubLink((Node *) qual) ||
+			bulkpar_acting_find_read(bulkpar_acting_query_of_policy(rte, qual),
+									 1, keys, &location) != 0;
+	}
+	table_close(rel, NoLock);
+	return reads;
 }
 
 /* Whether a query reads columns of a table that a foreign key changes. */
@@ -400,12 +415,12 @@ refers_to(const Search *search, int rti, const BulkparForeignKey *key,
 		Column		column = {
 			.level = search->level,
 			.rti = rti,
-			.attnum = bulkpar_acting_column(key->relid, key->columns[i], relid)
+			.attnum = bulkpar_part_column(key->relid, key->columns[i], relid)
 		};
 		Column		reference = {
 			.level = level,
 			.rti = other,
-			.attnum = bulkpar_acting_column(key->referenced, key->references[i], referenced)
+			.attnum = bulkpar_part_column(key->referenced, key->references[i], referenced)
 		};
 
 		if (column.attnum == 0 || reference.attnum == 0 ||

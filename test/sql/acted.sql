@@ -157,6 +157,118 @@ ALTER TABLE c DROP CONSTRAINT c_q, ADD FOREIGN KEY (tenant, qid) REFERENCES q ON
 SELECT rows_changed FROM bulkpar_delete('p', 'tenant = 1', 7);
 SELECT count(*) FROM c;
 
+-- what refers to a column that is set to null does not find it any more, unless that is handed on
+CREATE TABLE a (id int PRIMARY KEY, code int UNIQUE);
+CREATE TABLE b (id int PRIMARY KEY, code int UNIQUE REFERENCES a (code) ON DELETE SET NULL ON UPDATE CASCADE, owner int REFERENCES a ON DELETE CASCADE);
+CREATE TABLE d (id int PRIMARY KEY, code int CONSTRAINT d_b REFERENCES b (code) ON UPDATE CASCADE ON DELETE CASCADE);
+INSERT INTO a SELECT g, g FROM generate_series(1, 30) g;
+INSERT INTO b SELECT g, g, g % 30 + 1 FROM generate_series(1, 30) g;
+INSERT INTO d SELECT g, g FROM generate_series(1, 30) g;
+SELECT bulkpar_delete('a', 'id < 20', 7);
+ALTER TABLE d DROP CONSTRAINT d_b, ADD CONSTRAINT d_b FOREIGN KEY (code) REFERENCES b (code) ON UPDATE CASCADE ON DELETE SET NULL;
+SELECT rows_changed FROM bulkpar_delete('a', 'id < 20', 7);
+SELECT count(*), count(code) FROM d;
+-- NOT IN, where a null may come in by a cascade
+SELECT rows_changed FROM bulkpar_execute('UPDATE a SET code = NULL WHERE code < 24 OR code NOT IN (SELECT code FROM b WHERE id < 25)', 2);
+
+-- what triggers change of a row that foreign keys change: a column that they set
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.kind = 7 OR OLD.kind <> NEW.depth THEN
+		RAISE EXCEPTION 'no %', NEW.title;
+	END IF;
+	SELECT count(*) INTO NEW.depth FROM t WHERE t.id = NEW.parent;
+	NEW."Touched" := 2;
+	RETURN NEW;
+END $$;
+CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES t ON DELETE SET NULL, "Touched" int DEFAULT 1,
+	kind int DEFAULT 1, title text DEFAULT 'x', depth int, words tsvector, late int GENERATED ALWAYS AS ("Touched" + 1) STORED);
+CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch();
+INSERT INTO t SELECT g, nullif(g - 1, 0) FROM generate_series(1, 60) g;
+SELECT bulkpar_delete('t', '"Touched" = 1', 7);
+SELECT bulkpar_delete('t', 'late = 2', 7);
+SELECT bulkpar_delete('t', 'depth IS NULL', 7);
+SELECT rows_changed FROM bulkpar_delete('t', 'kind = 1 AND title = ''x'' AND id < 6', 2);
+SELECT rows_changed FROM bulkpar_delete('t', 'id IN (SELECT id FROM t WHERE "Touched" = 1 AND id % 2 = 1)', 2);
+-- by the arguments of a trigger, where it is fired
+CREATE TRIGGER words BEFORE UPDATE OF parent ON t FOR EACH ROW EXECUTE FUNCTION tsvector_update_trigger(words, 'pg_catalog.simple', title);
+SELECT bulkpar_delete('t', 'words IS NULL', 7);
+DROP TRIGGER words ON t;
+CREATE TRIGGER words BEFORE UPDATE OF title ON t FOR EACH ROW EXECUTE FUNCTION tsvector_update_trigger(words, 'pg_catalog.simple', title);
+SELECT rows_changed FROM bulkpar_delete('t', 'words IS NULL AND id < 16', 2);
+-- all of the row, or another one
+CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN SELECT * INTO NEW FROM t WHERE id = OLD.id; RETURN NEW; END';
+SELECT bulkpar_delete('t', 'kind = 1', 7);
+CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN jsonb_populate_record(NEW, ''{}''); END';
+SELECT bulkpar_delete('t', 'kind = 1', 7);
+CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO leaf (id) VALUES (NEW.kind); RETURN NEW; END';
+SELECT rows_changed FROM bulkpar_delete('t', 'kind = 2', 7);
+ALTER TABLE t DISABLE TRIGGER touch;
+SELECT rows_changed FROM bulkpar_delete('t', 'kind = 1 AND id < 26', 2);
+-- what it sets is referred to
+CREATE FUNCTION slug() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.slug = lower(NEW.name); RETURN NEW; END';
+CREATE TABLE page (id int PRIMARY KEY, name text, slug text UNIQUE);
+CREATE TABLE link (id int PRIMARY KEY, slug text REFERENCES page (slug) ON UPDATE CASCADE);
+CREATE TRIGGER slug BEFORE UPDATE ON page FOR EACH ROW EXECUTE FUNCTION slug();
+INSERT INTO page SELECT g, 'N' || g, 'n' || g FROM generate_series(1, 30) g;
+INSERT INTO link SELECT g, 'n1' FROM generate_series(1, 30) g;
+SELECT bulkpar_execute($$UPDATE page SET name = name || EXISTS (SELECT FROM link l WHERE l.slug = 'n1' AND l.id = page.id)$$, 7);
+SELECT rows_changed FROM bulkpar_execute($$UPDATE page SET name = name || EXISTS (SELECT FROM link l WHERE l.id = page.id)$$, 7);
+-- it sees to what must not be null
+CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.page = coalesce(NEW.page, 0); RETURN NEW; END';
+CREATE TABLE note (id int PRIMARY KEY, page int NOT NULL REFERENCES page ON DELETE SET NULL);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM page WHERE EXISTS (SELECT FROM note n WHERE n.page = 0)', 7);
+CREATE TRIGGER fill BEFORE UPDATE ON note FOR EACH ROW EXECUTE FUNCTION fill();
+SELECT bulkpar_execute('DELETE FROM page WHERE EXISTS (SELECT FROM note n WHERE n.page = 0 AND n.id = page.id)', 7);
+
+-- keys that refer to the same row, also where that is in a partition, do not get in each other's way
+CREATE TABLE org (id int PRIMARY KEY);
+CREATE TABLE middle (id int PRIMARY KEY, org int REFERENCES org ON DELETE CASCADE) PARTITION BY RANGE (id);
+CREATE TABLE middle_1 PARTITION OF middle FOR VALUES FROM (1) TO (11);
+CREATE TABLE middle_2 PARTITION OF middle FOR VALUES FROM (11) TO (31);
+CREATE TABLE below (id int PRIMARY KEY, middle int REFERENCES middle ON DELETE SET NULL,
+	org int CONSTRAINT twice REFERENCES org ON DELETE SET NULL REFERENCES org ON DELETE SET NULL);
+INSERT INTO org SELECT g FROM generate_series(1, 30) g;
+INSERT INTO middle SELECT g, 31 - g FROM generate_series(1, 30) g;
+INSERT INTO below SELECT g, g, g FROM generate_series(1, 30) g;
+SELECT rows_changed FROM bulkpar_delete('org', 'id < 16', 2);
+SELECT count(*), count(middle), count(org) FROM below;
+-- a row that leaves a partition to which something refers is deleted there
+CREATE TABLE moved (id int, org int REFERENCES org ON UPDATE CASCADE, PRIMARY KEY (id, org)) PARTITION BY RANGE (org);
+CREATE TABLE moved_1 PARTITION OF moved FOR VALUES FROM (0) TO (100);
+CREATE TABLE moved_2 PARTITION OF moved FOR VALUES FROM (100) TO (200);
+ALTER TABLE moved_1 ADD UNIQUE (id);
+CREATE TABLE of_moved (id int PRIMARY KEY, moved int REFERENCES moved_1 (id) ON DELETE CASCADE);
+ALTER TABLE org ADD uid int GENERATED ALWAYS AS IDENTITY UNIQUE;
+INSERT INTO moved SELECT id, id FROM org;
+INSERT INTO of_moved SELECT id, id FROM org;
+SELECT bulkpar_execute('UPDATE org SET id = id + 100 WHERE EXISTS (SELECT FROM of_moved o WHERE o.id = org.id)', 2, key_index => 'org_uid_key');
+-- MERGE: what gets the default may be handed another value then
+CREATE TABLE price (id int PRIMARY KEY, code int UNIQUE);
+CREATE TABLE priced (id int PRIMARY KEY, code int DEFAULT 10 REFERENCES price (code) ON UPDATE CASCADE ON DELETE SET DEFAULT);
+INSERT INTO price SELECT g, g FROM generate_series(1, 30) g;
+INSERT INTO priced SELECT g, g FROM generate_series(1, 30) g;
+SELECT bulkpar_execute('MERGE INTO price USING a ON price.id = a.id WHEN MATCHED AND a.id < 7 THEN DELETE WHEN MATCHED THEN UPDATE SET code = a.id + 1000', 2);
+DROP TABLE of_moved, moved;
+-- joins by name, and policies that read nothing of that
+CREATE TABLE post (id int PRIMARY KEY, org int REFERENCES org ON DELETE SET NULL, kind int, owner name DEFAULT current_user);
+CREATE TABLE kind (kind int PRIMARY KEY, org int);
+INSERT INTO post SELECT id, id, id % 5 FROM org;
+INSERT INTO kind SELECT generate_series(0, 4), 1;
+ALTER TABLE post ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON post USING (owner = current_user);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM org WHERE EXISTS (SELECT FROM post p JOIN kind k USING (kind) WHERE p.id = org.id AND k.kind = 1)', 2);
+SELECT rows_changed FROM bulkpar_execute('DELETE FROM org WHERE EXISTS (SELECT FROM (post p JOIN kind k ON k.kind = p.kind) AS j (id, o, a, b, c, d) WHERE j.id = org.id AND j.a = 2)', 2);
+SELECT bulkpar_execute('DELETE FROM org WHERE EXISTS (SELECT FROM (post p JOIN kind k ON k.kind = p.kind) AS j (id, o, a, b, c, d) WHERE j.id = org.id AND j.o > 1)', 2);
+SELECT bulkpar_execute('DELETE FROM org WHERE EXISTS (SELECT FROM post p JOIN kind k USING (kind) WHERE p.id = org.id AND EXISTS (SELECT WHERE p IS NOT NULL))', 2);
+DROP POLICY own ON post;
+CREATE POLICY own ON post USING (org > 0);
+SELECT bulkpar_execute('DELETE FROM org WHERE EXISTS (SELECT FROM post p WHERE p.id = org.id)', 2);
+-- a trigger that may change other rows of its table
+CREATE FUNCTION count_down() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE price SET code = code - 1 WHERE id = OLD.id - 1; RETURN NULL; END';
+CREATE TRIGGER count_down AFTER DELETE ON price FOR EACH ROW EXECUTE FUNCTION count_down();
+SELECT line FROM bulkpar_explain('DELETE FROM price WHERE code = 0') AS line WHERE line LIKE '%names table%';
+
 -- one that is not enforced does nothing; before 18 there are none
 SELECT CASE WHEN current_setting('server_version_num')::int >= 180000
 	THEN 'REFERENCES loose ON DELETE SET NULL NOT ENFORCED' ELSE '' END AS reference \gset
