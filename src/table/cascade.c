@@ -16,25 +16,16 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_type.h"
 #include "nodes/value.h"
-#include "utils/array.h"
-#include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "compat.h"
 #include "table/assigned.h"
 #include "table/cascade.h"
 #include "table/part.h"
@@ -50,14 +41,6 @@ typedef struct Reached
 	Bitmapset  *columns;		/* ... these */
 	bool		moved;			/* to another partition */
 } Reached;
-
-/*
- * All foreign keys that have actions, as they were at some number of changes of such
- * a kind; and how many there have been by now.
- */
-static List *foreign_keys = NIL;
-static uint64 changes_read = 0;
-static uint64 changes = 1;
 
 static Bitmapset *columns_of(Oid relid, const List *names);
 static int	count_columns(Oid relid);
@@ -75,16 +58,9 @@ static bool moves_rows(Oid relid, const Bitmapset *columns);
 static bool refers_to_nullable(const BulkparForeignKey *key);
 static bool is_not_null(Oid relid, AttrNumber attnum);
 static bool reach(List **reached, const Reached *what);
-static void find_first(const List *tables, bool deletes, bool updates,
+static void find_first(const List *foreign_keys, const List *tables, bool deletes, bool updates,
 					   const List *columns, List **reached);
 static bool is_part_of(const BulkparForeignKey *key, Oid target);
-static void read_foreign_keys_anew(void);
-static void note_change(Datum arg, int cache, uint32 hash);
-static List *read_foreign_keys(MemoryContext context);
-static BulkparForeignKey *read_foreign_key(Relation rel, HeapTuple tuple);
-static int	read_numbers(Relation rel, HeapTuple tuple, AttrNumber attribute,
-						 Oid type, Datum **values);
-static bool acts(char action);
 
 /*
  * Whether a row that is deleted from one table may let the action of a foreign key
@@ -96,8 +72,8 @@ bulkpar_cascade_leads(Oid from, Oid to)
 {
 	List	   *first = find_all_inheritors(from, NoLock, NULL);
 	List	   *reached = list_copy(first);
+	const List *foreign_keys = bulkpar_foreignkey_list();
 
-	read_foreign_keys_anew();
 	/* The list grows while it is gone through. */
 	for (int i = 0; i < list_length(reached); i++)
 	{
@@ -110,8 +86,8 @@ bulkpar_cascade_leads(Oid from, Oid to)
 			const BulkparForeignKey *key = lfirst(lc);
 
 			if (key->referenced != relid ||
-				!(acts(key->on_delete) ||
-				  (!is_first && acts(key->on_update))))
+				!(bulkpar_foreignkey_acts(key->on_delete) ||
+				  (!is_first && bulkpar_foreignkey_acts(key->on_update))))
 				continue;
 			if (bulkpar_part_overlaps(key->relid, to))
 				return true;
@@ -133,11 +109,11 @@ bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
 	List	   *keys = NIL;
 	List	   *reached = NIL;
 	List	   *acting = NIL;
+	const List *foreign_keys = bulkpar_foreignkey_list();
 	bool		more;
 	ListCell   *lc;
 
-	read_foreign_keys_anew();
-	find_first(tables, deletes, updates, columns, &reached);
+	find_first(foreign_keys, tables, deletes, updates, columns, &reached);
 	more = reached != NIL;
 	foreach(lc, more ? foreign_keys : NIL)
 		keys = lappend(keys, memcpy(palloc(sizeof(BulkparForeignKey)),
@@ -179,8 +155,8 @@ bulkpar_cascade_find_of_job(const BulkparJob *job, const List *tables)
 
 /* What the statement does itself, to tables that foreign keys refer to. */
 static void
-find_first(const List *tables, bool deletes, bool updates,
-		   const List *columns, List **reached)
+find_first(const List *foreign_keys, const List *tables, bool deletes,
+		   bool updates, const List *columns, List **reached)
 {
 	ListCell   *lc;
 	ListCell   *table;
@@ -317,8 +293,8 @@ follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 {
 	bool		is_part = from->relid != key->referenced;
 	bool		by_delete = (from->deleted || (is_part && from->moved)) &&
-		acts(key->on_delete);
-	bool		by_update = from->updated && acts(key->on_update) &&
+		bulkpar_foreignkey_acts(key->on_delete);
+	bool		by_update = from->updated && bulkpar_foreignkey_acts(key->on_update) &&
 		refers_to_any(key, from);
 	Reached		what = {.relid = key->relid};
 
@@ -465,124 +441,4 @@ reach(List **reached, const Reached *what)
 	*reached = lappend(*reached, memcpy(palloc(sizeof(Reached)), what,
 										sizeof(Reached)));
 	return true;
-}
-
-/* Read all foreign keys of the database that have actions, if one has changed. */
-static void
-read_foreign_keys_anew(void)
-{
-	static MemoryContext context = NULL;
-
-	if (context == NULL)
-	{
-		context = AllocSetContextCreate(TopMemoryContext,
-										"bulkpar foreign keys",
-										ALLOCSET_SMALL_SIZES);
-		CacheRegisterSyscacheCallback(CONSTROID, note_change, (Datum) 0);
-	}
-	while (changes_read != changes)
-	{
-		uint64		now = changes;
-
-		MemoryContextReset(context);
-		foreign_keys = read_foreign_keys(context);
-		changes_read = now;
-	}
-}
-
-static void
-note_change(Datum arg, int cache, uint32 hash)
-{
-	changes++;
-}
-
-static List *
-read_foreign_keys(MemoryContext context)
-{
-	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	List	   *keys = NIL;
-
-	ScanKeyInit(&key, Anum_pg_constraint_contype, BTEqualStrategyNumber,
-				F_CHAREQ, CharGetDatum(CONSTRAINT_FOREIGN));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
-		MemoryContext oldcontext = MemoryContextSwitchTo(context);
-
-		if (bulkpar_compat_is_enforced(form) &&
-			(acts(form->confdeltype) || acts(form->confupdtype)))
-			keys = lappend(keys, read_foreign_key(rel, tuple));
-		MemoryContextSwitchTo(oldcontext);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return keys;
-}
-
-static BulkparForeignKey *
-read_foreign_key(Relation rel, HeapTuple tuple)
-{
-	Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
-	BulkparForeignKey *key = palloc0(sizeof(BulkparForeignKey));
-	Datum	   *columns;
-	Datum	   *references;
-	Datum	   *operators;
-	Datum	   *set;
-	int			nset;
-
-	key->constraint = form->oid;
-	key->relid = form->conrelid;
-	key->referenced = form->confrelid;
-	key->is_part = OidIsValid(form->conparentid);
-	key->on_delete = form->confdeltype;
-	key->on_update = form->confupdtype;
-	key->ncolumns = read_numbers(rel, tuple, Anum_pg_constraint_conkey, INT2OID,
-								 &columns);
-	if (read_numbers(rel, tuple, Anum_pg_constraint_confkey, INT2OID,
-					 &references) != key->ncolumns ||
-		read_numbers(rel, tuple, Anum_pg_constraint_conpfeqop, OIDOID,
-					 &operators) != key->ncolumns)
-		elog(ERROR, "foreign key %u has other columns than it refers to",
-			 form->oid);
-	for (int i = 0; i < key->ncolumns; i++)
-	{
-		key->columns[i] = DatumGetInt16(columns[i]);
-		key->references[i] = DatumGetInt16(references[i]);
-		key->operators[i] = DatumGetObjectId(operators[i]);
-	}
-	nset = read_numbers(rel, tuple, Anum_pg_constraint_confdelsetcols, INT2OID,
-						&set);
-	for (int i = 0; i < nset; i++)
-		key->set = bms_add_member(key->set, DatumGetInt16(set[i]));
-	return key;
-}
-
-static int
-read_numbers(Relation rel, HeapTuple tuple, AttrNumber attribute, Oid type,
-			 Datum **values)
-{
-	bool		isnull;
-	Datum		array = heap_getattr(tuple, attribute, RelationGetDescr(rel),
-									 &isnull);
-	int			count = 0;
-
-	if (!isnull)
-		deconstruct_array(DatumGetArrayTypeP(array), type,
-						  type == OIDOID ? sizeof(Oid) : sizeof(int16), true,
-						  type == OIDOID ? TYPALIGN_INT : TYPALIGN_SHORT,
-						  values, NULL, &count);
-	return count;
-}
-
-/* Whether an action of a foreign key changes or deletes rows. */
-static bool
-acts(char action)
-{
-	return action == FKCONSTR_ACTION_CASCADE ||
-		action == FKCONSTR_ACTION_SETNULL ||
-		action == FKCONSTR_ACTION_SETDEFAULT;
 }
