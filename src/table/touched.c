@@ -31,14 +31,22 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "table/part.h"
 #include "table/touched.h"
+
+/* A word of a text, in letters of any case. */
+typedef struct Word
+{
+	const char *text;
+	int			length;			/* no longer than a name */
+} Word;
 
 /* The text of a function, word by word. */
 typedef struct Words
 {
 	const char *next;
-	char		word[NAMEDATALEN];	/* in lower case, no longer than a name */
-	char		before[NAMEDATALEN];	/* the one before it */
+	Word		word;
+	Word		before;			/* the one before it */
 	bool		begins;			/* it may be the first of a statement, ... */
 	bool		before_begins;	/* ... so may the one before it */
 	bool		into;			/* it is behind INTO, if not of INSERT or
@@ -50,11 +58,16 @@ typedef struct Words
 static Bitmapset *find_of(Relation rel, Relation part, Bitmapset *columns);
 static bool is_fired(const Trigger *trigger, Relation part, Relation rel,
 					 const Bitmapset *columns);
-static bool may_set(const Trigger *trigger, const char *name);
-static bool is_named(const char *text, const char *name);
-static bool is_assigned(const char *text, const char *name);
+static Bitmapset *find_set(const Trigger *trigger, Relation rel);
+static Bitmapset *add_named(Relation rel, const char *text, Bitmapset *columns);
+static Bitmapset *add_quoted(Relation rel, const char *text, Bitmapset *columns);
+static Bitmapset *add_assigned(Relation rel, const char *text,
+							   Bitmapset *columns);
+static bool is_row_assigned(const Words *words);
+static Bitmapset *add_word(Relation rel, const Word *name,
+						   Bitmapset *columns);
 static bool next_word(Words *words);
-static bool is_any_of(const char *word, const char *const *words);
+static bool is_word(const Word *word, const char *other);
 static bool is_of_word(char c);
 
 /*
@@ -87,25 +100,20 @@ find_of(Relation rel, Relation part, Bitmapset *columns)
 	const TriggerDesc *triggers = part->trigdesc;
 	Bitmapset  *touched = NULL;
 	Bitmapset  *primary;
+	int			attnum = -1;
 
 	if (triggers == NULL || !triggers->trig_update_before_row)
 		return NULL;
-	primary = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
 	for (int i = 0; i < triggers->numtriggers; i++)
 	{
-		const Trigger *trigger = &triggers->triggers[i];
-
-		if (!is_fired(trigger, part, rel, columns))
-			continue;
-		for (int j = 1; j <= RelationGetNumberOfAttributes(rel); j++)
-		{
-			Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), j - 1);
-
-			if (!attr->attisdropped &&
-				!bms_is_member(j - FirstLowInvalidHeapAttributeNumber, primary) &&
-				may_set(trigger, NameStr(attr->attname)))
-				touched = bms_add_member(touched, j);
-		}
+		if (is_fired(&triggers->triggers[i], part, rel, columns))
+			touched = bms_join(touched, find_set(&triggers->triggers[i], rel));
+	}
+	primary = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	while ((attnum = bms_next_member(primary, attnum)) >= 0)
+	{
+		if (attnum + FirstLowInvalidHeapAttributeNumber > 0)
+			touched = bms_del_member(touched, attnum + FirstLowInvalidHeapAttributeNumber);
 	}
 	return touched;
 }
@@ -122,81 +130,113 @@ is_fired(const Trigger *trigger, Relation part, Relation rel,
 		return false;
 	for (int i = 0; i < trigger->tgnattr; i++)
 	{
-		char	   *name = get_attname(RelationGetRelid(part), trigger->tgattr[i], false);
-
-		if (bms_is_member(get_attnum(RelationGetRelid(rel), name), columns))
+		if (bms_is_member(bulkpar_part_column(RelationGetRelid(part),
+											  trigger->tgattr[i],
+											  RelationGetRelid(rel)),
+						  columns))
 			return true;
 	}
 	return trigger->tgnattr == 0;
 }
 
-/* Whether the text of a trigger says that it may change a column of that name. */
-static bool
-may_set(const Trigger *trigger, const char *name)
+/* The columns of a table of which the text of a trigger says that it may set them. */
+static Bitmapset *
+find_set(const Trigger *trigger, Relation rel)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID,
 										ObjectIdGetDatum(trigger->tgfoid));
-	char	   *column = downcase_identifier(name, strlen(name), false, true);
-	bool		may = false;
+	Bitmapset  *columns = NULL;
 	Datum		value;
 	bool		isnull;
 	char	   *source;
 	char	   *language;
 
 	for (int i = 0; i < trigger->tgnargs; i++)
-		may |= is_named(trigger->tgargs[i], column);
+		columns = add_named(rel, trigger->tgargs[i], columns);
 	if (!HeapTupleIsValid(tuple))
-		return may;
+		return columns;
 	value = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
 	source = isnull ? "" : TextDatumGetCString(value);
 	language = get_language_name(((Form_pg_proc) GETSTRUCT(tuple))->prolang, true);
-	/* A name of several words can be but quoted. */
-	for (const char *c = column; *c != '\0'; c++)
-		may |= !is_of_word(*c) && strstr(source, name) != NULL;
-	may |= language != NULL && strcmp(language, "plpgsql") == 0 ?
-		is_assigned(source, column) : is_named(source, column);
 	ReleaseSysCache(tuple);
-	return may;
+	columns = add_quoted(rel, source, columns);
+	return language != NULL && strcmp(language, "plpgsql") == 0 ?
+		add_assigned(rel, source, columns) : add_named(rel, source, columns);
 }
 
-static bool
-is_named(const char *text, const char *name)
+/* Add the columns that a text names. */
+static Bitmapset *
+add_named(Relation rel, const char *text, Bitmapset *columns)
+{
+	Words		words = {.next = text};
+
+	while (next_word(&words))
+		columns = add_word(rel, &words.word, columns);
+	return columns;
+}
+
+/* Add those that it names which are not one word, and so can be but quoted. */
+static Bitmapset *
+add_quoted(Relation rel, const char *text, Bitmapset *columns)
+{
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), i);
+		const char *c = NameStr(attr->attname);
+
+		while (is_of_word(*c))
+			c++;
+		if (*c != '\0' && !attr->attisdropped &&
+			strstr(text, NameStr(attr->attname)) != NULL)
+			columns = bms_add_member(columns, i + 1);
+	}
+	return columns;
+}
+
+/* Add those of NEW to which PL/pgSQL may assign a value. */
+static Bitmapset *
+add_assigned(Relation rel, const char *text, Bitmapset *columns)
 {
 	Words		words = {.next = text};
 
 	while (next_word(&words))
 	{
-		if (strcmp(words.word, name) == 0)
-			return true;
+		if (is_row_assigned(&words))
+			columns = add_word(rel, NULL, columns);
+		if (is_word(&words.before, "new") &&
+			(words.into || words.follows == ':' ||
+			 (words.before_begins && strchr("=[.", words.follows) != NULL)))
+			columns = add_word(rel, &words.word, columns);
 	}
-	return false;
+	return columns;
 }
 
-/*
- * Whether PL/pgSQL may assign a value to a column of NEW, or all of it, or returns
- * something else.
- */
+/* Whether all of NEW may be assigned, or something else be returned. */
 static bool
-is_assigned(const char *text, const char *name)
+is_row_assigned(const Words *words)
 {
-	Words		words = {.next = text};
+	if (is_word(&words->word, "new") && words->follows != '.' &&
+		(words->into || words->follows == ':' ||
+		 (words->begins && words->follows == '=')))
+		return true;
+	return is_word(&words->before, "return") &&
+		!is_word(&words->word, "new") && !is_word(&words->word, "old") &&
+		!is_word(&words->word, "null") && !is_word(&words->word, "coalesce");
+}
 
-	while (next_word(&words))
+/* Add the column of that name, or all of them without one. */
+static Bitmapset *
+add_word(Relation rel, const Word *name, Bitmapset *columns)
+{
+	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
 	{
-		bool		assigned = words.into || words.follows == ':';
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), i);
 
-		if (strcmp(words.word, "new") == 0 && words.follows != '.' &&
-			(assigned || (words.begins && words.follows == '=')))
-			return true;
-		if (strcmp(words.before, "new") == 0 && strcmp(words.word, name) == 0 &&
-			(assigned || (words.before_begins &&
-						  strchr("=[.", words.follows) != NULL)))
-			return true;
-		if (strcmp(words.before, "return") == 0 &&
-			!is_any_of(words.word, (const char *const[]) {"new", "old", "null", "coalesce", NULL}))
-			return true;
+		if (!attr->attisdropped &&
+			(name == NULL || is_word(name, NameStr(attr->attname))))
+			columns = bms_add_member(columns, i + 1);
 	}
-	return false;
+	return columns;
 }
 
 static bool
@@ -204,10 +244,13 @@ next_word(Words *words)
 {
 	const char *start = words->next;
 	const char *end;
-	int			length;
 
 	words->before_begins = words->begins;
-	words->begins = is_any_of(words->word, (const char *const[]) {"begin", "then", "else", "loop", NULL});
+	words->begins = is_word(&words->word, "begin") ||
+		is_word(&words->word, "then") || is_word(&words->word, "else") ||
+		is_word(&words->word, "loop");
+	words->into |= is_word(&words->word, "into") &&
+		!is_word(&words->before, "insert") && !is_word(&words->before, "merge");
 	for (; *start != '\0' && !is_of_word(*start); start++)
 	{
 		words->begins |= strchr(";\n/>", *start) != NULL;
@@ -215,13 +258,9 @@ next_word(Words *words)
 	}
 	for (end = start; is_of_word(*end); end++)
 		;
-	length = Min(end - start, NAMEDATALEN - 1);
-	words->into |= strcmp(words->word, "into") == 0 &&
-		strcmp(words->before, "insert") != 0 &&
-		strcmp(words->before, "merge") != 0;
-	strcpy(words->before, words->word);
-	strlcpy(words->word, downcase_identifier(start, length, false, true),
-			NAMEDATALEN);
+	words->before = words->word;
+	words->word.text = start;
+	words->word.length = Min(end - start, NAMEDATALEN - 1);
 	for (words->next = end; *end == '"' || scanner_isspace(*end); end++)
 		;
 	words->follows = *end;
@@ -229,11 +268,10 @@ next_word(Words *words)
 }
 
 static bool
-is_any_of(const char *word, const char *const *words)
+is_word(const Word *word, const char *other)
 {
-	while (*words != NULL && strcmp(word, *words) != 0)
-		words++;
-	return *words != NULL;
+	return word->length == (int) strlen(other) &&
+		pg_strncasecmp(word->text, other, word->length) == 0;
 }
 
 static bool
