@@ -23,8 +23,10 @@
 #include "utils/lsyscache.h"
 
 #include "table/assigned.h"
+#include "table/part.h"
 #include "table/values.h"
 
+static bool is_partition_key(Oid relid, AttrNumber attnum);
 static bool generates(const BulkparKey *key, int i, AttrNumber attnum);
 
 /* A column of that name must not be one of the key, nor make one of it. */
@@ -70,7 +72,7 @@ generates(const BulkparKey *key, int i, AttrNumber attnum)
 void
 bulkpar_assigned_check_partition_key(Oid relid, const char *name)
 {
-	if (bulkpar_assigned_is_partition_key(relid, get_attnum(relid, name)))
+	if (is_partition_key(relid, get_attnum(relid, name)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot update column \"%s\" in batches because it is in the partition key of table \"%s\"",
@@ -78,9 +80,35 @@ bulkpar_assigned_check_partition_key(Oid relid, const char *name)
 				 errdetail("A row that moves to another partition might be updated twice.")));
 }
 
+/*
+ * The first of some tables that is partitioned by one of these columns of a table, of
+ * which they are parts, or it is of them; InvalidOid if there is none.
+ */
+Oid
+bulkpar_assigned_find_partitioned(const List *tables, Oid relid,
+								  const Bitmapset *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		Oid			table = lfirst_oid(lc);
+		int			attnum = -1;
+
+		if (get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE)
+			continue;
+		while ((attnum = bms_next_member(columns, attnum)) >= 0)
+		{
+			if (is_partition_key(table, bulkpar_part_column(relid, attnum, table)))
+				return table;
+		}
+	}
+	return InvalidOid;
+}
+
 /* Whether a table is partitioned by a column, if that is one.  It stays locked. */
-bool
-bulkpar_assigned_is_partition_key(Oid relid, AttrNumber attnum)
+static bool
+is_partition_key(Oid relid, AttrNumber attnum)
 {
 	Relation	rel;
 	bool		in_expression;

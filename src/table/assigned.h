@@ -20,7 +20,8 @@
 
 extern void bulkpar_assigned_check_key(const BulkparKey *key, const char *name);
 extern void bulkpar_assigned_check_partition_key(Oid relid, const char *name);
-extern bool bulkpar_assigned_is_partition_key(Oid relid, AttrNumber attnum);
+extern Oid	bulkpar_assigned_find_partitioned(const List *tables, Oid relid,
+											  const Bitmapset *columns);
 extern void bulkpar_assigned_check_query(const Query *query, Oid target,
 										 Oid part, const BulkparKey *key);
 

@@ -371,22 +371,10 @@ refers_to_any(const BulkparForeignKey *key, const Reached *from)
 static bool
 moves_rows(Oid relid, const Bitmapset *columns)
 {
-	ListCell   *lc;
-
-	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
-		return false;
-	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
-	{
-		int			attnum = -1;
-
-		while ((attnum = bms_next_member(columns, attnum)) >= 0)
-		{
-			if (bulkpar_assigned_is_partition_key(lfirst_oid(lc),
-												  bulkpar_part_column(relid, attnum, lfirst_oid(lc))))
-				return true;
-		}
-	}
-	return false;
+	return columns != NULL &&
+		get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE &&
+		OidIsValid(bulkpar_assigned_find_partitioned(find_all_inheritors(relid, AccessShareLock, NULL),
+													 relid, columns));
 }
 
 /* Whether what a foreign key refers to can be set to null. */

@@ -100,28 +100,18 @@ static void
 check_partitioned_by(Oid relid, const BulkparForeignKey *key)
 {
 	List	   *tables = find_all_inheritors(relid, AccessShareLock, NULL);
-	ListCell   *lc;
+	Oid			table;
 
 	if (get_rel_relispartition(relid))
 		tables = list_concat(tables, get_partition_ancestors(relid));
-	foreach(lc, tables)
-	{
-		Oid			table = lfirst_oid(lc);
-		Bitmapset  *columns = get_rel_relkind(table) == RELKIND_PARTITIONED_TABLE ?
-			bulkpar_acting_columns(key, table) : NULL;
-		int			attnum = -1;
-
-		while ((attnum = bms_next_member(columns, attnum)) >= 0)
-		{
-			if (bulkpar_assigned_is_partition_key(table, attnum))
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("foreign key \"%s\" changes the partition key of table \"%s\"",
-								get_constraint_name(key->constraint),
-								get_rel_name(table)),
-						 errdetail("A row that moves to another partition might be met twice, or never.")));
-		}
-	}
+	table = bulkpar_assigned_find_partitioned(tables, key->relid, key->changed);
+	if (OidIsValid(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("foreign key \"%s\" changes the partition key of table \"%s\"",
+						get_constraint_name(key->constraint),
+						get_rel_name(table)),
+				 errdetail("A row that moves to another partition might be met twice, or never.")));
 }
 
 /*
