@@ -233,8 +233,10 @@ count_columns(Oid relid)
 static Bitmapset *
 add_touched(Oid relid, Bitmapset *columns)
 {
-	return add_generated(relid, bms_union(columns,
-										  find_touched(relid, columns)));
+	Bitmapset  *touched = find_touched(relid, columns);
+
+	return touched == NULL ? columns :
+		add_generated(relid, bms_union(columns, touched));
 }
 
 static Bitmapset *
@@ -292,15 +294,18 @@ static bool
 follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 {
 	bool		is_part = from->relid != key->referenced;
-	bool		by_delete = (from->deleted || (is_part && from->moved)) &&
-		bulkpar_foreignkey_acts(key->on_delete);
-	bool		by_update = from->updated && bulkpar_foreignkey_acts(key->on_update) &&
-		refers_to_any(key, from);
+	bool		by_delete;
+	bool		by_update;
 	Reached		what = {.relid = key->relid};
 
-	if (!(by_delete || by_update) ||
-		(is_part && (get_rel_relkind(from->relid) != RELKIND_PARTITIONED_TABLE ||
-					 !is_part_of(key, from->relid))))
+	if (is_part && (get_rel_relkind(from->relid) != RELKIND_PARTITIONED_TABLE ||
+					!is_part_of(key, from->relid)))
+		return false;
+	by_delete = (from->deleted || (is_part && from->moved)) &&
+		bulkpar_foreignkey_acts(key->on_delete);
+	by_update = from->updated && bulkpar_foreignkey_acts(key->on_update) &&
+		refers_to_any(key, from);
+	if (!(by_delete || by_update))
 		return false;
 	key->nulls |= (by_delete && key->on_delete == FKCONSTR_ACTION_SETNULL) ||
 		(by_update && (key->on_update == FKCONSTR_ACTION_SETNULL ||
