@@ -47,6 +47,7 @@ static void check_further_triggers(BulkparLines *lines,
 static void check_clock(BulkparLines *lines, const BulkparJob *job,
 						const BulkparStatement *statement);
 static bool reads_clock(Node *node, void *context);
+static char *fired_condition(const BulkparJob *job);
 static char *sets_any(const BulkparJob *job, const char *relid,
 					  const char *attnums);
 
@@ -138,11 +139,8 @@ check_triggers(BulkparLines *lines, const BulkparJob *job,
 									"THEN 'constraint trigger %%I is deferred to the end of each batch' "
 									"ELSE 'statement trigger %%I fires once for each batch' END, tgname) AS line "
 									"FROM pg_catalog.pg_trigger c WHERE %s "
-									"AND (tginitdeferred OR (tgtype & %d) = 0) "
-									"AND (tgattr = '' OR %s) ORDER BY line",
-									bulkpar_fires_condition(job),
-									TRIGGER_TYPE_ROW,
-									sets_any(job, "tgrelid", "tgattr")));
+									"AND (tginitdeferred OR (tgtype & %d) = 0) ORDER BY line",
+									fired_condition(job), TRIGGER_TYPE_ROW));
 }
 
 /* Triggers for rows that may change other rows of their table. */
@@ -154,11 +152,11 @@ check_counters(BulkparLines *lines, const BulkparJob *job,
 						   psprintf("SELECT DISTINCT pg_catalog.format('trigger %%I names table %%s; "
 									"what it changes of other rows there later batches see', "
 									"tgname, tgrelid::pg_catalog.regclass) AS line "
-									"FROM pg_catalog.pg_trigger JOIN pg_catalog.pg_proc f ON f.oid = tgfoid "
+									"FROM pg_catalog.pg_trigger c JOIN pg_catalog.pg_proc f ON f.oid = tgfoid "
 									"JOIN pg_catalog.pg_class t ON t.oid = tgrelid "
 									"WHERE %s AND (tgtype & %d) <> 0 AND prosrc ~* ('\\m' || "
 									"pg_catalog.regexp_replace(relname, '(\\W)', '\\\\\\1', 'g') || '\\M') ORDER BY line",
-									bulkpar_fires_condition(job), TRIGGER_TYPE_ROW));
+									fired_condition(job), TRIGGER_TYPE_ROW));
 }
 
 /* Those for statements, of the tables that foreign keys change for the job. */
@@ -236,6 +234,14 @@ reads_clock(Node *node, void *context)
 		((SQLValueFunction *) node)->op <= SVFOP_LOCALTIMESTAMP_N)
 		return true;
 	return expression_tree_walker(node, reads_clock, context);
+}
+
+/* In SQL: whether c is a trigger that the job fires, by the columns that it sets. */
+static char *
+fired_condition(const BulkparJob *job)
+{
+	return psprintf("%s AND (tgattr = '' OR %s)", bulkpar_fires_condition(job),
+					sets_any(job, "tgrelid", "tgattr"));
 }
 
 /*

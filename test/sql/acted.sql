@@ -268,6 +268,8 @@ SELECT bulkpar_execute('DELETE FROM org WHERE EXISTS (SELECT FROM post p WHERE p
 CREATE FUNCTION count_down() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE price SET code = code - 1 WHERE id = OLD.id - 1; RETURN NULL; END';
 CREATE TRIGGER count_down AFTER DELETE ON price FOR EACH ROW EXECUTE FUNCTION count_down();
 SELECT line FROM bulkpar_explain('DELETE FROM price WHERE code = 0') AS line WHERE line LIKE '%names table%';
+CREATE TRIGGER of_id AFTER UPDATE OF id ON price FOR EACH ROW EXECUTE FUNCTION count_down();
+SELECT line FROM bulkpar_explain('UPDATE price SET code = 1 WHERE code = 0') AS line WHERE line LIKE '%names table%';
 
 -- one that is not enforced does nothing; before 18 there are none
 SELECT CASE WHEN current_setting('server_version_num')::int >= 180000
