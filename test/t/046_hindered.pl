@@ -24,12 +24,19 @@ sub retries_of
 
 # Each batch takes two locks, with time for the others in between, every other
 # worker in the other order.  So the batches of two such always deadlock, but
-# those of one never.
+# those of one never.  The first batch waits until there are two, as long as there
+# are to be.
 $node->safe_psql('postgres', <<'END');
 CREATE FUNCTION cross_over() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
 	worker int := substring(current_setting('application_name') from 'worker (\d+)');
 BEGIN
+	WHILE NOT EXISTS (SELECT FROM t WHERE n > 0)
+		AND (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'bulkpar worker') = 1
+		AND (SELECT workers > 1 FROM bulkpar_jobs
+			WHERE job_id = current_setting('bulkpar.job_id')::bigint) LOOP
+		PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+	END LOOP;
 	PERFORM pg_advisory_xact_lock(100 + worker % 2);
 	PERFORM pg_sleep(0.1) FROM pg_stat_activity
 		WHERE backend_type = 'bulkpar worker' HAVING count(*) > 1;
