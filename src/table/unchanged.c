@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -43,28 +44,37 @@ typedef struct RowSeen
 	bool		changed;
 } RowSeen;
 
-/* What the UPDATE that runs gets its rows from. */
+/* What an UPDATE that runs gets its rows from. */
 typedef struct Source
 {
+	HTAB	   *seen;			/* NULL: do not count them */
 	ModifyTableState *update;
 	ExecProcNodeMtd next_row;
-	ExecProcNodeMtd same_row;	/* again; NULL until that is prepared */
+	PlanState  *again;			/* for a row that somebody has changed; NULL
+								 * until that is prepared */
+	ExecProcNodeMtd same_row;
 	MemoryContext context;		/* for what a comparison needs */
 	ResultRelInfo *target;		/* of the last row; the rest is about it */
 	TupleTableSlot *old_row;
 	List	   *columns;		/* that are set, by their numbers */
 } Source;
 
+/* The rows that are counted, and at what level of subtransactions. */
 static HTAB *rows_seen = NULL;
-static Source source;
+static int	level_seen;
+
+/* Those that run: what one of them evaluates may run another one. */
+static List *sources = NIL;
 
 static void forget_rows(void *arg);
+static void forget_source(void *arg);
 static bool find_update(PlanState *state, void *context);
 static TupleTableSlot *next_changed_row(PlanState *state);
-static void prepare_recheck(void);
-static bool changes_row(TupleTableSlot *new_row);
-static void find_target(TupleTableSlot *new_row);
-static bool values_differ(TupleTableSlot *new_row);
+static Source *find_running(const PlanState *state);
+static void prepare_recheck(Source *source);
+static bool changes_row(const Source *source, TupleTableSlot *new_row);
+static void find_target(Source *source, TupleTableSlot *new_row);
+static bool values_differ(const Source *source, TupleTableSlot *new_row);
 
 /* Begin to count; the memory comes from the current memory context. */
 void
@@ -82,6 +92,7 @@ bulkpar_unchanged_start(void)
 	callback = palloc0(sizeof(MemoryContextCallback));
 	callback->func = forget_rows;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	level_seen = GetCurrentTransactionNestLevel();
 }
 
 /* The rows that stay the same since then, in whatever way they match. */
@@ -122,18 +133,36 @@ bulkpar_unchanged_read(ParseState *pstate, Query *query)
 void
 bulkpar_unchanged_filter(QueryDesc *desc)
 {
+	MemoryContext context = desc->estate->es_query_cxt;
+	MemoryContextCallback *callback =
+		MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
+	Source	   *source = MemoryContextAllocZero(context, sizeof(Source));
 	PlanState  *rows;
+	MemoryContext oldcontext;
 
-	memset(&source, 0, sizeof(source));
-	(void) find_update(desc->planstate, &source);
-	if (source.update == NULL)
+	(void) find_update(desc->planstate, source);
+	if (source->update == NULL)
 		elog(ERROR, "no UPDATE in the plan of a batch");
-	source.context = AllocSetContextCreate(desc->estate->es_query_cxt,
-										   "bulkpar values",
-										   ALLOCSET_DEFAULT_SIZES);
-	rows = outerPlanState(source.update);
-	source.next_row = rows->ExecProcNodeReal;
+	/* What a function of the user's has run is rolled back. */
+	if (level_seen == GetCurrentTransactionNestLevel())
+		source->seen = rows_seen;
+	source->context = AllocSetContextCreate(context, "bulkpar values",
+											ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	sources = lcons(source, sources);
+	MemoryContextSwitchTo(oldcontext);
+	callback->func = forget_source;
+	callback->arg = source;
+	MemoryContextRegisterResetCallback(context, callback);
+	rows = outerPlanState(source->update);
+	source->next_row = rows->ExecProcNodeReal;
 	rows->ExecProcNodeReal = next_changed_row;
+}
+
+static void
+forget_source(void *arg)
+{
+	sources = list_delete_ptr(sources, arg);
 }
 
 static void
@@ -161,27 +190,44 @@ find_update(PlanState *state, void *context)
 static TupleTableSlot *
 next_changed_row(PlanState *state)
 {
+	Source	   *source = find_running(state);
+
 	for (;;)
 	{
-		TupleTableSlot *new_row = state == outerPlanState(source.update) ?
-			source.next_row(state) : source.same_row(state);
+		TupleTableSlot *new_row = state == source->again ?
+			source->same_row(state) : source->next_row(state);
 		MemoryContext oldcontext;
 		bool		changed;
 
 		if (TupIsNull(new_row))
 			return new_row;
 		CHECK_FOR_INTERRUPTS();
-		find_target(new_row);
-		MemoryContextReset(source.context);
-		oldcontext = MemoryContextSwitchTo(source.context);
-		changed = changes_row(new_row);
+		find_target(source, new_row);
+		MemoryContextReset(source->context);
+		oldcontext = MemoryContextSwitchTo(source->context);
+		changed = changes_row(source, new_row);
 		MemoryContextSwitchTo(oldcontext);
 		if (!changed)
 			continue;
-		if (source.same_row == NULL)
-			prepare_recheck();
+		if (source->again == NULL)
+			prepare_recheck(source);
 		return new_row;
 	}
+}
+
+static Source *
+find_running(const PlanState *state)
+{
+	ListCell   *lc;
+
+	foreach(lc, sources)
+	{
+		Source	   *source = lfirst(lc);
+
+		if (state == source->again || state == outerPlanState(source->update))
+			return source;
+	}
+	elog(ERROR, "rows of an unknown plan");
 }
 
 /*
@@ -189,52 +235,53 @@ next_changed_row(PlanState *state)
  * started before, since it would not tell.
  */
 static void
-prepare_recheck(void)
+prepare_recheck(Source *source)
 {
-	EPQState   *recheck = &source.update->mt_epqstate;
+	EPQState   *recheck = &source->update->mt_epqstate;
 	MemoryContext oldcontext =
-		MemoryContextSwitchTo(source.update->ps.state->es_query_cxt);
+		MemoryContextSwitchTo(source->update->ps.state->es_query_cxt);
 
 	EvalPlanQualBegin(recheck);
 	MemoryContextSwitchTo(oldcontext);
-	source.same_row = recheck->recheckplanstate->ExecProcNodeReal;
-	recheck->recheckplanstate->ExecProcNodeReal = next_changed_row;
+	source->again = recheck->recheckplanstate;
+	source->same_row = source->again->ExecProcNodeReal;
+	source->again->ExecProcNodeReal = next_changed_row;
 }
 
 /* Whether a row is to be written; note it. */
 static bool
-changes_row(TupleTableSlot *new_row)
+changes_row(const Source *source, TupleTableSlot *new_row)
 {
 	bool		is_null;
 	bool		found;
 	Datum		place = ExecGetJunkAttribute(new_row,
-											 source.target->ri_RowIdAttNo,
+											 source->target->ri_RowIdAttNo,
 											 &is_null);
 	RowSeen    *row;
 	bool		changed;
 
 	if (is_null)
 		elog(ERROR, "ctid is NULL");
-	if (!table_tuple_fetch_row_version(source.target->ri_RelationDesc,
+	if (!table_tuple_fetch_row_version(source->target->ri_RelationDesc,
 									   (ItemPointer) DatumGetPointer(place),
-									   SnapshotAny, source.old_row))
+									   SnapshotAny, source->old_row))
 		elog(ERROR, "failed to fetch tuple being updated");
-	changed = values_differ(new_row);
-	if (rows_seen != NULL)
+	changed = values_differ(source, new_row);
+	if (source->seen != NULL)
 	{
-		row = hash_search(rows_seen, DatumGetPointer(place), HASH_ENTER,
+		row = hash_search(source->seen, DatumGetPointer(place), HASH_ENTER,
 						  &found);
 		row->changed = changed || (found && row->changed);
 	}
-	ExecClearTuple(source.old_row);
+	ExecClearTuple(source->old_row);
 	return changed;
 }
 
 /* Look up which table a row is of. */
 static void
-find_target(TupleTableSlot *new_row)
+find_target(Source *source, TupleTableSlot *new_row)
 {
-	ModifyTableState *update = source.update;
+	ModifyTableState *update = source->update;
 	ResultRelInfo *target = update->resultRelInfo;
 
 	if (AttributeNumberIsValid(update->mt_resultOidAttno))
@@ -249,13 +296,13 @@ find_target(TupleTableSlot *new_row)
 		target = ExecLookupResultRelByOid(update, DatumGetObjectId(relid),
 										  false, false);
 	}
-	if (target == source.target)
+	if (target == source->target)
 		return;
-	source.target = target;
-	source.old_row = table_slot_create(target->ri_RelationDesc,
-									   &update->ps.state->es_tupleTable);
-	source.columns = list_nth(bulkpar_compat_columns_to_update(update),
-							  target - update->resultRelInfo);
+	source->target = target;
+	source->old_row = table_slot_create(target->ri_RelationDesc,
+										&update->ps.state->es_tupleTable);
+	source->columns = list_nth(bulkpar_compat_columns_to_update(update),
+							   target - update->resultRelInfo);
 }
 
 /*
@@ -263,20 +310,20 @@ find_target(TupleTableSlot *new_row)
  * They are the first columns of the new row.
  */
 static bool
-values_differ(TupleTableSlot *new_row)
+values_differ(const Source *source, TupleTableSlot *new_row)
 {
-	TupleDesc	desc = RelationGetDescr(source.target->ri_RelationDesc);
+	TupleDesc	desc = RelationGetDescr(source->target->ri_RelationDesc);
 	int			resno = 0;
 	ListCell   *lc;
 
-	foreach(lc, source.columns)
+	foreach(lc, source->columns)
 	{
 		int			attnum = lfirst_int(lc);
 		Form_pg_attribute attr = TupleDescAttr(desc, attnum - 1);
 		bool		is_null;
 		bool		was_null;
 		Datum		value = slot_getattr(new_row, ++resno, &is_null);
-		Datum		before = slot_getattr(source.old_row, attnum, &was_null);
+		Datum		before = slot_getattr(source->old_row, attnum, &was_null);
 
 		if (is_null != was_null ||
 			(!is_null && !datum_image_eq(before, value, attr->attbyval,

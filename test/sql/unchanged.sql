@@ -231,6 +231,16 @@ SELECT rows_changed, rows_unchanged FROM bulkpar_update('left_out', 'n', 'id + 0
 SELECT last_value FROM calls;
 SELECT rows_changed, rows_unchanged FROM bulkpar_execute(
 	'UPDATE left_out SET (n, secret) = (SELECT left_out.n, CASE WHEN id > 95 THEN ''y'' ELSE ''x'' END)', 10, skip_unchanged => true);
+-- one within another, in a session and in a worker
+CREATE FUNCTION within(n int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+	IF n = 5 THEN
+		PERFORM bulkpar_explain('left_out', 'secret', 'secret', skip_unchanged => true, sample => true);
+	END IF;
+	RETURN n;
+END $$;
+SELECT count(*) FROM bulkpar_explain('same', 'n', 'n + within(id) % 2', skip_unchanged => true, sample => true) AS line WHERE line LIKE 'Sample:%of which 50 changed%';
+SELECT rows_changed, rows_unchanged FROM bulkpar_update('same', 'n', 'n + within(id) % 2', 10, skip_unchanged => true);
 -- what it is not for
 SELECT bulkpar_execute('DELETE FROM same', skip_unchanged => true);
 \set VERBOSITY terse
@@ -242,6 +252,6 @@ DROP VIEW left_view;
 DROP TABLE source, same, left_out, left_in, left_all, equal, few, seen;
 DROP COLLATION no_case;
 DROP TYPE pair;
-DROP FUNCTION written, touch, try_again, costly;
+DROP FUNCTION written, touch, try_again, costly, within;
 DROP SEQUENCE tries, calls;
 TRUNCATE bulkpar.bulkpar_job, bulkpar.bulkpar_part, bulkpar.bulkpar_chunk, bulkpar.bulkpar_error, bulkpar.bulkpar_subquery, bulkpar.bulkpar_throttle, bulkpar.bulkpar_alteration, bulkpar.bulkpar_node;
