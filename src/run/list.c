@@ -186,6 +186,7 @@ receive_key(TupleTableSlot *slot, DestReceiver *self)
 	int			ncolumns = receiver->key->ncolumns;
 
 	slot_getallattrs(slot);
+	bulkpar_keyvalue_require(receiver->key, slot->tts_isnull);
 	if (!find_part(receiver, DatumGetObjectId(slot->tts_values[ncolumns])))
 		return true;
 	add_row(receiver, slot->tts_values);
@@ -202,6 +203,7 @@ receive_of_span(TupleTableSlot *slot, DestReceiver *self)
 	int			width = bulkpar_keyvalue_row_width(key);
 
 	slot_getallattrs(slot);
+	bulkpar_keyvalue_require(key, slot->tts_isnull);
 	if (bulkpar_keyvalue_compare(key, slot->tts_values, receiver->end) > 0)
 		return true;
 	for (int i = 0; i < receiver->aside->count; i++)

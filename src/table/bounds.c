@@ -163,6 +163,7 @@ keep_key(TupleTableSlot *slot, DestReceiver *self)
 		return true;
 
 	slot_getallattrs(slot);
+	bulkpar_keyvalue_require(receiver->key, slot->tts_isnull);
 	oldcontext = MemoryContextSwitchTo(receiver->context);
 	if (receiver->received == receiver->limit)
 		receiver->last = bulkpar_keyvalue_copy(receiver->key, slot->tts_values);

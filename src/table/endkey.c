@@ -54,16 +54,16 @@ read_end_key(const BulkparTarget *target)
 	HeapTuple	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
 	Datum	   *end = NULL;
 	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
 
 	for (int i = 0; tuple != NULL && i < key->ncolumns; i++)
-	{
-		bool		isnull;
-
 		values[i] = heap_getattr(tuple, key->columns[i].attnum,
-								 RelationGetDescr(rel), &isnull);
-	}
+								 RelationGetDescr(rel), &nulls[i]);
 	if (tuple != NULL)
+	{
+		bulkpar_keyvalue_require(key, nulls);
 		end = bulkpar_keyvalue_copy(key, values);
+	}
 	systable_endscan_ordered(scan);
 	index_close(index, NoLock);
 	table_close(rel, NoLock);
@@ -80,7 +80,7 @@ select_end_key(BulkparTarget *target)
 															target->key);
 	Datum	   *end = NULL;
 	Datum		values[INDEX_MAX_KEYS];
-	bool		isnull;
+	bool		nulls[INDEX_MAX_KEYS];
 
 	SPI_connect();
 	bulkpar_statement_prepare(statement);
@@ -91,7 +91,8 @@ select_end_key(BulkparTarget *target)
 	{
 		for (int i = 0; i < target->key->ncolumns; i++)
 			values[i] = SPI_getbinval(SPI_tuptable->vals[0],
-									  SPI_tuptable->tupdesc, i + 1, &isnull);
+									  SPI_tuptable->tupdesc, i + 1, &nulls[i]);
+		bulkpar_keyvalue_require(target->key, nulls);
 		MemoryContextSwitchTo(context);
 		end = bulkpar_keyvalue_copy(target->key, values);
 	}

@@ -83,6 +83,26 @@ bulkpar_keyvalue_compare(const BulkparKey *key, const Datum *a, const Datum *b)
 	return 0;
 }
 
+/*
+ * Throw an error if a value of a key is null: a transaction that has taken its
+ * snapshot before the column was set to NOT NULL may still see such a row.
+ */
+void
+bulkpar_keyvalue_require(const BulkparKey *key, const bool *nulls)
+{
+	for (int i = 0; i < key->ncolumns; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("key column \"%s\" of table \"%s\" is null in a row that this transaction sees",
+							get_attname(key->relid, key->columns[i].attnum, false),
+							get_rel_name(key->relid)),
+					 errdetail("It was set to NOT NULL after the transaction had taken its snapshot."),
+					 errhint("Begin a new transaction.")));
+	}
+}
+
 /* Copy a key, detoasted, into the current memory context. */
 Datum *
 bulkpar_keyvalue_copy(const BulkparKey *key, const Datum *values)

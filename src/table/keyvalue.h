@@ -39,6 +39,7 @@ extern Datum *bulkpar_keyvalue_restore_list(const BulkparKey *key, bytea *bytes,
 extern void bulkpar_keyvalue_list_arguments(const BulkparKey *key,
 											const Datum *rows, int count,
 											Datum *arguments);
+extern void bulkpar_keyvalue_require(const BulkparKey *key, const bool *nulls);
 extern Datum *bulkpar_keyvalue_copy(const BulkparKey *key, const Datum *values);
 extern void bulkpar_keyvalue_copy_to(const BulkparKey *key, Datum *copy,
 									 const Datum *values);
