@@ -21,6 +21,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
+#include "miscadmin.h"
 #include "nodes/value.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -40,6 +41,7 @@ typedef struct Reached
 	bool		updated;		/* columns of it may be, ... */
 	Bitmapset  *columns;		/* ... these */
 	bool		moved;			/* to another partition */
+	bool		followed;		/* what that leads to is known */
 } Reached;
 
 static Bitmapset *columns_of(Oid relid, const List *names);
@@ -49,7 +51,8 @@ static Bitmapset *find_touched(Oid relid, Bitmapset *columns);
 static Bitmapset *add_generated(Oid relid, Bitmapset *columns);
 static bool is_generated_from(Relation rel, AttrNumber attnum,
 							  const Bitmapset *columns);
-static bool follow_key(BulkparForeignKey *key, const Reached *from,
+static const Reached *next_reached(List *reached);
+static void follow_key(BulkparForeignKey *key, const Reached *from,
 					   List **reached);
 static Bitmapset *columns_set(const BulkparForeignKey *key, char action,
 							  const Bitmapset *set);
@@ -57,7 +60,7 @@ static bool refers_to_any(const BulkparForeignKey *key, const Reached *from);
 static bool moves_rows(Oid relid, const Bitmapset *columns);
 static bool refers_to_nullable(const BulkparForeignKey *key);
 static bool is_not_null(Oid relid, AttrNumber attnum);
-static bool reach(List **reached, const Reached *what);
+static void reach(List **reached, const Reached *what);
 static void find_first(const List *foreign_keys, const List *tables, bool deletes, bool updates,
 					   const List *columns, List **reached);
 static bool is_part_of(const BulkparForeignKey *key, Oid target);
@@ -81,6 +84,7 @@ bulkpar_cascade_leads(Oid from, Oid to)
 		bool		is_first = i < list_length(first);
 		ListCell   *lc;
 
+		CHECK_FOR_INTERRUPTS();
 		foreach(lc, foreign_keys)
 		{
 			const BulkparForeignKey *key = lfirst(lc);
@@ -110,22 +114,25 @@ bulkpar_cascade_find(const List *tables, bool deletes, bool updates,
 	List	   *reached = NIL;
 	List	   *acting = NIL;
 	const List *foreign_keys = bulkpar_foreignkey_list();
-	bool		more;
+	const Reached *from;
 	ListCell   *lc;
 
 	find_first(foreign_keys, tables, deletes, updates, columns, &reached);
-	more = reached != NIL;
-	foreach(lc, more ? foreign_keys : NIL)
+	foreach(lc, reached != NIL ? foreign_keys : NIL)
 		keys = lappend(keys, memcpy(palloc(sizeof(BulkparForeignKey)),
 									lfirst(lc), sizeof(BulkparForeignKey)));
-	while (more)
+	while ((from = next_reached(reached)) != NULL)
 	{
-		more = false;
+		bool		has_parts = get_rel_relkind(from->relid) == RELKIND_PARTITIONED_TABLE;
+
+		CHECK_FOR_INTERRUPTS();
 		foreach(lc, keys)
 		{
-			/* The list grows while it is gone through. */
-			for (int i = 0; i < list_length(reached); i++)
-				more |= follow_key(lfirst(lc), list_nth(reached, i), &reached);
+			BulkparForeignKey *key = lfirst(lc);
+
+			if (key->referenced == from->relid ||
+				(has_parts && is_part_of(key, from->relid)))
+				follow_key(key, from, &reached);
 		}
 	}
 	foreach(lc, keys)
@@ -178,7 +185,7 @@ find_first(const List *foreign_keys, const List *tables, bool deletes,
 				first.columns = add_touched(key->referenced,
 											columns_of(key->referenced,
 													   columns));
-			(void) reach(reached, &first);
+			reach(reached, &first);
 		}
 	}
 }
@@ -286,11 +293,29 @@ is_generated_from(Relation rel, AttrNumber attnum, const Bitmapset *columns)
 	return false;
 }
 
+/* A table of which is not known yet what leads on from it, or NULL. */
+static const Reached *
+next_reached(List *reached)
+{
+	ListCell   *lc;
+
+	foreach(lc, reached)
+	{
+		Reached    *next = lfirst(lc);
+
+		if (next->followed)
+			continue;
+		next->followed = true;
+		return next;
+	}
+	return NULL;
+}
+
 /*
- * Note what a foreign key does to its table where the one that it refers to was
- * reached so.  Whether that is new.
+ * Note what a foreign key does to its table where the one that it refers to, or of
+ * which that is a part, was reached so.
  */
-static bool
+static void
 follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 {
 	bool		is_part = from->relid != key->referenced;
@@ -298,15 +323,12 @@ follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 	bool		by_update;
 	Reached		what = {.relid = key->relid};
 
-	if (is_part && (get_rel_relkind(from->relid) != RELKIND_PARTITIONED_TABLE ||
-					!is_part_of(key, from->relid)))
-		return false;
 	by_delete = (from->deleted || (is_part && from->moved)) &&
 		bulkpar_foreignkey_acts(key->on_delete);
 	by_update = from->updated && bulkpar_foreignkey_acts(key->on_update) &&
 		refers_to_any(key, from);
 	if (!(by_delete || by_update))
-		return false;
+		return;
 	key->nulls |= (by_delete && key->on_delete == FKCONSTR_ACTION_SETNULL) ||
 		(by_update && (key->on_update == FKCONSTR_ACTION_SETNULL ||
 					   (key->on_update == FKCONSTR_ACTION_CASCADE &&
@@ -331,7 +353,7 @@ follow_key(BulkparForeignKey *key, const Reached *from, List **reached)
 	what.columns = add_touched(key->relid, what.columns);
 	what.moved = moves_rows(key->relid, what.columns);
 	key->touched = bms_union(key->touched, what.columns);
-	return reach(reached, &what);
+	reach(reached, &what);
 }
 
 /*
@@ -408,8 +430,8 @@ is_not_null(Oid relid, AttrNumber attnum)
 	return result;
 }
 
-/* Add what has reached a table to a list.  Whether that is new. */
-static bool
+/* Add what has reached a table to a list. */
+static void
 reach(List **reached, const Reached *what)
 {
 	ListCell   *lc;
@@ -424,14 +446,14 @@ reach(List **reached, const Reached *what)
 			(known->updated || !what->updated) &&
 			(known->moved || !what->moved) &&
 			bms_is_subset(what->columns, known->columns))
-			return false;
+			return;
 		known->deleted |= what->deleted;
 		known->updated |= what->updated;
 		known->moved |= what->moved;
 		known->columns = bms_union(known->columns, what->columns);
-		return true;
+		known->followed = false;
+		return;
 	}
 	*reached = lappend(*reached, memcpy(palloc(sizeof(Reached)), what,
 										sizeof(Reached)));
-	return true;
 }

@@ -193,6 +193,7 @@ check_links(const List *keys)
 	{
 		const BulkparForeignKey *key = lfirst(lc);
 
+		CHECK_FOR_INTERRUPTS();
 		foreach(lo, key->nulls || key->defaults ? keys : NIL)
 		{
 			const BulkparForeignKey *other = lfirst(lo);
@@ -251,10 +252,12 @@ find_link(const BulkparForeignKey *key, const BulkparForeignKey *other)
 static bool
 refer_to_same(const BulkparForeignKey *key, const BulkparForeignKey *other)
 {
-	Oid			table = root_of(key->referenced);
+	Oid			table;
 
-	if (key->relid != other->relid || key->ncolumns != other->ncolumns ||
-		table != root_of(other->referenced))
+	if (key->relid != other->relid || key->ncolumns != other->ncolumns)
+		return false;
+	table = root_of(key->referenced);
+	if (table != root_of(other->referenced))
 		return false;
 	for (int i = 0; i < key->ncolumns; i++)
 	{

@@ -54,6 +54,8 @@ bulkpar_part_overlaps(Oid relid, Oid other)
 static bool
 belongs(Oid target, Oid relid, bool even_if_detached)
 {
+	/* It is asked of each of many foreign keys, partitions or children. */
+	CHECK_FOR_INTERRUPTS();
 	while (relid != target && get_rel_relispartition(relid))
 		relid = parent_of(relid, even_if_detached);
 	return target == relid ||

@@ -23,6 +23,7 @@
 #include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "rewrite/rewriteHandler.h"
@@ -38,9 +39,8 @@ typedef struct Search
 {
 	const BulkparReachChanged *changed;
 	bool		deep;			/* go into its subqueries */
-	List	   *inside;			/* views that we are in, whose queries name
-								 * them too, and tables in whose policies we
-								 * are */
+	List	   *inside;			/* tables and views whose policies and queries
+								 * we have been in, or are */
 	BulkparReach reach;
 } Search;
 
@@ -252,6 +252,7 @@ look_at_table(const RangeTblEntry *rte, Search *search)
 /*
  * What comes in with a table when the query is rewritten: the query of a view,
  * and the policies of row level security, whether or not they are for the role.
+ * That is looked at once, however many ways lead to it.
  */
 static void
 look_inside(Oid relid, Search *search)
@@ -260,6 +261,8 @@ look_inside(Oid relid, Search *search)
 	bool		deep = search->deep;
 	ListCell   *lc;
 
+	CHECK_FOR_INTERRUPTS();
+	check_stack_depth();
 	search->deep = true;
 	search->inside = lappend_oid(search->inside, relid);
 	if (rel->rd_rel->relkind == RELKIND_VIEW)
@@ -270,7 +273,6 @@ look_inside(Oid relid, Search *search)
 			(void) look((Node *) ((RowSecurityPolicy *) lfirst(lc))->qual,
 						search);
 	}
-	search->inside = list_delete_last(search->inside);
 	search->deep = deep;
 	table_close(rel, NoLock);
 }

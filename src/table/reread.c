@@ -27,6 +27,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "commands/defrem.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
@@ -57,7 +58,7 @@
 
 static bool is_large(const BulkparJob *job, double rows);
 static double rows_of_table(const RangeTblEntry *rte);
-static double count_query_rows(const Query *query, Oid view);
+static double count_query_rows(const Query *query, List **views);
 static bool are_indexable(Oid relid, const Bitmapset *columns);
 static bool is_indexable(Oid type, int width);
 
@@ -115,8 +116,9 @@ bulkpar_reread_list(const BulkparJob *job, const Query *query,
 					const SubLink *sublink)
 {
 	const Query *list = (const Query *) sublink->subselect;
+	List	   *views = NIL;
 
-	return is_large(job, count_query_rows(list, InvalidOid)) &&
+	return is_large(job, count_query_rows(list, &views)) &&
 		!bulkpar_exists_can_look_up(query, sublink);
 }
 
@@ -181,29 +183,33 @@ rows_of_table(const RangeTblEntry *rte)
 }
 
 /*
- * The rows of all tables that a query has in its FROM list, and in views.  The
- * query of a view may name the view itself, too.
+ * The rows of all tables that a query has in its FROM list, and in views, in each of
+ * them once: the query of a view may name the view itself, too, and views that are
+ * to be refused may name each other.
  */
 static double
-count_query_rows(const Query *query, Oid view)
+count_query_rows(const Query *query, List **views)
 {
 	double		rows = 0;
 	ListCell   *lc;
 
+	check_stack_depth();
 	foreach(lc, query->rtable)
 	{
 		const RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 
 		if (rte->rtekind == RTE_SUBQUERY)
-			rows += count_query_rows(rte->subquery, InvalidOid);
+			rows += count_query_rows(rte->subquery, views);
 		else if (bulkpar_reread_is_table(rte))
 			rows += rows_of_table(rte);
 		else if (rte->rtekind == RTE_RELATION &&
-				 rte->relkind == RELKIND_VIEW && rte->relid != view)
+				 rte->relkind == RELKIND_VIEW &&
+				 !list_member_oid(*views, rte->relid))
 		{
 			Relation	rel = table_open(rte->relid, AccessShareLock);
 
-			rows += count_query_rows(get_view_query(rel), rte->relid);
+			*views = lappend_oid(*views, rte->relid);
+			rows += count_query_rows(get_view_query(rel), views);
 			table_close(rel, NoLock);
 		}
 	}

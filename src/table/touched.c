@@ -25,6 +25,7 @@
 #include "catalog/pg_trigger.h"
 #include "commands/proclang.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "parser/scansup.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -93,11 +94,14 @@ bulkpar_touched_find(Relation rel, Bitmapset *columns)
 	return touched;
 }
 
-/* Those of a table that triggers of a part of it change. */
+/*
+ * Those of a table that triggers of a part of it change.  Nobody is kept from
+ * enabling or disabling a trigger meanwhile.
+ */
 static Bitmapset *
 find_of(Relation rel, Relation part, Bitmapset *columns)
 {
-	const TriggerDesc *triggers = part->trigdesc;
+	const TriggerDesc *triggers = CopyTriggerDesc(part->trigdesc);
 	Bitmapset  *touched = NULL;
 	Bitmapset  *primary;
 	int			attnum = -1;
@@ -184,6 +188,7 @@ add_quoted(Relation rel, const char *text, Bitmapset *columns)
 		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), i);
 		const char *c = NameStr(attr->attname);
 
+		CHECK_FOR_INTERRUPTS();
 		while (is_of_word(*c))
 			c++;
 		if (*c != '\0' && !attr->attisdropped &&
@@ -245,6 +250,7 @@ next_word(Words *words)
 	const char *start = words->next;
 	const char *end;
 
+	CHECK_FOR_INTERRUPTS();
 	words->before_begins = words->begins;
 	words->begins = is_word(&words->word, "begin") ||
 		is_word(&words->word, "then") || is_word(&words->word, "else") ||

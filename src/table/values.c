@@ -16,6 +16,7 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -68,6 +69,8 @@ bulkpar_values_generate(Relation rel, AttrNumber generated, AttrNumber source)
 	if (TupleDescAttr(RelationGetDescr(rel),
 					  generated - 1)->attgenerated == '\0')
 		return false;
+	/* It is asked of each of many columns. */
+	CHECK_FOR_INTERRUPTS();
 	pull_varattnos(build_column_default(rel, generated), 1, &sources);
 	return bms_is_member(source - FirstLowInvalidHeapAttributeNumber, sources);
 }

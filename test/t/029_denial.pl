@@ -243,6 +243,64 @@ like($err, qr/^ERROR:  argument "job_name" must not be longer than 255 bytes/,
 ($out, $err) = run_as($node, 'ann', "SELECT status FROM bulkpar_update('a', 'n', 'n + 1', job_name => repeat('x', 255))");
 is($out, 'succeeded', 'and one that does');
 
+#
+# Views that name each other, ways that double at each of many tables, and triggers that
+# are switched while what they do is looked up.
+#
+($out, $err) = run_as($node, 'mallory', <<'END');
+CREATE VIEW m.one AS SELECT 1 AS id;
+CREATE VIEW m.two AS SELECT * FROM m.one;
+CREATE OR REPLACE VIEW m.one AS SELECT * FROM m.two;
+SELECT bulkpar_explain('UPDATE m.t SET n = 0 WHERE id IN (SELECT id FROM m.one)');
+END
+like($err, qr/^ERROR:  infinite recursion detected in rules for relation "(one|two)"/m,
+	'a view that is in itself is an error as elsewhere');
+($out, $err) = run_as($node, 'mallory', <<'END');
+DO $$ BEGIN
+	FOR i IN 0..40 LOOP
+		EXECUTE format('CREATE TABLE m.way%s (id integer PRIMARY KEY)', i);
+		EXECUTE format('ALTER TABLE m.way%s ENABLE ROW LEVEL SECURITY', i);
+		CONTINUE WHEN i = 0;
+		EXECUTE format('CREATE POLICY p ON m.way%s TO pg_monitor USING ('
+			'EXISTS (SELECT FROM m.way%s) OR EXISTS (SELECT FROM m.way%2$s))', i, i - 1);
+	END LOOP;
+END $$;
+SELECT count(*) > 0 FROM bulkpar_explain('UPDATE m.t SET n = 0 WHERE id IN (SELECT id FROM m.way40)');
+END
+is($out, 't', 'policies are looked at once, however many ways lead to them');
+super(<<'END');
+SET ROLE mallory;
+CREATE TABLE m.top (id integer PRIMARY KEY, k integer UNIQUE);
+CREATE TABLE m.low (id integer PRIMARY KEY, k integer REFERENCES m.top (k) ON UPDATE CASCADE, x integer);
+DO $$ BEGIN
+	FOR i IN 1..300 LOOP
+		EXECUTE format('CREATE FUNCTION m.f%s() RETURNS trigger LANGUAGE plpgsql AS '
+			'$f$ BEGIN NEW.x := %1$s; RETURN NEW; END $f$', i);
+		EXECUTE format('CREATE TRIGGER t%s BEFORE UPDATE ON m.low FOR EACH ROW'
+			' EXECUTE FUNCTION m.f%1$s()', i);
+	END LOOP;
+END $$;
+END
+my $switch = start_call($node, <<'END');
+DO $$ BEGIN
+	FOR i IN 1..100000 LOOP
+		ALTER TABLE m.low DISABLE TRIGGER t300;
+		COMMIT;
+		ALTER TABLE m.low ENABLE TRIGGER t300;
+		COMMIT;
+	END LOOP;
+END $$;
+END
+for (1 .. 20)
+{
+	($out, $err) = run_as($node, 'mallory',
+		"SELECT count(*) > 0 FROM bulkpar_explain('UPDATE m.top SET k = k + 1000')");
+	is($out, 't', "what triggers do is found while others switch them ($_)") or last;
+}
+is(super("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %DISABLE TRIGGER%'"), 't',
+	'they still do');
+stop_call($switch);
+
 is(super('SELECT pg_postmaster_start_time()'), $started, 'the server never restarted');
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP/, 'nothing has crashed');
 
