@@ -51,15 +51,18 @@ static void start_parts(BulkparBookkeeping *books, const BulkparJob *job);
 static Datum text_of_array(ArrayType *array);
 
 /* How a job is stored. */
+static BulkparQuery draw_number = {
+	.sql =
+	"UPDATE @bulkpar_counter SET last_job_id = last_job_id + 1 "
+	"RETURNING last_job_id"
+};
+
 static BulkparQuery insert_job = {
 	.sql =
-	"WITH n AS (UPDATE @bulkpar_counter SET last_job_id = last_job_id + 1 "
-	"RETURNING last_job_id) "
 	"INSERT INTO @bulkpar_job (job_id, " REQUESTED ", status, created_at, "
-	"running_since) SELECT last_job_id, " REQUESTED ", 'running', t, t "
-	"FROM n, clock_timestamp() t, jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
-	"ON CONFLICT (owner, job_name) WHERE status <> 'succeeded' DO NOTHING "
-	"RETURNING job_id"
+	"running_since) SELECT $job_id, " REQUESTED ", 'running', t, t "
+	"FROM clock_timestamp() t, jsonb_populate_record(NULL::@bulkpar_job, $request::jsonb) "
+	"ON CONFLICT (owner, job_name) WHERE status <> 'succeeded' DO NOTHING"
 };
 
 static BulkparQuery insert_parts = {
@@ -93,6 +96,7 @@ bulkpar_job_prepare_insert(void)
 	bulkpar_bookkeeping_enter(&books);
 	bulkpar_argument_text(&books, "request", NULL);
 	bulkpar_argument_int64(&books, "job_id", 0);
+	bulkpar_bookkeeping_plan(&books, &draw_number);
 	bulkpar_bookkeeping_plan(&books, &insert_job);
 	bulkpar_bookkeeping_plan(&books, &insert_parts);
 	bulkpar_bookkeeping_plan(&books, &insert_nodes);
@@ -100,19 +104,37 @@ bulkpar_job_prepare_insert(void)
 }
 
 /*
- * Store a job that bulkpar_job_serialize has described, and its nodes, if it has
- * some, each with a name for the job there; returns its id.  An error if its
- * owner has an unfinished one of its name, or, if it is to run once, one that has
- * succeeded.
+ * An id for a job.  The next one waits until this transaction ends, so it should end
+ * at once.
  */
 int64
-bulkpar_job_insert(const char *request, bool nodes, bool once)
+bulkpar_job_draw_number(void)
 {
 	BulkparBookkeeping books;
-	int64		job_id;
+	int64		number;
+
+	bulkpar_bookkeeping_enter(&books);
+	if (bulkpar_bookkeeping_run(&books, &draw_number) != 1)
+		elog(ERROR, "bulkpar jobs have no counter");
+	number = bulkpar_column_int64(&books, "last_job_id");
+	bulkpar_bookkeeping_leave(&books);
+	return number;
+}
+
+/*
+ * Store a job of that id that bulkpar_job_serialize has described, and its nodes, if
+ * it has some, each with a name for the job there.  An error if its owner has an
+ * unfinished one of its name, or, if it is to run once, one that has succeeded.  Waits
+ * for a transaction that has removed one, and to parse a long statement takes long.
+ */
+void
+bulkpar_job_insert(int64 job_id, const char *request, bool nodes, bool once)
+{
+	BulkparBookkeeping books;
 	bool		stored;
 
 	bulkpar_bookkeeping_enter(&books);
+	bulkpar_argument_int64(&books, "job_id", job_id);
 	bulkpar_argument_text(&books, "request", request);
 	stored = bulkpar_bookkeeping_run(&books, &insert_job) == 1;
 	if (!stored)
@@ -123,15 +145,12 @@ bulkpar_job_insert(const char *request, bool nodes, bool once)
 	}
 	if (!stored)
 		elog(ERROR, "bulkpar job was not stored");
-	job_id = bulkpar_column_int64(&books, "job_id");
-	bulkpar_argument_int64(&books, "job_id", job_id);
 	if (once)
 		refuse_repeated(&books);
 	(void) bulkpar_bookkeeping_run(&books, &insert_parts);
 	if (nodes)
 		(void) bulkpar_bookkeeping_run(&books, &insert_nodes);
 	bulkpar_bookkeeping_leave(&books);
-	return job_id;
 }
 
 /* An error if there is an unfinished job of the name that is requested. */

@@ -133,7 +133,9 @@ typedef struct BulkparJobChange
 } BulkparJobChange;
 
 extern void bulkpar_job_prepare_insert(void);
-extern int64 bulkpar_job_insert(const char *request, bool nodes, bool once);
+extern int64 bulkpar_job_draw_number(void);
+extern void bulkpar_job_insert(int64 job_id, const char *request, bool nodes,
+							   bool once);
 extern void bulkpar_job_prepare_load(void);
 extern BulkparJob *bulkpar_job_load(int64 job_id);
 extern void bulkpar_job_start(const BulkparJob *job);

@@ -22,7 +22,7 @@
 #include "run/beginning.h"
 #include "session/process.h"
 
-static int64 take_over_job(const BulkparCall *call);
+static void take_over_job(const BulkparCall *call);
 static void raise_not_resumed(int64 job_id);
 static void lock_job(int64 job_id);
 
@@ -38,20 +38,25 @@ bulkpar_beginning_prepare(void)
 /*
  * Store the job of a call, or take over the one that it resumes, and take the
  * lock that says that it is alive.  Returns its id, and where the WAL has that,
- * for the commit need not wait.  In a transaction of its own.
+ * for the commit need not wait.  In transactions of its own.
  */
 int64
 bulkpar_beginning_store(const BulkparCall *call, XLogRecPtr *stored_at)
 {
-	int64		job_id;
+	int64		job_id = call->resumed;
 
+	if (job_id == 0)
+	{
+		bulkpar_process_start_transaction();
+		job_id = bulkpar_job_draw_number();
+		CommitTransactionCommand();
+	}
 	bulkpar_process_start_transaction();
 	if (call->resumed != 0)
-		job_id = take_over_job(call);
+		take_over_job(call);
 	else
 	{
-		job_id = bulkpar_job_insert(call->request, call->nodes,
-									call->once);
+		bulkpar_job_insert(job_id, call->request, call->nodes, call->once);
 		lock_job(job_id);
 	}
 	CommitTransactionCommand();
@@ -60,7 +65,7 @@ bulkpar_beginning_store(const BulkparCall *call, XLogRecPtr *stored_at)
 }
 
 /* Take over a job that has stopped. */
-static int64
+static void
 take_over_job(const BulkparCall *call)
 {
 	int64		job_id = call->resumed;
@@ -69,7 +74,6 @@ take_over_job(const BulkparCall *call)
 	if (!bulkpar_jobstate_restart(job_id, &call->change, call->request))
 		raise_not_resumed(job_id);
 	(void) bulkpar_ledger_release(job_id, 0);
-	return job_id;
 }
 
 /* There is nothing to go on with. */

@@ -301,6 +301,27 @@ is(super("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '
 	'they still do');
 stop_call($switch);
 
+#
+# A job that waits for the transaction of another one of its name keeps no job from
+# its number.
+#
+my $inserter = $node->background_psql('postgres');
+$inserter->query_safe(<<'END');
+BEGIN;
+INSERT INTO bulkpar.bulkpar_job
+SELECT (jsonb_populate_record(j, '{"job_id": 1000000, "job_name": "same", "status": "failed"}')).*
+FROM bulkpar.bulkpar_job j WHERE owner = 'postgres'::regrole LIMIT 1;
+END
+my $waiting = start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', job_name => 'same')");
+wait_until($node, "EXISTS (SELECT FROM pg_stat_activity"
+	  . " WHERE backend_type = 'bulkpar coordinator' AND wait_event_type = 'Lock')", 'a job waits');
+($out, $err) = run_as($node, 'ann',
+	"SET statement_timeout = '60s'; SELECT status FROM bulkpar_update('a', 'n', 'n + 1')");
+is($out, 'succeeded', 'that of another role does not');
+$inserter->query_safe('ROLLBACK');
+is(stop_call($waiting), 'succeeded', 'the first one goes on');
+$inserter->quit;
+
 is(super('SELECT pg_postmaster_start_time()'), $started, 'the server never restarted');
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP/, 'nothing has crashed');
 

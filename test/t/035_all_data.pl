@@ -155,7 +155,7 @@ is(super("SELECT job_id FROM bulkpar_update('t', 'n', 'n')"), $highest + 1,
 isnt($last, $highest, 'though jobs were forgotten');
 super('DELETE FROM bulkpar.bulkpar_counter');
 ($out, $err) = run_as($node, 'postgres', "SELECT bulkpar_update('t', 'n', 'n')");
-like($err, qr/^ERROR:  bulkpar job was not stored/, 'without a counter there is no job');
+like($err, qr/^ERROR:  bulkpar jobs have no counter/, 'without a counter there is no job');
 super("INSERT INTO bulkpar.bulkpar_counter VALUES (true, $highest + 1)");
 
 #
