@@ -75,6 +75,7 @@ static Oid	relids[BULKPAR_NBOOKS];
 
 /* What the table of jobs must be; InvalidOid: whatever it is. */
 static Oid	pinned = InvalidOid;
+static bool pinned_for_good = false;
 
 static void unpin(XactEvent event, void *arg);
 static bool find_books(void);
@@ -99,14 +100,20 @@ void
 bulkpar_books_pin(Oid job_table)
 {
 	pinned = job_table;
+	pinned_for_good = true;
 }
 
-/* Until the end of the transaction it works with those that are there now. */
+/*
+ * Until the end of the transaction it works with those that are there now; a process
+ * of a job, in which user code may call us, with those it has.
+ */
 void
 bulkpar_books_pin_for_transaction(void)
 {
 	static bool registered = false;
 
+	if (pinned_for_good)
+		return;
 	if (!registered)
 		RegisterXactCallback(unpin, NULL);
 	registered = true;
@@ -118,7 +125,8 @@ bulkpar_books_pin_for_transaction(void)
 static void
 unpin(XactEvent event, void *arg)
 {
-	pinned = InvalidOid;
+	if (!pinned_for_good)
+		pinned = InvalidOid;
 }
 
 /*
