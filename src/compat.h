@@ -420,6 +420,17 @@ bulkpar_compat_is_not_null(TupleDesc desc, AttrNumber attnum)
 	return TupleDescAttr(desc, attnum - 1)->attnotnull;
 }
 
+/* Whether a role can become another one; a member may be kept from it since 16. */
+static inline bool
+bulkpar_compat_can_become(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return member_can_set_role(member, role);
+#else
+	return is_member_of_role(member, role);
+#endif
+}
+
 /* Whether a constraint is more than a remark. */
 static inline bool
 bulkpar_compat_is_enforced(Form_pg_constraint constraint)

@@ -75,7 +75,7 @@ bulkpar_ask_check(const BulkparSettings *settings, Oid owner)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to run \"%s\" as role \"%s\"",
 						SETTING, GetUserNameFromId(owner, false)),
-				 errdetail("It was set by a role that is not a member of that role."),
+				 errdetail("It was set by a role that cannot become that role by SET ROLE."),
 				 errhint("Let the function that starts the job set it.")));
 	if (!bulkpar_identity_choose_owner(&identity, owner))
 		ereport(ERROR,

@@ -55,7 +55,7 @@ bulkpar_identity_choose(BulkparIdentity *identity, Oid owner,
 {
 	bool		is_creator = session_role == GetSessionUserId() &&
 		GetUserId() == owner && !InLocalUserIdChange() &&
-		is_member_of_role(session_role, owner);
+		bulkpar_compat_can_become(session_role, owner);
 	bool		owner_can_connect = bulkpar_identity_choose_owner(identity,
 																  owner);
 

@@ -291,7 +291,7 @@ bulkpar_settings_may_run(const BulkparSettings *settings, const char *name,
 {
 	const BulkparSetting *setting = find_setting(settings, name);
 
-	return setting != NULL && is_member_of_role(setting->role, owner);
+	return setting != NULL && bulkpar_compat_can_become(setting->role, owner);
 }
 
 /* Whether a setting of this process is other than by default. */

@@ -263,10 +263,12 @@ CREATE ROLE app NOLOGIN;
 CREATE ROLE crew LOGIN;
 CREATE ROLE ann LOGIN IN ROLE crew;
 CREATE ROLE eve LOGIN IN ROLE app, crew;
+CREATE ROLE zoe LOGIN;
 CREATE ROLE spy LOGIN IN ROLE pg_read_all_stats;
 CREATE FUNCTION climb() RETURNS text LANGUAGE plpgsql AS
 	'BEGIN PERFORM set_config(''role'', ''none'', false); RETURN ''I am '' || current_user; END';
 END
+super('GRANT app, crew TO zoe WITH INHERIT TRUE, SET FALSE') if $node->pg_version >= 16;
 foreach my $case ([ 'postgres', 'app' ], [ 'ann', 'crew' ])
 {
 	my ($session, $owner) = @$case;
@@ -277,6 +279,13 @@ foreach my $case ([ 'postgres', 'app' ], [ 'ann', 'crew' ])
 	run_as($node, $session, "SET bulkpar.max_rows_per_second = 1; SET ROLE $owner;"
 		  . q{ SELECT bulkpar_update('t', 'n', 'n + 1', 10, 2, wait => false)});
 	$job = last_job($node);
+	if ($node->pg_version >= 16)
+	{
+		($out, $err) = run_as($node, 'zoe',
+			"SELECT bulkpar_alter($job, settings => " . q{'{"throttle_query": "SELECT public.climb()"}')});
+		like($err, qr/permission denied to run "bulkpar.throttle_query" as role "$owner"/,
+			"$owner: who cannot become the owner lets nothing run as it");
+	}
 	($out, $err) = run_as($node, 'eve',
 		"SELECT bulkpar_alter($job, settings => " . q{'{"throttle_query": "SELECT public.climb()"}')});
 	if ($owner eq 'crew' || $node->pg_version >= 17)
