@@ -393,19 +393,27 @@ bulkpar_compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
 #endif
 }
 
-/* The pid of a transaction's process; 0 if it is prepared or gone. */
+/*
+ * The pid of a transaction's process; 0 if it is prepared or gone.  A prepared one
+ * keeps the number of the session that has prepared it, which goes on with others,
+ * and after its end is that of another session.
+ */
 static inline int
 bulkpar_compat_virtual_pid(VirtualTransactionId transaction)
 {
 #if PG_VERSION_NUM >= 170000
 	PGPROC	   *proc = transaction.procNumber == INVALID_PROC_NUMBER ? NULL :
 		ProcNumberGetProc(transaction.procNumber);
+	LocalTransactionId current = proc == NULL ? InvalidLocalTransactionId :
+		proc->vxid.lxid;
 #else
 	PGPROC	   *proc = transaction.backendId == InvalidBackendId ? NULL :
 		BackendIdGetProc(transaction.backendId);
+	LocalTransactionId current = proc == NULL ? InvalidLocalTransactionId :
+		proc->lxid;
 #endif
 
-	return proc == NULL ? 0 : proc->pid;
+	return current == transaction.localTransactionId && proc != NULL ? proc->pid : 0;
 }
 
 /* Whether a column is NOT NULL, in all rows that there are. */

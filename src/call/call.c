@@ -65,8 +65,12 @@ static Datum start_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 					   bool wait);
 static Datum join_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 					  int64 job_id, bool wait);
+static bool resume_to_join(FunctionCallInfo fcinfo, const BulkparJob *job,
+						   const BulkparJob *other, bool wait, int *workers);
 static Datum resume_job(FunctionCallInfo fcinfo, const BulkparJob *job,
 						const BulkparJobChange *change, bool wait);
+static int64 run_coordinator(FunctionCallInfo fcinfo, BulkparCall *call,
+							 dsm_segment *segment, bool wait, int *workers);
 static Datum run_call(FunctionCallInfo fcinfo, BulkparCall *call,
 					  dsm_segment *segment, bool wait);
 static void raise_error(void *arg);
@@ -261,35 +265,59 @@ start_job(FunctionCallInfo fcinfo, const BulkparJob *job, bool wait)
 
 /*
  * There is a job of the same name, of the same work or it is an error: wait for
- * it if it runs, or resume it, unless it has succeeded.
+ * it if it runs, or resume it, unless it has succeeded.  Another call of the name
+ * may be faster, with either.
  */
 static Datum
 join_job(FunctionCallInfo fcinfo, const BulkparJob *job, int64 job_id,
 		 bool wait)
 {
-	BulkparJob *other = bulkpar_lookup_job(job_id);
-	bool		alive = bulkpar_joblock_is_held(job_id);
-	const BulkparJobStatus *status = bulkpar_result_status(job_id);
-	bool		succeeded = !alive &&
-		status->state == BULKPAR_JOBSTATE_SUCCEEDED;
+	for (;;)
+	{
+		BulkparJob *other = bulkpar_lookup_job(job_id);
+		bool		alive = bulkpar_joblock_is_held(job_id);
+		const BulkparJobStatus *status = bulkpar_result_status(job_id);
+		bool		succeeded = !alive &&
+			status->state == BULKPAR_JOBSTATE_SUCCEEDED;
+		int			workers = other->workers;
+
+		bulkpar_join_check(job, other, succeeded);
+		if (succeeded)
+		{
+			bulkpar_join_succeeded(job, other);
+			return bulkpar_result_form(fcinfo, job_id, status, workers);
+		}
+		if (alive)
+		{
+			bulkpar_join_running(job, other);
+			if (wait)
+				bulkpar_wait_for_job(fcinfo, job_id, DT_NOEND);
+		}
+		else if (!resume_to_join(fcinfo, job, other, wait, &workers))
+			continue;
+		return bulkpar_result_of_wait(fcinfo, job_id, workers);
+	}
+}
+
+/* Resume a job of the name of a call; false if it runs or has succeeded meanwhile. */
+static bool
+resume_to_join(FunctionCallInfo fcinfo, const BulkparJob *job,
+			   const BulkparJob *other, bool wait, int *workers)
+{
 	BulkparJobChange change;
+	dsm_segment *segment;
+	BulkparCall *call;
+	bool		resumed;
 
-	bulkpar_join_check(job, other, succeeded);
-	if (succeeded)
-	{
-		bulkpar_join_succeeded(job, other);
-		return bulkpar_result_form(fcinfo, job_id, status, other->workers);
-	}
-	if (!alive)
-	{
-		bulkpar_join_resuming(job, other, &change);
-		return resume_job(fcinfo, other, &change, wait);
-	}
-
-	bulkpar_join_running(job, other);
-	if (wait)
-		bulkpar_wait_for_job(fcinfo, job_id, DT_NOEND);
-	return bulkpar_result_of_wait(fcinfo, job_id, other->workers);
+	bulkpar_join_resuming(job, other, &change);
+	bulkpar_settings_check(&other->settings, other->job_id);
+	call = prepare_resume(other, &change, &segment);
+	resumed = run_coordinator(fcinfo, call, segment, wait, workers) != 0;
+	if (!resumed && call->error.sqlstate != ERRCODE_OBJECT_IN_USE &&
+		bulkpar_result_status(other->job_id)->state != BULKPAR_JOBSTATE_SUCCEEDED)
+		raise_error(call);
+	dsm_detach(segment);
+	return resumed;
 }
 
 /* Go on with a job, if it is safe for and before the current user. */
@@ -328,9 +356,21 @@ static Datum
 run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 		 bool wait)
 {
-	BackgroundWorkerHandle *handle;
-	int64		job_id;
 	int			workers;
+	int64		job_id = run_coordinator(fcinfo, call, segment, wait, &workers);
+
+	if (job_id == 0)
+		raise_error(call);
+	dsm_detach(segment);
+	return bulkpar_result_of_wait(fcinfo, job_id, workers);
+}
+
+/* The same, without a result.  Returns the id of the job, or 0 if the call failed. */
+static int64
+run_coordinator(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
+				bool wait, int *workers)
+{
+	BackgroundWorkerHandle *handle;
 
 	if (wait && !bulkpar_snapshot_is_free(fcinfo))
 		call->snapshot_holder = MyProcPid;
@@ -338,12 +378,8 @@ run_call(FunctionCallInfo fcinfo, BulkparCall *call, dsm_segment *segment,
 	bulkpar_wait_for_call(fcinfo, call, handle, wait ?
 						  BULKPAR_WAIT_UNTIL_ENDED :
 						  BULKPAR_WAIT_UNTIL_STARTED);
-	job_id = pg_atomic_read_u64(&call->job_id);
-	workers = pg_atomic_read_u32(&call->workers_started);
-	if (job_id == 0)
-		raise_error(call);
-	dsm_detach(segment);
-	return bulkpar_result_of_wait(fcinfo, job_id, workers);
+	*workers = pg_atomic_read_u32(&call->workers_started);
+	return pg_atomic_read_u64(&call->job_id);
 }
 
 /* Raise the error that has kept the coordinator from storing its job. */

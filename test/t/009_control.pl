@@ -36,6 +36,20 @@ sub start_job
 		  . ($options // '') . ')');
 }
 
+# Wait until a call has told something.
+sub wait_for_notice
+{
+	my ($call) = @_;
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		$call->{psql}->pump_nb;
+		return if $call->{err} =~ /NOTICE/;
+		select(undef, undef, undef, 0.1);
+	}
+	return;
+}
+
 # Wait until one of the calls has ended.
 sub wait_for_one
 {
@@ -150,6 +164,19 @@ open_gate($gate);
 is( sql("SELECT job_id, status FROM $half, 100, job_name => 'count')"),
 	"$job|succeeded", 'or resumes it');
 is_exactly($node, 't', 1, 'two calls of the same name');
+
+# Several at once of a job that was paused: one resumes it, the others wait for it.
+for (1 .. 3)
+{
+	$job = start_job(", job_name => 'count'");
+	sql("SELECT bulkpar_pause($job)");
+	@calls = map { start_call($node, "SELECT job_id, status FROM $half, job_name => 'count')") } 1 .. 4;
+	wait_for_notice($_) for @calls;
+	open_gate($gate);
+	is(stop_call($_), "$job|succeeded", 'calls of the same name wait for the one that resumes it')
+	  for @calls;
+	is_exactly($node, 't', 1, 'several calls of the same name');
+}
 isnt(sql("SELECT job_id FROM bulkpar_update('t', 'n', 'n + 1', job_name => 'count')"),
 	$job, 'the name is free again');
 

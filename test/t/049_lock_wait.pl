@@ -11,7 +11,7 @@ use BulkparFaults;
 use BulkparTest;
 use Test::More;
 
-my $node = start_fault_server('lock_wait', '');
+my $node = start_fault_server('lock_wait', 'max_prepared_transactions = 5');
 my %soon = ('bulkpar.lock_wait' => '100ms');
 
 # A session that is idle in a transaction that has done something, and its pid.
@@ -413,6 +413,40 @@ my @notices = $call->{err} =~ /(NOTICE: .*cannot change some rows yet)/g;
 is(scalar @notices, 1, 'notice: there is one');
 like($call->{err}, qr/DETAIL:  For \d+ s: lock held by process $pid\.$/m,
 	'notice: it says who has the lock');
+
+# A prepared transaction keeps the number of the session that has prepared it: that may
+# wait for the job, or have ended, and its number be that of a process of the job.
+foreach my $case ([ 'the session that calls', 1 ], [ 'sessions that have ended', 5 ])
+{
+	my ($name, $count) = @$case;
+	my @sql = map {
+		"BEGIN; UPDATE t SET pid = 1 WHERE id = $_ * 10; PREPARE TRANSACTION 'held $_'"
+	} 1 .. $count;
+	my $update = "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10, 2)";
+
+	make_table($node, 't', 1000);
+	if ($count > 1)
+	{
+		my @sessions = map { $node->background_psql('postgres') } @sql;
+
+		$sessions[$_]->query_safe($sql[$_]) for 0 .. $#sql;
+		$_->quit for @sessions;
+		@sql = ();
+	}
+	$call = start_call($node, join('; ', @sql, $update), %soon);
+	wait_until(
+		$node,
+		"EXISTS (SELECT FROM bulkpar_progress WHERE status = 'running'"
+		  . " AND rows_done = 1000 - $count AND throttled_by = 'lock held by a prepared transaction')",
+		"prepared by $name: all other rows are done, and it says who has the lock");
+	sleep 3;
+	$node->safe_psql('postgres', "COMMIT PREPARED 'held $_'") for 1 .. $count;
+	is(stop_call($call), 'succeeded', "prepared by $name: the job succeeds");
+	is_exactly($node, 't', 1, "prepared by $name: every row is updated once");
+	is( $node->safe_psql('postgres',
+			'SELECT sum(retries) FROM bulkpar_chunks WHERE job_id = ' . last_job($node)),
+		0, "prepared by $name: without a failed try");
+}
 
 $node->stop;
 done_testing();
