@@ -419,21 +419,22 @@ like($call->{err}, qr/DETAIL:  For \d+ s: lock held by process $pid\.$/m,
 foreach my $case ([ 'the session that calls', 1 ], [ 'sessions that have ended', 5 ])
 {
 	my ($name, $count) = @$case;
-	my @sql = map {
-		"BEGIN; UPDATE t SET pid = 1 WHERE id = $_ * 10; PREPARE TRANSACTION 'held $_'"
-	} 1 .. $count;
-	my $update = "SELECT status FROM bulkpar_update('t', 'n', 'n + 1', 10, 2)";
+	my @sessions = map { $node->background_psql('postgres') } 1 .. $count;
 
 	make_table($node, 't', 1000);
+	for (1 .. $count)
+	{
+		$sessions[$_ - 1]->query_safe("BEGIN; UPDATE t SET pid = 1 WHERE id = $_ * 10");
+		$sessions[$_ - 1]->query_safe("PREPARE TRANSACTION 'held $_'");
+	}
 	if ($count > 1)
 	{
-		my @sessions = map { $node->background_psql('postgres') } @sql;
-
-		$sessions[$_]->query_safe($sql[$_]) for 0 .. $#sql;
 		$_->quit for @sessions;
-		@sql = ();
+		@sessions = $node->background_psql('postgres');
 	}
-	$call = start_call($node, join('; ', @sql, $update), %soon);
+	$sessions[0]->query_safe("SET bulkpar.lock_wait = '100ms'");
+	$sessions[0]->query_until(qr/calls/,
+		"\\echo calls\nSELECT bulkpar_update('t', 'n', 'n + 1', 10, 2);\n");
 	wait_until(
 		$node,
 		"EXISTS (SELECT FROM bulkpar_progress WHERE status = 'running'"
@@ -441,7 +442,9 @@ foreach my $case ([ 'the session that calls', 1 ], [ 'sessions that have ended',
 		"prepared by $name: all other rows are done, and it says who has the lock");
 	sleep 3;
 	$node->safe_psql('postgres', "COMMIT PREPARED 'held $_'") for 1 .. $count;
-	is(stop_call($call), 'succeeded', "prepared by $name: the job succeeds");
+	wait_until($node, "status = 'succeeded' FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1",
+		"prepared by $name: the job succeeds");
+	$sessions[0]->quit;
 	is_exactly($node, 't', 1, "prepared by $name: every row is updated once");
 	is( $node->safe_psql('postgres',
 			'SELECT sum(retries) FROM bulkpar_chunks WHERE job_id = ' . last_job($node)),
