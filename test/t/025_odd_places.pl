@@ -313,10 +313,15 @@ is( join("\n", map { $_->{signature} } @functions),
 	join("\n", sort keys %arguments),
 	'all functions of the extension are here');
 
-# With sensible arguments in all places.
+# With sensible arguments in all places; functions of the same name, which differ in
+# their arguments only, in a quarter of them each, the first one in all.
+my %overloads;
 foreach my $function (@functions)
 {
 	my @places = $function->{kind} eq 'p' ? odd_calls() : odd_places();
+	my $overload = $overloads{ $function->{name} }++;
+
+	@places = @places[ grep { $_ % 4 == $overload % 4 } 0 .. $#places ] if $overload > 0;
 
 	foreach my $arguments (@{ $arguments{ $function->{signature} } // [] })
 	{
