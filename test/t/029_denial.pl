@@ -291,7 +291,7 @@ DO $$ BEGIN
 	END LOOP;
 END $$;
 END
-for (1 .. 20)
+for (1 .. 8)
 {
 	($out, $err) = run_as($node, 'mallory',
 		"SELECT count(*) > 0 FROM bulkpar_explain('UPDATE m.top SET k = k + 1000')");
