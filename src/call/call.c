@@ -313,7 +313,7 @@ resume_to_join(FunctionCallInfo fcinfo, const BulkparJob *job,
 	bulkpar_settings_check(&other->settings, other->job_id);
 	call = prepare_resume(other, &change, &segment);
 	resumed = run_coordinator(fcinfo, call, segment, wait, workers) != 0;
-	if (!resumed && call->error.sqlstate != ERRCODE_OBJECT_IN_USE &&
+	if (!resumed && !bulkpar_joblock_is_held(other->job_id) &&
 		bulkpar_result_status(other->job_id)->state != BULKPAR_JOBSTATE_SUCCEEDED)
 		raise_error(call);
 	dsm_detach(segment);
