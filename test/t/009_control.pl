@@ -36,20 +36,6 @@ sub start_job
 		  . ($options // '') . ')');
 }
 
-# Wait until a call has told something.
-sub wait_for_notice
-{
-	my ($call) = @_;
-
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		$call->{psql}->pump_nb;
-		return if $call->{err} =~ /NOTICE/;
-		select(undef, undef, undef, 0.1);
-	}
-	return;
-}
-
 # Wait until one of the calls has ended.
 sub wait_for_one
 {
@@ -171,7 +157,7 @@ for (1 .. 3)
 	$job = start_job(", job_name => 'count'");
 	sql("SELECT bulkpar_pause($job)");
 	@calls = map { start_call($node, "SELECT job_id, status FROM $half, job_name => 'count')") } 1 .. 4;
-	wait_for_notice($_) for @calls;
+	wait_for_message($_, qr/NOTICE/) for @calls;
 	open_gate($gate);
 	is(stop_call($_), "$job|succeeded", 'calls of the same name wait for the one that resumes it')
 	  for @calls;

@@ -316,7 +316,7 @@ my $waiting = start_call($node, "SELECT status FROM bulkpar_update('t', 'n', 'n 
 wait_until($node, "EXISTS (SELECT FROM pg_stat_activity"
 	  . " WHERE backend_type = 'bulkpar coordinator' AND wait_event_type = 'Lock')", 'a job waits');
 ($out, $err) = run_as($node, 'ann',
-	"SET statement_timeout = '60s'; SELECT status FROM bulkpar_update('a', 'n', 'n + 1')");
+	"SET statement_timeout = '${PostgreSQL::Test::Utils::timeout_default}s'; SELECT status FROM bulkpar_update('a', 'n', 'n + 1')");
 is($out, 'succeeded', 'that of another role does not');
 $inserter->query_safe('ROLLBACK');
 is(stop_call($waiting), 'succeeded', 'the first one goes on');

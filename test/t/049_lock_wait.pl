@@ -402,12 +402,7 @@ make_table($node, 't', 100);
 ($session, $pid) = hold('SELECT FROM t WHERE id = 3 FOR UPDATE');
 $call = start_call($node,
 	"SELECT status FROM bulkpar_update('t', 'n', 'n + 1')", %soon);
-my $until = time + $PostgreSQL::Test::Utils::timeout_default;
-while ($call->{err} !~ /HINT/ && time < $until)
-{
-	$call->{psql}->pump_nb;
-	select(undef, undef, undef, 0.1);
-}
+wait_for_message($call, qr/HINT/);
 goes_on($call, $session, 'notice');
 my @notices = $call->{err} =~ /(NOTICE: .*cannot change some rows yet)/g;
 is(scalar @notices, 1, 'notice: there is one');

@@ -16,10 +16,11 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(
   seed_random build_module start_server install make_table close_gate open_gate
-  start_call stop_call call_error fails_with run_as
+  start_call wait_for_message stop_call call_error fails_with run_as
   last_job wait_for_rows wait_for_workers wait_until
   is_exactly is_whole is_quiet
 );
@@ -131,6 +132,20 @@ sub start_call
 		'<', \undef, '>', \$call->{out}, '2>', \$call->{err},
 		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return $call;
+}
+
+# Wait until the statement has told something.
+sub wait_for_message
+{
+	my ($call, $message) = @_;
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		$call->{psql}->pump_nb if $call->{psql}->pumpable;
+		return if $call->{err} =~ $message;
+		usleep(100_000);
+	}
+	die "waited in vain for $message";
 }
 
 # Wait until the statement has ended.  Returns what it printed.
