@@ -393,6 +393,13 @@ bulkpar_compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
 #endif
 }
 
+/* The number of a process's transaction among its own. */
+#if PG_VERSION_NUM >= 170000
+#define BULKPAR_COMPAT_LXID(proc) ((proc)->vxid.lxid)
+#else
+#define BULKPAR_COMPAT_LXID(proc) ((proc)->lxid)
+#endif
+
 /*
  * The pid of a transaction's process; 0 if it is prepared or gone.  A prepared one
  * keeps the number of the session that has prepared it, which goes on with others,
@@ -404,16 +411,13 @@ bulkpar_compat_virtual_pid(VirtualTransactionId transaction)
 #if PG_VERSION_NUM >= 170000
 	PGPROC	   *proc = transaction.procNumber == INVALID_PROC_NUMBER ? NULL :
 		ProcNumberGetProc(transaction.procNumber);
-	LocalTransactionId current = proc == NULL ? InvalidLocalTransactionId :
-		proc->vxid.lxid;
 #else
 	PGPROC	   *proc = transaction.backendId == InvalidBackendId ? NULL :
 		BackendIdGetProc(transaction.backendId);
-	LocalTransactionId current = proc == NULL ? InvalidLocalTransactionId :
-		proc->lxid;
 #endif
 
-	return current == transaction.localTransactionId && proc != NULL ? proc->pid : 0;
+	return proc != NULL &&
+		BULKPAR_COMPAT_LXID(proc) == transaction.localTransactionId ? proc->pid : 0;
 }
 
 /* Whether a column is NOT NULL, in all rows that there are. */

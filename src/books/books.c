@@ -125,8 +125,7 @@ bulkpar_books_pin_for_transaction(void)
 static void
 unpin(XactEvent event, void *arg)
 {
-	if (!pinned_for_good)
-		pinned = InvalidOid;
+	pinned = InvalidOid;
 }
 
 /*

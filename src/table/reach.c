@@ -39,7 +39,7 @@ typedef struct Search
 {
 	const BulkparReachChanged *changed;
 	bool		deep;			/* go into its subqueries */
-	List	   *inside;			/* tables and views whose policies and queries
+	List	   *seen;			/* tables and views whose policies and queries
 								 * we have been in, or are */
 	BulkparReach reach;
 } Search;
@@ -226,7 +226,7 @@ look_at_table(const RangeTblEntry *rte, Search *search)
 {
 	ListCell   *lc;
 
-	if (!list_member_oid(search->inside, rte->relid))
+	if (!list_member_oid(search->seen, rte->relid))
 		look_inside(rte->relid, search);
 	search->reach.is_mutable |= rte->tablesample != NULL;
 	foreach(lc, list_member_ptr(search->changed->tied, rte) ? NIL :
@@ -264,7 +264,7 @@ look_inside(Oid relid, Search *search)
 	CHECK_FOR_INTERRUPTS();
 	check_stack_depth();
 	search->deep = true;
-	search->inside = lappend_oid(search->inside, relid);
+	search->seen = lappend_oid(search->seen, relid);
 	if (rel->rd_rel->relkind == RELKIND_VIEW)
 		(void) look((Node *) get_view_query(rel), search);
 	if (rel->rd_rel->relrowsecurity && rel->rd_rsdesc != NULL)

@@ -101,13 +101,14 @@ bulkpar_touched_find(Relation rel, Bitmapset *columns)
 static Bitmapset *
 find_of(Relation rel, Relation part, Bitmapset *columns)
 {
-	const TriggerDesc *triggers = CopyTriggerDesc(part->trigdesc);
+	const TriggerDesc *triggers = part->trigdesc;
 	Bitmapset  *touched = NULL;
 	Bitmapset  *primary;
 	int			attnum = -1;
 
 	if (triggers == NULL || !triggers->trig_update_before_row)
 		return NULL;
+	triggers = CopyTriggerDesc(part->trigdesc);
 	for (int i = 0; i < triggers->numtriggers; i++)
 	{
 		if (is_fired(&triggers->triggers[i], part, rel, columns))
