@@ -568,7 +568,7 @@ select_listed(const BulkparCondition *condition, const BulkparDrive *drive,
 	if (condition->shape.span)
 		query->jointree->quals =
 			make_and_qual(span_condition(condition, drive),
-						  query->jointree->quals);
+						  bulkpar_exists_convert(query->jointree->quals));
 	bulkpar_compat_read_only(query, rte);
 	query->commandType = CMD_SELECT;
 	query->resultRelation = 0;

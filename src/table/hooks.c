@@ -212,8 +212,8 @@ start_planning(const BulkparHooks *outer)
 	planning->rows = 0;
 	planning->dear = false;
 	planning->by_index = false;
-	costs = bulkpar_condition_is_of_piece(&planning->condition) ?
-		batch_costs() : usual;
+	costs = bulkpar_condition_is_of_piece(&planning->condition) ||
+		planning->condition.shape.span ? batch_costs() : usual;
 
 	/*
 	 * A row of a list is a key: to send one fifth of 500,000 rows from one

@@ -53,6 +53,9 @@
  */
 #define ROWS_PER_LOOKUP 6
 
+/* How many rows are looked up otherwise before it is asked whether that is so. */
+#define MISSES_PER_LOOK 1024
+
 /* The pages of a table that are on a page of the visibility map. */
 #define PAGES_PER_MAP_PAGE \
 	((BLCKSZ - MAXALIGN(SizeOfPageHeaderData)) * BITS_PER_BYTE / \
@@ -81,7 +84,8 @@ struct BulkparMemory
 	List	   *collations;		/* ... by these */
 	List	   *columns;		/* of each row, the keys among them */
 	double		missed;			/* rows looked up otherwise since the last try
-								 * has paid for itself */
+								 * has paid for itself, ... */
+	uint64		misses;			/* ... and in all */
 	int			users;			/* statements that are running */
 
 	/* what is remembered, if anything is */
@@ -109,6 +113,7 @@ typedef struct Reading
 /* All that this process has, never freed. */
 static List *memories = NIL;
 
+static bool is_due(const BulkparMemory *memory, Relation rel);
 static bool can_be_remembered(const BulkparMemory *memory, Relation rel);
 static void forget_altered(Datum arg, Oid relid);
 static void use(BulkparMemory *memory, MemoryContext user);
@@ -186,8 +191,7 @@ bulkpar_memory_is_right(BulkparMemory *memory, Relation rel,
 		use(memory, user);
 		return true;
 	}
-	if (memory->users > 0 ||
-		memory->missed * ROWS_PER_LOOKUP < expected_rows(rel))
+	if (memory->users > 0 || !is_due(memory, rel))
 		return false;
 	discard(memory);
 	memory->missed = 0;
@@ -203,11 +207,29 @@ bulkpar_memory_is_right(BulkparMemory *memory, Relation rel,
 	return true;
 }
 
-/* Note that a row is looked up in the table, since it is not remembered. */
-void
-bulkpar_memory_miss(BulkparMemory *memory)
+/* Whether it would be remembered, if it stays as it is, once that pays. */
+bool
+bulkpar_memory_would_be_right(BulkparMemory *memory, Relation rel)
+{
+	BlockNumber npages = RelationGetNumberOfBlocks(rel);
+	BlockNumber visible;
+
+	if (!can_be_remembered(memory, rel))
+		return false;
+	visibilitymap_count(rel, &visible, NULL);
+	return memory->kept || visible == npages;
+}
+
+/*
+ * Note that a row is looked up in the table, since it is not remembered; true if
+ * that should be asked again, as those that follow may pay for it.
+ */
+bool
+bulkpar_memory_miss(BulkparMemory *memory, Relation rel)
 {
 	memory->missed++;
+	return memory->misses++ % MISSES_PER_LOOK == MISSES_PER_LOOK - 1 &&
+		is_due(memory, rel);
 }
 
 /* Functions by OID, ready to be called, in the current memory context. */
@@ -281,6 +303,13 @@ bulkpar_memory_store(const BulkparMemory *memory, int row,
 	ExecStoreVirtualTuple(slot);
 	slot->tts_tid = from->place;
 	slot->tts_tableOid = memory->relid;
+}
+
+/* Whether so many rows have been looked up that it pays to read the table. */
+static bool
+is_due(const BulkparMemory *memory, Relation rel)
+{
+	return memory->missed * ROWS_PER_LOOKUP >= expected_rows(rel);
 }
 
 /*

@@ -27,7 +27,9 @@ extern BulkparMemory *bulkpar_memory_of(Oid relid, bool kept, List *keys,
 										List *columns);
 extern bool bulkpar_memory_is_right(BulkparMemory *memory, Relation rel,
 									Snapshot snapshot, MemoryContext user);
-extern void bulkpar_memory_miss(BulkparMemory *memory);
+extern bool bulkpar_memory_would_be_right(BulkparMemory *memory,
+										  Relation rel);
+extern bool bulkpar_memory_miss(BulkparMemory *memory, Relation rel);
 extern FmgrInfo *bulkpar_memory_functions(const List *functions);
 extern uint32 bulkpar_memory_add_hash(uint32 hash, FmgrInfo *function,
 									  Oid collation, Datum value);

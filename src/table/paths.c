@@ -45,8 +45,9 @@ static void note_reached(BulkparHooks *hooks, RelOptInfo *rel,
 						 const RangeTblEntry *rte);
 static bool walks_target(PlannerInfo *root);
 static bool is_kept(const BulkparHooks *hooks, Oid relid);
-static bool is_by_index(const RelOptInfo *rel);
-static void use_blocks(PlannerInfo *root, RelOptInfo *rel);
+static Path *find_alone(const RelOptInfo *rel);
+static bool is_by_index(const Path *path);
+static void use_blocks(PlannerInfo *root, RelOptInfo *rel, int batch_size);
 static void use_bitmaps(PlannerInfo *root, RelOptInfo *rel);
 static void use_key_index(BulkparHooks *hooks, PlannerInfo *root,
 						  RelOptInfo *rel);
@@ -75,7 +76,8 @@ bulkpar_paths_restrict(BulkparHooks *hooks, PlannerInfo *root, RelOptInfo *rel,
 		if (walks_target(root) && !rte->inh && !IS_DUMMY_REL(rel) &&
 			promote(hooks, rel))
 			create_index_paths(root, rel);
-		if (hooks->condition.use == BULKPAR_CONDITION_CHANGE)
+		if (hooks->condition.use == BULKPAR_CONDITION_CHANGE ||
+			hooks->condition.shape.span)
 			bulkpar_recall_replace(root, rel, rte, is_kept(hooks, rte->relid));
 		return;
 	}
@@ -88,9 +90,9 @@ bulkpar_paths_restrict(BulkparHooks *hooks, PlannerInfo *root, RelOptInfo *rel,
 		hooks->rows += rel->rows;
 		hooks->dear |= rel->baserestrictcost.per_tuple >=
 			DEAR_CONDITION * cpu_operator_cost;
-		hooks->by_index |= is_by_index(rel);
+		hooks->by_index |= is_by_index(find_alone(rel));
 		if (hooks->condition.shape.span)
-			use_blocks(root, rel);
+			use_blocks(root, rel, hooks->batch_size);
 		else if (hooks->bitmap)
 			use_bitmaps(root, rel);
 	}
@@ -163,30 +165,45 @@ is_kept(const BulkparHooks *hooks, Oid relid)
 	return false;
 }
 
-/* Whether the best path that was found looks rows up in an index. */
-static bool
-is_by_index(const RelOptInfo *rel)
+/* The best path that was found of those that need no row of another table; or NULL. */
+static Path *
+find_alone(const RelOptInfo *rel)
 {
-	const Path *best = rel->pathlist == NIL ? NULL : linitial(rel->pathlist);
+	ListCell   *lc;
 
-	return best != NULL && (IsA(best, IndexPath) || IsA(best, BitmapHeapPath));
+	foreach(lc, rel->pathlist)
+	{
+		if (PATH_REQ_OUTER((Path *) lfirst(lc)) == NULL)
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/* Whether a path, which may be NULL, looks rows up in an index. */
+static bool
+is_by_index(const Path *path)
+{
+	return path != NULL && (IsA(path, IndexPath) || IsA(path, BitmapHeapPath));
 }
 
 /*
  * Leave no paths but those that read only the blocks of the span.  They are made
- * anew: the planner may have dropped them for an index, on a bad guess.
+ * anew: the planner may have dropped them for an index, on a bad guess.  No more
+ * rows are expected than a batch has, for there are as many spans: a table that
+ * each of them would read whole is rather remembered, see recall.c.
  */
 static void
-use_blocks(PlannerInfo *root, RelOptInfo *rel)
+use_blocks(PlannerInfo *root, RelOptInfo *rel, int batch_size)
 {
 	List	   *pathlist = rel->pathlist;
 
 	rel->pathlist = NIL;
 	(void) create_tidscan_paths(root, rel);
-	if (rel->pathlist == NIL)
+	if (find_alone(rel) == NULL)
 		rel->pathlist = pathlist;
 	else
 		rel->partial_pathlist = NIL;
+	expect_rows(rel, Min(rel->rows, batch_size));
 }
 
 /*
@@ -197,11 +214,10 @@ static void
 use_bitmaps(PlannerInfo *root, RelOptInfo *rel)
 {
 	List	   *pathlist = rel->pathlist;
-	Path	   *best;
+	Path	   *best = find_alone(rel);
 
-	if (!is_by_index(rel))
+	if (!is_by_index(best))
 		return;
-	best = linitial(pathlist);
 	if (IsA(best, BitmapHeapPath))
 		rel->pathlist = list_make1(best);
 	else
@@ -212,7 +228,7 @@ use_bitmaps(PlannerInfo *root, RelOptInfo *rel)
 		rel->indexlist = list_make1(info);
 		rel->pathlist = NIL;
 		create_index_paths(root, rel);
-		if (rel->pathlist == NIL)
+		if (find_alone(rel) == NULL)
 			rel->pathlist = pathlist;
 	}
 	rel->partial_pathlist = NIL;

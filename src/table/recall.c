@@ -31,6 +31,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "table/measure.h"
 #include "table/memory.h"
 #include "table/recall.h"
 
@@ -61,6 +62,15 @@ typedef struct Recall
 	int			row;			/* that was looked at last; -1: no more */
 } Recall;
 
+/* What a statement may read beside what is remembered. */
+typedef struct Allowed
+{
+	Oid			target;
+	double		small;			/* the rows of others */
+	List	   *once;			/* plans of what does not depend on a row */
+}			Allowed;
+
+static bool reads_others(PlanState *state, void *context);
 static List *find_keys(RelOptInfo *rel, const IndexPath *path);
 static OpExpr *get_key(RelOptInfo *rel, const IndexClause *clause);
 static bool has_fields(Oid type);
@@ -76,6 +86,7 @@ static void begin_scan(CustomScanState *node, EState *estate, int eflags);
 static TupleTableSlot *next_row(CustomScanState *node);
 static void start(Recall *recall);
 static bool is_remembered(Recall *recall);
+static BulkparMemory *memory_of(const Recall *recall);
 static bool hash_values(Recall *recall, uint32 *hash);
 static void end_scan(CustomScanState *node);
 static void start_again(CustomScanState *node);
@@ -126,6 +137,65 @@ bulkpar_recall_replace(PlannerInfo *root, RelOptInfo *rel,
 		if (keys != NIL)
 			lfirst(lc) = make_path(path, keys, kept);
 	}
+}
+
+/*
+ * Whether a statement that has been started looks the rows of the target up in no
+ * other table, but for those that would be remembered as they are now, and small ones:
+ * they have no more rows than said.
+ */
+bool
+bulkpar_recall_suffices(PlanState *state, Oid target, double small)
+{
+	Allowed		allowed = {.target = target, .small = small};
+
+	return !reads_others(state, &allowed);
+}
+
+static bool
+reads_others(PlanState *state, void *context)
+{
+	Allowed    *allowed = context;
+	BlockNumber pages;
+	double		planner_rows;
+	Relation	rel;
+	ListCell   *lc;
+
+	if (list_member_ptr(allowed->once, state))
+		return false;
+	foreach(lc, state->initPlan)
+	{
+		const SubPlanState *plan = lfirst_node(SubPlanState, lc);
+
+		if (plan->subplan->subLinkType != CTE_SUBLINK)
+			allowed->once = lappend(allowed->once, plan->planstate);
+	}
+	switch (nodeTag(state))
+	{
+		case T_ForeignScanState:
+			return true;
+		case T_CustomScanState:
+			if (((CustomScanState *) state)->methods != &exec_methods)
+				return true;
+			return !bulkpar_memory_would_be_right(memory_of((Recall *) state),
+												  ((Recall *) state)->css.ss.ss_currentRelation);
+		case T_SeqScanState:
+		case T_SampleScanState:
+		case T_IndexScanState:
+		case T_IndexOnlyScanState:
+		case T_BitmapHeapScanState:
+		case T_TidScanState:
+		case T_TidRangeScanState:
+			rel = ((ScanState *) state)->ss_currentRelation;
+			if (RelationGetRelid(rel) != allowed->target &&
+				bulkpar_measure_rows(RelationGetRelid(rel), &pages,
+									 &planner_rows) > allowed->small)
+				return true;
+			break;
+		default:
+			break;
+	}
+	return planstate_tree_walker(state, reads_others, context);
 }
 
 /*
@@ -410,20 +480,20 @@ next_row(CustomScanState *node)
 static void
 start(Recall *recall)
 {
+	Relation	rel = recall->css.ss.ss_currentRelation;
 	uint32		hash;
 
-	if (recall->memory == NULL)
+	if (recall->memory == NULL ||
+		(!recall->remembered && bulkpar_memory_miss(recall->memory, rel)))
 		recall->remembered = is_remembered(recall);
 	recall->started = true;
 	if (recall->remembered)
 		recall->row = hash_values(recall, &hash) ?
 			bulkpar_memory_first(recall->memory, hash) : -1;
-	else
-		bulkpar_memory_miss(recall->memory);
 }
 
 /*
- * Whether the rows come from memory while the statement runs.  A row that was
+ * Whether the rows come from memory from now on until the statement ends.  A row that was
  * changed meanwhile is joined again with the very one that it was joined with, and
  * who wants to be serializable is told by the index who else reads or writes what.
  */
@@ -431,19 +501,25 @@ static bool
 is_remembered(Recall *recall)
 {
 	EState	   *estate = recall->css.ss.ps.state;
-	List	   *private = ((CustomScan *) recall->css.ss.ps.plan)->custom_private;
 
-	recall->memory =
-		bulkpar_memory_of(RelationGetRelid(recall->css.ss.ss_currentRelation),
-						  linitial_int(list_nth(private, RECALL_KEPT)),
-						  list_nth(private, RECALL_KEYS),
-						  list_nth(private, RECALL_FUNCTIONS),
-						  recall->collations,
-						  list_nth(private, RECALL_COLUMNS));
+	recall->memory = memory_of(recall);
 	return estate->es_epq_active == NULL && !IsolationIsSerializable() &&
 		bulkpar_memory_is_right(recall->memory,
 								recall->css.ss.ss_currentRelation,
 								estate->es_snapshot, estate->es_query_cxt);
+}
+
+static BulkparMemory *
+memory_of(const Recall *recall)
+{
+	List	   *private = ((CustomScan *) recall->css.ss.ps.plan)->custom_private;
+
+	return bulkpar_memory_of(RelationGetRelid(recall->css.ss.ss_currentRelation),
+							 linitial_int(list_nth(private, RECALL_KEPT)),
+							 list_nth(private, RECALL_KEYS),
+							 list_nth(private, RECALL_FUNCTIONS),
+							 recall->collations,
+							 list_nth(private, RECALL_COLUMNS));
 }
 
 /* The hash of the values of the keys.  False if one is null. */

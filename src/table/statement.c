@@ -34,6 +34,7 @@
 
 #include "compat.h"
 #include "table/part.h"
+#include "table/recall.h"
 #include "table/statement.h"
 #include "table/temporary.h"
 
@@ -57,7 +58,8 @@ static void forget_at_reset(void *arg);
 static bool is_repeatable(const BulkparStatement *statement);
 static CachedPlan *plan_once(const BulkparStatement *statement,
 							 PlannedStmt **stmt);
-static void start_once(BulkparStatement *statement, ExplainState *es);
+static QueryDesc *start_once(BulkparStatement *statement, CachedPlan **cplan);
+static void end_once(QueryDesc *desc, CachedPlan *cplan);
 static ParamListInfo null_params(const BulkparStatement *statement);
 static CachedPlanSource *plan_source(const BulkparStatement *statement);
 static bool find_sample(Node *node, void *context);
@@ -196,8 +198,12 @@ bulkpar_statement_end_key(Oid relid, Oid part, const BulkparKey *key)
 void
 bulkpar_statement_check(BulkparStatement *statement)
 {
+	CachedPlan *cplan;
+	QueryDesc  *desc;
+
 	bulkpar_statement_prepare(statement);
-	start_once(statement, NULL);
+	desc = start_once(statement, &cplan);
+	end_once(desc, cplan);
 	bulkpar_statement_forget(statement);
 }
 
@@ -271,9 +277,13 @@ char *
 bulkpar_statement_explain(BulkparStatement *statement)
 {
 	ExplainState *es = NewExplainState();
+	CachedPlan *cplan;
+	QueryDesc  *desc;
 
 	bulkpar_statement_prepare(statement);
-	start_once(statement, es);
+	desc = start_once(statement, &cplan);
+	ExplainPrintPlan(es, desc);
+	end_once(desc, cplan);
 	if (statement->hooks.without_key_index)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -350,6 +360,23 @@ bulkpar_statement_relations(const BulkparStatement *statement)
 	return plan_source(statement)->relationOids;
 }
 
+/*
+ * Whether a prepared SELECT reads no other tables than the target whole, but for
+ * what is remembered, and those of few rows.
+ */
+bool
+bulkpar_statement_remembers(BulkparStatement *statement)
+{
+	CachedPlan *cplan;
+	QueryDesc  *desc = start_once(statement, &cplan);
+	bool		remembers = bulkpar_recall_suffices(desc->planstate,
+													statement->hooks.condition.relid,
+													statement->hooks.batch_size);
+
+	end_once(desc, cplan);
+	return remembers;
+}
+
 /* Whether a prepared statement reaches its target along the key index. */
 bool
 bulkpar_statement_uses_key(BulkparStatement *statement)
@@ -382,6 +409,7 @@ make_listing(BulkparConditionUse use, const BulkparJob *job, Oid relid,
 					   key, shape);
 
 	statement->hooks.condition.once.job = job;
+	statement->hooks.batch_size = job->batch_size;
 	return statement;
 }
 
@@ -475,23 +503,26 @@ plan_once(const BulkparStatement *statement, PlannedStmt **stmt)
 	return cplan;
 }
 
-/* Plan a prepared statement, start the executor on it, and show the plan. */
-static void
-start_once(BulkparStatement *statement, ExplainState *es)
+/* Plan a prepared statement, and start the executor on it, as far as EXPLAIN does. */
+static QueryDesc *
+start_once(BulkparStatement *statement, CachedPlan **cplan)
 {
 	PlannedStmt *stmt;
-	CachedPlan *cplan;
 	QueryDesc  *desc;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cplan = plan_once(statement, &stmt);
+	*cplan = plan_once(statement, &stmt);
 	bulkpar_temporary_refuse(plan_source(statement), stmt);
 	desc = CreateQueryDesc(stmt, statement->hooks.sql, GetActiveSnapshot(),
 						   InvalidSnapshot, None_Receiver,
 						   null_params(statement), NULL, 0);
 	ExecutorStart(desc, EXEC_FLAG_EXPLAIN_ONLY);
-	if (es != NULL)
-		ExplainPrintPlan(es, desc);
+	return desc;
+}
+
+static void
+end_once(QueryDesc *desc, CachedPlan *cplan)
+{
 	ExecutorEnd(desc);
 	FreeQueryDesc(desc);
 	ReleaseCachedPlan(cplan, CurrentResourceOwner);

@@ -68,6 +68,7 @@ extern void bulkpar_statement_expect(const BulkparStatement *statement,
 extern TIDBitmap *bulkpar_statement_read_bitmap(const BulkparStatement *statement);
 extern double bulkpar_statement_target_rows(const BulkparStatement *statement);
 extern List *bulkpar_statement_relations(const BulkparStatement *statement);
+extern bool bulkpar_statement_remembers(BulkparStatement *statement);
 extern bool bulkpar_statement_uses_key(BulkparStatement *statement);
 extern void bulkpar_statement_forget(BulkparStatement *statement);
 

@@ -274,7 +274,24 @@ bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
 	bulkpar_statement_forget(statement);
 }
 
-/* The same for the rows of spans, one after the other. */
+/*
+ * Whether the worker that lists spans would remember all other tables that are not
+ * small.  As above.
+ */
+bool
+bulkpar_target_remembers(BulkparTarget *target, const BulkparJob *job)
+{
+	BulkparStatement *statement =
+		bulkpar_statement_span(job, target->relid, target->part, target->key);
+	bool		remembers;
+
+	bulkpar_statement_prepare(statement);
+	remembers = bulkpar_statement_remembers(statement);
+	bulkpar_statement_forget(statement);
+	return remembers;
+}
+
+/* The same as a list for the rows of spans, one after the other. */
 void
 bulkpar_target_list_spans(BulkparTarget *target, const BulkparJob *job,
 						  const BulkparSpan *spans, int nspans,

@@ -68,6 +68,8 @@ extern bool bulkpar_target_reaches_list(BulkparTarget *target,
 										const BulkparJob *job);
 extern void bulkpar_target_list(BulkparTarget *target, const BulkparJob *job,
 								DestReceiver *dest);
+extern bool bulkpar_target_remembers(BulkparTarget *target,
+									 const BulkparJob *job);
 extern void bulkpar_target_list_spans(BulkparTarget *target,
 									  const BulkparJob *job,
 									  const BulkparSpan *spans, int nspans,

@@ -158,5 +158,67 @@ SELECT idx_scan AS before FROM pg_stat_user_indexes WHERE indexrelname = 'histor
 SELECT status, rows_changed FROM bulkpar_delete('history', 'at = 5', 100, 2);
 SELECT idx_scan - :before AS scans FROM pg_stat_user_indexes WHERE indexrelname = 'history_at_idx';
 SELECT spans > 4 AS many, in_order, counted FROM spans();
-DROP TABLE history, kinds, remaining;
+
+-- what rows are looked up in is remembered by each worker, for the list of a span and for its
+-- batches: it is read once for each, and not for every span
+CREATE TABLE others (id int PRIMARY KEY, kind int, num numeric) WITH (autovacuum_enabled = off);
+INSERT INTO others SELECT g, g % 3, g FROM generate_series(1, 20000) g;
+CREATE TABLE few (kind int PRIMARY KEY);
+INSERT INTO few VALUES (1), (5);
+CREATE TABLE orphans (id uuid PRIMARY KEY, other int, tenth int) WITH (fillfactor = 10, autovacuum_enabled = off);
+CREATE VIEW read AS SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'others';
+CREATE PROCEDURE fill() LANGUAGE sql BEGIN ATOMIC
+	DELETE FROM orphans;
+	INSERT INTO orphans SELECT md5(g::text)::uuid, g * 7 % 40000, g % 10 FROM generate_series(1, 30000) g;
+END;
+CALL fill();
+VACUUM ANALYZE others, few, orphans;
+SELECT regexp_replace(bulkpar_explain, '\(cost.*\)|\d{3,}', '...') AS explain
+	FROM bulkpar_explain('DELETE FROM orphans WHERE NOT EXISTS (SELECT FROM others o WHERE o.id = orphans.other)', 100, 2) WHERE bulkpar_explain !~ '^(Row|Table)';
+SELECT pg_stat_force_next_flush();
+SELECT seq_scan AS before, idx_scan AS looked_up FROM read \gset
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans WHERE NOT EXISTS (SELECT FROM others o WHERE o.id = orphans.other)', 100);
+SELECT seq_scan - :before <= 4 AS few_scans, idx_scan - :looked_up < 20000 AS few_lookups FROM read;
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM others o WHERE o.id = orphans.other)) AS joined FROM orphans;
+CALL fill();
+VACUUM ANALYZE orphans;
+SELECT pg_stat_force_next_flush();
+SELECT seq_scan AS before, idx_scan AS looked_up FROM read \gset
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans WHERE other NOT IN (SELECT id FROM others WHERE num > 100)', 100);
+SELECT seq_scan - :before <= 4 AS few_scans, idx_scan - :looked_up < 20000 AS few_lookups FROM read;
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*), count(*) FILTER (WHERE other NOT IN (SELECT id FROM others WHERE num > 100)) AS left_over FROM orphans;
+CALL fill();
+VACUUM ANALYZE orphans;
+SELECT pg_stat_force_next_flush();
+SELECT seq_scan AS before, idx_scan AS looked_up FROM read \gset
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans USING others o, few WHERE o.id = other AND few.kind = o.kind AND tenth > 2', 100);
+SELECT seq_scan - :before <= 4 AS few_scans, idx_scan - :looked_up < 20000 AS few_lookups FROM read;
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*), count(*) FILTER (WHERE tenth > 2 AND other IN (SELECT id FROM others WHERE kind = 1)) AS left_over FROM orphans;
+-- also what is evaluated once
+CALL fill();
+INSERT INTO orphans SELECT md5(g::text)::uuid, g * 7 % 40000, g % 10 FROM generate_series(30001, 45000) g WHERE g % 10 < 8;
+VACUUM ANALYZE orphans;
+SELECT count(*) AS right FROM (SELECT DISTINCT ON (other) id FROM orphans ORDER BY other, id DESC) o \gset
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans USING (SELECT DISTINCT ON (other) other, id FROM orphans ORDER BY other, id DESC) newest'
+	' WHERE newest.other = orphans.other AND newest.id <> orphans.id', 100);
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*) - :right AS others, count(*) - count(DISTINCT other) AS twice FROM orphans;
+-- not what has just changed, has no index for that, or does not fit
+UPDATE others SET num = num + 1 WHERE id = 500;
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans WHERE NOT EXISTS (SELECT FROM others o WHERE o.id = orphans.other AND o.num > 0) AND tenth < 2', 50);
+SELECT spans FROM spans();
+VACUUM others;
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans WHERE NOT EXISTS (SELECT FROM others o WHERE o.num > orphans.other) AND tenth < 4', 50);
+SELECT spans FROM spans();
+SET work_mem = '64kB';
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans WHERE NOT EXISTS (SELECT FROM others o WHERE o.id = orphans.other) AND tenth < 8', 50);
+SELECT spans FROM spans();
+RESET work_mem;
+SELECT count(*) AS left_over FROM orphans WHERE NOT EXISTS (SELECT FROM others o WHERE o.id = orphans.other) AND tenth < 8;
+DROP PROCEDURE fill;
+DROP VIEW read;
+DROP TABLE history, kinds, remaining, orphans, others, few;
 DROP FUNCTION spans, keep, dear;

@@ -287,6 +287,42 @@ foreach my $event ('advisory', 'transactionid')
 	is_done($rows, 'last key');
 }
 
+# What rows are looked up in changes while they are: of those that are yet to be listed,
+# or listed but not deleted, some must stay by now, and others need not any more.
+{
+	my $sql = make_spans(1);
+	my $gate;
+	my $call;
+
+	$node->safe_psql('postgres', <<'END');
+CREATE TABLE s (id integer PRIMARY KEY, n integer) WITH (autovacuum_enabled = off);
+INSERT INTO s SELECT -i FROM generate_series(1, 3000) AS i;
+INSERT INTO s SELECT id FROM t WHERE ctid BETWEEN '(1100,0)' AND '(1150,0)';
+VACUUM ANALYZE s;
+END
+	$sql =~ s/AND waits/AND NOT EXISTS (SELECT FROM s WHERE s.id = t.id) AND waits/;
+	$gate = close_gate($node);
+	$call = start_call($node, $sql);
+	wait_for_workers($node, 1);
+	$node->safe_psql('postgres', <<'END');
+DELETE FROM s WHERE id > 0;
+INSERT INTO s SELECT id, 1 FROM t WHERE ctid > '(1000,0)' AND ctid < '(1050,0)';
+INSERT INTO s SELECT id, 2 FROM t WHERE id % 2 = 0 AND ctid > '(690,0)' AND ctid < '(700,0)'
+	AND EXISTS (SELECT FROM bulkpar_chunks WHERE status = 'running' AND hi[1]::tid > ctid AND lo[1]::tid <= ctid);
+END
+	open_gate($gate);
+	is(stop_call($call), 'succeeded', 'another table changes: the job succeeds');
+	is( $node->safe_psql('postgres',
+			'SELECT count(*) FILTER (WHERE id % 2 = 0 AND NOT EXISTS (SELECT FROM s WHERE s.id = t.id)),'
+			  . ' (SELECT count(*) FROM s WHERE n = 1 AND NOT EXISTS (SELECT FROM t WHERE t.id = s.id)),'
+			  . ' (SELECT count(*) FROM s WHERE n = 2 AND NOT EXISTS (SELECT FROM t WHERE t.id = s.id)) FROM t'),
+		'0|0|0', 'another table changes: what must stay by now stays, and nothing else');
+	cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM s WHERE n = 1'), '>', 20, 'another table changes: some must');
+	is($node->safe_psql('postgres', "SELECT bool_and(lo[1] LIKE '(%,0)' OR chunk_no = 1) AND count(*) > 4 FROM bulkpar_chunks"
+			  . ' WHERE job_id = ' . last_job($node)), 't', 'another table changes: span by span');
+	$node->safe_psql('postgres', 'DROP TABLE s');
+}
+
 # Somebody keeps rows locked: the others come first, and a worker that takes the
 # span over does not count them twice.  If they are many the span is left as it
 # is, and listed anew.
