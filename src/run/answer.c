@@ -32,10 +32,14 @@
 #define MAX_STARTS 10
 #define START_INTERVAL 300
 
+/* How often it is asked whether those that were ended are gone. */
+#define OTHERS_INTERVAL 100
+
 /* After how long an end that is none by itself is asked for again. */
 #define DOUBT 20
 
 static BulkparQuestion question_now(const BulkparTalks *work);
+static void hear_others(const BulkparTalks *work, BulkparTalk *talk);
 static void hear_start(BulkparTalks *work, BulkparTalk *talk);
 static void hear_prepared(BulkparTalks *work, BulkparTalk *talk);
 static void recheck_shards(const BulkparTalks *work, const BulkparTalk *talk);
@@ -51,7 +55,6 @@ static int	next_interval(const BulkparTalk *talk,
 						  const BulkparNodeReport *report);
 static void note_talk(const BulkparTalks *work, BulkparTalk *talk,
 					  const BulkparNodeReport *report);
-static bool was_refused(const ErrorData *error);
 static bool is_at_work_already(BulkparQuestion failed,
 							   const ErrorData *error);
 static bool is_left_running(BulkparTalks *work, BulkparTalk *talk,
@@ -65,6 +68,14 @@ bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk)
 	{
 		case BULKPAR_QUESTION_PREPARE:
 			hear_prepared(work, talk);
+			break;
+		case BULKPAR_QUESTION_NAME:
+			bulkpar_answer_ask_next(talk, work->order == BULKPAR_TALK_RUN ?
+									BULKPAR_QUESTION_START :
+									BULKPAR_QUESTION_STOP, 0);
+			break;
+		case BULKPAR_QUESTION_OTHERS:
+			hear_others(work, talk);
 			break;
 		case BULKPAR_QUESTION_START:
 			hear_start(work, talk);
@@ -94,6 +105,23 @@ question_now(const BulkparTalks *work)
 {
 	return work->order == BULKPAR_TALK_RUN ? BULKPAR_QUESTION_STATUS :
 		BULKPAR_QUESTION_STOP;
+}
+
+/*
+ * Whether a session of the job that nobody hears may yet ask for what was not found.
+ * It is waited for, as it is where it is heard, or it has been ended.
+ */
+static void
+hear_others(const BulkparTalks *work, BulkparTalk *talk)
+{
+	talk->alone = bulkpar_remote_is_alone(talk->node, &talk->answer);
+	if (talk->alone)
+		bulkpar_answer_ask_next(talk, question_now(work), 0);
+	else if (work->order == BULKPAR_TALK_RUN)
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_STATUS,
+								BULKPAR_ANSWER_MAX_INTERVAL);
+	else
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_OTHERS, OTHERS_INTERVAL);
 }
 
 /*
@@ -129,6 +157,8 @@ bulkpar_answer_begin(BulkparTalks *work, BulkparTalk *talk)
 		bulkpar_foreign_recheck(work->job, talk->node);
 	if (work->order == BULKPAR_TALK_RUN && !talk->asked)
 		ask_start(work, talk);
+	else if (work->order != BULKPAR_TALK_RUN && talk->missed && !talk->alone)
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_OTHERS, 0);
 	else
 		bulkpar_answer_ask_next(talk, question_now(work), 0);
 }
@@ -156,8 +186,17 @@ ask_start(const BulkparTalks *work, BulkparTalk *talk)
 
 	note_talk(work, talk, &report);
 	talk->asked = true;
-	talk->succeeded = talk->ended = false;
-	bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_START, 0);
+	talk->succeeded = talk->ended = talk->alone = false;
+	bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_NAME, 0);
+}
+
+/* Whether it is the next that is sent, or after that, and was not sent before. */
+bool
+bulkpar_answer_is_about_to_start(const BulkparTalk *talk)
+{
+	return talk->starts == 0 &&
+		(talk->question == BULKPAR_QUESTION_NAME ||
+		 (talk->question == BULKPAR_QUESTION_START && !talk->sent));
 }
 
 /*
@@ -179,6 +218,13 @@ hear_status(BulkparTalks *work, BulkparTalk *talk)
 			 work->order == BULKPAR_TALK_RUN)
 	{
 		ask_start(work, talk);
+		return;
+	}
+	else if (!found && talk->asked_before && !talk->started &&
+			 talk->node->remote_job_id == 0 && !talk->alone &&
+			 work->order == BULKPAR_TALK_RUN)
+	{
+		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_OTHERS, 0);
 		return;
 	}
 	else if (talk->succeeded && !found)
@@ -367,14 +413,8 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 		error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT &&
 		talk->node->citus_node != 0)
 		talk->ended = true;
-	if (failed == BULKPAR_QUESTION_START && was_refused(error) &&
-		!is_at_work_already(failed, error))
-	{
-		talk->asked = talk->asked_before = talk->node->remote_job_id != 0;
-		/* What we saw before had ended; who is cancelled may have begun. */
-		talk->ended = talk->asked &&
-			error->sqlerrcode != ERRCODE_QUERY_CANCELED;
-	}
+	/* Whoever has said no, or nothing: what was sent may begin all the same. */
+	talk->missed |= failed == BULKPAR_QUESTION_START;
 	report.status = talk->ended ? "failed" :
 		talk->asked ? BULKPAR_NODE_NOT_REACHED : BULKPAR_NODE_WAITING;
 	if (runs && (failed == BULKPAR_QUESTION_WAIT ||
@@ -410,25 +450,6 @@ bulkpar_answer_fail(BulkparTalks *work, BulkparTalk *talk, ErrorData *error)
 	bulkpar_launch_wake_launcher();
 }
 
-/* Whether a server has said itself that it will not do what it was asked for. */
-static bool
-was_refused(const ErrorData *error)
-{
-	if (error == NULL)
-		return false;
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case ERRCODE_CONNECTION_EXCEPTION:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_INTERNAL_ERROR:
-			return false;
-		case ERRCODE_OPERATOR_INTERVENTION:
-			return error->sqlerrcode == ERRCODE_QUERY_CANCELED;
-		default:
-			return true;
-	}
-}
-
 /* Whether a start that was sent before has not come to its end. */
 static bool
 is_at_work_already(BulkparQuestion failed, const ErrorData *error)
@@ -440,8 +461,8 @@ is_at_work_already(BulkparQuestion failed, const ErrorData *error)
 
 /*
  * Whether a job that could not be stopped may go on, which our coordinator is
- * told then.  It does not if there is none, unless we have asked for one and it
- * may still begin, and we see whether it does if we can try again.
+ * told then.  It does not if there is none, unless one was asked for and may still
+ * begin: so we see that nobody else is there who has asked, and look once more.
  */
 static bool
 is_left_running(BulkparTalks *work, BulkparTalk *talk, BulkparQuestion failed,
@@ -451,11 +472,15 @@ is_left_running(BulkparTalks *work, BulkparTalk *talk, BulkparQuestion failed,
 	Size		length = strlen(unreached);
 
 	if (error != NULL && failed == BULKPAR_QUESTION_STOP &&
-		error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT &&
-		(!talk->asked || talk->asked_before || talk->started ||
-		 talk->node->remote_job_id != 0))
+		error->sqlerrcode == ERRCODE_UNDEFINED_OBJECT)
 	{
-		bulkpar_answer_settle(work, talk);
+		if (talk->alone || talk->started || talk->node->remote_job_id != 0)
+			bulkpar_answer_settle(work, talk);
+		else
+		{
+			talk->missed = true;
+			bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_CONNECT, 0);
+		}
 		return false;
 	}
 	if (talk->failures++ == 0)
@@ -485,7 +510,8 @@ bulkpar_answer_settle(const BulkparTalks *work, const BulkparTalk *talk)
 
 	bulkpar_process_start_transaction();
 	bulkpar_node_settle(work->job->job_id, talk->node->number,
-						talk->asked || talk->started);
+						talk->asked_before || talk->started ||
+						talk->node->remote_job_id != 0);
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 }

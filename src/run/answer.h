@@ -29,6 +29,8 @@ typedef enum BulkparQuestion
 	BULKPAR_QUESTION_CONNECT,
 	BULKPAR_QUESTION_PREPARE,
 	BULKPAR_QUESTION_BEGIN,		/* nothing, but what to ask first */
+	BULKPAR_QUESTION_NAME,		/* nothing: what our session is called there */
+	BULKPAR_QUESTION_OTHERS,	/* whether others of the job are there */
 	BULKPAR_QUESTION_START,
 	BULKPAR_QUESTION_WAIT,		/* for its end, but not long */
 	BULKPAR_QUESTION_STATUS,
@@ -57,11 +59,12 @@ typedef struct BulkparTalk
 	BulkparDblinkResult answer;
 	int			starts;
 	int			failures;		/* while it is to be stopped */
-	bool		cancelled;		/* what was sent */
 	bool		asked_before;	/* by another process: a job may be there, or
 								 * may have been */
 	bool		asked;			/* a job may be there ... */
 	bool		ended;			/* ... that is known to have ended */
+	bool		missed;			/* it was not found when it was to be stopped */
+	bool		alone;			/* nobody else will ask for one */
 	bool		started;		/* by this process */
 	bool		resumes;		/* what is there, instead of asking for it */
 	bool		succeeded;
@@ -87,6 +90,7 @@ extern void bulkpar_answer_begin(BulkparTalks *work, BulkparTalk *talk);
 extern void bulkpar_answer_understand(BulkparTalks *work, BulkparTalk *talk);
 extern void bulkpar_answer_ask_next(BulkparTalk *talk,
 									BulkparQuestion question, int delay);
+extern bool bulkpar_answer_is_about_to_start(const BulkparTalk *talk);
 extern void bulkpar_answer_hang_up(BulkparTalk *talk);
 extern void bulkpar_answer_settle(const BulkparTalks *work,
 								  const BulkparTalk *talk);

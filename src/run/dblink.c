@@ -234,15 +234,6 @@ bulkpar_dblink_receive(const char *name, int ncolumns,
 	end_call();
 }
 
-/* Ask the server to cancel what it is at. */
-void
-bulkpar_dblink_cancel(const char *name)
-{
-	begin_call();
-	(void) call("dblink_cancel_query", name, NULL, NULL);
-	end_call();
-}
-
 static void
 begin_call(void)
 {

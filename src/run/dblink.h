@@ -40,7 +40,6 @@ extern bool bulkpar_dblink_is_busy(const char *name);
 extern long bulkpar_dblink_interval(TimestampTz sent_at);
 extern void bulkpar_dblink_receive(const char *name, int ncolumns,
 								   BulkparDblinkResult *result);
-extern void bulkpar_dblink_cancel(const char *name);
 extern void bulkpar_dblink_clean_error(ErrorData *error);
 
 #endif							/* BULKPAR_DBLINK_H */

@@ -38,7 +38,10 @@
 /* How many rows that it has skipped are fetched from a node. */
 #define MAX_ERRORS 1000
 
-/* And characters of the key of each, so that it is not cut as other texts are. */
+/* And characters of each text of their errors, ... */
+#define MAX_TEXT "10000"
+
+/* ... and of the key of each, so that it is not cut as other texts are. */
 #define MAX_KEY 2000
 
 /* The statement that is prepared there. */
@@ -65,6 +68,7 @@ static const char *const settings[] = {
 	"transform_null_equals",
 };
 
+static char *session_name(const BulkparNode *node);
 static void send_setting(StringInfo buf, const char *name);
 static void add_text(StringInfo buf, const char *name, const char *value);
 static void add_texts(StringInfo buf, const char *name,
@@ -135,6 +139,47 @@ bulkpar_remote_prepared(const BulkparDblinkResult *result)
 						result->values[1], here),
 				 errhint("Use ALTER EXTENSION bulkpar UPDATE where it is older.")));
 	return pstrdup(quote_identifier(result->values[0]));
+}
+
+/*
+ * What our session is called there, before it asks for a job: as long as there is one
+ * of that name, what it was sent may yet begin, though nobody hears its answer.
+ */
+char *
+bulkpar_remote_name_session(const BulkparNode *node)
+{
+	return psprintf("SELECT pg_catalog.set_config('application_name', %s, false)",
+					quote_literal_cstr(session_name(node)));
+}
+
+/* Ask how many others are called so, or end these, and count them. */
+char *
+bulkpar_remote_others(const BulkparNode *node, bool end)
+{
+	return psprintf("SELECT pg_catalog.count(%s)::pg_catalog.text "
+					"FROM pg_catalog.pg_stat_activity a "
+					"WHERE a.application_name OPERATOR(pg_catalog.=) %s "
+					"AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() "
+					"AND a.usename OPERATOR(pg_catalog.=) session_user",
+					end ? "pg_catalog.pg_terminate_backend(a.pid)" : "a.pid",
+					quote_literal_cstr(session_name(node)));
+}
+
+/* Whether there were none. */
+bool
+bulkpar_remote_is_alone(const BulkparNode *node,
+						const BulkparDblinkResult *result)
+{
+	if (result->nrows != 1 || result->values[0] == NULL)
+		refuse_answer(node, NULL);
+	return read_number(node, result->values[0]) == 0;
+}
+
+/* The name has the uuid of the job, which nobody else knows. */
+static char *
+session_name(const BulkparNode *node)
+{
+	return psprintf(BULKPAR_FOREIGN_CALLER " %s", strchr(node->name, ' ') + 1);
 }
 
 /*
@@ -221,9 +266,9 @@ bulkpar_remote_prepare_status(const BulkparNode *node, const char *schema)
 					"WHERE c.job_id OPERATOR(pg_catalog.=) j.job_id)::pg_catalog.text, "
 					"j.estimated_rows::pg_catalog.text, "
 					"p.rows_per_second::pg_catalog.text, "
-					"j.sqlstate::pg_catalog.text, j.message::pg_catalog.text, "
-					"j.detail::pg_catalog.text, j.hint::pg_catalog.text, "
-					"j.context::pg_catalog.text, j.schema_name::pg_catalog.text, "
+					"j.sqlstate::pg_catalog.text, pg_catalog.left(j.message, " MAX_TEXT "), "
+					"pg_catalog.left(j.detail, " MAX_TEXT "), pg_catalog.left(j.hint, " MAX_TEXT "), "
+					"pg_catalog.left(j.context, " MAX_TEXT "), j.schema_name::pg_catalog.text, "
 					"j.table_name::pg_catalog.text, j.column_name::pg_catalog.text, "
 					"j.datatype_name::pg_catalog.text, "
 					"j.constraint_name::pg_catalog.text "
@@ -312,9 +357,9 @@ bulkpar_remote_errors(const BulkparNode *node, const char *schema)
 					"pg_catalog.left(u.k, %d OPERATOR(pg_catalog./) pg_catalog.cardinality(e.key)) "
 					"FROM pg_catalog.unnest(e.key) WITH ORDINALITY u(k, o) "
 					"ORDER BY u.o)::pg_catalog.text, "
-					"e.sqlstate::pg_catalog.text, e.message::pg_catalog.text, "
-					"e.detail::pg_catalog.text, e.hint::pg_catalog.text, "
-					"e.context::pg_catalog.text, e.schema_name::pg_catalog.text, "
+					"e.sqlstate::pg_catalog.text, pg_catalog.left(e.message, " MAX_TEXT "), "
+					"pg_catalog.left(e.detail, " MAX_TEXT "), pg_catalog.left(e.hint, " MAX_TEXT "), "
+					"pg_catalog.left(e.context, " MAX_TEXT "), e.schema_name::pg_catalog.text, "
 					"e.table_name::pg_catalog.text, e.column_name::pg_catalog.text, "
 					"e.datatype_name::pg_catalog.text, "
 					"e.constraint_name::pg_catalog.text "

@@ -18,6 +18,8 @@
 
 /* The columns of the answers. */
 #define BULKPAR_REMOTE_PREPARE_COLUMNS 2
+#define BULKPAR_REMOTE_NAME_COLUMNS 1
+#define BULKPAR_REMOTE_OTHERS_COLUMNS 1
 #define BULKPAR_REMOTE_RESULT_COLUMNS 6
 #define BULKPAR_REMOTE_PREPARE_STATUS_COLUMNS 1
 #define BULKPAR_REMOTE_STATUS_COLUMNS 19
@@ -27,6 +29,10 @@
 
 extern char *bulkpar_remote_prepare(const BulkparNode *node);
 extern char *bulkpar_remote_prepared(const BulkparDblinkResult *result);
+extern char *bulkpar_remote_name_session(const BulkparNode *node);
+extern char *bulkpar_remote_others(const BulkparNode *node, bool end);
+extern bool bulkpar_remote_is_alone(const BulkparNode *node,
+									const BulkparDblinkResult *result);
 extern char *bulkpar_remote_explain_call(const BulkparJob *job,
 										 const BulkparNode *node,
 										 bool check_only);

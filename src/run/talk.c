@@ -10,7 +10,8 @@
  * the others.
  *
  * With each server there is a talk of questions and answers.  None waits for the
- * other, and none keeps us from hearing what the coordinator wants.
+ * other, and none keeps us from hearing what the coordinator wants, but while we
+ * connect to one.
  *
  * Copyright (c) 2026, bulkpar contributors
  *
@@ -41,6 +42,7 @@
 #include "run/remote.h"
 #include "run/talk.h"
 #include "session/process.h"
+#include "table/foreign.h"
 
 /* How often the coordinator is looked for, in milliseconds. */
 #define ALIVE_INTERVAL 1000
@@ -48,7 +50,7 @@
 /* After which time without an answer a server is given up, in milliseconds. */
 #define ANSWER_TIMEOUT 60000
 
-/* After which it is asked to cancel what keeps it from stopping. */
+/* After which what keeps one of them from stopping is not waited for any more. */
 #define CANCEL_AFTER 3000
 
 static bool make_inquiries(BulkparTalks *work);
@@ -61,6 +63,8 @@ static void hear_order(BulkparTalks *work);
 static void stop_talk(BulkparTalks *work, BulkparTalk *talk);
 static void give_up(BulkparTalks *work);
 static bool has_something_to_do(const BulkparTalk *talk, TimestampTz now);
+static void connect_one(BulkparTalks *work, TimestampTz now);
+static bool may_connect(const BulkparTalks *work);
 static void go_on(BulkparTalks *work, BulkparTalk *talk);
 static void ask_or_listen(BulkparTalks *work, BulkparTalk *talk);
 static char *question_text(const BulkparTalks *work, const BulkparTalk *talk);
@@ -104,9 +108,11 @@ bulkpar_talk_main(Datum main_arg)
 		hear_order(&work);
 		for (int i = 0; i < work.count; i++)
 		{
-			if (has_something_to_do(&work.talks[i], now))
+			if (has_something_to_do(&work.talks[i], now) &&
+				work.talks[i].question != BULKPAR_QUESTION_CONNECT)
 				go_on(&work, &work.talks[i]);
 		}
+		connect_one(&work, now);
 		if (is_over(&work))
 			break;
 		(void) WaitLatch(MyLatch,
@@ -147,6 +153,7 @@ make_inquiries(BulkparTalks *work)
 	int			count;
 
 	bulkpar_process_start_transaction();
+	bulkpar_process_restore();
 	MemoryContextSwitchTo(TopMemoryContext);
 	work->inquiries = bulkpar_inquiry_read(shared->inquiries);
 	error = bulkpar_inquiry_greet(work->inquiries);
@@ -296,9 +303,8 @@ hear_order(BulkparTalks *work)
 static void
 stop_talk(BulkparTalks *work, BulkparTalk *talk)
 {
-	if (talk->question == BULKPAR_QUESTION_START && !talk->sent &&
-		talk->starts == 0)
-		talk->asked = talk->node->remote_job_id != 0;
+	if (bulkpar_answer_is_about_to_start(talk))
+		talk->asked = talk->asked_before || talk->node->remote_job_id != 0;
 	if (!talk->asked || talk->ended)
 	{
 		bulkpar_answer_ask_next(talk, BULKPAR_QUESTION_NONE, 0);
@@ -330,6 +336,47 @@ has_something_to_do(const BulkparTalk *talk, TimestampTz now)
 {
 	return talk->question != BULKPAR_QUESTION_NONE &&
 		(talk->sent || now >= talk->due);
+}
+
+/*
+ * Connect to one of the servers that are waiting for it.  That blocks, for as long as
+ * the server lets us, so it is done one by one, and those that have failed come last.
+ */
+static void
+connect_one(BulkparTalks *work, TimestampTz now)
+{
+	BulkparTalk *next = NULL;
+
+	for (int i = 0; i < work->count && may_connect(work); i++)
+	{
+		BulkparTalk *talk = &work->talks[i];
+
+		if (talk->question == BULKPAR_QUESTION_CONNECT && now >= talk->due &&
+			(next == NULL || talk->failures < next->failures))
+			next = talk;
+	}
+	if (next != NULL)
+		go_on(work, next);
+}
+
+/*
+ * Whether nobody is kept waiting by that who should not: the servers that are connected
+ * are stopped first, if they answer soon.
+ */
+static bool
+may_connect(const BulkparTalks *work)
+{
+	if (work->order == BULKPAR_TALK_RUN ||
+		GetCurrentTimestamp() >=
+		TimestampTzPlusMilliseconds(work->deadline,
+									CANCEL_AFTER - BULKPAR_TALK_STOP_TIMEOUT))
+		return true;
+	for (int i = 0; i < work->count; i++)
+	{
+		if (work->talks[i].connected)
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -365,6 +412,7 @@ ask_or_listen(BulkparTalks *work, BulkparTalk *talk)
 {
 	if (talk->question == BULKPAR_QUESTION_CONNECT)
 	{
+		bulkpar_foreign_check_timeout(talk->node);
 		bulkpar_dblink_connect(talk->connection, talk->node);
 		talk->connected = true;
 		talk->prepared = false;
@@ -380,7 +428,7 @@ ask_or_listen(BulkparTalks *work, BulkparTalk *talk)
 		MemoryContextReset(talk->context);
 		bulkpar_dblink_send(talk->connection, question_text(work, talk));
 		talk->sent = true;
-		talk->answered = talk->cancelled = false;
+		talk->answered = false;
 		talk->sent_at = GetCurrentTimestamp();
 		return;
 	}
@@ -400,6 +448,11 @@ question_text(const BulkparTalks *work, const BulkparTalk *talk)
 	{
 		case BULKPAR_QUESTION_PREPARE:
 			return bulkpar_remote_prepare(talk->node);
+		case BULKPAR_QUESTION_NAME:
+			return bulkpar_remote_name_session(talk->node);
+		case BULKPAR_QUESTION_OTHERS:
+			return bulkpar_remote_others(talk->node,
+										 work->order != BULKPAR_TALK_RUN);
 		case BULKPAR_QUESTION_START:
 			return talk->resumes ?
 				bulkpar_remote_resume(work->job, talk->node, talk->schema) :
@@ -427,6 +480,10 @@ answer_columns(const BulkparTalk *talk)
 	{
 		case BULKPAR_QUESTION_PREPARE:
 			return BULKPAR_REMOTE_PREPARE_COLUMNS;
+		case BULKPAR_QUESTION_NAME:
+			return BULKPAR_REMOTE_NAME_COLUMNS;
+		case BULKPAR_QUESTION_OTHERS:
+			return BULKPAR_REMOTE_OTHERS_COLUMNS;
 		case BULKPAR_QUESTION_START:
 		case BULKPAR_QUESTION_WAIT:
 			return BULKPAR_REMOTE_RESULT_COLUMNS;
@@ -463,27 +520,25 @@ hear_answer(BulkparTalk *talk)
 	return true;
 }
 
-/* A start may have to wait for a lock there, all else is answered at once. */
+/*
+ * A start may have to wait for a lock there, all else is answered at once.  Where it
+ * is to be stopped we hang up, and have it ended by another connection: to send a
+ * cancel could block, and nothing would interrupt that.
+ */
 static void
 check_patience(const BulkparTalks *work, BulkparTalk *talk)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	bool		starts = talk->question == BULKPAR_QUESTION_START;
+	bool		runs = work->order == BULKPAR_TALK_RUN;
+	int			timeout = runs ? ANSWER_TIMEOUT : CANCEL_AFTER;
 
-	if (work->order != BULKPAR_TALK_RUN)
-	{
-		if (!talk->cancelled && talk->question == BULKPAR_QUESTION_START &&
-			TimestampDifferenceExceeds(talk->sent_at, now, CANCEL_AFTER))
-		{
-			bulkpar_dblink_cancel(talk->connection);
-			talk->cancelled = true;
-		}
-	}
-	else if (talk->question != BULKPAR_QUESTION_START &&
-			 TimestampDifferenceExceeds(talk->sent_at, now, ANSWER_TIMEOUT))
+	if (starts != runs &&
+		TimestampDifferenceExceeds(talk->sent_at, GetCurrentTimestamp(),
+								   timeout))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("the server has not answered for %d s",
-						ANSWER_TIMEOUT / 1000)));
+						timeout / 1000)));
 }
 
 /* Milliseconds until there is something to hear or to ask. */
@@ -497,7 +552,8 @@ time_to_listen(const BulkparTalks *work)
 	{
 		const BulkparTalk *talk = &work->talks[i];
 
-		if (talk->question == BULKPAR_QUESTION_NONE)
+		if (talk->question == BULKPAR_QUESTION_NONE ||
+			(talk->question == BULKPAR_QUESTION_CONNECT && !may_connect(work)))
 			continue;
 		if (talk->sent)
 			wait = Min(wait, bulkpar_dblink_interval(talk->sent_at));

@@ -84,6 +84,20 @@ bulkpar_foreign_is_possible(Oid relid)
 }
 
 /*
+ * An error if the server of a node may be waited for too long, before it is connected
+ * to.  One that is gone is left to that.
+ */
+void
+bulkpar_foreign_check_timeout(const BulkparNode *node)
+{
+	ForeignServer *server = node->citus_node != 0 ? NULL :
+		GetForeignServerExtended(node->server, FSV_MISSING_OK);
+
+	if (server != NULL)
+		check_timeout(server);
+}
+
+/*
  * Add a foreign table, on which we have a lock, to the nodes of a job.  An error
  * if it is none that a job there can change.
  */
@@ -95,7 +109,8 @@ bulkpar_foreign_add(BulkparJob *job, Oid relid)
 	ForeignServer *server = GetForeignServer(table->serverid);
 	BulkparNode *node;
 
-	if (strcmp(application_name, BULKPAR_FOREIGN_CALLER) == 0)
+	if (strncmp(application_name, BULKPAR_FOREIGN_CALLER,
+				strlen(BULKPAR_FOREIGN_CALLER)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("foreign table \"%s\" is on a third server",

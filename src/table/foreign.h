@@ -19,6 +19,7 @@
 #define BULKPAR_FOREIGN_CALLER "bulkpar on another server"
 
 extern bool bulkpar_foreign_is_possible(Oid relid);
+extern void bulkpar_foreign_check_timeout(const BulkparNode *node);
 extern void bulkpar_foreign_add(BulkparJob *job, Oid relid);
 extern void bulkpar_foreign_check(const BulkparJob *job, Oid target);
 extern bool bulkpar_foreign_is_of_citus(const BulkparJob *job, Oid target);

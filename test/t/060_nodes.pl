@@ -580,6 +580,11 @@ is(stop_call(start_call($here, $update, @joe)), 'succeeded', 'a plain role with 
 is(state_of_rows(), 3 * $rows . '|1|1', 'each row is changed once');
 is($_->safe_psql('postgres', 'SELECT owner FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1'), 'joe', 'as the mapped role')
   foreach @nodes;
+sql("GRANT crew TO joe; ALTER ROLE joe SET role = 'crew'");
+fill();
+is(stop_call(start_call($here, $update, @joe)), 'succeeded', 'also if he is another one in his own sessions');
+is(state_of_rows(), 3 * $rows . '|1|1', 'as which he has asked nobody');
+sql('ALTER ROLE joe RESET role; REVOKE crew FROM joe');
 $two->safe_psql('postgres', 'REVOKE EXECUTE ON FUNCTION bulkpar_wait(text, interval) FROM PUBLIC');
 fill();
 is(stop_call(start_call($here, $update, @joe)), 'succeeded', 'where he may not wait for a job it is seen how that is');
