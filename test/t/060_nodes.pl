@@ -425,6 +425,59 @@ wait_until($one, "status = 'succeeded' FROM bulkpar_jobs ORDER BY job_id DESC LI
 start_again($here);
 is_once('lost', 'after a lost reply');
 
+# Only the process that talks to it dies, and another one does not find the job yet: it
+# waits as long as the session there that may begin it; or ends that, if it is to stop.
+foreach my $end ('', 'cancel')
+{
+	my $name = "unheard $end";
+
+	fill();
+	$holder = $one->background_psql('postgres');
+	$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
+	$call = start_call($here, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1', 100, job_name => '$name')");
+	wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'"
+		  . " AND wait_event_type = 'Lock')", "$name: a node is about to start its job");
+	is(sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'bulkpar nodes'"),
+		'1', "$name: nobody hears of it");
+	wait_until($one, "count(*) = 2 FROM pg_stat_activity WHERE application_name LIKE 'bulkpar on another server%'",
+		"$name: until another one asks");
+	if ($end eq '')
+	{
+		$holder->query_safe('COMMIT');
+		is(stop_call($call), 'succeeded', "$name: it waits and succeeds");
+		is(state_of_rows(), 3 * $rows . '|1|1', "$name: each row is changed once");
+	}
+	else
+	{
+		my ($stopped, $warning) = run_as($here, $super, "SELECT status FROM bulkpar_cancel('$name')");
+		is("$stopped $warning", 'cancelled ', "$name: it is stopped, and goes on nowhere");
+		stop_call($call);
+		$holder->query_safe('COMMIT');
+		is_still("$name: nobody is left to begin");
+		is(sql('SELECT max(n) FROM users_1'), '0', "$name: nothing is done");
+		is(sql("SELECT bulkpar_forget('$name')"), '1', "$name: it can be forgotten");
+	}
+	$holder->quit;
+}
+
+# What is an error here is no answer from there.
+fill();
+$holder = $one->background_psql('postgres');
+$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
+$call = start_call($here, "SELECT bulkpar_update('users', 'n', 'n + 1', 100, job_name => 'misheard')");
+wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'"
+	  . " AND wait_event_type = 'Lock')", 'a node is about to start its job');
+sql('ALTER EXTENSION dblink DROP FUNCTION links.dblink_is_busy(text)');
+$error = call_error($call);
+like($error, qr/^ERROR:  42883: function "dblink_is_busy" of extension "dblink" does not exist/m, 'an error that is met here');
+like($error, qr/^WARNING:  .*bulkpar job \d+ may go on on other servers/m, 'says nothing of what goes on there');
+like(error_of("SELECT bulkpar_forget('misheard')"), qr/^ERROR:  55000: bulkpar job \d+ may be at work on other servers/m,
+	'it is not forgotten');
+sql('ALTER EXTENSION dblink ADD FUNCTION links.dblink_is_busy(text)');
+$holder->query_safe('COMMIT');
+$holder->quit;
+is_once('misheard', 'after an error that was met here');
+
 # A job that is known but not there any more is not begun anew.
 fill();
 $call = start_on_nodes($here, 'forgotten');
@@ -510,6 +563,8 @@ foreach my $case (
 	[ 'ALTER TABLE users DETACH PARTITION users_1',
 		'ALTER TABLE users ATTACH PARTITION users_1 FOR VALUES FROM (100000) TO (199999)',
 		qr/^ERROR:  55000: table public.users_1 of server "one" is no part of the job any more/m ],
+	[ 'ALTER SERVER one OPTIONS (DROP connect_timeout)', 'ALTER SERVER one OPTIONS (ADD connect_timeout $$10$$)',
+		qr/^ERROR:  55000: server "one" has no option "connect_timeout"/m ],
 	[ 'ALTER FOREIGN TABLE users_1 OPTIONS (updatable $$false$$)', 'ALTER FOREIGN TABLE users_1 OPTIONS (DROP updatable)',
 		qr/^ERROR:  55000: foreign table "users_1" does not allow updates/m ])
 {
