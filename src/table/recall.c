@@ -68,7 +68,7 @@ typedef struct Allowed
 	Oid			target;
 	double		small;			/* the rows of others */
 	List	   *once;			/* plans of what does not depend on a row */
-}			Allowed;
+} Allowed;
 
 static bool reads_others(PlanState *state, void *context);
 static List *find_keys(RelOptInfo *rel, const IndexPath *path);
