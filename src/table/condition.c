@@ -35,6 +35,7 @@
 #include "table/assigned.h"
 #include "table/condition.h"
 #include "table/exists.h"
+#include "table/joined.h"
 #include "table/keyquery.h"
 #include "table/leakproof.h"
 #include "table/member.h"
@@ -71,6 +72,7 @@ static Node *range_condition(const BulkparCondition *condition,
 static List *joined_ranges(const BulkparCondition *condition,
 						   const BulkparDrive *drive);
 static List *ranges_of_joined(const Joining *joining, const Query *query);
+static bool has_index(const RangeTblEntry *rte, const Var *column);
 static bool restrict_exists(Node *node, void *context);
 static Var *joined_column(const Joining *joining, Node *clause);
 static List *key_columns(const BulkparCondition *condition,
@@ -297,8 +299,8 @@ restrict_to_piece(const BulkparCondition *condition,
 
 /*
  * Let IN and NOT IN look up what a batch needs in their subqueries, and in their
- * results.  A look at all rows needs them whole, and it is guessed better how
- * many rows there are when NOT IN stays what it is.
+ * results.  A look at all rows needs them whole, and when NOT IN in a table stays
+ * what it is, it is guessed better how many rows there are.
  */
 static void
 look_up_members(const BulkparCondition *condition, Query *query,
@@ -359,12 +361,27 @@ ranges_of_joined(const Joining *joining, const Query *query)
 		Node	   *range;
 
 		if (joined == NULL ||
-			rt_fetch(joined->varno, query->rtable)->rtekind == RTE_JOIN)
+			rt_fetch(joined->varno, query->rtable)->rtekind == RTE_JOIN ||
+			(shape.listed &&
+			 has_index(rt_fetch(joined->varno, query->rtable), joined)))
 			continue;
 		range = bulkpar_keyquery_condition(key, &shape, list_make1(joined));
 		conditions = lappend(conditions, range);
 	}
 	return conditions;
+}
+
+/*
+ * Whether each of some values of a column is found by an index without being told of
+ * the others.  A list of them would be looked up there before the join, where the
+ * join looks up what is remembered, see recall.c.
+ */
+static bool
+has_index(const RangeTblEntry *rte, const Var *column)
+{
+	return rte->rtekind == RTE_RELATION && column->varattno > 0 &&
+		bulkpar_joined_has_index(rte->relid,
+								 bms_make_singleton(column->varattno));
 }
 
 /*
@@ -546,9 +563,10 @@ select_listed(const BulkparCondition *condition, const BulkparDrive *drive,
 {
 	Query	   *query = drive->query;
 	RangeTblEntry *rte = rt_fetch(drive->rti, query->rtable);
-	List	   *targets = key_targets(condition,
-									  key_columns(condition, drive));
+	List	   *columns = key_columns(condition, drive);
+	List	   *targets = key_targets(condition, columns);
 
+	bulkpar_member_look_up(condition->once.members, columns);
 	if (condition->use == BULKPAR_CONDITION_VALUES)
 	{
 		bulkpar_values_show(drive->pstate, query, &targets);

@@ -197,6 +197,16 @@ SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans USING othe
 SELECT seq_scan - :before <= 4 AS few_scans, idx_scan - :looked_up < 20000 AS few_lookups FROM read;
 SELECT spans > 10 AS many, in_order, counted, done FROM spans();
 SELECT count(*), count(*) FILTER (WHERE tenth > 2 AND other IN (SELECT id FROM others WHERE kind = 1)) AS left_over FROM orphans;
+-- also by the key, instead of a list of keys in an index
+CALL fill();
+CREATE TABLE known (id uuid PRIMARY KEY) WITH (autovacuum_enabled = off);
+INSERT INTO known SELECT id FROM orphans WHERE tenth < 5;
+VACUUM ANALYZE orphans, known;
+SELECT pg_stat_force_next_flush();
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans WHERE NOT EXISTS (SELECT FROM known WHERE known.id = orphans.id)', 100);
+SELECT seq_scan <= 4 AS few_scans, idx_scan < 10000 AS few_lookups FROM pg_stat_user_tables WHERE relname = 'known';
+SELECT spans > 10 AS many, in_order, counted, done FROM spans();
+SELECT count(*), count(*) FILTER (WHERE tenth >= 5) AS left_over FROM orphans;
 -- also what is evaluated once
 CALL fill();
 INSERT INTO orphans SELECT md5(g::text)::uuid, g * 7 % 40000, g % 10 FROM generate_series(30001, 45000) g WHERE g % 10 < 8;
@@ -206,6 +216,13 @@ SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans USING (SEL
 	' WHERE newest.other = orphans.other AND newest.id <> orphans.id', 100);
 SELECT spans > 10 AS many, in_order, counted, done FROM spans();
 SELECT count(*) - :right AS others, count(*) - count(DISTINCT other) AS twice FROM orphans;
+-- but with keys in order not if most rows match, as the result tells
+CREATE TABLE visits (id int PRIMARY KEY, client int) WITH (fillfactor = 10, autovacuum_enabled = off);
+INSERT INTO visits SELECT g, g % 3000 FROM generate_series(1, 30000) g;
+VACUUM ANALYZE visits;
+SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM visits WHERE id NOT IN (SELECT max(id) FROM visits GROUP BY client)', 100);
+SELECT spans FROM spans();
+SELECT count(*), count(DISTINCT client) AS clients, min(id) FROM visits;
 -- not what has just changed, has no index for that, or does not fit
 UPDATE others SET num = num + 1 WHERE id = 500;
 SELECT status, rows_changed FROM bulkpar_execute('DELETE FROM orphans WHERE NOT EXISTS (SELECT FROM others o WHERE o.id = orphans.other AND o.num > 0) AND tenth < 2', 50);
@@ -220,5 +237,5 @@ RESET work_mem;
 SELECT count(*) AS left_over FROM orphans WHERE NOT EXISTS (SELECT FROM others o WHERE o.id = orphans.other) AND tenth < 8;
 DROP PROCEDURE fill;
 DROP VIEW read;
-DROP TABLE history, kinds, remaining, orphans, others, few;
+DROP TABLE history, kinds, remaining, orphans, others, few, known, visits;
 DROP FUNCTION spans, keep, dear;
