@@ -292,6 +292,25 @@ DROP TABLE p_hash;
 SELECT bulkpar_resume(:job);
 \set ON_ERROR_STOP on
 
+\echo rows that are deleted span by span, and what a worker remembers
+SET bulkpar.workers = 2;
+CREATE TABLE large (id int PRIMARY KEY, other int, at int, filler text) WITH (fillfactor = 10, autovacuum_enabled = off);
+INSERT INTO large SELECT g, g * 7 % 4000, g, repeat('x', 300) FROM generate_series(1, 4000) AS g;
+CREATE INDEX ON large (at);
+CREATE TABLE looked_up (id int PRIMARY KEY, name text) WITH (autovacuum_enabled = off);
+INSERT INTO looked_up SELECT g, 'name ' || g FROM generate_series(1, 2000) AS g;
+VACUUM ANALYZE large, looked_up;
+SELECT bulkpar_delete('large', 'at <= 1000', 20);
+CALL check_that('(SELECT count(*) = 3000 FROM large)');
+SELECT bulkpar_execute('DELETE FROM large USING looked_up l WHERE l.id = other AND l.name LIKE ''%7''', 20);
+CALL check_that('NOT EXISTS (SELECT FROM large JOIN looked_up l ON l.id = other AND l.name LIKE ''%7'')');
+SELECT bulkpar_execute('DELETE FROM large WHERE at % 3 = 0 AND NOT EXISTS (SELECT FROM looked_up l WHERE l.id = other)', 20);
+CALL check_that('NOT EXISTS (SELECT FROM large WHERE at % 3 = 0 AND other NOT BETWEEN 1 AND 2000)');
+CALL check_that('(SELECT count(*) > 30 FROM bulkpar_chunks WHERE hi[1] LIKE ''(%,0)'')');
+CREATE TABLE left_over AS SELECT id FROM large WHERE at % 2 = 1 OR id IN (SELECT max(id) FROM large GROUP BY other % 400);
+SELECT bulkpar_execute('DELETE FROM large WHERE at % 2 = 0 AND id NOT IN (SELECT max(id) FROM large GROUP BY other % 400)', 20);
+CALL check_that('(SELECT array_agg(id ORDER BY id) FROM large) = (SELECT array_agg(id ORDER BY id) FROM left_over)');
+
 \echo bulkpar_explain
 SET bulkpar.workers = 1;
 SELECT count(*) FROM bulkpar_explain('t', 'name', 'left(name, 3)', 50, sample => true);
