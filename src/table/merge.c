@@ -26,6 +26,7 @@
 
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -64,7 +65,9 @@ static bool meet_apart(const BulkparDrive *drive, const Query *top,
 static Bitmapset *driving_columns(const BulkparDrive *drive, List *pairs);
 static List *find_pairs(const Query *top, int source);
 static Pair *find_pair(Node *clause, int target, int source);
-static bool keeps_pairs(const MergeAction *action, List *pairs, int source);
+static bool keeps_pairs(const MergeAction *action, List *pairs, int source,
+						Oid target);
+static bool sets_column(Oid relid, AttrNumber attnum, const List *assigned);
 static Query *select_source(Query *top, int source);
 
 /*
@@ -255,17 +258,17 @@ static bool
 meet_apart(const BulkparDrive *drive, const Query *top, int source)
 {
 	const RangeTblEntry *rte = rt_fetch(drive->rti, drive->query->rtable);
+	Oid			target = rt_fetch(top->resultRelation, top->rtable)->relid;
 	List	   *pairs = find_pairs(top, source);
 	ListCell   *lc;
 
 	if (!bulkpar_unique_covers(rte->relid, rte->inh,
 							   driving_columns(drive, pairs)) ||
-		!bulkpar_inserted_is_as_given(rt_fetch(top->resultRelation,
-											   top->rtable)->relid))
+		!bulkpar_inserted_is_as_given(target))
 		return false;
 	foreach(lc, top->mergeActionList)
 	{
-		if (!keeps_pairs(lfirst_node(MergeAction, lc), pairs, source))
+		if (!keeps_pairs(lfirst_node(MergeAction, lc), pairs, source, target))
 			return false;
 	}
 	return true;
@@ -346,7 +349,7 @@ find_pair(Node *clause, int target, int source)
 
 /* Whether what an action leaves in the target is met by no row but its own. */
 static bool
-keeps_pairs(const MergeAction *action, List *pairs, int source)
+keeps_pairs(const MergeAction *action, List *pairs, int source, Oid target)
 {
 	ListCell   *lc;
 
@@ -357,7 +360,8 @@ keeps_pairs(const MergeAction *action, List *pairs, int source)
 													pair->target);
 		const Var  *value = entry == NULL ? NULL : (const Var *) entry->expr;
 
-		if (action->commandType == CMD_UPDATE && entry != NULL)
+		if (action->commandType == CMD_UPDATE &&
+			sets_column(target, pair->target, action->targetList))
 			return false;
 		if (action->commandType == CMD_INSERT &&
 			(value == NULL || !IsA(value, Var) || value->varno != source ||
@@ -365,6 +369,33 @@ keeps_pairs(const MergeAction *action, List *pairs, int source)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Whether a column of a table is among those that are assigned, or is generated from
+ * one of them, in that table or in a part of it.
+ */
+static bool
+sets_column(Oid relid, AttrNumber attnum, const List *assigned)
+{
+	bool		sets = get_tle_by_resno((List *) assigned, attnum) != NULL;
+	ListCell   *part;
+	ListCell   *lc;
+
+	foreach(part, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		Oid			part_relid = lfirst_oid(part);
+		Relation	rel = table_open(part_relid, NoLock);
+		AttrNumber	column = bulkpar_part_column(relid, attnum, part_relid);
+
+		foreach(lc, column > 0 ? assigned : NIL)
+			sets |= bulkpar_values_generate(rel, column,
+											bulkpar_part_column(relid,
+																lfirst_node(TargetEntry, lc)->resno,
+																part_relid));
+		table_close(rel, NoLock);
+	}
+	return sets;
 }
 
 /*
