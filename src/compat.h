@@ -454,6 +454,16 @@ bulkpar_compat_is_enforced(Form_pg_constraint constraint)
 #endif
 }
 
+static inline bool
+bulkpar_compat_check_is_enforced(const ConstrCheck *check)
+{
+#if PG_VERSION_NUM >= 180000
+	return check->ccenforced;
+#else
+	return true;
+#endif
+}
+
 /* The same in SQL. */
 #if PG_VERSION_NUM >= 180000
 #define BULKPAR_COMPAT_ENFORCED "conenforced"

@@ -302,6 +302,7 @@ find_check(Relation rel, AttrNumber attnum, bool validated)
 		const ConstrCheck *check = &constr->check[i];
 
 		if (check->ccvalid == validated &&
+			bulkpar_compat_check_is_enforced(check) &&
 			says_not_null(stringToNode(check->ccbin), attnum))
 			return check->ccname;
 	}

@@ -124,6 +124,12 @@ CREATE UNIQUE INDEX ON users (name) WHERE n = 0;
 SELECT bulkpar_update('users', 'n', '1');
 CREATE UNIQUE INDEX users_both ON users (name, "E mail") WHERE n IS NOT NULL;
 SELECT bulkpar_update('users', 'n', '1');
+-- one that is not enforced says nothing, and cannot be validated; before 18 there are none
+SELECT CASE WHEN current_setting('server_version_num')::int >= 180000
+	THEN 'CHECK (name IS NOT NULL) NOT ENFORCED' ELSE 'CHECK (true)' END AS remark \gset
+ALTER TABLE users ADD CONSTRAINT remark :remark;
+SELECT bulkpar_update('users', 'n', '1');
+ALTER TABLE users DROP CONSTRAINT remark;
 ALTER TABLE users ADD CONSTRAINT "a name" CHECK (name IS NOT NULL) NOT VALID;
 SELECT bulkpar_update('users', 'n', '1');
 CREATE UNIQUE INDEX users_mail ON users ("E mail");
