@@ -61,8 +61,9 @@ static bool
 generates(const BulkparKey *key, int i, AttrNumber attnum)
 {
 	Relation	rel = table_open(key->relid, NoLock);
-	bool		result = bulkpar_values_generate(rel, key->columns[i].attnum,
-												 attnum);
+	bool		result = attnum > 0 &&
+		bulkpar_values_generate(rel, key->columns[i].attnum,
+								bms_make_singleton(attnum));
 
 	table_close(rel, NoLock);
 	return result;

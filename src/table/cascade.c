@@ -49,8 +49,6 @@ static int	count_columns(Oid relid);
 static Bitmapset *add_touched(Oid relid, Bitmapset *columns);
 static Bitmapset *find_touched(Oid relid, Bitmapset *columns);
 static Bitmapset *add_generated(Oid relid, Bitmapset *columns);
-static bool is_generated_from(Relation rel, AttrNumber attnum,
-							  const Bitmapset *columns);
 static const Reached *next_reached(List *reached);
 static void follow_key(BulkparForeignKey *key, const Reached *from,
 					   List **reached);
@@ -271,26 +269,11 @@ add_generated(Oid relid, Bitmapset *columns)
 		return columns;
 	for (int i = 1; i <= RelationGetNumberOfAttributes(rel); i++)
 	{
-		if (is_generated_from(rel, i, columns))
+		if (bulkpar_values_generate(rel, i, columns))
 			columns = bms_add_member(columns, i);
 	}
 	relation_close(rel, NoLock);
 	return columns;
-}
-
-static bool
-is_generated_from(Relation rel, AttrNumber attnum, const Bitmapset *columns)
-{
-	int			source = -1;
-
-	if (TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated == '\0')
-		return false;
-	while ((source = bms_next_member(columns, source)) >= 0)
-	{
-		if (bulkpar_values_generate(rel, attnum, source))
-			return true;
-	}
-	return false;
 }
 
 /* A table of which is not known yet what leads on from it, or NULL. */

@@ -386,13 +386,17 @@ sets_column(Oid relid, AttrNumber attnum, const List *assigned)
 	{
 		Oid			part_relid = lfirst_oid(part);
 		Relation	rel = table_open(part_relid, NoLock);
-		AttrNumber	column = bulkpar_part_column(relid, attnum, part_relid);
+		Bitmapset  *columns = NULL;
 
-		foreach(lc, column > 0 ? assigned : NIL)
-			sets |= bulkpar_values_generate(rel, column,
-											bulkpar_part_column(relid,
-																lfirst_node(TargetEntry, lc)->resno,
-																part_relid));
+		foreach(lc, assigned)
+			columns = bms_add_member(columns,
+									 bulkpar_part_column(relid,
+														 lfirst_node(TargetEntry, lc)->resno,
+														 part_relid));
+		sets |= bulkpar_values_generate(rel,
+										bulkpar_part_column(relid, attnum,
+															part_relid),
+										columns);
 		table_close(rel, NoLock);
 	}
 	return sets;

@@ -153,7 +153,7 @@ bulkpar_stripe_can_be_hot(Relation rel, const BulkparJob *job)
 {
 	Bitmapset  *indexed = RelationGetIndexAttrBitmap(rel,
 													 BULKPAR_COMPAT_HOT_BLOCKING);
-	TupleDesc	desc = RelationGetDescr(rel);
+	Bitmapset  *set = NULL;
 
 	for (int i = 0; i < job->ncolumns; i++)
 	{
@@ -162,13 +162,13 @@ bulkpar_stripe_can_be_hot(Relation rel, const BulkparJob *job)
 
 		if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, indexed))
 			return false;
-		for (int k = 1; k <= desc->natts; k++)
-		{
-			if (bms_is_member(k - FirstLowInvalidHeapAttributeNumber,
-							  indexed) &&
-				bulkpar_values_generate(rel, k, attnum))
-				return false;
-		}
+		set = bms_add_member(set, attnum);
+	}
+	for (int i = 1; i <= RelationGetNumberOfAttributes(rel); i++)
+	{
+		if (bms_is_member(i - FirstLowInvalidHeapAttributeNumber, indexed) &&
+			bulkpar_values_generate(rel, i, set))
+			return false;
 	}
 	return true;
 }

@@ -60,19 +60,26 @@ bulkpar_values_old(ParseState *pstate, const Query *query, AttrNumber attnum)
 	return bulkpar_values_column(pstate, query, query->resultRelation, attnum);
 }
 
-/* Whether the value of a column makes that of another, generated one. */
+/* Whether a column is generated from any of others, which are given by their numbers. */
 bool
-bulkpar_values_generate(Relation rel, AttrNumber generated, AttrNumber source)
+bulkpar_values_generate(Relation rel, AttrNumber generated,
+						const Bitmapset *sources)
 {
-	Bitmapset  *sources = NULL;
+	Bitmapset  *used = NULL;
+	int			source = -1;
 
 	if (TupleDescAttr(RelationGetDescr(rel),
 					  generated - 1)->attgenerated == '\0')
 		return false;
 	/* It is asked of each of many columns. */
 	CHECK_FOR_INTERRUPTS();
-	pull_varattnos(build_column_default(rel, generated), 1, &sources);
-	return bms_is_member(source - FirstLowInvalidHeapAttributeNumber, sources);
+	pull_varattnos(build_column_default(rel, generated), 1, &used);
+	while ((source = bms_next_member(sources, source)) >= 0)
+	{
+		if (bms_is_member(source - FirstLowInvalidHeapAttributeNumber, used))
+			return true;
+	}
+	return false;
 }
 
 /*

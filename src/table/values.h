@@ -20,7 +20,7 @@ extern Var *bulkpar_values_column(ParseState *pstate, const Query *query,
 extern Var *bulkpar_values_old(ParseState *pstate, const Query *query,
 							   AttrNumber attnum);
 extern bool bulkpar_values_generate(Relation rel, AttrNumber generated,
-									AttrNumber source);
+									const Bitmapset *sources);
 extern List *bulkpar_values_new(const Query *query, Relation rel);
 extern void bulkpar_values_add(List **targets, Node *value, char *name);
 extern void bulkpar_values_show(ParseState *pstate, const Query *query,
