@@ -454,6 +454,7 @@ bulkpar_compat_is_enforced(Form_pg_constraint constraint)
 #endif
 }
 
+/* The same of a CHECK of a relation that is open. */
 static inline bool
 bulkpar_compat_check_is_enforced(const ConstrCheck *check)
 {

@@ -211,7 +211,7 @@ SELECT bulkpar_execute('MERGE INTO stock s USING delivery AS d TABLESAMPLE syste
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE', driving_table => 'stock'); :message
 SELECT bulkpar_execute('MERGE INTO stock s USING delivery d ON s.item = d.item WHEN MATCHED THEN DELETE', skip_unchanged => true); :message
 SELECT bulkpar_execute('MERGE INTO stock s USING merged_state d ON s.item = d.min WHEN MATCHED THEN DELETE'); :message
--- what is compared may be generated from what is set
+-- what is compared may be generated from what is set, from 16 on in a partition only
 CREATE TABLE made (x int, n int DEFAULT 0, k int, g int GENERATED ALWAYS AS (x) STORED) PARTITION BY LIST (k);
 CREATE TABLE made_1 PARTITION OF made FOR VALUES IN (1);
 INSERT INTO made SELECT g, 0, 1 FROM generate_series(1, 5) g;
@@ -219,6 +219,10 @@ SELECT bulkpar_execute('MERGE INTO made s USING delivery d ON s.g = d.item WHEN 
 SELECT bulkpar_execute('MERGE INTO made s USING delivery d ON s.g = d.item WHEN MATCHED AND s.n > 0 THEN DELETE WHEN MATCHED THEN UPDATE SET (n, x) = (s.n + 1, 7)', 1); :message
 SELECT status, rows_changed FROM bulkpar_execute('MERGE INTO made s USING delivery d ON s.g = d.item WHEN MATCHED THEN UPDATE SET n = s.n + 1', 1);
 SELECT DISTINCT n FROM made WHERE g IN (SELECT item FROM delivery);
+SELECT CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'n' ELSE 'x' END AS own \gset
+CREATE TABLE made_2 (k int, g int GENERATED ALWAYS AS (:own) STORED, n int DEFAULT 0, x int);
+ALTER TABLE made ATTACH PARTITION made_2 FOR VALUES IN (2);
+SELECT bulkpar_execute('MERGE INTO made s USING delivery d ON s.g = d.item WHEN MATCHED THEN UPDATE SET ' || :'own' || ' = 7', 1); :message
 DROP TABLE made;
 -- where PostgreSQL itself takes views, from 17 on, it is bulkpar that refuses them
 SELECT bulkpar_execute('MERGE INTO merged_state s USING delivery d ON s.min = d.item WHEN MATCHED THEN DELETE');
