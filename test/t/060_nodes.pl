@@ -67,6 +67,31 @@ sub fill
 	return;
 }
 
+# Start a job of that name, of which a server is about to start its own, but cannot before
+# the session that is returned with the call is let go.
+sub start_held
+{
+	my ($name) = @_;
+	my $holder = $one->background_psql('postgres');
+	my $call;
+
+	fill();
+	$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
+	$call = start_call($here, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1', 100, job_name => '$name')");
+	wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'"
+		  . " AND wait_event_type = 'Lock')", "$name: a node is about to start its job");
+	return ($call, $holder);
+}
+
+sub let_go
+{
+	my ($holder) = @_;
+
+	$holder->query_safe('COMMIT');
+	$holder->quit;
+	return;
+}
+
 # Go on with a job until it has succeeded: then every row is changed once.
 sub is_once
 {
@@ -411,16 +436,10 @@ foreach my $time (1 .. $rounds)
 }
 
 # The request is on its way when everything here dies: it starts the job later.
-fill();
-my $holder = $one->background_psql('postgres');
-$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
-$call = start_call($here, "SELECT bulkpar_update('users', 'n', 'n + 1', 100, job_name => 'lost')");
-wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'"
-	  . " AND wait_event_type = 'Lock')", 'a node is about to start its job');
+($call, my $holder) = start_held('lost');
 $here->kill9;
 stop_call($call);
-$holder->query_safe('COMMIT');
-$holder->quit;
+let_go($holder);
 wait_until($one, "status = 'succeeded' FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1", 'it does, for nobody');
 start_again($here);
 is_once('lost', 'after a lost reply');
@@ -431,19 +450,14 @@ foreach my $end ('', 'cancel')
 {
 	my $name = "unheard $end";
 
-	fill();
-	$holder = $one->background_psql('postgres');
-	$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
-	$call = start_call($here, "SELECT status FROM bulkpar_update('users', 'n', 'n + 1', 100, job_name => '$name')");
-	wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'"
-		  . " AND wait_event_type = 'Lock')", "$name: a node is about to start its job");
+	($call, $holder) = start_held($name);
 	is(sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'bulkpar nodes'"),
 		'1', "$name: nobody hears of it");
 	wait_until($one, "count(*) = 2 FROM pg_stat_activity WHERE application_name LIKE 'bulkpar on another server%'",
 		"$name: until another one asks");
 	if ($end eq '')
 	{
-		$holder->query_safe('COMMIT');
+		let_go($holder);
 		is(stop_call($call), 'succeeded', "$name: it waits and succeeds");
 		is(state_of_rows(), 3 * $rows . '|1|1', "$name: each row is changed once");
 	}
@@ -452,21 +466,15 @@ foreach my $end ('', 'cancel')
 		my ($stopped, $warning) = run_as($here, $super, "SELECT status FROM bulkpar_cancel('$name')");
 		is("$stopped $warning", 'cancelled ', "$name: it is stopped, and goes on nowhere");
 		stop_call($call);
-		$holder->query_safe('COMMIT');
+		let_go($holder);
 		is_still("$name: nobody is left to begin");
 		is(sql('SELECT max(n) FROM users_1'), '0', "$name: nothing is done");
 		is(sql("SELECT bulkpar_forget('$name')"), '1', "$name: it can be forgotten");
 	}
-	$holder->quit;
 }
 
 # What is an error here is no answer from there.
-fill();
-$holder = $one->background_psql('postgres');
-$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
-$call = start_call($here, "SELECT bulkpar_update('users', 'n', 'n + 1', 100, job_name => 'misheard')");
-wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'"
-	  . " AND wait_event_type = 'Lock')", 'a node is about to start its job');
+($call, $holder) = start_held('misheard');
 sql('ALTER EXTENSION dblink DROP FUNCTION links.dblink_is_busy(text)');
 $error = call_error($call);
 like($error, qr/^ERROR:  42883: function "dblink_is_busy" of extension "dblink" does not exist/m, 'an error that is met here');
@@ -474,8 +482,7 @@ like($error, qr/^WARNING:  .*bulkpar job \d+ may go on on other servers/m, 'says
 like(error_of("SELECT bulkpar_forget('misheard')"), qr/^ERROR:  55000: bulkpar job \d+ may be at work on other servers/m,
 	'it is not forgotten');
 sql('ALTER EXTENSION dblink ADD FUNCTION links.dblink_is_busy(text)');
-$holder->query_safe('COMMIT');
-$holder->quit;
+let_go($holder);
 is_once('misheard', 'after an error that was met here');
 
 # A job that is known but not there any more is not begun anew.
@@ -492,17 +499,11 @@ is(sql("SELECT bulkpar_forget('forgotten')"), '1', 'it can be forgotten here');
 
 # Nor is one that was asked for, and has ended and was forgotten before anybody knew
 # of it: the server dies with what it was told, but not with what it has asked.
-fill();
-$holder = $one->background_psql('postgres');
-$holder->query_safe('BEGIN; UPDATE bulkpar.bulkpar_counter SET last_job_id = last_job_id');
-$call = start_call($here, "SELECT bulkpar_update('users', 'n', 'n + 1', 100, job_name => 'lost and forgotten')");
-wait_until($one, "EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'bulkpar coordinator'"
-	  . " AND wait_event_type = 'Lock')", 'a node is about to start its job');
+($call, $holder) = start_held('lost and forgotten');
 wait_until($two, "status = 'succeeded' FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1", 'the other one has done its own');
 $here->kill9;
 stop_call($call);
-$holder->query_safe('COMMIT');
-$holder->quit;
+let_go($holder);
 foreach my $node (@nodes)
 {
 	wait_until($node, "status = 'succeeded' FROM bulkpar_jobs ORDER BY job_id DESC LIMIT 1", 'it succeeds');
