@@ -358,12 +358,12 @@ ranges_of_joined(const Joining *joining, const Query *query)
 	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
 	{
 		Var		   *joined = joined_column(joining, lfirst(lc));
+		const RangeTblEntry *rte = joined == NULL ? NULL :
+			rt_fetch(joined->varno, query->rtable);
 		Node	   *range;
 
-		if (joined == NULL ||
-			rt_fetch(joined->varno, query->rtable)->rtekind == RTE_JOIN ||
-			(shape.listed &&
-			 has_index(rt_fetch(joined->varno, query->rtable), joined)))
+		if (rte == NULL || rte->rtekind == RTE_JOIN ||
+			(shape.listed && has_index(rte, joined)))
 			continue;
 		range = bulkpar_keyquery_condition(key, &shape, list_make1(joined));
 		conditions = lappend(conditions, range);
@@ -379,7 +379,7 @@ ranges_of_joined(const Joining *joining, const Query *query)
 static bool
 has_index(const RangeTblEntry *rte, const Var *column)
 {
-	return rte->rtekind == RTE_RELATION && column->varattno > 0 &&
+	return rte->rtekind == RTE_RELATION &&
 		bulkpar_joined_has_index(rte->relid,
 								 bms_make_singleton(column->varattno));
 }
