@@ -16,12 +16,10 @@
  */
 #include "postgres.h"
 
-#include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
 #include "rewrite/rowsecurity.h"
@@ -35,26 +33,18 @@
 #include "table/assigned.h"
 #include "table/condition.h"
 #include "table/exists.h"
-#include "table/joined.h"
 #include "table/keyquery.h"
 #include "table/leakproof.h"
 #include "table/member.h"
 #include "table/names.h"
 #include "table/ownread.h"
 #include "table/partbounds.h"
+#include "table/ranges.h"
 #include "table/unchanged.h"
 #include "table/values.h"
 
 /* How many rows are shown. */
 #define SHOWN_ROWS 5
-
-/* What is joined to the key of the target, in its query or below it. */
-typedef struct Joining
-{
-	const BulkparCondition *condition;
-	int			target;
-	Index		level;			/* how far below it is looked */
-} Joining;
 
 static BulkparDrive find_drive(const BulkparCondition *condition,
 							   ParseState *pstate, Query *query);
@@ -69,12 +59,6 @@ static void look_up_members(const BulkparCondition *condition, Query *query,
 							List *columns);
 static Node *range_condition(const BulkparCondition *condition,
 							 const BulkparDrive *drive, List *columns);
-static List *joined_ranges(const BulkparCondition *condition,
-						   const BulkparDrive *drive);
-static List *ranges_of_joined(const Joining *joining, const Query *query);
-static bool has_index(const RangeTblEntry *rte, const Var *column);
-static bool restrict_exists(Node *node, void *context);
-static Var *joined_column(const Joining *joining, Node *clause);
 static List *key_columns(const BulkparCondition *condition,
 						 const BulkparDrive *drive);
 static List *key_targets(const BulkparCondition *condition, List *columns);
@@ -325,126 +309,10 @@ range_condition(const BulkparCondition *condition, const BulkparDrive *drive,
 		return NULL;
 	conditions = lcons(bulkpar_keyquery_condition(condition->key,
 												  &condition->shape, columns),
-					   joined_ranges(condition, drive));
+					   bulkpar_ranges_add(condition->key, &condition->shape,
+										  drive->query, drive->rti,
+										  key_attnum(condition, 0)));
 	return (Node *) make_ands_explicit(conditions);
-}
-
-/*
- * Where the condition says that a column of another table is equal to the key,
- * the same range holds for it.  The planner does not conclude that, and would
- * read the other table whole for each batch.
- */
-static List *
-joined_ranges(const BulkparCondition *condition, const BulkparDrive *drive)
-{
-	Joining		joining = {.condition = condition, .target = drive->rti};
-
-	if (condition->key->ncolumns != 1)
-		return NIL;
-	(void) restrict_exists(drive->query->jointree->quals, &joining);
-	return ranges_of_joined(&joining, drive->query);
-}
-
-/* The ranges of the columns that a query says are equal to the key. */
-static List *
-ranges_of_joined(const Joining *joining, const Query *query)
-{
-	const BulkparKey *key = joining->condition->key;
-	BulkparKeyShape shape = joining->condition->shape;
-	List	   *conditions = NIL;
-	ListCell   *lc;
-
-	shape.striped = shape.placed = false;
-	foreach(lc, make_ands_implicit((Expr *) query->jointree->quals))
-	{
-		Var		   *joined = joined_column(joining, lfirst(lc));
-		const RangeTblEntry *rte = joined == NULL ? NULL :
-			rt_fetch(joined->varno, query->rtable);
-		Node	   *range;
-
-		if (rte == NULL || rte->rtekind == RTE_JOIN ||
-			(shape.listed && has_index(rte, joined)))
-			continue;
-		range = bulkpar_keyquery_condition(key, &shape, list_make1(joined));
-		conditions = lappend(conditions, range);
-	}
-	return conditions;
-}
-
-/*
- * Whether each of some values of a column is found by an index without being told of
- * the others.  A list of them would be looked up there before the join, where the
- * join looks up what is remembered, see recall.c.
- */
-static bool
-has_index(const RangeTblEntry *rte, const Var *column)
-{
-	return rte->rtekind == RTE_RELATION &&
-		bulkpar_joined_has_index(rte->relid,
-								 bms_make_singleton(column->varattno));
-}
-
-/*
- * Add these ranges to EXISTS, wherever it is in a condition: what it says about
- * other rows is of no account.
- */
-static bool
-restrict_exists(Node *node, void *context)
-{
-	Joining		joining = *(const Joining *) context;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, SubLink) &&
-		((SubLink *) node)->subLinkType == EXISTS_SUBLINK)
-	{
-		Query	   *query = (Query *) ((SubLink *) node)->subselect;
-		List	   *ranges;
-
-		joining.level = 1;
-		ranges = ranges_of_joined(&joining, query);
-		if (ranges != NIL)
-			query->jointree->quals =
-				make_and_qual((Node *) make_ands_explicit(ranges),
-							  query->jointree->quals);
-		return false;
-	}
-	return expression_tree_walker(node, restrict_exists, context);
-}
-
-/* The column that a condition says is equal to the key; NULL if it does not. */
-static Var *
-joined_column(const Joining *joining, Node *clause)
-{
-	const BulkparCondition *condition = joining->condition;
-	const BulkparKeyColumn *column = &condition->key->columns[0];
-	AttrNumber	attnum = key_attnum(condition, 0);
-	OpExpr	   *op = (OpExpr *) clause;
-	Var		   *a;
-	Var		   *b;
-
-	if (!IsA(clause, OpExpr) || list_length(op->args) != 2 ||
-		get_op_opfamily_strategy(op->opno, column->opfamily) !=
-		BTEqualStrategyNumber ||
-		op->inputcollid != column->collation ||
-		!IsA(linitial(op->args), Var) || !IsA(lsecond(op->args), Var))
-		return NULL;
-	a = linitial_node(Var, op->args);
-	b = lsecond_node(Var, op->args);
-	if (b->varlevelsup == joining->level && b->varno == joining->target &&
-		b->varattno == attnum)
-	{
-		Var		   *other = a;
-
-		a = b;
-		b = other;
-	}
-	if (a->varlevelsup != joining->level || a->varno != joining->target ||
-		a->varattno != attnum || b->varlevelsup != 0 ||
-		(joining->level == 0 && b->varno == joining->target) ||
-		b->varattno <= 0 || b->vartype != a->vartype)
-		return NULL;
-	return b;
 }
 
 /*
