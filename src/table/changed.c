@@ -39,6 +39,7 @@
 
 #include "compat.h"
 #include "table/changed.h"
+#include "table/vismap.h"
 
 /* A table, and what is known of it at the moment. */
 typedef struct Before
@@ -124,16 +125,10 @@ look_back(Before *before, const BulkparSpanEnd *moment)
 static bool
 is_as_before(Before *before, BlockNumber block)
 {
-	XLogRecPtr	lsn;
-
 	/* The bit is read before the LSN: who sets it changes that. */
-	if (!before->known || XLogRecPtrIsInvalid(before->lsn) ||
-		!VM_ALL_VISIBLE(before->rel, block, &before->map))
-		return false;
-	LockBuffer(before->map, BUFFER_LOCK_SHARE);
-	lsn = PageGetLSN(BufferGetPage(before->map));
-	LockBuffer(before->map, BUFFER_LOCK_UNLOCK);
-	return lsn <= before->lsn;
+	return before->known && !XLogRecPtrIsInvalid(before->lsn) &&
+		VM_ALL_VISIBLE(before->rel, block, &before->map) &&
+		bulkpar_vismap_lsn(before->map) <= before->lsn;
 }
 
 /* Whether a block may have rows that were not there before. */

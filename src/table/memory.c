@@ -45,6 +45,7 @@
 #include "utils/rel.h"
 
 #include "table/memory.h"
+#include "table/vismap.h"
 
 /*
  * To look a row up by an index takes as much longer than in memory as it takes to
@@ -55,11 +56,6 @@
 
 /* How many rows are looked up otherwise before it is asked whether that is so. */
 #define MISSES_PER_LOOK 1024
-
-/* The pages of a table that are on a page of the visibility map. */
-#define PAGES_PER_MAP_PAGE \
-	((BLCKSZ - MAXALIGN(SizeOfPageHeaderData)) * BITS_PER_BYTE / \
-	 BITS_PER_HEAPBLOCK)
 
 /* A row, which is followed by its columns. */
 typedef struct Row
@@ -121,8 +117,6 @@ static void end_use(void *arg);
 static void discard(BulkparMemory *memory);
 static void forgotten(void *arg);
 static bool is_unchanged(const BulkparMemory *memory, Relation rel);
-static bool read_map(Relation rel, BlockNumber npages, XLogRecPtr *map);
-static BlockNumber count_map_pages(BlockNumber npages);
 static Size row_size(const BulkparMemory *memory);
 static double expected_rows(Relation rel);
 static void read_table(BulkparMemory *memory, Relation rel, Snapshot snapshot);
@@ -385,48 +379,12 @@ is_unchanged(const BulkparMemory *memory, Relation rel)
 		return false;
 	if (memory->kept)
 		return true;
-	size = sizeof(XLogRecPtr) * count_map_pages(memory->npages);
+	size = sizeof(XLogRecPtr) * bulkpar_vismap_pages(memory->npages);
 	map = palloc(size);
-	same = read_map(rel, memory->npages, map) &&
+	same = bulkpar_vismap_read(rel, memory->npages, map) &&
 		memcmp(map, memory->map, size) == 0;
 	pfree(map);
 	return same;
-}
-
-/*
- * The LSNs of the pages of the visibility map.  False unless a table has so many
- * pages, and all rows are to be seen by everybody.  That comes first: each page
- * that has been put back into the map by then has given it its LSN when that is
- * read.  Later none is put back that was changed since our snapshot was taken, as
- * long as we have that.  And no page that has come later is taken for one of them.
- */
-static bool
-read_map(Relation rel, BlockNumber npages, XLogRecPtr *map)
-{
-	Buffer		buffer = InvalidBuffer;
-	BlockNumber visible;
-
-	visibilitymap_count(rel, &visible, NULL);
-	if (visible != npages || RelationGetNumberOfBlocks(rel) != npages)
-		return false;
-	for (BlockNumber i = 0; i < count_map_pages(npages); i++)
-	{
-		(void) visibilitymap_get_status(rel, i * PAGES_PER_MAP_PAGE, &buffer);
-		if (!BufferIsValid(buffer))
-			return false;
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		map[i] = PageGetLSN(BufferGetPage(buffer));
-		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-	}
-	if (BufferIsValid(buffer))
-		ReleaseBuffer(buffer);
-	return true;
-}
-
-static BlockNumber
-count_map_pages(BlockNumber npages)
-{
-	return npages / PAGES_PER_MAP_PAGE + (npages % PAGES_PER_MAP_PAGE != 0);
 }
 
 static Size
@@ -462,8 +420,9 @@ read_table(BulkparMemory *memory, Relation rel, Snapshot snapshot)
 	memory->nrows = 0;
 	memory->npages = RelationGetNumberOfBlocks(rel);
 	memory->map = palloc(sizeof(XLogRecPtr) *
-						 count_map_pages(memory->npages));
-	complete = (memory->kept || read_map(rel, memory->npages, memory->map)) &&
+						 bulkpar_vismap_pages(memory->npages));
+	complete = (memory->kept ||
+				bulkpar_vismap_read(rel, memory->npages, memory->map)) &&
 		remember_rows(memory, rel, snapshot);
 	MemoryContextSwitchTo(oldcontext);
 	if (complete)
